@@ -1,0 +1,1 @@
+"""How the assets reach the outside: files, downloads, the sample, the lake."""

@@ -1,0 +1,1 @@
+"""Sequence models, baselines, metrics and the promotion gate; usable without the rest of the project."""

@@ -1,0 +1,1 @@
+"""When, and with what things, the assets are made."""
