@@ -1,0 +1,98 @@
+"""How a network is built and trained. Free of torch, so that serving may read it."""
+
+import math
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, Self
+
+LOSSES = ("full", "sampled")
+SCHEDULES = ("constant", "cosine")
+
+
+class ConfigError(ValueError):
+    """A setting is out of range; the message says which one and what is allowed."""
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """The shape of a network."""
+
+    width: int = 64  # of an item embedding and of a state
+    layers: int = 2  # GRU layers or attention blocks
+    heads: int = 2  # attention heads; a GRU ignores them
+    dropout: float = 0.2  # share of values set to 0
+    max_length: int = 64  # newest items of a history that the network looks at
+
+    def __post_init__(self) -> None:
+        for name in ("width", "layers", "heads", "max_length"):
+            _check(name, getattr(self, name), lambda value: value >= 1, "at least 1")
+        _check("dropout", self.dropout, lambda value: 0 <= value < 1, "at least 0 and below 1")
+        _check(
+            "width", self.width, lambda value: value % self.heads == 0, f"a multiple of heads={self.heads}"
+        )
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How a network is trained; `network` is its shape."""
+
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    epochs: int = 60  # at most
+    patience: int = 5  # epochs without a better validation NDCG@10 before training stops
+    batch_positions: int = 2048  # positions a step
+    learning_rate: float = 2e-3  # highest
+    schedule: str = "constant"  # what follows the warm-up; "cosine" falls to 0 at the last epoch
+    warmup_steps: int = 50
+    weight_decay: float = 0.01  # matrices only, never embeddings, biases or norms
+    max_gradient_norm: float = 1.0
+    loss: str = "full"  # cross-entropy over the full catalogue, or "sampled"
+    negatives: int = 1024  # shared by the positions of a step; "sampled" only
+    negative_power: float = 1.0  # negatives are drawn as count ** power: 0 uniform, 1 by popularity
+    validation_users: int = 10_000  # at most; a seeded sample of them above that
+    seed: int = 0
+    threads: int | None = None  # of the CPU; all of them by default
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "patience", "batch_positions", "negatives", "validation_users"):
+            _check(name, getattr(self, name), lambda value: value >= 1, "at least 1")
+        for name in ("learning_rate", "max_gradient_norm"):
+            _check(name, getattr(self, name), lambda value: value > 0, "above 0")
+        for name in ("warmup_steps", "weight_decay", "negative_power", "seed"):
+            _check(name, getattr(self, name), lambda value: value >= 0, "at least 0")
+        _check("threads", self.threads, lambda value: value is None or value >= 1, "at least 1, or left out")
+        _check("loss", self.loss, LOSSES.__contains__, f"one of {', '.join(LOSSES)}")
+        _check("schedule", self.schedule, SCHEDULES.__contains__, f"one of {', '.join(SCHEDULES)}")
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """The inverse of `to_dict`; fields left out keep their default. Raises ConfigError."""
+        _check_names(cls, values)
+        network = values.get("network", {})
+        _check_names(NetworkConfig, network)
+        return cls(**{**values, "network": NetworkConfig(**network)})
+
+    def with_changes(self, **changes: Any) -> Self:
+        """A copy with fields of the training or of the network changed, each by its plain name."""
+        shape = {name: changes.pop(name) for name in list(changes) if name in _names(NetworkConfig)}
+        _check_names(type(self), changes)
+        return replace(self, **{"network": replace(self.network, **shape), **changes})
+
+
+def _names(config: type) -> set[str]:
+    return {f.name for f in fields(config)}
+
+
+def _check_names(config: type, values: dict[str, Any]) -> None:
+    unknown = sorted(set(values) - _names(config))
+    if unknown:
+        raise ConfigError(
+            f"{config.__name__} has no setting {unknown[0]!r}; it has {', '.join(sorted(_names(config)))}."
+        )
+
+
+def _check(name: str, value: Any, allowed: Any, rule: str) -> None:
+    finite = not isinstance(value, float) or math.isfinite(value)
+    if not finite or not allowed(value):
+        raise ConfigError(f"{name}={value!r} is not allowed: it must be {rule}.")

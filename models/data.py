@@ -1,0 +1,201 @@
+"""Sequences of item indexes, their leave-one-out split, and the batches that training reads. NumPy alone."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.bundle import PADDING
+
+CONTEXT_SHARE = 4  # a later window of a long user begins with max_length / 4 items that are context only
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """One sequence of items a user, all in one flat array, oldest first.
+
+    User `u` owns `items[offsets[u]:offsets[u + 1]]`; an empty sequence is allowed. Item indexes run from 1 to
+    `n_items`. Raises ValueError where the arrays do not describe that.
+    """
+
+    items: NDArray[np.int32]  # [interactions]
+    offsets: NDArray[np.int64]  # [users + 1]
+    n_items: int
+
+    def __post_init__(self) -> None:
+        offsets, items = self.offsets, self.items
+        if len(offsets) == 0 or offsets[0] != 0 or offsets[-1] != len(items) or np.any(np.diff(offsets) < 0):
+            raise ValueError(f"The offsets of the sequences must rise from 0 to the {len(items)} items.")
+        if len(items) and not PADDING < items.min() <= items.max() <= self.n_items:
+            raise ValueError(
+                f"Item indexes must lie in 1..{self.n_items}, found {items.min()}..{items.max()}."
+            )
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def user(self, row: int) -> NDArray[np.int32]:
+        """The items of one user, a view."""
+        return self.items[self.offsets[row] : self.offsets[row + 1]]
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Items a user, [users]."""
+        return np.diff(self.offsets)
+
+    def counts(self) -> NDArray[np.int64]:
+        """Occurrences of each item, [n_items + 1]."""
+        return np.bincount(self.items, minlength=self.n_items + 1)
+
+    def rows(self, users: NDArray[np.integer]) -> Self:
+        """The sequences of some users, in the order given."""
+        return type(self)(*_ranges(self.items, self.offsets[users], self.lengths[users]), self.n_items)
+
+    def fingerprint(self) -> str:
+        """SHA-256 over the content."""
+        total = hashlib.sha256(str(self.n_items).encode())
+        total.update(np.ascontiguousarray(self.offsets, dtype="<i8").tobytes())
+        total.update(np.ascontiguousarray(self.items, dtype="<i4").tobytes())
+        return total.hexdigest()
+
+    @classmethod
+    def from_lists(cls, users: Iterable[Sequence[int]], n_items: int) -> Self:
+        """Sequences from one list of item indexes a user."""
+        arrays = [np.asarray(user, dtype=np.int32) for user in users]
+        flat = np.concatenate([np.empty(0, dtype=np.int32), *arrays])
+        return cls(flat, _offsets(np.array([len(a) for a in arrays], dtype=np.int64)), n_items)
+
+
+@dataclass(frozen=True)
+class Holdout:
+    """One held-out item a user, and what came before it."""
+
+    users: NDArray[np.int64]  # [n], rows of the sequences that were split
+    targets: NDArray[np.int32]  # [n]
+    histories: Sequences  # n rows
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    def rows(self, rows: NDArray[np.integer]) -> Self:
+        """Some of the cases, in the order given."""
+        return type(self)(self.users[rows], self.targets[rows], self.histories.rows(rows))
+
+
+@dataclass(frozen=True)
+class Split:
+    """What is trained on, what training may look at to stop, and what it never sees."""
+
+    train: Sequences  # as many rows as the sequences that were split
+    validation: Holdout
+    test: Holdout
+    name: str = "leave-one-out"
+
+
+def leave_one_out(sequences: Sequences) -> Split:
+    """Last item of each user to test, the one before it to validation, the rest to train.
+
+    A user with fewer than 3 items is train only. The history of a test case is train + validation.
+    """
+    lengths, starts = sequences.lengths, sequences.offsets[:-1]
+    held = lengths >= 3
+    users = np.flatnonzero(held)
+
+    def part(kept: NDArray[np.int64], of: NDArray[np.int64]) -> Sequences:
+        return Sequences(*_ranges(sequences.items, starts[of], kept), sequences.n_items)
+
+    def holdout(from_end: int) -> Holdout:
+        kept = lengths[users] - from_end
+        return Holdout(users, sequences.items[starts[users] + kept], part(kept, users))
+
+    train = part(np.where(held, lengths - 2, lengths), np.arange(len(sequences)))
+    return Split(train, validation=holdout(2), test=holdout(1))
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Stretches of the flat item array that a network reads in one piece; one row each."""
+
+    starts: NDArray[np.int64]  # first input item, place in Sequences.items
+    lengths: NDArray[np.int64]  # input items
+    contexts: NDArray[np.int64]  # leading inputs whose successor is the target of another window
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def take(self, rows: NDArray[np.integer]) -> Self:
+        return type(self)(self.starts[rows], self.lengths[rows], self.contexts[rows])
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Padded on the right with 0; a target of 0 means that the position has no target."""
+
+    histories: NDArray[np.int64]  # [windows, length]
+    targets: NDArray[np.int64]  # [windows, length], the item after each position
+
+
+def cut_windows(sequences: Sequences, max_length: int, rng: np.random.Generator) -> Windows:
+    """Windows of at most `max_length` inputs, where every item but a user's first is a target exactly once.
+
+    A user who fits is one window. A longer one is cut at places that differ from call to call, and each later
+    window starts with some items of the one before as context, so that no target is predicted from nothing.
+    """
+    context = max_length // CONTEXT_SHARE
+    stride = max_length - context
+    targets = np.maximum(sequences.lengths - 1, 0)  # [users]
+    fits = targets <= max_length
+    phase = np.where(fits, 0, rng.integers(0, stride, size=len(sequences)))
+    pieces = np.where(fits, np.minimum(targets, 1), -(-(targets + phase) // stride))
+
+    user = np.repeat(np.arange(len(sequences)), pieces)  # [windows]
+    piece = np.arange(len(user)) - np.repeat(np.cumsum(pieces) - pieces, pieces)  # place within the user
+    first = np.maximum(piece * stride - phase[user], 0)  # first target, counted within the user
+    end = np.minimum((piece + 1) * stride - phase[user], targets[user])
+    end = np.where(fits[user], targets[user], end)
+    start = np.maximum(first - context, 0)
+    return Windows(sequences.offsets[user] + start, end - start, first - start)
+
+
+def plan_epoch(
+    sequences: Sequences, max_length: int, batch_positions: int, seed: int, epoch: int
+) -> list[Windows]:
+    """The batches of one epoch, in an order that follows from `(seed, epoch)` alone.
+
+    Windows of similar length share a batch of about `batch_positions` positions, so hardly any is padding.
+    """
+    rng = np.random.default_rng((seed, epoch))
+    windows = cut_windows(sequences, max_length, rng)
+    windows = windows.take(rng.permutation(len(windows)))
+    windows = windows.take(np.argsort(windows.lengths, kind="stable"))
+    batch = (np.cumsum(windows.lengths) - 1) // batch_positions  # [windows]
+    cuts = np.flatnonzero(np.diff(batch)) + 1
+    batches = [windows.take(rows) for rows in np.split(np.arange(len(windows)), cuts) if len(rows)]
+    return [batches[i] for i in rng.permutation(len(batches))]
+
+
+def gather(sequences: Sequences, windows: Windows) -> Batch:
+    """The items of a batch of windows."""
+    step = np.arange(windows.lengths.max())[None, :]  # [1, length]
+    real = step < windows.lengths[:, None]  # [windows, length]
+    place = np.where(real, windows.starts[:, None] + step, 0)
+    histories = np.where(real, sequences.items[place], PADDING).astype(np.int64)
+    has_target = real & (step >= windows.contexts[:, None])
+    targets = np.where(has_target, sequences.items[np.where(real, place + 1, 0)], PADDING).astype(np.int64)
+    return Batch(histories, targets)
+
+
+def _offsets(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths, dtype=np.int64)])
+
+
+def _ranges(
+    items: NDArray[np.int32], starts: NDArray[np.int64], lengths: NDArray[np.int64]
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Items of the stretches `starts .. starts + lengths`, one after the other, and their offsets."""
+    offsets = _offsets(lengths)
+    place = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)
+    return items[place], offsets
