@@ -1,0 +1,172 @@
+"""Exact ranks over the full catalogue, the metrics that follow from them, and the best items of each user.
+
+Ranks are 1-based and pessimistic: every item that is not scored below the target counts as ranked above it.
+So a tie counts against the target, and so does an item scored NaN; a target that is scored NaN itself, that
+the model does not know, or that is left out as seen comes last. Sampled metrics do not exist here (Krichene
+and Rendle, "On Sampled Metrics for Item Recommendation", KDD 2020).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.bundle import PADDING
+from models.data import Holdout, Sequences
+from models.scorer import Scorer
+
+CUTOFFS = (1, 5, 10, 20)
+BLOCK = 512  # users scored at once
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What one pass over a holdout says about a scorer."""
+
+    ranks: NDArray[np.int32]  # [users], 1-based
+    coverage: float  # share of the catalogue that appears in any user's top k
+    nan_users: int  # users for whom any item was scored NaN
+    unknown_targets: int  # users whose target is beyond the scorer's vocabulary
+
+
+class _Block(NamedTuple):
+    users: slice
+    scores: NDArray[np.float32]  # [block, catalogue + 1]
+    allowed: NDArray[np.bool_]  # [block, catalogue + 1], False for padding and what was seen
+    width: int  # columns that the scorer itself gave
+
+
+def evaluate(
+    scorer: Scorer, holdout: Holdout, *, k: int = 10, block: int = BLOCK, exclude_seen: bool = True
+) -> Evaluation:
+    """Ranks, coverage@k and what went wrong, with every user scored once, `block` users at a time."""
+    ranks = np.zeros(len(holdout), dtype=np.int32)
+    shown = np.zeros(holdout.histories.n_items + 1, dtype=np.bool_)  # [catalogue + 1]
+    nan_users = unknown_targets = 0
+    for part in _blocks(scorer, holdout.histories, block, exclude_seen):
+        targets = holdout.targets[part.users]
+        ranks[part.users] = _ranks(part, targets)
+        shown[_best(part, k)[0]] = True
+        nan_users += int(np.isnan(part.scores[:, 1:]).any(axis=1).sum())
+        unknown_targets += int((targets >= part.width).sum())
+    return Evaluation(ranks, _share(shown), nan_users, unknown_targets)
+
+
+def rank_targets(
+    scorer: Scorer, holdout: Holdout, *, block: int = BLOCK, exclude_seen: bool = True
+) -> NDArray[np.int32]:
+    """Rank of each user's target in the catalogue, int32 [users]; see the module for ties and NaN."""
+    ranks = np.zeros(len(holdout), dtype=np.int32)
+    for part in _blocks(scorer, holdout.histories, block, exclude_seen):
+        ranks[part.users] = _ranks(part, holdout.targets[part.users])
+    return ranks
+
+
+def top_k(
+    scorer: Scorer, histories: Sequences, k: int, *, exclude_seen: bool = True, block: int = BLOCK
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """The best items of each user, best first, ties by item index: items [users, k], scores [users, k].
+
+    Items scored NaN or -inf are never given. A user with fewer than k items left gets item 0, scored -inf.
+    """
+    items = np.full((len(histories), k), PADDING, dtype=np.int32)
+    scores = np.full((len(histories), k), -np.inf, dtype=np.float32)
+    for part in _blocks(scorer, histories, block, exclude_seen):
+        items[part.users], scores[part.users] = _best(part, k)
+    return items, scores
+
+
+def coverage(items: NDArray[np.integer], n_items: int) -> float:
+    """Share of the catalogue that appears in any user's list; `items` [users, k], 0 where a list is short."""
+    shown = np.zeros(n_items + 1, dtype=np.bool_)
+    shown[items] = True
+    return _share(shown)
+
+
+def per_user(metric: str, ranks: NDArray[np.integer]) -> NDArray[np.float64]:
+    """One metric, such as `ndcg@10`, of each user, [users]; with one target a user it follows from the rank.
+
+    HR@k is 1 within the first k, NDCG@k is 1 / log2(1 + rank) there, MRR@k is 1 / rank there; else 0.
+    Raises ValueError for another metric.
+    """
+    name, _, cutoff = metric.partition("@")
+    if name not in ("hr", "ndcg", "mrr") or not cutoff.isdecimal() or int(cutoff) < 1:
+        raise ValueError(
+            f"There is no metric {metric!r}: give hr, ndcg or mrr with a cutoff, such as ndcg@10."
+        )
+    if name == "hr":
+        gain = np.ones(len(ranks))
+    elif name == "ndcg":
+        gain = 1 / np.log2(1.0 + ranks)
+    else:
+        gain = 1.0 / ranks
+    return np.where(ranks <= int(cutoff), gain, 0.0)
+
+
+def summary(ranks: NDArray[np.integer]) -> dict[str, float]:
+    """Mean HR, NDCG and MRR at 1, 5, 10 and 20, by names such as `ndcg@10`; ValueError without any user."""
+    if len(ranks) == 0:
+        raise ValueError("There are no ranks to summarize: the holdout has no user.")
+    names = [f"{name}@{k}" for name in ("hr", "ndcg", "mrr") for k in CUTOFFS]
+    return {name: float(per_user(name, ranks).mean()) for name in names}
+
+
+def _blocks(scorer: Scorer, histories: Sequences, block: int, exclude_seen: bool) -> Iterator[_Block]:
+    for start in range(0, len(histories), block):
+        users = slice(start, min(start + block, len(histories)))
+        rows = [histories.user(u) for u in range(users.start, users.stop)]
+        given = scorer.score(rows)  # [block, the scorer's n_items + 1]
+        if given.ndim != 2 or len(given) != len(rows) or given.shape[1] > histories.n_items + 1:
+            raise ValueError(
+                f"A scorer was asked for {len(rows)} users and {histories.n_items} items "
+                f"and gave scores of shape {given.shape}."
+            )
+        scores = _widened(given, histories.n_items + 1)
+        allowed = np.ones(scores.shape, dtype=np.bool_)
+        allowed[:, PADDING] = False
+        if exclude_seen:
+            seen = histories.items[histories.offsets[users.start] : histories.offsets[users.stop]]
+            allowed[np.repeat(np.arange(len(rows)), [len(row) for row in rows]), seen] = False
+        yield _Block(users, scores, allowed, given.shape[1])
+
+
+def _widened(scores: NDArray[np.float32], width: int) -> NDArray[np.float32]:
+    """Items of the catalogue that the scorer does not know are scored -inf; [block, width] at least."""
+    missing = max(width - scores.shape[1], 0)
+    return np.pad(scores, ((0, 0), (0, missing)), constant_values=-np.inf) if missing else scores
+
+
+def _ranks(part: _Block, targets: NDArray[np.int32]) -> NDArray[np.int64]:
+    rows = np.arange(len(targets))
+    reachable = part.allowed[rows, targets]
+    target_scores = np.where(reachable, part.scores[rows, targets], np.nan)  # [block]
+    above = (
+        ~(part.scores < target_scores[:, None]) & part.allowed
+    )  # [block, catalogue + 1], NaN is never below
+    above[rows, targets] = True
+    ranks: NDArray[np.int64] = above.sum(axis=1, dtype=np.int64)
+    return ranks
+
+
+def _best(part: _Block, k: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """By partition: all above the k-th score, then, of those tied with it, the lowest item indexes."""
+    usable = part.allowed & (part.scores > -np.inf)  # NaN is not above -inf
+    scores = np.where(usable, part.scores, np.float32(-np.inf))  # [block, catalogue + 1]
+    k_within = min(k, scores.shape[1])
+    kth = np.partition(scores, -k_within, axis=1)[:, -k_within]  # [block]
+    rows, columns = np.nonzero((scores >= kth[:, None]) & usable)  # k a user, more where the k-th is tied
+    order = np.lexsort((columns, -scores[rows, columns], rows))
+    rows, columns = rows[order], columns[order]
+    place = np.arange(len(rows)) - np.searchsorted(rows, rows)  # 0 for the best of each user
+    rows, columns, place = rows[place < k], columns[place < k], place[place < k]
+
+    items = np.full((len(scores), k), PADDING, dtype=np.int32)
+    best = np.full((len(scores), k), -np.inf, dtype=np.float32)
+    items[rows, place], best[rows, place] = columns, scores[rows, columns]
+    return items, best
+
+
+def _share(shown: NDArray[np.bool_]) -> float:
+    return float(shown[1:].mean()) if len(shown) > 1 else 0.0
