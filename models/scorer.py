@@ -1,4 +1,4 @@
-"""Scorers: what a bundle becomes in memory. Free of torch, so that evaluation and serving run the same code."""
+"""What a bundle becomes in memory. Free of torch, so that evaluation and serving run the same code."""
 
 import os
 from collections.abc import Callable, Sequence

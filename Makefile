@@ -1,0 +1,64 @@
+# `make run` and `make test` set up what they need; `make` alone lists everything.
+.DEFAULT_GOAL := help
+SHELL := bash
+PYTHON ?= python3
+BIN := .venv/bin
+NEXTPLAY_HOME ?= $(CURDIR)/var
+SOURCE ?=
+HOST := 127.0.0.1
+
+export NEXTPLAY_HOME
+export DAGSTER_HOME := $(NEXTPLAY_HOME)/dagster
+export BENTOML_HOME := $(NEXTPLAY_HOME)/bentoml
+export BENTOML_DO_NOT_TRACK := True
+export MLFLOW_DISABLE_TELEMETRY := true
+export DO_NOT_TRACK := 1
+ifneq ($(SOURCE),)
+export NEXTPLAY_SOURCE := $(SOURCE)
+endif
+
+.PHONY: help setup run test test-all lint ui serve mlflow rollback clean
+
+help: ## List the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+.venv/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 to 3.13 is needed, this is " + sys.version.split()[0] + ": give another with make PYTHON=python3.12") if not (3, 11) <= sys.version_info[:2] <= (3, 13) else 0'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing (a few minutes, once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+$(DAGSTER_HOME)/dagster.yaml: dagster.yaml
+	@mkdir -p $(DAGSTER_HOME) && cp dagster.yaml $@
+
+setup: .venv/installed $(DAGSTER_HOME)/dagster.yaml ## Make .venv and the state folder
+
+run: setup ## Run the whole pipeline (SOURCE=sample or steam)
+	@$(BIN)/python -m pipelines.run
+
+test: setup lint ## Lint, type-check and test
+	@$(BIN)/python -m pytest -m 'not slow'
+
+test-all: setup lint ## The slow tests too
+	@$(BIN)/python -m pytest
+
+lint: setup
+	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-cache >/dev/null && echo "lint, format, types, imports: fine"
+
+ui: setup ## Dagster's UI and daemon, with the nightly schedule, on port 3001
+	@$(BIN)/dagster dev -w workspace.yaml -h $(HOST) -p 3001
+
+serve: setup ## The champion's endpoint on port 3000
+	@NEXTPLAY_POINTER=$(NEXTPLAY_HOME)/champion/pointer.json $(BIN)/bentoml serve serving.service:Nextplay --host $(HOST) --port 3000
+
+mlflow: setup ## MLflow's UI on port 5000
+	@mkdir -p $(NEXTPLAY_HOME)/mlflow
+	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server --workers 1 --host $(HOST) --port 5000 \
+	  --backend-store-uri sqlite:///$(NEXTPLAY_HOME)/mlflow/mlflow.db --artifacts-destination $(NEXTPLAY_HOME)/mlflow/artifacts
+
+rollback: setup ## Set the champion before this one back; a running endpoint follows
+	@$(BIN)/python -m pipelines.rollback
+
+clean: ## Remove all state (var/); the installed packages stay
+	@rm -rf $(NEXTPLAY_HOME) .mypy_cache .ruff_cache .pytest_cache .hypothesis

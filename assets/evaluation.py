@@ -1,0 +1,210 @@
+"""The leaderboard: every model on the same test users, read once a run."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from assets.io.lake import Lake, fingerprint, write_parquet
+from assets.io.sample import OptimumScorer
+from assets.plots import leaderboard_plot
+from assets.resources import Home, Source
+from assets.sequences import load_items, load_sequences
+from models.baselines import BASELINES
+from models.bundle import PADDING, BundleError, ItemTable, bundle_hash, read_items, read_manifest
+from models.data import Holdout, leave_one_out
+from models.evaluation.metrics import coverage, evaluate, per_user, summary
+from models.evaluation.stats import bootstrap_interval
+from models.evaluation.translate import TranslatedScorer
+from models.networks import NETWORKS
+from models.pointer import read_pointer
+from models.scorer import Scorer, open_scorer
+
+TOP = 20
+SEED = 0
+ORDER = {
+    "leaderboard": ["model"],
+    "test_ranks": ["model", "user_id"],
+    "test_recommendations": ["model", "user_id", "rank"],
+}
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """A model on the leaderboard. `role` is candidate, baseline, champion or optimum."""
+
+    model: str
+    role: str
+    architecture: str
+    scorer: Scorer
+    bundle_hash: str
+    validation_ndcg: float
+    export_error: float = 0.0
+
+
+def open_bundle(folder: Path, model: str, role: str, items: ItemTable) -> Entrant:
+    """A bundle that answers in the vocabulary of `items`; raises BundleError."""
+    manifest, scorer = read_manifest(folder), open_scorer(folder)
+    theirs = read_items(folder)
+    if theirs.ids != items.ids:
+        scorer = TranslatedScorer(scorer, theirs, items)
+    validation = manifest.metrics.get("ndcg@10", float("nan"))
+    return Entrant(
+        model, role, manifest.architecture, scorer, bundle_hash(folder), validation, manifest.export_error
+    )
+
+
+def entrants(home: Home, source: Source, items: ItemTable) -> Iterator[Entrant]:
+    """Baselines, candidates, today's champion (unless it cannot be opened), and the sample's optimum."""
+    store = home.bundles()
+    for name in BASELINES:
+        yield open_bundle(store.current(name), name, "baseline", items)
+    for name in NETWORKS:
+        yield open_bundle(store.current(name), name, "candidate", items)
+    try:
+        pointer = read_pointer(home.pointer_file)
+        if pointer is not None:
+            yield open_bundle(pointer.folder(home.pointer_file), "champion", "champion", items)
+    except BundleError as error:
+        dg.get_dagster_logger().warning("The champion cannot be evaluated: %s", error)
+    if source.name == "sample":
+        scorer = OptimumScorer(source.sample_size, source.seed, items)
+        yield Entrant("optimum", "optimum", "known process", scorer, "", validation_ndcg=float("nan"))
+
+
+@dg.multi_asset(
+    specs=[
+        dg.AssetSpec(
+            "leaderboard",
+            group_name="evaluation",
+            kinds={"duckdb", "onnx"},
+            description="HR, NDCG and MRR at 1, 5, 10, 20 over the full catalogue, coverage, intervals.",
+            deps=["baselines", *NETWORKS, "sequences", "items"],
+        ),
+        dg.AssetSpec(
+            "test_recommendations",
+            group_name="evaluation",
+            kinds={"duckdb", "onnx"},
+            description="Every test user's top 20 by every model, seen items left out, in original ids.",
+            deps=["baselines", *NETWORKS, "sequences", "items"],
+        ),
+    ]
+)
+def leaderboard(
+    context: dg.AssetExecutionContext, home: Home, source: Source
+) -> Iterator[dg.MaterializeResult[None]]:
+    lake, items = home.lake(), load_items(home.lake())
+    sequences, user_ids = load_sequences(lake)
+    test = leave_one_out(sequences).test
+    models = list(entrants(home, source, items))
+    made_from = fingerprint(
+        "leaderboard 1", lake.current("sequences").fingerprint, [(m.model, m.bundle_hash) for m in models]
+    )
+
+    def write(paths: Mapping[str, Path]) -> None:
+        users = np.asarray(user_ids)[test.users]
+        results = [_evaluate(model, test, users, items) for model in models]
+        for table, order in ORDER.items():
+            rows = pa.concat_tables(result[table] for result in results)
+            _write_rows(lake, rows.sort_by([(column, "ascending") for column in order]), paths[table])
+
+    published = lake.publish_many(made_from, list(ORDER), write)
+    rows = leaderboard_rows(lake)
+    yield dg.MaterializeResult(
+        asset_key="leaderboard",
+        metadata={
+            "leaderboard": dg.MetadataValue.md(leaderboard_markdown(rows)),
+            "NDCG@10": dg.MetadataValue.md(leaderboard_plot(rows)),
+            "test users": len(test),
+            "split": "leave-one-out, full catalogue, seen items left out, ties count against the model",
+            "fingerprint": made_from,
+        },
+    )
+    yield dg.MaterializeResult(
+        asset_key="test_recommendations",
+        metadata={"rows": published["test_recommendations"].rows, "fingerprint": made_from},
+    )
+
+
+def _evaluate(
+    entrant: Entrant, test: Holdout, users: NDArray[np.str_], items: ItemTable
+) -> dict[str, pa.Table]:
+    result = evaluate(entrant.scorer, test, k=TOP)
+    low, high = bootstrap_interval(per_user("ndcg@10", result.ranks), seed=SEED)
+    row = {
+        "model": entrant.model,
+        "role": entrant.role,
+        "architecture": entrant.architecture,
+        "bundle_hash": entrant.bundle_hash,
+        "users": len(test),
+        "validation_ndcg_at_10": entrant.validation_ndcg,
+        "ndcg_at_10_low": low,
+        "ndcg_at_10_high": high,
+        "coverage_at_10": coverage(result.items[:, :10], items.n_items),
+        "coverage_at_20": coverage(result.items, items.n_items),
+        "export_error": entrant.export_error,
+        "nan_users": result.nan_users,
+        "unknown_targets": result.unknown_targets,
+    }
+    row |= {name.replace("@", "_at_"): value for name, value in summary(result.ranks).items()}
+    return {
+        "leaderboard": pa.Table.from_pylist([row]),
+        "test_ranks": pa.table(
+            {"model": [entrant.model] * len(test), "user_id": users, "rank": result.ranks}
+        ),
+        "test_recommendations": recommendation_rows(entrant.model, users, result.items, result.scores, items),
+    }
+
+
+def recommendation_rows(
+    model: str,
+    users: NDArray[np.str_],
+    best: NDArray[np.int32],
+    scores: NDArray[np.float32],
+    items: ItemTable,
+) -> pa.Table:
+    """Rows (model, user_id, item_id, rank, score) from [users, k] item indexes, 0 for none, and scores."""
+    shown = best > PADDING
+    per_user = shown.sum(axis=1)
+    ranks = np.broadcast_to(np.arange(1, best.shape[1] + 1, dtype=np.int32), best.shape)
+    return pa.table(
+        {
+            "model": [model] * int(per_user.sum()),
+            "user_id": np.repeat(users, per_user),
+            "item_id": np.asarray(items.ids)[best[shown]],
+            "rank": ranks[shown],
+            "score": scores[shown].astype(np.float32),
+        }
+    )
+
+
+def _write_rows(lake: Lake, result_rows: pa.Table, path: Path) -> None:
+    with lake.connect() as connection:
+        connection.register("result_rows", result_rows)
+        write_parquet(connection, "FROM result_rows", path)
+
+
+def leaderboard_rows(lake: Lake) -> list[dict[str, Any]]:
+    with lake.connect("leaderboard") as connection:
+        rows: list[dict[str, Any]] = connection.execute("FROM leaderboard").to_arrow_table().to_pylist()
+    return sorted(rows, key=lambda row: -row["ndcg_at_10"])
+
+
+def leaderboard_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The leaderboard as a Markdown table, best first."""
+    lines = [
+        "| model | role | NDCG@10 | 95 % interval | HR@10 | MRR@10 | coverage@20 |",
+        "|---|---|---:|---:|---:|---:|---:|",
+    ]
+    lines += [
+        f"| {r['model']} | {r['role']} | {r['ndcg_at_10']:.4f} "
+        f"| {r['ndcg_at_10_low']:.4f} to {r['ndcg_at_10_high']:.4f} "
+        f"| {r['hr_at_10']:.4f} | {r['mrr_at_10']:.4f} | {r['coverage_at_20']:.1%} |"
+        for r in rows
+    ]
+    return "\n".join(lines)

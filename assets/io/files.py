@@ -1,0 +1,35 @@
+"""Writing a file so that readers see the old or the new one, never half, and a power cut loses neither."""
+
+import os
+from pathlib import Path
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write `text` beside `path`, flush it to the disk and rename it into place."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    with aside.open("w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    aside.replace(path)
+    sync_entry(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush every file below a folder, and the folder's own entries, to the disk."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            with path.open("rb") as stream:
+                os.fsync(stream.fileno())
+        else:
+            sync_entry(path)
+    sync_entry(folder)
+
+
+def sync_entry(folder: Path) -> None:
+    """Flush a folder's own list of names."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

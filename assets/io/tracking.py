@@ -1,0 +1,133 @@
+"""MLflow: one run a candidate, the bundle as its artifact, registered versions, the alias of the champion."""
+
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+MODEL = "nextplay"
+CHAMPION = "champion"
+FINGERPRINT_TAG = "nextplay.fingerprint"
+HASH_TAG = "nextplay.bundle_hash"
+
+
+@dataclass(frozen=True)
+class RunHandle:
+    """One MLflow run, open for logging."""
+
+    client: "MlflowClient"
+    run_id: str
+
+    def params(self, values: dict[str, Any]) -> None:
+        for name, value in values.items():
+            self.client.log_param(self.run_id, name, value)
+
+    def metrics(self, values: dict[str, float], step: int = 0) -> None:
+        for name, value in values.items():
+            # MLflow allows no "@" in a metric's name.
+            self.client.log_metric(self.run_id, name.replace("@", "_at_"), value, step=step)
+
+    def tags(self, values: dict[str, str]) -> None:
+        for name, value in values.items():
+            self.client.set_tag(self.run_id, name, value)
+
+    def artifact(self, path: Path, folder: str | None = None) -> None:
+        self.client.log_artifact(self.run_id, str(path), folder)
+
+    def bundle(self, folder: Path) -> None:
+        self.client.log_artifacts(self.run_id, str(folder), "bundle")
+
+
+class Tracking:
+    """The MLflow store below `root`: an SQLite database and a folder of artifacts."""
+
+    def __init__(self, root: Path, uri: str | None = None) -> None:
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+        from mlflow import MlflowClient  # two seconds: not at the import of every asset
+
+        self._root = root
+        self._client = MlflowClient(tracking_uri=uri or f"sqlite:///{root / 'mlflow.db'}")
+        self._experiment = self._experiment_id("nextplay")
+
+    @contextmanager
+    def run(self, name: str, fingerprint: str) -> Iterator[RunHandle]:
+        """The run of a fingerprint: opened again after a kill, so that one candidate has one run."""
+        found = self._client.search_runs(
+            [self._experiment], f"tags.`{FINGERPRINT_TAG}` = '{fingerprint}'", max_results=1
+        )
+        if found:
+            run_id = found[0].info.run_id
+        else:
+            tags = {FINGERPRINT_TAG: fingerprint} | _environment()
+            run_id = self._client.create_run(self._experiment, run_name=name, tags=tags).info.run_id
+        self._client.update_run(run_id, status="RUNNING")
+        try:
+            yield RunHandle(self._client, run_id)
+        except BaseException:
+            self._client.set_terminated(run_id, "FAILED")
+            raise
+        self._client.set_terminated(run_id, "FINISHED")
+
+    def register(self, run_id: str, bundle_hash: str, description: str) -> str:
+        """The registered version of a run's bundle, made unless it exists; returns its number."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self._client.create_registered_model(MODEL)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        version = self.version_of(bundle_hash)
+        if version is None:
+            source = f"{self._client.get_run(run_id).info.artifact_uri}/bundle"
+            version = self._client.create_model_version(
+                MODEL, source, run_id, tags={HASH_TAG: bundle_hash}, description=description
+            ).version
+        return str(version)
+
+    def version_of(self, bundle_hash: str) -> str | None:
+        """The registered version that holds a bundle, if any."""
+        for found in self._client.search_model_versions(f"name = '{MODEL}'"):
+            if found.tags.get(HASH_TAG) == bundle_hash:
+                return str(found.version)
+        return None
+
+    def run_of(self, version: str) -> str:
+        """The run that made a registered version."""
+        return str(self._client.get_model_version(MODEL, version).run_id)
+
+    def set_champion(self, version: str) -> None:
+        self._client.set_registered_model_alias(MODEL, CHAMPION, version)
+
+    def champion(self) -> str | None:
+        """The version that carries the champion's alias, if any."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return str(self._client.get_model_version_by_alias(MODEL, CHAMPION).version)
+        except MlflowException:
+            return None
+
+    def _experiment_id(self, name: str) -> str:
+        experiment = self._client.get_experiment_by_name(name)
+        if experiment is not None:
+            return str(experiment.experiment_id)
+        location = (self._root / "artifacts").as_uri()
+        return str(self._client.create_experiment(name, artifact_location=location))
+
+
+def _environment() -> dict[str, str]:
+    packages = ("torch", "numpy", "duckdb", "onnx", "onnxruntime", "dagster", "nextplay")
+    found = {f"environment.{name}": version(name) for name in packages}
+    return found | {
+        "environment.python": platform.python_version(),
+        "environment.machine": f"{platform.machine()}, {os.cpu_count()} cores",
+    }

@@ -1,0 +1,107 @@
+"""The configured things that assets work with; `pipelines.resources` fills them from the environment."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from filelock import FileLock, Timeout
+from pydantic import Field
+
+from assets.io.bundles import BundleStore
+from assets.io.lake import Lake, LakeError
+from assets.io.tracking import Tracking
+
+log = logging.getLogger(__name__)
+
+
+class Home(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """The folder that holds all state, and the DuckDB limits of the tables made in it.
+
+    A run holds the folder's lock from its first to its last asset: a second one waits, and says so.
+    """
+
+    path: str = "var"
+    memory_limit: str = "2GB"
+    wait_for_other_run_s: float = 3600.0
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Home"]:
+        with self.locked():
+            yield self
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """The right to change what is in the home; raises LakeError when another run does not end in time."""
+        lock = FileLock(self.folder() / "run.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            log.warning("Another run works in %s: waiting for it.", self.path)
+            try:
+                lock.acquire(timeout=self.wait_for_other_run_s)
+            except Timeout:
+                raise LakeError(
+                    f"Another run has worked in {self.path} for more than {self.wait_for_other_run_s:.0f} s: "
+                    "wait until it has ended, or stop it, and run this again."
+                ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def folder(self, *parts: str) -> Path:
+        """A folder below the home, made if it is missing."""
+        folder = Path(self.path).resolve().joinpath(*parts)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def lake(self) -> Lake:
+        return Lake(self.folder("lake"), memory_limit=self.memory_limit)
+
+    def bundles(self) -> BundleStore:
+        return BundleStore(self.folder("bundles"))
+
+    def tracking(self) -> Tracking:
+        return Tracking(self.folder("mlflow"))
+
+    @property
+    def pointer_file(self) -> Path:
+        """The pointer to the champion: what serving watches."""
+        return self.folder("champion") / "pointer.json"
+
+
+class Source(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Where the raw files come from. An address is a path, a `file://` or an `http(s)://` address."""
+
+    name: str = "sample"
+    libraries: str | None = None
+    games: str | None = None
+    sample_size: str = "default"
+    seed: int = 20181114
+
+
+class Cleaning(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """What an interaction must fulfil to be learned from."""
+
+    min_playtime: int = 60  # minutes; an interaction needs more
+    core: int = 5  # every user and item keeps at least as many interactions
+    max_quarantined_share: float = 0.01  # of the lines and of the items read
+
+
+class Training(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """How candidates are trained; `changes` overrides fields of the network's own defaults by their names."""
+
+    seed: int = 0
+    threads: int | None = None
+    changes: dict[str, Any] = Field(default_factory=dict)
+    progress: bool = True
+
+
+class Gate(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """What a candidate must fulfil to be promoted; see `models.evaluation.gate.Policy`."""
+
+    max_age_days: float = 30.0
+    min_coverage: float = 0.05

@@ -1,0 +1,23 @@
+"""The one Definitions object that Dagster loads."""
+
+import dagster as dg
+
+from assets import batch, evaluation, gating, interactions, packaging, promotion, raw, sequences, training
+from pipelines.console import console_logger
+from pipelines.jobs import everything, nightly
+from pipelines.resources import read_settings, resources
+
+ROOMS = [raw, interactions, sequences, training, evaluation, gating, packaging, promotion, batch]
+
+settings = read_settings()
+
+defs = dg.Definitions(
+    assets=dg.load_assets_from_modules(ROOMS),
+    asset_checks=dg.load_asset_checks_from_modules(ROOMS),
+    jobs=[everything],
+    schedules=[nightly(settings)],
+    resources=resources(settings),
+    # One process a run: three trivial assets took 6 s in one process and 30 s in many.
+    executor=dg.in_process_executor,
+    loggers={"console": console_logger},
+)

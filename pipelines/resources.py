@@ -1,0 +1,80 @@
+"""Environment -> configured resources. Every setting is an environment variable with the prefix NEXTPLAY_."""
+
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from assets.resources import Cleaning, Gate, Home, Source, Training
+
+
+class SettingsError(Exception):
+    """An environment variable cannot be used; the message names it."""
+
+
+class Settings(BaseSettings):
+    """All settings, with their defaults; `NEXTPLAY_SOURCE` sets `source`, and so on."""
+
+    model_config = SettingsConfigDict(env_prefix="NEXTPLAY_", env_ignore_empty=True, extra="ignore")
+
+    home: Path = Field(Path("var"), description="the folder of all state")
+    source: str = Field("sample", description="where raw files come from")
+    steam_libraries: str | None = Field(
+        None, description="path or address instead of the published libraries"
+    )
+    steam_games: str | None = Field(None, description="path or address instead of the published catalogue")
+    sample_size: str = Field("default", description="tiny, default or larger")
+    sample_seed: int = Field(Source().seed, description="seed of the sample generator")
+    min_playtime: int = Field(60, ge=0, description="minutes; an interaction needs more")
+    core: int = Field(5, ge=1, description="interactions that every user and item keeps at least")
+    max_quarantined_share: float = Field(0.01, ge=0, le=1, description="of lines and of items; more fails")
+    memory_limit: str = Field("2GB", description="of DuckDB")
+    seed: int = Field(0, ge=0, description="of training")
+    threads: int | None = Field(None, ge=1, description="of training; all cores by default")
+    training: dict[str, Any] = Field(default_factory=dict, description='JSON, for example {"epochs": 3}')
+    progress: bool = Field(True, description="progress bars")
+    max_age_days: float = Field(
+        30.0, gt=0, description="after which an equal candidate replaces the champion"
+    )
+    min_coverage: float = Field(
+        0.05, ge=0, le=1, description="share of the catalogue in the test users' top 20"
+    )
+    nightly: str = Field("30 2 * * *", description="cron of the nightly run")
+    timezone: str = Field("UTC", description="of the nightly run")
+
+
+def read_settings() -> Settings:
+    """The settings of this process; raises SettingsError with one sentence a mistake."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        mistakes = [f"NEXTPLAY_{str(e['loc'][0]).upper()}={e['input']!r}: {e['msg']}" for e in error.errors()]
+        raise SettingsError("; ".join(mistakes) + ".") from None
+
+
+def resources(settings: Settings) -> dict[str, dg.ConfigurableResource[Any]]:
+    """What the assets ask for by name."""
+    return {
+        "home": Home(path=str(settings.home), memory_limit=settings.memory_limit),
+        "source": Source(
+            name=settings.source,
+            libraries=settings.steam_libraries,
+            games=settings.steam_games,
+            sample_size=settings.sample_size,
+            seed=settings.sample_seed,
+        ),
+        "cleaning": Cleaning(
+            min_playtime=settings.min_playtime,
+            core=settings.core,
+            max_quarantined_share=settings.max_quarantined_share,
+        ),
+        "training": Training(
+            seed=settings.seed,
+            threads=settings.threads,
+            changes=settings.training,
+            progress=settings.progress,
+        ),
+        "gate_policy": Gate(max_age_days=settings.max_age_days, min_coverage=settings.min_coverage),
+    }

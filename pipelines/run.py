@@ -1,0 +1,63 @@
+"""`make run`: every asset in one process, a line an asset, and a summary that says what came of it."""
+
+import sys
+import time
+import traceback
+
+import dagster as dg
+from rich.console import Console
+
+from pipelines.resources import SettingsError
+
+
+def main() -> int:
+    """Returns the exit status: 0 also where the gate refused a candidate, which is a normal outcome."""
+    console = Console(stderr=True, highlight=False)
+    try:
+        from pipelines.definitions import defs, settings
+    except SettingsError as error:
+        console.print(f"[bold]{error}[/bold]")
+        return 2
+    console.print(f"nextplay: source {settings.source}, state in {settings.home}\n")
+    started = time.monotonic()
+    job = defs.resolve_job_def("everything")
+    with dg.DagsterInstance.get() as instance:
+        result = job.execute_in_process(instance=instance, raise_on_error=False)
+    if not result.success:
+        for event in result.all_events:
+            if event.is_step_failure:
+                _explain(console, event)
+        return 1
+    from pipelines.summary import print_summary
+
+    print_summary(settings, time.monotonic() - started)
+    return 0
+
+
+def _explain(console: Console, event: dg.DagsterEvent) -> None:
+    """A user's mistake in one sentence; anything else with its stack trace."""
+    failure = event.step_failure_data
+    text = failure.user_failure_data.description if failure.user_failure_data else None
+    error = failure.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    if text is None and error is not None:
+        text = error.message if error.cls_name in KNOWN_ERRORS else error.to_string()
+    console.print(f"\n[bold]{event.step_key} failed.[/bold] {text}", markup=True, soft_wrap=True)
+
+
+# Errors that carry a sentence for their reader.
+KNOWN_ERRORS = frozenset(
+    {"LakeError", "DownloadError", "SourceError", "BundleError", "MissingBundleError", "BentoError"}
+    | {"PromotionError", "ConfigError", "TrainingError"}
+)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception:
+        traceback.print_exc()
+        sys.exit(1)

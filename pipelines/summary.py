@@ -1,0 +1,92 @@
+"""What `make run` ends with: the leaderboard, the verdict, three examples, and what to do next."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+
+from assets.batch import champion_examples
+from assets.evaluation import leaderboard_rows
+from assets.gating import read_verdict
+from assets.resources import Home
+from models.pointer import read_pointer
+from pipelines.resources import Settings
+
+EXAMPLES = 3
+WIDTH = 100
+
+
+def print_summary(settings: Settings, seconds: float) -> None:
+    """Print the summary of the state in `settings.home` to the terminal."""
+    console = Console(highlight=False, width=WIDTH)
+    home = Home(path=str(settings.home), memory_limit=settings.memory_limit)
+    rows = leaderboard_rows(home.lake())
+    console.print(
+        f"\n[bold]Leaderboard[/bold]  {rows[0]['users']:,} test users, leave-one-out, full catalogue\n"
+    )
+    console.print(Padding(_leaderboard(rows), (0, 0, 0, 2)))
+    optimum = _way_to_optimum(rows)
+    if optimum:
+        console.print(f"\n  {optimum}")
+    if settings.source.startswith("steam"):
+        console.print(f"\n  {ORDER_NOTE}")
+    verdict = read_verdict(home)
+    head = f"promote {verdict.winner}" if verdict.promote else "nobody is promoted"
+    console.print(f"\n[bold]Verdict[/bold]  {head}\n")
+    for reason in verdict.reasons:
+        console.print(f"  {reason}", soft_wrap=False)
+    console.print("\n[bold]What the champion recommends[/bold]\n")
+    for history, titles in champion_examples(home, EXAMPLES):
+        console.print(f"  after   {', '.join(history)}")
+        console.print(f"  [bold]next[/bold]    {', '.join(titles)}\n")
+    pointer = read_pointer(home.pointer_file)
+    if pointer is not None:
+        console.print(f"[bold]Champion[/bold]  version {pointer.version}, Bento {pointer.bento}")
+    console.print(f"[bold]Took[/bold]      {seconds:.0f} s\n")
+    for command, use in NEXT:
+        console.print(f"  {command:<12} {use}")
+
+
+ORDER_NOTE = (
+    "Steam libraries are not dated: their order is the order of the file, which correlates 0.70 with "
+    "the app id. A part of these figures may be no more than that ids grow."
+)
+NEXT = (
+    ("make serve", "the endpoint, on http://127.0.0.1:3000"),
+    ("make ui", "Dagster with the nightly schedule, on http://127.0.0.1:3001"),
+    ("make mlflow", "runs and models, on http://127.0.0.1:5000"),
+)
+
+
+def _leaderboard(rows: list[dict[str, Any]]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    table.add_column("model")
+    table.add_column("role")
+    for name in ("NDCG@10", "95 % interval", "HR@10", "MRR@10", "coverage@20"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        table.add_row(
+            row["model"],
+            row["role"],
+            f"{row['ndcg_at_10']:.4f}",
+            f"{row['ndcg_at_10_low']:.4f} to {row['ndcg_at_10_high']:.4f}",
+            f"{row['hr_at_10']:.4f}",
+            f"{row['mrr_at_10']:.4f}",
+            f"{row['coverage_at_20']:.1%}",
+        )
+    return table
+
+
+def _way_to_optimum(rows: list[dict[str, Any]]) -> str | None:
+    """How much of the way from popularity to the known optimum each candidate goes."""
+    value = {row["model"]: row["ndcg_at_10"] for row in rows}
+    if "optimum" not in value or "popularity" not in value:
+        return None
+    way = value["optimum"] - value["popularity"]
+    shares = [
+        f"{row['model']} {(row['ndcg_at_10'] - value['popularity']) / way:.0%}"
+        for row in rows
+        if row["role"] == "candidate"
+    ]
+    return f"Of the way from popularity to the optimum of the sample's known process: {', '.join(shares)}."
