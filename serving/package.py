@@ -1,0 +1,73 @@
+"""Builds the Bento of one bundle: `python -m serving.package BUNDLE VERSION` prints its tag as JSON.
+
+A Bento holds the endpoint, what it needs of `models`, the bundle, and a pointer to the latter. Nothing is
+downloaded. BentoML keeps it below BENTOML_HOME; `BENTOML_HOME=… bentoml serve nextplay:VERSION` serves it.
+"""
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+from contextlib import suppress
+from importlib.metadata import version as installed
+from pathlib import Path
+
+from models.bundle import bundle_hash
+from models.pointer import Pointer
+from serving.settings import BUNDLE_FOLDER, POINTER_FILE
+
+ROOT = Path(__file__).resolve().parents[1]
+MODEL_FILES = (  # what serving imports, all of it free of torch
+    "__init__.py",
+    "baselines.py",
+    "bundle.py",
+    "data.py",
+    "evaluation/__init__.py",
+    "evaluation/metrics.py",
+    "pointer.py",
+    "scorer.py",
+)
+PACKAGES = (
+    "fastapi", "numpy", "onnxruntime", "prometheus-client", "pydantic", "pydantic-settings", "safetensors",
+)  # fmt: skip
+
+
+def build_bento(bundle: Path, version: str, bentoml_home: Path) -> str:
+    """Build a Bento, in place of one of the same version, and return its tag.
+
+    `version` becomes the Bento's version: lower-case letters, digits, `.`, `_` and `-`. Packages are pinned
+    to the installed versions, those that the Bento is tested with; BentoML adds itself.
+    """
+    os.environ.update(BENTOML_HOME=str(bentoml_home.resolve()), BENTOML_DO_NOT_TRACK="True")
+    import bentoml  # it reads BENTOML_HOME when it is imported
+
+    with tempfile.TemporaryDirectory() as folder:
+        context = Path(folder)
+        _fill(context, bundle, version)
+        with suppress(bentoml.exceptions.NotFound):
+            bentoml.bentos.delete(f"nextplay:{version}")
+        bento = bentoml.build(
+            "serving.service:Nextplay",
+            version=version,
+            build_ctx=str(context),
+            include=["serving/**", "models/**", f"{BUNDLE_FOLDER}/**", POINTER_FILE],
+            python={"packages": [f"{name}=={installed(name)}" for name in PACKAGES], "lock_packages": False},
+        )
+    return str(bento.tag)
+
+
+def _fill(context: Path, bundle: Path, version: str) -> None:
+    """Lay out a Bento's files: code, bundle, pointer."""
+    shutil.copytree(ROOT / "serving", context / "serving", ignore=shutil.ignore_patterns("__pycache__"))
+    (context / "models" / "evaluation").mkdir(parents=True)
+    for name in MODEL_FILES:
+        shutil.copy(ROOT / "models" / name, context / "models" / name)
+    shutil.copytree(bundle, context / BUNDLE_FOLDER)
+    pointer = Pointer(BUNDLE_FOLDER, version, bundle_hash(bundle), promoted_at=0.0)
+    (context / POINTER_FILE).write_text(pointer.to_json(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    home = Path(os.environ.get("BENTOML_HOME", Path.home() / "bentoml"))
+    sys.stdout.write(json.dumps({"tag": build_bento(Path(sys.argv[1]), sys.argv[2], home)}) + "\n")

@@ -1,0 +1,107 @@
+"""Follows the champion's pointer: a new model is loaded beside the old one and swapped in whole."""
+
+import threading
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from models.bundle import BundleError, bundle_hash
+from models.pointer import read_pointer
+from serving import telemetry
+from serving.recommender import Recommender
+
+RETRY_SECONDS = 30.0  # before a bundle that could not be loaded is tried again
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """A model in service. A request takes one and uses it throughout, so no answer mixes two models."""
+
+    recommender: Recommender
+    version: str
+    folder: Path
+    bundle_hash: str
+    loaded_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @property
+    def architecture(self) -> str:
+        return self.recommender.manifest.architecture
+
+
+class Follower:
+    """Keeps `current` at the model that the pointer names; None until the first one is loaded and warm.
+
+    Whatever goes wrong, the model in service stays; a log line and a metric say so.
+    """
+
+    def __init__(self, pointer_file: Path, poll_seconds: float, threads: int) -> None:
+        self.current: ServedModel | None = None
+        self._pointer_file = pointer_file
+        self._poll_seconds = poll_seconds
+        self._threads = threads
+        self._refused: tuple[object, ...] | None = None
+        self._retry_at = 0.0
+        self._problem = ""
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="pointer", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._thread.join(timeout=5)
+
+    def check(self) -> None:
+        """Look at the pointer once and follow it."""
+        try:
+            self._follow()
+        except Exception as error:  # whatever it is, the model in service must stay
+            self._keep(error)
+
+    def _run(self) -> None:
+        self.check()
+        while not self._stopping.wait(self._poll_seconds):
+            self.check()
+
+    def _follow(self) -> None:
+        pointer = read_pointer(self._pointer_file)
+        if pointer is None:
+            raise BundleError(
+                f"There is no pointer {self._pointer_file}: promote a model or set NEXTPLAY_POINTER."
+            )
+        wanted = (pointer.version, pointer.folder(self._pointer_file), pointer.bundle_hash)
+        now = self.current
+        if now is None or wanted != (now.version, now.folder, now.bundle_hash):
+            if wanted == self._refused and time.monotonic() < self._retry_at:
+                return
+            self._refused, self._retry_at = wanted, time.monotonic() + RETRY_SECONDS
+            self._swap(self._load(*wanted))
+        self._refused, self._problem = None, ""
+        telemetry.RELOAD_FAILING.set(0)
+
+    def _load(self, version: str, folder: Path, expected_hash: str) -> ServedModel:
+        if bundle_hash(folder) != expected_hash:
+            raise BundleError(f"The content of {folder} is not what the pointer names.")
+        return ServedModel(Recommender(folder, self._threads), version, folder, expected_hash)
+
+    def _swap(self, model: ServedModel) -> None:
+        old, self.current = self.current, model
+        if old is not None:
+            telemetry.MODEL_INFO.labels(old.version, old.architecture).set(0)
+        telemetry.MODEL_INFO.labels(model.version, model.architecture).set(1)
+        telemetry.MODEL_LOADED.set(model.loaded_at.timestamp())
+        telemetry.RELOADS.labels("success").inc()
+        telemetry.log("model loaded", version=model.version, architecture=model.architecture)
+
+    def _keep(self, error: Exception) -> None:
+        """Report a failure, once as long as it stays the same; a bug comes with its stack trace."""
+        telemetry.RELOAD_FAILING.set(1)
+        if str(error) == self._problem:
+            return
+        self._problem = str(error)
+        telemetry.RELOADS.labels("failure").inc()
+        kept = self.current.version if self.current else None
+        trace = None if isinstance(error, BundleError) else error
+        telemetry.log("model not loaded", error=trace, reason=self._problem, kept_version=kept)

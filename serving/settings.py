@@ -1,0 +1,29 @@
+"""The endpoint's settings, from environment variables with the prefix NEXTPLAY_."""
+
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+POINTER_FILE = "champion.json"  # beside the folders `serving` and `models` in a Bento
+BUNDLE_FOLDER = "bundle"
+
+
+class Settings(BaseSettings):
+    """`NEXTPLAY_POINTER` names the pointer to follow; unset, the bundle packaged with the code is served."""
+
+    model_config = SettingsConfigDict(env_prefix="NEXTPLAY_", env_ignore_empty=True)
+
+    pointer: Path = Path(__file__).resolve().parents[1] / POINTER_FILE
+    poll_seconds: float = Field(default=1.0, gt=0)  # between two looks at the pointer
+    scorer_threads: int = Field(default=1, ge=1)  # of one request; requests run side by side
+
+
+def load_settings() -> Settings:
+    """The settings of this process; a wrong one ends it with one sentence."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = f"NEXTPLAY_{first['loc'][0]}".upper()
+        raise SystemExit(f"{name}={first['input']} is no valid setting: {first['msg']}.") from None

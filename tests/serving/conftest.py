@@ -1,0 +1,227 @@
+"""Fake bundles without torch, and real servers."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+
+import httpx
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from models.bundle import ONNX_FILE, GoldenRequest, ItemTable, Manifest, bundle_hash, write_bundle
+from models.pointer import Pointer
+
+ROOT = Path(__file__).resolve().parents[2]
+N_ITEMS = 150
+
+# Makes what training needs unimportable, in the server's process and in those that it starts.
+BLOCKER = """
+import os, sys
+
+with open(os.environ["BLOCKED_PROCESSES"], "a") as log:
+    log.write(f"{os.getpid()}\\n")
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"torch", "mlflow", "dagster", "pyarrow"}:
+            raise ModuleNotFoundError(f"{name} is blocked", name=name)
+
+sys.meta_path.insert(0, Blocker())
+"""
+
+
+def random_table(seed: int) -> NDArray[np.float32]:
+    table = np.random.default_rng(seed).normal(size=(N_ITEMS + 1, N_ITEMS + 1)).astype(np.float32)
+    table[0] = 0
+    return table
+
+
+def write_fake_bundle(
+    folder: Path, table: NDArray[np.float32], prefix: str = "", golden_shift: float = 0.0
+) -> Path:
+    """A bundle whose network sums one row of a table per item of the history: scores[j] = sum_i table[i, j].
+
+    Items are named `prefix` + "1", "2", ...; `golden_shift` makes the golden scores wrong by that much.
+    """
+    folder.mkdir(parents=True)
+    graph = helper.make_graph(
+        [
+            helper.make_node("Gather", ["table", "history"], ["rows"]),
+            helper.make_node("ReduceSum", ["rows", "axis"], ["scores"], keepdims=0),
+        ],
+        "sums",
+        [helper.make_tensor_value_info("history", TensorProto.INT64, ["users", "length"])],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["users", N_ITEMS + 1])],
+        [
+            numpy_helper.from_array(table, "table"),
+            numpy_helper.from_array(np.array([1], dtype=np.int64), "axis"),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
+    onnx.save(model, folder / ONNX_FILE)
+    ids = ["", *(f"{prefix}{i}" for i in range(1, N_ITEMS + 1))]
+    items = ItemTable(ids, [f"Game {i}" for i in ids], np.arange(N_ITEMS + 1))
+    manifest = Manifest(
+        architecture="sums",
+        n_items=N_ITEMS,
+        max_length=5,
+        vocabulary_hash=items.vocabulary_hash(),
+        data_fingerprint="data-1",
+        code_version="code-1",
+        source="sample",
+        split="leave-one-out",
+        metrics={"ndcg@10": 0.25},
+    )
+    scores = table[[3, 7]].sum(axis=0)
+    scores[[0, 3, 7]] = -np.inf
+    best = np.argsort(-scores)[:10]
+    golden = GoldenRequest([3, 7], best.tolist(), (scores[best] + golden_shift).tolist())
+    write_bundle(folder, manifest, items, [golden])
+    return folder
+
+
+def publish_pointer(path: Path, bundle: Path, version: str) -> None:
+    """Publish a bundle the way promotion does: whole or not at all."""
+    text = Pointer(str(bundle), version, bundle_hash(bundle), promoted_at=1.0).to_json()
+    unfinished = path.with_suffix(".new")
+    unfinished.write_text(text, encoding="utf-8")
+    unfinished.replace(path)
+
+
+@contextmanager
+def serve_bentoml(target: str, folder: Path, **environment: str) -> Iterator[httpx.Client]:
+    """`bentoml serve target` on a free port, without training's packages; ended with all that it started."""
+    (folder / "blocker").mkdir()
+    (folder / "blocker" / "sitecustomize.py").write_text(BLOCKER)
+    env = os.environ | {
+        "BENTOML_HOME": str(folder / "bentoml"),
+        "BENTOML_DO_NOT_TRACK": "True",
+        "PYTHONPATH": str(folder / "blocker"),
+        "BLOCKED_PROCESSES": str(folder / "blocked"),
+        **environment,
+    }
+    port = free_port()
+    bentoml = str(Path(sys.executable).with_name("bentoml"))
+    command = [bentoml, "serve", target, "--host", "127.0.0.1", "--port", str(port)]
+    with (folder / "server.log").open("w") as log:
+        server = subprocess.Popen(
+            command, cwd=folder, env=env, stdout=log, stderr=log, start_new_session=True
+        )
+        try:
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10) as client:
+                wait_until_ready(client, server, folder / "server.log")
+                yield client
+        finally:
+            os.killpg(server.pid, signal.SIGTERM)
+            try:
+                server.wait(timeout=10)
+            finally:
+                with suppress(ProcessLookupError):
+                    os.killpg(server.pid, signal.SIGKILL)
+
+
+def wait_until_ready(client: httpx.Client, server: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            if client.get("/readyz").status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.05)
+    raise AssertionError(f"The server did not become ready:\n{log.read_text()}")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Two bundles with different items, `a` and `b`, and one that breaks its golden promise."""
+    folder = tmp_path_factory.mktemp("bundles")
+    return {
+        "a": write_fake_bundle(folder / "a", random_table(1)),
+        "b": write_fake_bundle(folder / "b", random_table(2), prefix="b"),
+        "broken": write_fake_bundle(folder / "broken", random_table(3), golden_shift=0.5),
+    }
+
+
+@pytest.fixture(scope="session")
+def bento_home(tmp_path_factory: pytest.TempPathFactory, bundles: dict[str, Path]) -> Path:
+    """A BENTOML_HOME with the Bento nextplay:7 of bundle `a`, built by the command line."""
+    home = tmp_path_factory.mktemp("bento") / "bentoml"
+    built = subprocess.run(
+        [sys.executable, "-m", "serving.package", str(bundles["a"]), "7"],
+        cwd=ROOT,
+        env=os.environ | {"BENTOML_HOME": str(home)},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert json.loads(built.stdout.splitlines()[-1]) == {"tag": "nextplay:7"}
+    return home
+
+
+@pytest.fixture(scope="session")
+def bento_server(bento_home: Path) -> Iterator[httpx.Client]:
+    """The Bento, served by BentoML."""
+    with serve_bentoml("nextplay:7", bento_home.parent) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def serve() -> Callable[..., AbstractContextManager[httpx.Client]]:
+    return serve_bentoml
+
+
+@pytest.fixture
+def pointer(tmp_path: Path, bundles: dict[str, Path]) -> Path:
+    """A pointer to bundle `a` as version `a1`."""
+    path = tmp_path / "champion.json"
+    publish_pointer(path, bundles["a"], "a1")
+    return path
+
+
+@pytest.fixture
+def publish(pointer: Path, bundles: dict[str, Path]) -> Callable[[str, str], None]:
+    """publish(name, version) points to another bundle."""
+    return lambda name, version: publish_pointer(pointer, bundles[name], version)
+
+
+@pytest.fixture(scope="session")
+def wait_until() -> Callable[[Callable[[], object]], None]:
+    def wait(holds: Callable[[], object]) -> None:
+        deadline = time.monotonic() + 20
+        while not holds():
+            assert time.monotonic() < deadline, "It did not happen."
+            time.sleep(0.01)
+
+    return wait
+
+
+@pytest.fixture(scope="session")
+def make_table() -> Callable[[int], NDArray[np.float32]]:
+    return random_table
+
+
+@pytest.fixture(scope="session")
+def make_bundle() -> Callable[..., Path]:
+    return write_fake_bundle
+
+
+@pytest.fixture(scope="session")
+def write_pointer() -> Callable[[Path, Path, str], None]:
+    return publish_pointer

@@ -1,0 +1,60 @@
+"""The real thing: a Bento, built and served by BentoML, with training's packages unimportable."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+
+def test_the_bento_answers_without_the_packages_of_training(
+    bento_server: httpx.Client, bento_home: Path
+) -> None:
+    answer = bento_server.post("/recommend", json={"history": ["3", 7, "zz"], "k": 3})
+    assert answer.status_code == 200
+    body = answer.json()
+    assert body["model"] == {"version": "7", "architecture": "sums"} and len(body["items"]) == 3
+    assert body["unknown_ids"] == ["zz"]
+    blocked = (bento_home.parent / "blocked").read_text().split()
+    assert len(set(blocked)) >= 2  # the command and the worker that it started
+
+
+def test_bentoml_lets_the_app_answer_for_itself(bento_server: httpx.Client) -> None:
+    assert bento_server.get("/livez").status_code == 200
+    assert bento_server.get("/readyz").status_code == 200
+    assert bento_server.get("/model").json()["version"] == "7"
+    assert bento_server.get("/nothing").json()["detail"].startswith("There is nothing at /nothing")
+    assert bento_server.get("/recommend").status_code == 405
+    assert bento_server.get("/openapi.json").json()["info"]["title"] == "Nextplay"
+
+
+def test_bentoml_keeps_bad_input_and_its_answer_as_they_are(bento_server: httpx.Client) -> None:
+    for content, status in ((b"\xff", 400), (b'{"history": [], "k": 0}', 422), (b" " * 1_200_000, 413)):
+        answer = bento_server.post("/recommend", content=content)
+        assert answer.status_code == status and isinstance(answer.json()["detail"], str)
+
+
+def test_metrics_are_the_apps(bento_server: httpx.Client) -> None:
+    bento_server.post("/recommend", json={"history": ["3"]})
+    text = bento_server.get("/metrics").text
+    assert 'nextplay_request_seconds_count{outcome="ok",route="/recommend"}' in text
+    assert 'nextplay_model_info{architecture="sums",version="7"} 1.0' in text
+    assert "bentoml_" not in text
+
+
+def test_a_bento_holds_what_serving_needs_and_no_more(bento_home: Path, bento_server: httpx.Client) -> None:
+    source = bento_home / "bentos" / "nextplay" / "7" / "src"
+    assert {path.name for path in source.iterdir()} == {
+        "serving", "models", "bundle", "champion.json", "bentofile.yaml",
+    }  # fmt: skip
+    assert not (source / "models" / "networks").exists()
+    requirements = (source.parent / "env" / "python" / "requirements.txt").read_text()
+    assert "onnxruntime==" in requirements and "torch" not in requirements
+
+
+@pytest.mark.slow
+def test_the_repository_can_be_served_too(
+    tmp_path: Path, pointer: Path, serve: Callable[..., httpx.Client]
+) -> None:
+    with serve("serving.service:Nextplay", tmp_path, NEXTPLAY_POINTER=str(pointer)) as client:
+        assert client.get("/model").json()["version"] == "a1"
