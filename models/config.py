@@ -96,3 +96,8 @@ def _check(name: str, value: Any, allowed: Any, rule: str) -> None:
     finite = not isinstance(value, float) or math.isfinite(value)
     if not finite or not allowed(value):
         raise ConfigError(f"{name}={value!r} is not allowed: it must be {rule}.")
+
+
+def defaults_for(n_users: int, n_items: int, n_interactions: int) -> TrainConfig:
+    """Settings that follow from the size of the data."""
+    return TrainConfig()
