@@ -44,14 +44,17 @@ class Follower:
         self._retry_at = 0.0
         self._problem = ""
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="pointer", daemon=True)
+        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
+        self._stopping.clear()
+        self._thread = threading.Thread(target=self._run, name="pointer", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         self._stopping.set()
-        self._thread.join(timeout=5)
+        if self._thread is not None:
+            self._thread.join(timeout=5)
 
     def check(self) -> None:
         """Look at the pointer once and follow it."""
