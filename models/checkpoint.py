@@ -60,7 +60,7 @@ class CheckpointFolder:
                 old.unlink()
 
     def load(self) -> Checkpoint | None:
-        """The checkpoint, or None where there is none; one that is broken or foreign is left with a warning."""
+        """The checkpoint; None where there is none, or, with a warning, where it is broken or foreign."""
         if not (self._folder / STATE_FILE).exists():
             return None
         try:

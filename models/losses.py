@@ -1,10 +1,9 @@
 """Losses over the item catalogue, behind one interface: states and targets in, a scalar out.
 
-A loss takes the states of real positions only, so padding costs nothing here, and scores them against the item
-embeddings itself, so that it alone decides how many logits exist at a time.
+A loss takes the states of real positions only, so padding costs nothing here, and scores them against the
+item embeddings itself, so that it alone decides how many logits exist at a time.
 """
 
-from collections.abc import Callable
 from typing import Any, Protocol
 
 import torch
@@ -59,7 +58,8 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
             grad_bias += share.sum(dim=0)
         ctx.save_for_backward(grad_states, grad_embeddings, grad_bias)
         ctx.positions = max(1, len(states))
-        return loss / ctx.positions
+        mean: Tensor = loss / ctx.positions
+        return mean
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
@@ -72,10 +72,10 @@ class SampledSoftmax:
     """Cross-entropy against `negatives` items drawn anew each step and shared by all its positions.
 
     Items are drawn with replacement in proportion to `count ** power` (0: uniform, 1: by popularity). A
-    negative's logit is lowered by the logarithm of how often it is expected in the draw, which makes the sum in
-    the softmax an unbiased estimate of the sum over the catalogue without the target (Bengio and Senecal, 2008).
-    The target's own logit stays as it is, and a draw of the target itself is left out. Draws come from torch's
-    global generator.
+    negative's logit is lowered by the logarithm of how often it is expected in the draw, which makes the sum
+    in the softmax an unbiased estimate of that over the catalogue without the target (Bengio and Senecal,
+    2008). The target's own logit stays as it is, and a draw of the target itself is left out. Draws come from
+    torch's global generator.
     """
 
     def __init__(self, counts: Tensor, negatives: int, power: float) -> None:
@@ -104,12 +104,8 @@ def sampled_cross_entropy(
     return F.cross_entropy(logits, torch.zeros_like(targets))
 
 
-LOSSES: dict[str, Callable[[TrainConfig, Tensor], Loss]] = {
-    "full": lambda config, counts: full_cross_entropy,
-    "sampled": lambda config, counts: SampledSoftmax(counts, config.negatives, config.negative_power),
-}
-
-
 def build_loss(config: TrainConfig, counts: Tensor) -> Loss:
     """The loss that the config names; `counts` [n_items + 1] are occurrences in the training part."""
-    return LOSSES[config.loss](config, counts)
+    if config.loss == "sampled":
+        return SampledSoftmax(counts, config.negatives, config.negative_power)
+    return full_cross_entropy

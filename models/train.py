@@ -1,4 +1,4 @@
-"""Training of one network: epochs, early stopping on validation NDCG@10, checkpoints, the best weights at the end."""
+"""Training of one network: epochs, early stopping on validation NDCG@10, the best weights at the end."""
 
 import math
 import os
@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from models.bundle import PADDING
 from models.checkpoint import Checkpoint, CheckpointFolder
 from models.config import TrainConfig
 from models.data import Holdout, Sequences, Split, Windows, gather, plan_epoch
-from models.losses import Loss, build_loss
+from models.losses import build_loss
 from models.networks import NETWORKS
 from models.networks.base import SequenceNetwork
 from models.scorer import padded
@@ -70,16 +71,16 @@ def train(
 ) -> Trained:
     """Train the network `name` until validation NDCG@10 has not risen for `config.patience` epochs.
 
-    With a checkpoint folder, training goes on where an earlier call with the same arguments was cut short, and
-    ends with the same bytes; the folder stays behind and is the caller's to delete. Reports of epochs that
-    were resumed are not repeated. Same arguments and thread count give the same weights on the CPU. Raises
-    TrainingError.
+    With a checkpoint folder, training goes on where an earlier call with the same arguments was cut short,
+    and ends with the same bytes; the folder stays behind and is the caller's to delete. `on_epoch` is not
+    called again for epochs that were resumed. Same arguments and thread count give the same weights on the
+    CPU. Raises TrainingError.
     """
     if NETWORKS.get(name) is None:
         raise TrainingError(f"There is no network {name!r}; choose one of {', '.join(NETWORKS)}.")
     if not np.any(split.train.lengths > 1) or not len(split.validation):
         raise TrainingError("There is nothing to train on: no user has the 3 items that the split needs.")
-    with _reproducible(config.threads):
+    with reproducible(config.threads):
         return _Training(name, split, config, checkpoint_folder).run(on_epoch, progress)
 
 
@@ -213,16 +214,18 @@ def _ranks(network: SequenceNetwork, holdout: Holdout) -> Tensor:
     scores[row, histories.items.astype(np.int64)] = -torch.inf
     scores[:, PADDING] = -torch.inf
     scores.scatter_(1, torch.from_numpy(holdout.targets.astype(np.int64))[:, None], target)
-    return (scores >= target).sum(dim=1)  # [users]
+    ranks: Tensor = (scores >= target).sum(dim=1)  # [users]
+    return ranks
 
 
 def _optimizer(network: SequenceNetwork, config: TrainConfig) -> torch.optim.AdamW:
     """AdamW whose decay leaves out embeddings, biases and norms."""
     embeddings = {id(m.weight) for m in network.modules() if isinstance(m, nn.Embedding)}
-    decayed, free = [], []
+    decayed: list[Tensor] = []
+    free: list[Tensor] = []
     for parameter in network.parameters():
         (decayed if parameter.ndim > 1 and id(parameter) not in embeddings else free).append(parameter)
-    groups = [{"params": decayed}, {"params": free, "weight_decay": 0.0}]
+    groups: list[dict[str, Any]] = [{"params": decayed}, {"params": free, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
 
 
@@ -281,7 +284,7 @@ def _seed(seed: int, epoch: int) -> None:
 
 
 @contextmanager
-def _reproducible(threads: int | None) -> Iterator[None]:
+def reproducible(threads: int | None) -> Iterator[None]:
     """Deterministic kernels, a thread count and a random state of its own; all as before afterwards."""
     before_threads, before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     before_fill = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]

@@ -1,26 +1,43 @@
-"""The networks that can be trained, by name. A new one is a file here and a line in `NETWORKS`."""
+"""The networks that can be trained, by name. A new one is a file here and an entry in `NETWORKS`.
+
+Torch is imported only when a network is built: whoever lists the networks need not wait for it.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from models.config import NetworkConfig, TrainConfig, defaults_for
-from models.networks.base import SequenceNetwork
-from models.networks.gru4rec import GRU4Rec
-from models.networks.sasrec import SASRec
+
+if TYPE_CHECKING:
+    from models.networks.base import SequenceNetwork
 
 
 @dataclass(frozen=True)
 class Architecture:
     """How to build a network, and the settings in which it differs from `models.config.defaults_for`."""
 
-    build: Callable[[NetworkConfig, int], SequenceNetwork]
+    build: Callable[[NetworkConfig, int], "SequenceNetwork"]  # of a shape, for so many items
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
+def _gru4rec(config: NetworkConfig, n_items: int) -> "SequenceNetwork":
+    """GRU4Rec: a recurrent network over the history."""
+    from models.networks.gru4rec import GRU4Rec
+
+    return GRU4Rec(config, n_items)
+
+
+def _sasrec(config: NetworkConfig, n_items: int) -> "SequenceNetwork":
+    """SASRec: causal self-attention over the history."""
+    from models.networks.sasrec import SASRec
+
+    return SASRec(config, n_items)
+
+
 NETWORKS: dict[str, Architecture] = {
-    "gru4rec": Architecture(GRU4Rec, {"layers": 1}),
-    "sasrec": Architecture(SASRec),
+    "gru4rec": Architecture(_gru4rec, {"layers": 1}),
+    "sasrec": Architecture(_sasrec),
 }
 
 

@@ -17,7 +17,7 @@ class SequenceNetwork(nn.Module):
 
     def __init__(self, config: NetworkConfig, n_items: int) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.n_items = config, n_items
         self.item_embeddings = nn.Embedding(n_items + 1, config.width, padding_idx=PADDING)
         self.item_bias = nn.Parameter(torch.zeros(n_items + 1))
         with torch.no_grad():

@@ -1,10 +1,9 @@
-"""GRU4Rec: a recurrent network over the history (Hidasi et al., ICLR 2016; Hidasi and Karatzoglou, CIKM 2018).
+"""GRU4Rec: a recurrent network over the history (Hidasi et al., ICLR 2016, and CIKM 2018).
 
 Here with tied embeddings, whole histories instead of session-parallel batches (each row starts from a zero
 state, so no state can leak from one user to the next), and the loss over the full catalogue.
 """
 
-import torch
 from torch import Tensor, nn
 
 from models.config import NetworkConfig

@@ -37,10 +37,10 @@ class Block(nn.Module):
         self.feed = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:  # [batch, length, width], as is what it returns
         x = x + self.dropout(self.attention(self.norm_attention(x)))
-        x = x + self.dropout(self.feed(self.norm_feed(x)))
-        return x
+        result: Tensor = x + self.dropout(self.feed(self.norm_feed(x)))
+        return result
 
 
 class SASRec(SequenceNetwork):
