@@ -22,7 +22,9 @@ from assets.gating import read_verdict
 from assets.io.lake import fingerprint, write_parquet
 from assets.resources import Home
 from models.bundle import bundle_hash, read_golden, read_items
+from models.code import MODELS, code_version, source_hash
 
+SERVING = MODELS.parent / "serving"
 START_TIMEOUT_S = 120
 SCORE_TOLERANCE = 1e-3
 
@@ -92,7 +94,7 @@ def _remember(home: Home, bento: AnsweredBento) -> None:
 
 def build(bundle: Path, bentoml_home: Path) -> str:
     """Build the Bento of a bundle unless it is there, and return its tag; raises BentoError."""
-    version = bundle_hash(bundle)[:16]
+    version = fingerprint(bundle_hash(bundle), code_version(), source_hash(SERVING))[:16]
     tag = f"nextplay:{version}"
     if (bentoml_home / "bentos" / "nextplay" / version / "bento.yaml").exists():
         return tag

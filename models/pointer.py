@@ -34,8 +34,12 @@ def read_pointer(path: Path) -> Pointer | None:
     """The pointer, or None before the first promotion; raises BundleError where it cannot be understood."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        known = {f.name for f in fields(Pointer)}
-        return Pointer(**{name: value for name, value in values.items() if name in known})
+        types = {f.name: f.type for f in fields(Pointer)}
+        pointer = Pointer(**{name: value for name, value in values.items() if name in types})
+        for name, value in asdict(pointer).items():
+            if not isinstance(value, float | int if types[name] is float else str):
+                raise TypeError(f"{name} is {value!r}")
+        return pointer
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, AttributeError) as error:
