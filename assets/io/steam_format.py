@@ -1,0 +1,261 @@
+"""Reads the libraries of Steam players: a gzip file of lines, each a Python literal.
+
+`ast.literal_eval` reads them right and slowly. A library is regular enough to be read by cutting: from the
+opening of its list of items, a line is `{HEAD, 'playtime_forever': TAIL}, {HEAD, ...}]}`. The same heads (id
+and name of a game) and tails (two numbers) come again and again, so each distinct piece is proven once, by a
+regular expression that admits nothing but whole tokens. A line whose pieces are all proven is a derivation in
+Python's grammar, and as a text has only one, the cut is what `ast.literal_eval` would have found, whatever a
+name contains. A line with any other piece goes to `ast.literal_eval` as a whole.
+
+What cannot be an interaction is quarantined with its reason. `items_read` does not come from the parser: it
+counts the text that opens an item or, in a line that went to `ast.literal_eval`, the elements of its list.
+(Where a name holds the opening text, the count and the rows of a proven line differ; that line goes to
+`ast.literal_eval` too.) A line that is quarantined as a whole has no items that could be counted.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from assets.io.gunzip import chunks_of_lines
+from assets.io.literals import Quarantined, RefusedError, is_text, literal, quarantined
+
+LARGEST_PLAYTIME = 2**31 - 1  # minutes; the tables hold 32 bits
+
+_OPENING = b"{'item_id': "
+_BETWEEN_ITEMS = "}, {"
+_BEFORE_PLAYTIME = ", 'playtime_forever': "
+
+_PLAIN = rb"'[^'\\\r\n\0]*'|\"[^\"\\\r\n\0]*\""  # a text without escapes
+_ESCAPED = rb"'(?:[^'\\\r\n\0]|\\[^\r\n\0])*'|\"(?:[^\"\\\r\n\0]|\\[^\r\n\0])*\""
+_NUMBER = rb"0|[1-9][0-9]{0,8}"  # Python forbids leading zeros; nine digits fit into 32 bits
+_PREFIX = re.compile(
+    rb"\{'user_id': (?:%(text)s), 'items_count': (?:%(number)s), 'steam_id': '([^'\\\r\n\0]+)', "
+    rb"'user_url': (?:%(text)s), 'items': \[" % {b"text": _PLAIN, b"number": _NUMBER}
+)
+_HEAD = re.compile(rb"'item_id': '([^'\\\r\n\0]+)', 'item_name': (%b)" % _ESCAPED)
+_TAIL = re.compile(rb"(%(number)b), 'playtime_2weeks': (?:%(number)b)" % {b"number": _NUMBER})
+
+Game = tuple[str, str | None]  # item id, name
+Span = tuple[int, int]  # where a stretch of a chunk begins and ends
+UNPROVEN = -1
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Accepted items in the order of the file: parallel arrays of int32."""
+
+    line: NDArray[np.int32]  # counted from 1
+    place: NDArray[np.int32]  # counted from 0 within the line
+    game: NDArray[np.int32]  # index into Libraries.games
+    playtime: NDArray[np.int32]  # minutes
+
+    def __len__(self) -> int:
+        return len(self.line)
+
+    def take(self, rows: NDArray[np.integer] | NDArray[np.bool_]) -> "Rows":
+        return Rows(self.line[rows], self.place[rows], self.game[rows], self.playtime[rows])
+
+    @classmethod
+    def joined(cls, parts: Sequence["Rows"]) -> "Rows":
+        parts = [cls.of([]), *parts]
+        columns = zip(*((p.line, p.place, p.game, p.playtime) for p in parts), strict=True)
+        return cls(*(np.concatenate(column) for column in columns))
+
+    @classmethod
+    def of(cls, rows: Sequence[tuple[int, int, int, int]]) -> "Rows":
+        return cls(*np.array(rows, dtype=np.int32).reshape(-1, 4).T)
+
+
+@dataclass
+class Libraries:
+    """A file of libraries, read to its end."""
+
+    owners: list[str | None] = field(default_factory=list)  # steam_id of each line, None where quarantined
+    games: dict[Game, int] = field(default_factory=dict)  # ids with their names, numbered as met
+    rows: Rows = field(default_factory=lambda: Rows.of([]))
+    quarantine: list[Quarantined] = field(default_factory=list)
+    lines_read: int = 0
+    items_read: int = 0
+
+
+def read_libraries(path: Path, chunk_bytes: int = 1 << 25) -> Libraries:
+    """Read a gzip file of libraries. Raises DamagedFileError where it cannot be decompressed to its end."""
+    libraries = Libraries()
+    chunks = chunks_of_lines(path, chunk_bytes)
+    libraries.rows = Rows.joined([_read_chunk(chunk, libraries) for chunk in chunks])
+    return libraries
+
+
+def _read_chunk(chunk: bytes, libraries: Libraries) -> Rows:
+    """The accepted rows of some whole lines; all else that was found is added to `libraries`."""
+    libraries.lines_read += chunk.count(b"\n") + (not chunk.endswith(b"\n"))
+    lines = _spans(chunk)
+    owners, bodies = _open(chunk, lines)
+    rows = _proven_rows(chunk, bodies, libraries.games)
+    unproven = set(range(len(lines))) - bodies.keys()
+    openings = chunk.count(_OPENING) - sum(chunk.count(_OPENING, *lines[i]) for i in unproven)
+    if openings != len(rows):
+        counts = np.bincount(rows.line, minlength=len(lines))
+        miscounted = {i for i in bodies if chunk.count(_OPENING, *lines[i]) != counts[i]}
+        openings -= sum(chunk.count(_OPENING, *lines[i]) for i in miscounted)
+        rows = rows.take(~np.isin(rows.line, list(miscounted)))
+        unproven |= miscounted
+    libraries.items_read += openings
+
+    first_line = len(libraries.owners) + 1
+    literal_rows: list[tuple[int, int, int, int]] = []
+    for i in sorted(unproven):
+        owners[i], found = _read_literal(chunk[slice(*lines[i])], first_line + i, libraries)
+        literal_rows += [(i, *row) for row in found]
+    if literal_rows:
+        rows = Rows.joined([rows, Rows.of(literal_rows)])
+        rows = rows.take(np.argsort(rows.line, kind="stable"))
+    libraries.owners += owners
+    return Rows(rows.line + np.int32(first_line), rows.place, rows.game, rows.playtime)
+
+
+def _spans(chunk: bytes) -> list[Span]:
+    """Where each line begins and ends, its line end left out."""
+    spans, start = [], 0
+    while (end := chunk.find(b"\n", start)) >= 0:
+        spans.append((start, end))
+        start = end + 1
+    return [*spans, (start, len(chunk))] if start < len(chunk) else spans
+
+
+def _open(chunk: bytes, lines: Sequence[Span]) -> tuple[list[str | None], dict[int, Span]]:
+    """The owner of each line that opens and closes as a library does, and where its items stand."""
+    owners: list[str | None] = [None] * len(lines)
+    bodies: dict[int, Span] = {}
+    for i, (start, end) in enumerate(lines):
+        opening = _PREFIX.match(chunk, start, end)
+        if opening is None:
+            continue
+        body = opening.end(), end - len(b"]}")
+        empty = body[0] == body[1]
+        if not chunk.endswith(b"[]}" if empty else b"}]}", start, end):
+            continue
+        if not empty and not chunk.startswith(b"{", body[0]):
+            continue
+        try:
+            opening[0].decode()
+            owners[i] = opening[1].decode()
+        except UnicodeDecodeError:
+            continue
+        bodies[i] = body
+    return owners, bodies
+
+
+def _proven_rows(chunk: bytes, bodies: dict[int, Span], games: dict[Game, int]) -> Rows:
+    """The rows of the lines whose every piece is proven; the other lines are removed from `bodies`."""
+    while True:
+        rows, refused = _cut(chunk, {i: body for i, body in bodies.items() if body[0] < body[1]}, games)
+        if not refused:
+            return rows
+        for i in refused:
+            del bodies[i]
+
+
+def _cut(chunk: bytes, bodies: dict[int, Span], games: dict[Game, int]) -> tuple[Rows, Collection[int]]:
+    """The rows of some lines, or no rows and those of the lines that hold an unproven piece."""
+    items = pc.split_pattern(_stretches(chunk, bodies.values()), _BETWEEN_ITEMS)
+    counts = np.diff(items.offsets.to_numpy())  # [lines]
+    line = np.repeat(np.fromiter(bodies, dtype=np.int32, count=len(bodies)), counts)  # [items]
+    halves = pc.split_pattern(items.flatten(), _BEFORE_PLAYTIME)
+    in_two = np.diff(halves.offsets.to_numpy()) == 2
+    if not in_two.all():
+        return Rows.of([]), set(line[~in_two].tolist())
+
+    pieces = halves.flatten().dictionary_encode()
+    piece = pieces.indices.to_numpy()  # [2 * items]: head, tail, head, tail, ...
+    proofs = [_proven(text) for text in pieces.dictionary.to_pylist()]
+    numbers = (games.setdefault(p, len(games)) if isinstance(p, tuple) else UNPROVEN for p in proofs)
+    game = np.fromiter(numbers, dtype=np.int32, count=len(proofs))[piece[0::2]]
+    minutes = (p if isinstance(p, int) else UNPROVEN for p in proofs)
+    playtime = np.fromiter(minutes, dtype=np.int32, count=len(proofs))[piece[1::2]]
+    unproven = (game == UNPROVEN) | (playtime == UNPROVEN)
+    if unproven.any():
+        return Rows.of([]), set(line[unproven].tolist())
+    place = np.arange(len(line), dtype=np.int32) - np.repeat(
+        np.cumsum(counts, dtype=np.int32) - counts, counts
+    )
+    return Rows(line, place, game, playtime), ()
+
+
+def _stretches(chunk: bytes, bodies: Iterable[Span]) -> pa.Array:
+    """The bodies without their outer braces, as a column over the chunk's own memory."""
+    cuts = [0, *(cut for start, end in bodies for cut in (start + 1, end - 1)), len(chunk)]
+    offsets = pa.py_buffer(np.array(cuts, dtype=np.int32))
+    column = pa.Array.from_buffers(pa.binary(), len(cuts) - 1, [None, offsets, pa.py_buffer(chunk)])
+    return column.take(np.arange(1, len(cuts) - 1, 2))  # every second: the others lie between the bodies
+
+
+@lru_cache(maxsize=1 << 19)
+def _proven(piece: bytes) -> Game | int | None:
+    """The game of a head, the minutes of a tail, None for a piece of any other form."""
+    if tail := _TAIL.fullmatch(piece):
+        return int(tail[1])
+    head = _HEAD.fullmatch(piece)
+    if head is None:
+        return None
+    try:
+        item_id, token = head[1].decode(), head[2].decode()
+        name = literal(token) if "\\" in token else token[1:-1]
+    except (UnicodeDecodeError, RefusedError):
+        return None
+    return (item_id, name) if is_text(name) else None
+
+
+def _read_literal(
+    text: bytes, line: int, libraries: Libraries
+) -> tuple[str | None, list[tuple[int, int, int]]]:
+    """The owner (None: quarantined) and the accepted rows (place, game, playtime) of a line of any layout."""
+    try:
+        owner, items = _library(literal(text))
+    except RefusedError as refused:
+        libraries.quarantine.append(quarantined(line, None, refused, text))
+        return None, []
+    libraries.items_read += len(items)
+    rows = []
+    for place, item in enumerate(items):
+        try:
+            game, playtime = _item(item)
+        except RefusedError as refused:
+            libraries.quarantine.append(quarantined(line, place, refused, item))
+            continue
+        rows.append((place, libraries.games.setdefault(game, len(libraries.games)), playtime))
+    return owner, rows
+
+
+def _library(value: object) -> tuple[str, list[object]]:
+    if not isinstance(value, dict):
+        raise RefusedError("not a library")
+    owner, items = value.get("steam_id"), value.get("items")
+    if not is_text(owner) or not owner:
+        raise RefusedError("a library without a steam_id")
+    if not isinstance(items, list):
+        raise RefusedError("a library without a list of items")
+    return owner, items
+
+
+def _item(value: object) -> tuple[Game, int]:
+    if not isinstance(value, dict):
+        raise RefusedError("not an item")
+    item_id, name, playtime = value.get("item_id"), value.get("item_name"), value.get("playtime_forever")
+    if not is_text(item_id) or not item_id:
+        raise RefusedError("an item without an id")
+    if type(playtime) is not int:  # True is no playtime
+        raise RefusedError("a playtime that is no whole number")
+    if playtime < 0:
+        raise RefusedError("a negative playtime")
+    if playtime > LARGEST_PLAYTIME:
+        raise RefusedError("a playtime that is too large")
+    return (item_id, name if is_text(name) else None), playtime
