@@ -5,8 +5,9 @@ Opened by serving too: scoring and loading need NumPy and safetensors alone, and
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,16 +18,19 @@ from models.bundle import PADDING, WEIGHTS_FILE, BundleError, GoldenRequest, Ite
 from models.data import Holdout, Sequences
 from models.evaluation.metrics import per_user, rank_targets, top_k
 
+SMOOTHING = 10.0
 SMOOTHINGS = (1.0, 50.0, 100.0, 200.0, 500.0)  # tried on validation
+GOLDEN_LENGTHS = (1, 2, 5, 20)
 
 
 class Baseline(Protocol):
     """A scorer (models.scorer.Scorer) that is fitted by counting, saved and loaded."""
 
-    architecture: str
-    max_length: int
+    architecture: ClassVar[str]
+    max_length: ClassVar[int]
 
-    def fit(self, train: Sequences, validation: Holdout | None = None) -> Self: ...
+    @classmethod
+    def fit(cls, train: Sequences, validation: Holdout | None = None) -> Self: ...
     def score(self, histories: Sequence[NDArray[np.integer]]) -> NDArray[np.float32]: ...
     def config(self) -> dict[str, Any]: ...
     def save(self, folder: Path) -> None: ...
@@ -34,21 +38,22 @@ class Baseline(Protocol):
     def load(cls, folder: Path) -> Self: ...
 
 
+@dataclass(frozen=True, eq=False)
 class Popularity:
     """The score of an item is its share of the interactions in training, whoever asks."""
 
-    architecture = "popularity"
-    max_length = 0
+    architecture: ClassVar[str] = "popularity"
+    max_length: ClassVar[int] = 0
 
-    _share: NDArray[np.float32]  # [n_items + 1]
+    share: NDArray[np.float32]  # [n_items + 1]
 
-    def fit(self, train: Sequences, validation: Holdout | None = None) -> Self:
+    @classmethod
+    def fit(cls, train: Sequences, validation: Holdout | None = None) -> Self:
         """Count; there is nothing to choose on validation. Raises ValueError without any interaction."""
-        self._share = _popularity(train)
-        return self
+        return cls(_popularity(train))
 
     def score(self, histories: Sequence[NDArray[np.integer]]) -> NDArray[np.float32]:
-        scores = np.tile(self._share, (len(histories), 1))  # [users, n_items + 1]
+        scores = np.tile(self.share, (len(histories), 1))  # [users, n_items + 1]
         scores[:, PADDING] = -np.inf
         return scores
 
@@ -56,64 +61,60 @@ class Popularity:
         return {}
 
     def save(self, folder: Path) -> None:
-        _save(folder, {"share": self._share})
+        _save(folder, {"share": self.share})
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Raises BundleError where the weights cannot be read or are not those of a popularity baseline."""
-        baseline = cls()
         with _weights(folder, cls.architecture) as weights:
-            baseline._share = _vector(weights["share"], np.float32)
-        return baseline
+            return cls(_vector(weights["share"], np.float32))
 
 
+@dataclass(frozen=True, eq=False)
 class Markov:
     """Probability of the next item given the last one, backed off to popularity.
 
     P(j | i) = (count(i, j) + s * popularity(j)) / (count(i) + s), a Dirichlet prior of strength s centred on
     popularity (MacKay and Peto 1995, "A hierarchical Dirichlet language model"). Popularity thus orders the
     items that never followed i, and breaks ties among those that did equally often. Counts are of consecutive
-    pairs within a user.
+    pairs within a user; an empty history is scored by popularity.
     """
 
-    architecture = "markov"
-    max_length = 1
+    architecture: ClassVar[str] = "markov"
+    max_length: ClassVar[int] = 1
 
-    _share: NDArray[np.float32]  # [n_items + 1]
-    _back_off: NDArray[np.float32]  # [n_items + 1], s / (count(i) + s); 1 for padding: nothing known
-    _starts: NDArray[
+    share: NDArray[np.float32]  # [n_items + 1], popularity
+    back_off: NDArray[np.float32]  # [n_items + 1], s / (count(i) + s)
+    starts: NDArray[
         np.int64
     ]  # [n_items + 2], row i of the CSR matrix is its stretch starts[i]..starts[i + 1]
-    _followers: NDArray[np.int32]  # [pairs], items j
-    _gains: NDArray[np.float32]  # [pairs], count(i, j) / (count(i) + s)
+    followers: NDArray[np.int32]  # [pairs], items j
+    gains: NDArray[np.float32]  # [pairs], count(i, j) / (count(i) + s)
     smoothing: float
 
-    def __init__(self, smoothing: float = 10.0) -> None:
-        if not smoothing > 0:
-            raise ValueError(f"The smoothing of the Markov chain must be above 0, got {smoothing}.")
-        self.smoothing = smoothing
+    @classmethod
+    def fit(
+        cls, train: Sequences, validation: Holdout | None = None, *, smoothing: float | None = None
+    ) -> Self:
+        """Count pairs, with the smoothing given, or else the one of SMOOTHINGS best on validation by NDCG@10.
 
-    def fit(self, train: Sequences, validation: Holdout | None = None) -> Self:
-        """Count pairs; with `validation`, keep the smoothing of SMOOTHINGS with the best NDCG@10 there.
-
-        Raises ValueError without any interaction.
+        Raises ValueError without any interaction or for a smoothing of 0 or less.
         """
-        if validation is None or len(validation) == 0:
-            return self._count(train)
-        ndcg = {s: _ndcg(type(self)(s)._count(train), validation) for s in SMOOTHINGS}
-        self.smoothing = max(SMOOTHINGS, key=ndcg.__getitem__)
-        return self._count(train)
+        if smoothing is not None or validation is None or len(validation) == 0:
+            return cls._count(train, SMOOTHING if smoothing is None else smoothing)
+        return max((cls._count(train, s) for s in SMOOTHINGS), key=lambda chain: _ndcg(chain, validation))
 
     def score(self, histories: Sequence[NDArray[np.integer]]) -> NDArray[np.float32]:
+        """Raises ValueError where a history ends with an item outside the vocabulary."""
         last = np.array([h[-1] if len(h) else PADDING for h in histories], dtype=np.int64)  # [users]
-        if len(last) and not 0 <= last.min() <= last.max() < len(self._share):
-            raise ValueError(f"A history holds an item outside 1..{len(self._share) - 1}.")
-        scores = self._back_off[last, None] * self._share  # [users, n_items + 1]
-        lengths = self._starts[last + 1] - self._starts[last]
+        if len(last) and not 0 <= last.min() <= last.max() < len(self.share):
+            raise ValueError(f"A history holds an item outside 1..{len(self.share) - 1}.")
+        scores = self.back_off[last, None] * self.share  # [users, n_items + 1]
+        lengths = self.starts[last + 1] - self.starts[last]
         rows = np.repeat(np.arange(len(last)), lengths)  # [pairs of these users]
         ends = np.cumsum(lengths)
-        pairs = np.arange(len(rows)) + np.repeat(self._starts[last] - (ends - lengths), lengths)
-        scores[rows, self._followers[pairs]] += self._gains[pairs]
+        pairs = np.arange(len(rows)) + np.repeat(self.starts[last] - (ends - lengths), lengths)
+        scores[rows, self.followers[pairs]] += self.gains[pairs]
         scores[:, PADDING] = -np.inf
         return scores
 
@@ -121,52 +122,52 @@ class Markov:
         return {"smoothing": self.smoothing}
 
     def save(self, folder: Path) -> None:
-        _save(
-            folder,
-            {
-                "share": self._share,
-                "back_off": self._back_off,
-                "starts": self._starts,
-                "followers": self._followers,
-                "gains": self._gains,
-                "smoothing": np.array([self.smoothing]),
-            },
-        )
+        _save(folder, {**vars(self), "smoothing": np.array([self.smoothing])})
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Raises BundleError where the weights cannot be read or are not those of a Markov chain."""
         with _weights(folder, cls.architecture) as weights:
-            chain = cls(float(weights["smoothing"][0]))
-            chain._share = _vector(weights["share"], np.float32)
-            chain._back_off = _vector(weights["back_off"], np.float32, len(chain._share))
-            chain._starts = _vector(weights["starts"], np.int64, len(chain._share) + 1)
-            chain._followers = _vector(weights["followers"], np.int32, int(chain._starts[-1]))
-            chain._gains = _vector(weights["gains"], np.float32, len(chain._followers))
-            if chain._starts[0] != 0 or np.any(np.diff(chain._starts) < 0):
+            share = _vector(weights["share"], np.float32)
+            starts = _vector(weights["starts"], np.int64, len(share) + 1)
+            followers = _vector(weights["followers"], np.int32, int(starts[-1]))
+            if starts[0] != 0 or np.any(np.diff(starts) < 0):
                 raise ValueError("its rows do not follow each other")
-            if np.any((chain._followers < 1) | (chain._followers >= len(chain._share))):
+            if np.any((followers < 1) | (followers >= len(share))):
                 raise ValueError("it names an item outside its vocabulary")
-        return chain
+            return cls(
+                share,
+                _vector(weights["back_off"], np.float32, len(share)),
+                starts,
+                followers,
+                _vector(weights["gains"], np.float32, len(followers)),
+                float(weights["smoothing"][0]),
+            )
 
-    def _count(self, train: Sequences) -> Self:
+    @classmethod
+    def _count(cls, train: Sequences, smoothing: float) -> Self:
         from scipy.sparse import coo_array
 
-        self._share = _popularity(train)
+        if not smoothing > 0:
+            raise ValueError(f"The smoothing of the Markov chain must be above 0, got {smoothing}.")
+        share = _popularity(train)
         within = np.ones(len(train.items), dtype=np.bool_)  # False where an item is the last of its user
         within[train.offsets[1:][train.lengths > 0] - 1] = False
         place = np.flatnonzero(within)
-        size = train.n_items + 1
-        pairs = coo_array(
-            (np.ones(len(place)), (train.items[place], train.items[place + 1])), shape=(size, size)
-        ).tocsr()  # sums the counts of equal pairs
-        pairs.sort_indices()
-        total = pairs.sum(axis=1) + self.smoothing  # [n_items + 1]
-        self._back_off = (self.smoothing / total).astype(np.float32)
-        self._starts = pairs.indptr.astype(np.int64)
-        self._followers = pairs.indices.astype(np.int32)
-        self._gains = (pairs.data / np.repeat(total, np.diff(pairs.indptr))).astype(np.float32)
-        return self
+        ends = (train.items[place], train.items[place + 1])
+        counts = coo_array(
+            (np.ones(len(place)), ends), shape=(len(share), len(share))
+        ).tocsr()  # sums equal pairs
+        counts.sort_indices()
+        total = counts.sum(axis=1) + smoothing  # [n_items + 1]
+        return cls(
+            share,
+            (smoothing / total).astype(np.float32),
+            counts.indptr.astype(np.int64),
+            counts.indices.astype(np.int32),
+            (counts.data / np.repeat(total, np.diff(counts.indptr))).astype(np.float32),
+            smoothing,
+        )
 
 
 BASELINES: dict[str, type[Popularity] | type[Markov]] = {"popularity": Popularity, "markov": Markov}
@@ -176,7 +177,6 @@ def baseline_bundle(
     folder: Path,
     baseline: Baseline,
     items: ItemTable,
-    golden: Sequences,
     *,
     data_fingerprint: str,
     code_version: str,
@@ -185,9 +185,9 @@ def baseline_bundle(
     metrics: Mapping[str, float],
     k: int = 10,
 ) -> Manifest:
-    """Write a whole bundle: weights, manifest, item table, and the best `k` items of each golden history.
+    """Write a whole bundle: weights, manifest, item table, and golden requests with their best `k` items.
 
-    `metrics` are those on validation. Golden answers leave seen items out.
+    `metrics` are those on validation. Golden histories are drawn by popularity; answers leave seen items out.
     """
     manifest = Manifest(
         architecture=baseline.architecture,
@@ -201,16 +201,23 @@ def baseline_bundle(
         config=baseline.config(),
         metrics=dict(metrics),
     )
-    best, scores = top_k(baseline, golden, k)  # [golden, k] each
-    requests = []
-    for row in range(len(golden)):
-        found = best[row] != PADDING
-        requests.append(
-            GoldenRequest(golden.user(row).tolist(), best[row][found].tolist(), scores[row][found].tolist())
-        )
-    write_bundle(folder, manifest, items, requests)
+    write_bundle(folder, manifest, items, _golden_requests(baseline, items, k))
     baseline.save(folder)
     return manifest
+
+
+def _golden_requests(baseline: Baseline, items: ItemTable, k: int) -> list[GoldenRequest]:
+    rng = np.random.default_rng(0)
+    weights = np.maximum(items.counts[1:], 1) / np.maximum(items.counts[1:], 1).sum()  # [n_items]
+    lengths = sorted({max(1, min(length, items.n_items - k)) for length in GOLDEN_LENGTHS})
+    drawn = [1 + rng.choice(items.n_items, length, replace=False, p=weights) for length in lengths]
+    best, scores = top_k(
+        baseline, Sequences.from_lists([h.tolist() for h in drawn], items.n_items), k
+    )  # [golden, k] each
+    return [
+        GoldenRequest(history.tolist(), row[row != PADDING].tolist(), row_scores[row != PADDING].tolist())
+        for history, row, row_scores in zip(drawn, best, scores, strict=True)
+    ]
 
 
 def _popularity(train: Sequences) -> NDArray[np.float32]:
@@ -221,7 +228,7 @@ def _popularity(train: Sequences) -> NDArray[np.float32]:
     return share
 
 
-def _ndcg(scorer: Markov, holdout: Holdout) -> float:
+def _ndcg(scorer: Baseline, holdout: Holdout) -> float:
     return float(per_user("ndcg@10", rank_targets(scorer, holdout)).mean())
 
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
-from models.baselines import BASELINES, SMOOTHINGS, Markov, Popularity, baseline_bundle
+from models.baselines import BASELINES, SMOOTHING, SMOOTHINGS, Markov, Popularity, baseline_bundle
 from models.bundle import (
     WEIGHTS_FILE,
     BundleError,
@@ -58,11 +58,11 @@ sequences = (
 
 def test_popularity_by_hand() -> None:
     expected = [-np.inf, *np.float32([3 / 7, 2 / 7, 1 / 7, 1 / 7, 0]).tolist()]
-    assert score(Popularity().fit(TRAIN), [1, 2], []) == [expected, expected]
+    assert score(Popularity.fit(TRAIN), [1, 2], []) == [expected, expected]
 
 
 def test_markov_by_hand() -> None:
-    chain = Markov(smoothing=2.0).fit(TRAIN)
+    chain = Markov.fit(TRAIN, smoothing=2.0)
     after_1, after_4, empty = score(chain, [4, 1], [4], [])
     assert after_1[1:] == pytest.approx(
         [2 * 3 / 7 / 5, (2 + 2 * 2 / 7) / 5, (1 + 2 / 7) / 5, 2 / 7 / 5, 0], rel=1e-6
@@ -74,7 +74,7 @@ def test_markov_by_hand() -> None:
 @given(sequences, st.floats(0.1, 500))
 def test_markov_agrees_with_counting(case: tuple[int, list[list[int]]], s: float) -> None:
     n_items, users = case
-    chain = Markov(s).fit(Sequences.from_lists(users, n_items))
+    chain = Markov.fit(Sequences.from_lists(users, n_items), smoothing=s)
     histories = [[], *([i] for i in range(1, n_items + 1)), [1, n_items]]
     for history, row in zip(histories, score(chain, *histories), strict=True):
         expected = markov_oracle(users, n_items, s, history[-1] if history else None)
@@ -83,14 +83,14 @@ def test_markov_agrees_with_counting(case: tuple[int, list[list[int]]], s: float
 
 
 def test_pairs_never_reach_across_users() -> None:
-    apart = Markov(1e-3).fit(Sequences.from_lists([[1], [2], [], [1], [2]], 2))
-    together = Markov(1e-3).fit(Sequences.from_lists([[1, 2], [1, 2]], 2))
+    apart = Markov.fit(Sequences.from_lists([[1], [2], [], [1], [2]], 2), smoothing=1e-3)
+    together = Markov.fit(Sequences.from_lists([[1, 2], [1, 2]], 2), smoothing=1e-3)
     assert score(apart, [1])[0][1:] == pytest.approx([0.5, 0.5])
     assert score(together, [1])[0][2] > 0.99
 
 
 def test_popularity_breaks_ties_between_followers() -> None:
-    chain = Markov(1e-2).fit(Sequences.from_lists([[1, 2], [1, 3], [3], [3]], 3))
+    chain = Markov.fit(Sequences.from_lists([[1, 2], [1, 3], [3], [3]], 3), smoothing=1e-2)
     _, _, two, three = score(chain, [1])[0]
     assert three > two
 
@@ -99,7 +99,7 @@ def test_popularity_breaks_ties_between_followers() -> None:
 def test_a_batch_scores_as_its_users_do_alone(name: str) -> None:
     rng = np.random.default_rng(1)
     histories = [rng.integers(1, 6, size=rng.integers(0, 5)) for _ in range(40)]
-    baseline = BASELINES[name]().fit(TRAIN)
+    baseline = BASELINES[name].fit(TRAIN)
     batch = baseline.score(histories)
     assert batch.dtype == np.float32
     assert batch.shape == (40, 6)
@@ -115,50 +115,52 @@ def test_smoothing_is_chosen_on_validation() -> None:
     popularity /= popularity.sum()
     users = [(1 + rng.choice(40, 12, replace=False, p=popularity)).tolist() for _ in range(300)]  # no order
     split = leave_one_out(Sequences.from_lists(users, 40))
-    chosen = Markov().fit(split.train, split.validation)
+    chosen = Markov.fit(split.train, split.validation)
 
     def ndcg(s: float) -> float:
-        return float(per_user("ndcg@10", rank_targets(Markov(s).fit(split.train), split.validation)).mean())
+        return float(
+            per_user("ndcg@10", rank_targets(Markov.fit(split.train, smoothing=s), split.validation)).mean()
+        )
 
     assert chosen.smoothing == max(SMOOTHINGS, key=ndcg)
     assert ndcg(chosen.smoothing) > ndcg(min(SMOOTHINGS))
-    same = Markov(chosen.smoothing).fit(split.train)
+    same = Markov.fit(split.train, smoothing=chosen.smoothing)
     assert score(chosen, [1], [2, 3]) == score(same, [1], [2, 3])
 
 
-def test_without_validation_the_smoothing_is_the_one_given() -> None:
-    empty = leave_one_out(Sequences.from_lists([[1, 2]], 2)).validation
-    assert Markov(3.0).fit(TRAIN).smoothing == Markov(3.0).fit(TRAIN, empty).smoothing == 3.0
+def test_without_validation_the_smoothing_is_the_one_given_or_the_default() -> None:
+    split = leave_one_out(Sequences.from_lists([[1, 2]], 2))
+    assert Markov.fit(split.train).smoothing == SMOOTHING
+    assert Markov.fit(split.train, split.validation).smoothing == SMOOTHING  # it is empty
+    assert Markov.fit(TRAIN, smoothing=3.0).smoothing == 3.0
 
 
 @pytest.mark.parametrize("smoothing", [0.0, -1.0, float("nan")])
 def test_smoothing_must_be_positive(smoothing: float) -> None:
     with pytest.raises(ValueError, match="must be above 0"):
-        Markov(smoothing)
+        Markov.fit(TRAIN, smoothing=smoothing)
 
 
 @pytest.mark.parametrize("name", BASELINES)
 def test_nothing_to_fit_is_said_so(name: str) -> None:
     with pytest.raises(ValueError, match="no interaction"):
-        BASELINES[name]().fit(Sequences.from_lists([[], []], 5))
+        BASELINES[name].fit(Sequences.from_lists([[], []], 5))
 
 
 @pytest.mark.parametrize("item", [-1, 6])
 def test_an_item_outside_the_vocabulary_is_refused(item: int) -> None:
     with pytest.raises(ValueError, match=r"outside 1\.\.5"):
-        Markov().fit(TRAIN).score([np.array([1]), np.array([item])])
+        Markov.fit(TRAIN).score([np.array([1]), np.array([item])])
 
 
 # -- bundles -----------------------------------------------------------------------------------------------
 
 
 def write(folder: Path, name: str) -> Path:
-    golden = Sequences.from_lists([[1], [1, 2], [4, 3], []], 5)
     baseline_bundle(
         folder,
-        BASELINES[name]().fit(TRAIN),
+        BASELINES[name].fit(TRAIN),
         ITEMS,
-        golden,
         data_fingerprint="data",
         code_version="code",
         source="sample",
@@ -177,13 +179,13 @@ def test_a_bundle_opens_and_gives_its_golden_answers(name: str, tmp_path: Path) 
     assert manifest.metrics == {"ndcg@10": 0.25}
     assert read_items(folder).ids == ITEMS.ids
     scorer, golden = open_scorer(folder), read_golden(folder)
-    assert [g.history for g in golden] == [[1], [1, 2], [4, 3], []]
+    assert [len(g.history) for g in golden] == [1, 2]  # of 5 items, 3 are left to answer with
     items, scores = top_k(scorer, Sequences.from_lists([g.history for g in golden], 5), 3)
     for row, answer in enumerate(golden):
         assert answer.items == items[row].tolist()
         assert answer.scores == scores[row].tolist()
         assert not set(answer.items) & set(answer.history)
-    fitted = BASELINES[name]().fit(TRAIN)
+    fitted = BASELINES[name].fit(TRAIN)
     histories = [np.array(g.history, dtype=np.int32) for g in golden]
     np.testing.assert_array_equal(scorer.score(histories), fitted.score(histories))
 
@@ -194,7 +196,13 @@ def test_equal_inputs_give_equal_bytes(name: str, tmp_path: Path) -> None:
 
 
 def test_a_short_golden_answer_holds_no_padding(tmp_path: Path) -> None:
-    assert read_golden(write(tmp_path, "popularity"))[1].items == [3, 4, 5]
+    items = ItemTable(["", "a", "b"], ["", "A", "B"], np.array([0, 2, 1]))
+    baseline = Popularity.fit(Sequences.from_lists([[1, 2, 1]], 2))
+    provenance = {"data_fingerprint": "d", "code_version": "c", "source": "s", "split": "l", "metrics": {}}
+    baseline_bundle(tmp_path, baseline, items, **provenance, k=10)
+    (golden,) = read_golden(tmp_path)
+    assert golden.items == [3 - golden.history[0]]
+    assert len(golden.scores) == 1
 
 
 def test_serving_needs_numpy_and_safetensors_alone(tmp_path: Path) -> None:
