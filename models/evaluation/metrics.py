@@ -21,37 +21,37 @@ CUTOFFS = (1, 5, 10, 20)
 BLOCK = 512  # users scored at once
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Evaluation:
     """What one pass over a holdout says about a scorer."""
 
     ranks: NDArray[np.int32]  # [users], 1-based
-    coverage: float  # share of the catalogue that appears in any user's top k
+    items: NDArray[np.int32]  # [users, k], best first, as top_k gives them
+    scores: NDArray[np.float32]  # [users, k]
     nan_users: int  # users for whom any item was scored NaN
-    unknown_targets: int  # users whose target is beyond the scorer's vocabulary
+    unknown_targets: int  # users whose target the scorer gave no score: beyond its vocabulary or -inf
 
 
 class _Block(NamedTuple):
     users: slice
     scores: NDArray[np.float32]  # [block, catalogue + 1]
     allowed: NDArray[np.bool_]  # [block, catalogue + 1], False for padding and what was seen
-    width: int  # columns that the scorer itself gave
 
 
 def evaluate(
-    scorer: Scorer, holdout: Holdout, *, k: int = 10, block: int = BLOCK, exclude_seen: bool = True
+    scorer: Scorer, holdout: Holdout, *, k: int = 20, block: int = BLOCK, exclude_seen: bool = True
 ) -> Evaluation:
-    """Ranks, coverage@k and what went wrong, with every user scored once, `block` users at a time."""
+    """Ranks, best `k` items and what went wrong, with every user scored once, `block` users at a time."""
     ranks = np.zeros(len(holdout), dtype=np.int32)
-    shown = np.zeros(holdout.histories.n_items + 1, dtype=np.bool_)  # [catalogue + 1]
+    items, scores = _nothing(len(holdout), k)
     nan_users = unknown_targets = 0
     for part in _blocks(scorer, holdout.histories, block, exclude_seen):
         targets = holdout.targets[part.users]
         ranks[part.users] = _ranks(part, targets)
-        shown[_best(part, k)[0]] = True
+        items[part.users], scores[part.users] = _best(part, k)
         nan_users += int(np.isnan(part.scores[:, 1:]).any(axis=1).sum())
-        unknown_targets += int((targets >= part.width).sum())
-    return Evaluation(ranks, _share(shown), nan_users, unknown_targets)
+        unknown_targets += int(np.isneginf(part.scores[np.arange(len(targets)), targets]).sum())
+    return Evaluation(ranks, items, scores, nan_users, unknown_targets)
 
 
 def rank_targets(
@@ -71,8 +71,7 @@ def top_k(
 
     Items scored NaN or -inf are never given. A user with fewer than k items left gets item 0, scored -inf.
     """
-    items = np.full((len(histories), k), PADDING, dtype=np.int32)
-    scores = np.full((len(histories), k), -np.inf, dtype=np.float32)
+    items, scores = _nothing(len(histories), k)
     for part in _blocks(scorer, histories, block, exclude_seen):
         items[part.users], scores[part.users] = _best(part, k)
     return items, scores
@@ -82,7 +81,7 @@ def coverage(items: NDArray[np.integer], n_items: int) -> float:
     """Share of the catalogue that appears in any user's list; `items` [users, k], 0 where a list is short."""
     shown = np.zeros(n_items + 1, dtype=np.bool_)
     shown[items] = True
-    return _share(shown)
+    return float(shown[1:].mean()) if n_items else 0.0
 
 
 def per_user(metric: str, ranks: NDArray[np.integer]) -> NDArray[np.float64]:
@@ -129,7 +128,7 @@ def _blocks(scorer: Scorer, histories: Sequences, block: int, exclude_seen: bool
         if exclude_seen:
             seen = histories.items[histories.offsets[users.start] : histories.offsets[users.stop]]
             allowed[np.repeat(np.arange(len(rows)), [len(row) for row in rows]), seen] = False
-        yield _Block(users, scores, allowed, given.shape[1])
+        yield _Block(users, scores, allowed)
 
 
 def _widened(scores: NDArray[np.float32], width: int) -> NDArray[np.float32]:
@@ -162,11 +161,10 @@ def _best(part: _Block, k: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]
     place = np.arange(len(rows)) - np.searchsorted(rows, rows)  # 0 for the best of each user
     rows, columns, place = rows[place < k], columns[place < k], place[place < k]
 
-    items = np.full((len(scores), k), PADDING, dtype=np.int32)
-    best = np.full((len(scores), k), -np.inf, dtype=np.float32)
+    items, best = _nothing(len(scores), k)
     items[rows, place], best[rows, place] = columns, scores[rows, columns]
     return items, best
 
 
-def _share(shown: NDArray[np.bool_]) -> float:
-    return float(shown[1:].mean()) if len(shown) > 1 else 0.0
+def _nothing(users: int, k: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    return np.full((users, k), PADDING, dtype=np.int32), np.full((users, k), -np.inf, dtype=np.float32)

@@ -15,9 +15,7 @@ def bootstrap_interval(
 ) -> tuple[float, float]:
     """Two-sided percentile interval of the mean of `values` [users] (Efron and Tibshirani 1993, chapter 13).
 
-    For a paired comparison give the difference of each user. Users are drawn with replacement; users of equal
-    value are exchangeable, so only how often each distinct value is drawn matters, and that is multinomial. A
-    rank metric at cutoff k has at most (k + 1)^2 distinct differences, however many users there are.
+    For a paired comparison give the difference of each user. Users are drawn with replacement.
 
     Raises ValueError for no users or a value that is no finite number.
     """
@@ -26,16 +24,47 @@ def bootstrap_interval(
         raise ValueError("An interval needs at least one value, and finite ones only.")
     distinct, counts = np.unique(values, return_counts=True)
     rng = np.random.default_rng(seed)
-    chunk = max(1, _CELLS // len(distinct))
-    means = np.concatenate(
-        [
-            rng.multinomial(len(values), counts / len(values), size=min(chunk, resamples - done)) @ distinct
-            for done in range(0, resamples, chunk)
-        ]
-    )  # [resamples], sums so far
+    if 4 * len(distinct) < len(values):
+        means = _drawn_by_value(distinct, counts, resamples, rng)
+    else:
+        means = _drawn_by_user(np.repeat(distinct, counts), resamples, rng)  # sorted: the order has no say
     tail = (1 - confidence) / 2
-    low, high = np.quantile(means / len(values), [tail, 1 - tail])
+    low, high = np.quantile(means, [tail, 1 - tail])
     return float(low), float(high)
+
+
+def _drawn_by_value(
+    distinct: NDArray[np.float64], counts: NDArray[np.int64], resamples: int, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Means [resamples], by how often each distinct value is drawn, which is multinomial.
+
+    The same distribution as drawing users, and ten times as fast for a rank metric at cutoff k: its
+    differences take at most (k + 1)^2 values, however many users there are.
+    """
+    users = int(counts.sum())
+    sums = [
+        rng.multinomial(users, counts / users, size=rows) @ distinct  # [rows, distinct] @ [distinct]
+        for rows in _chunks(resamples, len(distinct))
+    ]
+    return np.concatenate(sums) / users
+
+
+def _drawn_by_user(
+    values: NDArray[np.float64], resamples: int, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    users = len(values)
+    return np.concatenate(
+        [
+            values[rng.integers(0, users, size=(rows, users), dtype=np.int32)].mean(axis=1)
+            for rows in _chunks(resamples, users)
+        ]
+    )
+
+
+def _chunks(resamples: int, width: int) -> list[int]:
+    """Rows a time, so that a table of `width` columns stays within _CELLS."""
+    rows = max(1, _CELLS // width)
+    return [min(rows, resamples - done) for done in range(0, resamples, rows)]
 
 
 def detectable_difference(

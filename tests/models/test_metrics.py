@@ -200,7 +200,7 @@ def test_no_users_have_no_summary() -> None:
         summary(np.empty(0, dtype=np.int32))
 
 
-def test_evaluate_tells_ranks_coverage_and_trouble_in_one_pass() -> None:
+def test_evaluate_tells_ranks_items_and_trouble_in_one_pass() -> None:
     scorer = TableScorer(
         [
             [-INF, 4, 3, 2, 1],
@@ -212,7 +212,8 @@ def test_evaluate_tells_ranks_coverage_and_trouble_in_one_pass() -> None:
     held = holdout([[1], [2], [3]], [2, 5, 1], 5)
     result = evaluate(scorer, held, k=1, block=2)
     assert result.ranks.tolist() == [1, 4, 2]
-    assert result.coverage == pytest.approx(2 / 5)
+    assert result.items.tolist() == [[2], [1], [1]]
+    assert result.scores.tolist() == [[3], [4], [9]]
     assert result.nan_users == 1
     assert result.unknown_targets == 1
 
@@ -223,7 +224,9 @@ def test_evaluate_agrees_with_its_parts(case: tuple[HashedScorer, Holdout], k: i
     scorer, held = case
     result = evaluate(scorer, held, k=k, block=2)
     np.testing.assert_array_equal(result.ranks, rank_targets(scorer, held))
-    assert result.coverage == coverage(top_k(scorer, held.histories, k)[0], held.histories.n_items)
+    items, scores = top_k(scorer, held.histories, k)
+    np.testing.assert_array_equal(result.items, items)
+    np.testing.assert_array_equal(result.scores, scores)
 
 
 def test_coverage_by_hand() -> None:
@@ -246,7 +249,7 @@ def test_an_empty_holdout_has_no_ranks() -> None:
     scorer = HashedScorer(5, 0)
     assert rank_targets(scorer, held).shape == (0,)
     assert top_k(scorer, held.histories, 3)[0].shape == (0, 3)
-    assert evaluate(scorer, held).coverage == 0
+    assert evaluate(scorer, held).ranks.shape == (0,)
 
 
 def test_scores_of_the_scorer_are_left_as_they_are() -> None:

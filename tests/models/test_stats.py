@@ -46,12 +46,14 @@ def test_holds_the_truth_about_as_often_as_it_says() -> None:
     assert 0.92 <= np.mean(held) <= 0.975  # 0.95, standard error 0.011, a little lower at 300 users
 
 
-def test_follows_from_the_seed_and_not_from_the_memory_at_hand(monkeypatch: pytest.MonkeyPatch) -> None:
-    values = ndcg_like(500, np.random.default_rng(7))
+@pytest.mark.parametrize("values", [ndcg_like(500, np.random.default_rng(7)), np.linspace(-1, 1, 300)])
+def test_follows_from_the_seed_and_not_from_the_memory_at_hand(
+    values: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = bootstrap_interval(values, seed=8)
     assert bootstrap_interval(values, seed=8) == whole
     assert bootstrap_interval(values, seed=9) != whole
-    monkeypatch.setattr(stats, "_CELLS", 100)  # 2,000 resamples in chunks of a few
+    monkeypatch.setattr(stats, "_CELLS", 1_000)  # 2,000 resamples in chunks of a few
     assert bootstrap_interval(values, seed=8) == pytest.approx(whole, abs=1e-12)
 
 
