@@ -62,11 +62,11 @@ def file_hash(path: Path) -> str:
 
 
 def write_parquet(
-    connection: duckdb.DuckDBPyConnection, query: str, path: Path, parameters: Sequence[Any] = ()
+    connection: duckdb.DuckDBPyConnection, query: str, path: Path, parameters: Mapping[str, Any] | None = None
 ) -> None:
     """Write the rows of a query that orders them: equal rows give equal bytes, on any number of threads."""
-    copy = f"COPY ({query.strip().rstrip(';')}) TO ? (FORMAT parquet, COMPRESSION zstd)"
-    connection.execute(copy, [*parameters, str(path)])
+    copy = f"COPY ({query.strip().rstrip(';')}) TO $path (FORMAT parquet, COMPRESSION zstd)"
+    connection.execute(copy, {**(parameters or {}), "path": str(path)})
 
 
 class Lake:

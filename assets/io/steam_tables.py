@@ -33,7 +33,6 @@ ITEM_NAMES = pa.schema({"item_id": pa.string(), "name": pa.string()})
 RAW_COUNTS = pa.schema(
     {
         "file": pa.string(),
-        "role": pa.string(),
         "lines_read": pa.int64(),
         "items_read": pa.int64(),
         "lines_accepted": pa.int64(),
@@ -143,13 +142,33 @@ def write_item_names(libraries: Libraries, path: Path) -> None:
     used = np.bincount(libraries.rows.game, minlength=len(libraries.games)) > 0
     names: dict[str, str] = {}
     for (item_id, name), number in libraries.games.items():
-        if used[number] and name is not None:
+        if used[number] and name:
             names[item_id] = min(name, names.get(item_id, name))
     _write([{"item_id": item_id, "name": names[item_id]} for item_id in sorted(names)], ITEM_NAMES, path)
 
 
-def write_raw_counts(rows: Sequence[Mapping[str, object]], path: Path) -> None:
-    _write(rows, RAW_COUNTS, path)
+def write_raw_counts(
+    libraries: Libraries, interactions: Interactions, catalogue: Catalogue, path: Path
+) -> None:
+    """What was read beside what was made of it. A line of the catalogue counts as one item."""
+    accepted_games = len(catalogue.games) + catalogue.repeats
+    of_games = {
+        "file": "games",
+        "lines_read": catalogue.lines_read,
+        "items_read": catalogue.lines_read - len(catalogue.quarantine),
+        "lines_accepted": accepted_games,
+        "items_accepted": accepted_games,
+        "repeats": catalogue.repeats,
+    }
+    of_libraries = {
+        "file": "libraries",
+        "lines_read": libraries.lines_read,
+        "items_read": libraries.items_read,
+        "lines_accepted": sum(owner is not None for owner in libraries.owners),
+        "items_accepted": len(libraries.rows),
+        "repeats": len(libraries.rows) - len(interactions.user),
+    }
+    _write([of_games, of_libraries], RAW_COUNTS, path)
 
 
 def _write(rows: Sequence[Mapping[str, object]], schema: pa.Schema, path: Path) -> None:

@@ -1,0 +1,186 @@
+"""What every table promises: one Pandera schema a table, and rules between rows and tables as SQL.
+
+Both run as blocking asset checks beside the asset that makes the table: a broken promise fails the run and
+keeps everything downstream from starting. A schema is checked by ibis inside DuckDB, so no table is loaded
+into memory. The SQL of a rule selects the rows that break it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+import duckdb
+
+from assets.io.lake import Lake
+from assets.io.sql import markdown, statement
+from assets.resources import Cleaning, Home
+
+SHOWN = 5  # failing rows in a check's metadata
+
+Parameters = Callable[[Cleaning], Mapping[str, Any]]
+
+
+def schemas() -> dict[str, Any]:
+    """The schema of each table. A function, because importing pandera's ibis backend takes two seconds."""
+    import ibis.expr.datatypes as dt
+    import pandera.ibis as pa
+
+    def text(*checks: Any, nullable: bool = False) -> Any:
+        return pa.Column(dt.string, list(checks), nullable=nullable)
+
+    def whole(*checks: Any, dtype: Any = dt.int32, nullable: bool = False) -> Any:
+        return pa.Column(dtype, list(checks), nullable=nullable)
+
+    filled, not_negative = pa.Check.str_length(min_value=1), pa.Check.ge(0)
+    count = whole(not_negative, dtype=dt.int64)
+    played = {
+        "user_id": text(filled),
+        "item_id": text(filled),
+        "position": whole(not_negative),
+        "playtime": whole(not_negative),
+    }
+    columns: dict[str, dict[str, Any]] = {
+        "raw_files": {
+            "role": text(pa.Check.isin(["libraries", "games"])),
+            "path": text(filled),
+            "sha256": text(pa.Check.str_matches("^[0-9a-f]{64}$")),
+            "bytes": whole(not_negative, dtype=dt.int64),
+            "address": text(filled),
+        },
+        "interactions": played,
+        "core_interactions": played,
+        "quarantine": {
+            "file": text(pa.Check.isin(["libraries", "games"])),
+            "line": whole(pa.Check.ge(1)),
+            "item": whole(not_negative, nullable=True),
+            "reason": text(filled),
+            "text": text(),
+        },
+        "catalogue": {
+            "item_id": text(filled),
+            "title": text(filled, nullable=True),
+            "genres": pa.Column(),  # pandera knows no type of lists in ibis
+            "tags": pa.Column(),
+            "price": pa.Column(dt.float64, [not_negative], nullable=True),
+            "release_date": text(nullable=True),
+            "early_access": pa.Column(dt.boolean),
+        },
+        "item_names": {"item_id": text(filled), "name": text(filled)},
+        "raw_counts": {
+            "file": text(pa.Check.isin(["libraries", "games"])),
+            "lines_read": count,
+            "items_read": count,
+            "lines_accepted": count,
+            "items_accepted": count,
+            "repeats": count,
+        },
+        "items": {
+            "item_index": whole(pa.Check.ge(1)),
+            "item_id": text(filled),
+            "title": text(filled),
+            "count": whole(not_negative),
+        },
+        "sequences": {
+            "user_index": whole(not_negative),
+            "user_id": text(filled),
+            "position": whole(not_negative),
+            "item_index": whole(pa.Check.ge(1)),
+            "split": text(pa.Check.isin(["train", "validation", "test"])),
+        },
+    }
+    return {table: pa.DataFrameSchema(of, strict=True, name=table) for table, of in columns.items()}
+
+
+def schema_faults(connection: duckdb.DuckDBPyConnection, table: str) -> list[tuple[str, str, str]]:
+    """Every broken promise of the schema at once, as column, check, what was found."""
+    import ibis
+    from pandera.errors import SchemaErrors
+
+    try:
+        schemas()[table].validate(ibis.duckdb.from_connection(connection).table(table), lazy=True)
+    except SchemaErrors as errors:
+        return [_schema_fault(error) for error in errors.schema_errors]
+    return []
+
+
+def rule_faults(
+    connection: duckdb.DuckDBPyConnection, rule: str, parameters: Mapping[str, Any]
+) -> tuple[list[str], list[tuple[Any, ...]], int]:
+    """The columns, the first rows and the number of the rows that break a rule."""
+    found = connection.execute(statement(rule), dict(parameters))
+    columns = [column[0] for column in found.description]
+    first, count = found.fetchmany(SHOWN), 0
+    count = len(first)
+    while more := found.fetchmany(10_000):
+        count += len(more)
+    return columns, first, count
+
+
+def contract(table: str) -> dg.AssetChecksDefinition:
+    """The blocking check that a table fulfils its schema."""
+
+    @dg.asset_check(
+        asset=table,
+        name=f"{table}_fulfils_its_contract",
+        blocking=True,
+        description=f"The schema of {table}.",
+    )
+    def check(home: Home) -> dg.AssetCheckResult:
+        with home.lake().connect(table) as connection:
+            faults = schema_faults(connection, table)
+        return verdict(f"the schema of {table}", ["column", "check", "found"], faults[:SHOWN], len(faults))
+
+    return check
+
+
+def no_faults(
+    name: str,
+    rule: str,
+    tables: Sequence[str],
+    description: str,
+    parameters: Parameters | None = None,
+    checked: str | None = None,
+) -> dg.AssetChecksDefinition:
+    """The blocking check, on the first of `tables`, that no rows break a rule.
+
+    A rule for several tables reads the view `checked`, which then stands for that table.
+    """
+
+    @dg.asset_check(
+        asset=tables[0],
+        name=name,
+        blocking=True,
+        description=description,
+        additional_deps=tables[1:],
+    )
+    def check(home: Home, cleaning: Cleaning) -> dg.AssetCheckResult:
+        with connect(home.lake(), tables, checked) as connection:
+            values = parameters(cleaning) if parameters else {}
+            return verdict(description, *rule_faults(connection, rule, values))
+
+    return check
+
+
+def connect(lake: Lake, tables: Sequence[str], checked: str | None) -> duckdb.DuckDBPyConnection:
+    connection = lake.connect(*tables)
+    if checked is not None:
+        connection.table(checked).create_view("checked")
+    return connection
+
+
+def verdict(
+    promise: str, columns: Sequence[str], first: Sequence[Sequence[Any]], count: int
+) -> dg.AssetCheckResult:
+    """Passed where nothing was found; otherwise what was promised, how much breaks it, and a sample."""
+    if count == 0:
+        return dg.AssetCheckResult(passed=True, metadata={"failing rows": 0})
+    return dg.AssetCheckResult(
+        passed=False,
+        description=f"Broken: {promise.rstrip('.')}. {count:,} failing rows; the first: {first[0]}",
+        metadata={"failing rows": count, "sample": dg.MetadataValue.md(markdown(columns, first))},
+    )
+
+
+def _schema_fault(error: Any) -> tuple[str, str, str]:
+    column = getattr(error.schema, "name", None) or ""
+    return str(column), str(error.check), str(error)

@@ -1,0 +1,274 @@
+"""From raw files to interactions to learn from: typed, quarantined, united, long enough, k-core."""
+
+import time
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import dagster as dg
+import duckdb
+
+from assets.contracts import contract, no_faults
+from assets.io.gunzip import DamagedFileError
+from assets.io.lake import TableVersion, fingerprint, write_parquet
+from assets.io.sql import append, make_table, make_view, markdown, preview, query, statement
+from assets.io.steam_format import read_libraries
+from assets.io.steam_games import Catalogue, read_games
+from assets.io.steam_tables import (
+    unite,
+    write_catalogue,
+    write_interactions,
+    write_item_names,
+    write_quarantine,
+    write_raw_counts,
+)
+from assets.plots import BLUE, figure, markdown_image
+from assets.raw import current_raw_files
+from assets.resources import Cleaning, Home
+
+CODE_VERSION = "1"
+CLEAN_TABLES = {
+    "interactions": "One row a user and game, in the order of the user's library.",
+    "quarantine": "What was left out of the raw files, with its reason.",
+    "catalogue": "What the store says about its games.",
+    "item_names": "What the libraries call their games.",
+    "raw_counts": "How much each raw file holds, and how much of it was accepted.",
+}
+CORE_STATEMENTS = ("candidates", "weak_users", "weak_items", "remaining", "core_interactions")
+
+# The file of McAuley's lab (2018), and what others count in it; see docs/data.md.
+PINNED_LIBRARIES = "0b329f79ddf450aba0aad923c8cb6d1affac0c98efaf70242d22fd10987a8d99"
+REFERENCE = {"users": 56_808, "games": 6_382, "interactions": 2_235_453}
+REFERENCE_CLEANING = {"min_playtime": 60, "core": 5}
+
+
+@dg.multi_asset(
+    name="clean",
+    specs=[
+        dg.AssetSpec(
+            table,
+            description=description,
+            group_name="clean",
+            kinds={"python", "parquet"},
+            code_version=CODE_VERSION,
+            deps=["raw_files"],
+        )
+        for table, description in CLEAN_TABLES.items()
+    ],
+)
+def clean(home: Home) -> Iterator[dg.MaterializeResult[None]]:
+    started, lake = time.monotonic(), home.lake()
+    files = {file.role: file.path for file in current_raw_files(home)}
+    made_from = fingerprint("clean", CODE_VERSION, lake.current("raw_files").fingerprint)
+    try:
+        versions = lake.publish_many(made_from, list(CLEAN_TABLES), partial(write_clean, files))
+    except DamagedFileError as error:
+        raise dg.Failure(str(error), allow_retries=False) from None
+    with lake.connect(*CLEAN_TABLES) as connection:
+        told: dict[str, dict[str, Any]] = {
+            "interactions": {"library sizes": dg.MetadataValue.md(library_sizes(connection))},
+            "quarantine": {"by reason": dg.MetadataValue.md(query(connection, "quarantine_reasons"))},
+        }
+        for table, version in versions.items():
+            yield table_result(connection, version, started, told.get(table, {}))
+
+
+def write_clean(files: Mapping[str, Path], paths: Mapping[str, Path]) -> None:
+    """Read the raw files, given by role, and write all clean tables. A source may have no catalogue."""
+    libraries = read_libraries(files["libraries"])
+    catalogue = read_games(files["games"]) if "games" in files else Catalogue()
+    interactions = unite(libraries)
+    quarantine = {"games": catalogue.quarantine, "libraries": libraries.quarantine}
+    write_interactions(interactions, paths["interactions"])
+    write_quarantine(quarantine, paths["quarantine"])
+    write_catalogue(catalogue, paths["catalogue"])
+    write_item_names(libraries, paths["item_names"])
+    write_raw_counts(libraries, interactions, catalogue, paths["raw_counts"])
+
+
+@dg.asset(
+    deps=["interactions"],
+    group_name="clean",
+    kinds={"duckdb", "sql"},
+    code_version=CODE_VERSION,
+    description="Interactions long enough to learn from; every user and item has enough of them (k-core).",
+)
+def core_interactions(home: Home, cleaning: Cleaning) -> dg.MaterializeResult[None]:
+    started, lake = time.monotonic(), home.lake()
+    settings = {"min_playtime": cleaning.min_playtime, "core": cleaning.core}
+    made_from = fingerprint(
+        "core",
+        CODE_VERSION,
+        lake.current("interactions").fingerprint,
+        settings,
+        [statement(name) for name in CORE_STATEMENTS],
+    )
+    rounds: list[Dropped] = []
+
+    def write(path: Path) -> None:
+        with lake.connect("interactions") as connection:
+            rounds.extend(write_core(connection, path, **settings))
+
+    version = lake.publish("core_interactions", made_from, write)
+    with lake.connect("core_interactions") as connection:
+        told = {"k-core rounds": dg.MetadataValue.md(markdown(Dropped._fields, rounds))} if rounds else {}
+        return table_result(connection, version, started, {**told, **count_core(connection)})
+
+
+class Dropped(NamedTuple):
+    """What one round of the k-core dropped."""
+
+    users: int
+    items: int
+
+
+def write_core(
+    connection: duckdb.DuckDBPyConnection, path: Path, min_playtime: int, core: int
+) -> list[Dropped]:
+    """Write the k-core of the view `interactions`; returns what each round dropped, the last one nothing.
+
+    Users and items with fewer than `core` interactions are dropped in turns until none is left: the largest
+    part of the bipartite graph in which every degree is at least `core` (Seidman, "Network structure and
+    minimum degree", 1983), whatever the order of dropping.
+    """
+    make_table(connection, "candidates", {"min_playtime": min_playtime})
+    connection.execute("CREATE TABLE dropped_users (user_number INTEGER)")
+    connection.execute("CREATE TABLE dropped_items (item_number INTEGER)")
+    make_view(connection, "remaining")
+    rounds = []
+    while True:
+        users = append(connection, "dropped_users", "weak_users", {"core": core})
+        items = append(connection, "dropped_items", "weak_items", {"core": core})
+        rounds.append(Dropped(users, items))
+        if users == items == 0:
+            break
+    write_parquet(connection, statement("core_interactions"), path)
+    return rounds
+
+
+def count_core(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Users, games and interactions of the core."""
+    found = connection.execute(statement("core_counts"))
+    row = found.fetchone() or ()
+    return dict(zip((column[0] for column in found.description), row, strict=True))
+
+
+def library_sizes(connection: duckdb.DuckDBPyConnection) -> str:
+    """A histogram of games a user, on a logarithmic axis, as a Markdown image."""
+    sizes = connection.execute(statement("library_sizes")).fetchnumpy()
+    made, axes = figure(height=2.6)
+    axes.bar(
+        sizes["at_least"],
+        sizes["users"],
+        width=sizes["at_least"],
+        align="edge",
+        color=BLUE,
+        edgecolor="white",
+    )
+    axes.set_xscale("log", base=2)
+    axes.set_xlabel("games in a library (each bar twice as wide as the one before)")
+    axes.set_ylabel("users")
+    return markdown_image(made, "Library sizes")
+
+
+def table_result(
+    connection: duckdb.DuckDBPyConnection, version: TableVersion, started: float, told: Mapping[str, Any]
+) -> dg.MaterializeResult[None]:
+    """A published table with what the UI shows of it."""
+    return dg.MaterializeResult(
+        asset_key=version.table,
+        metadata={
+            "dagster/row_count": version.rows,
+            **told,
+            "first rows": dg.MetadataValue.md(preview(connection, version.table)),
+            "fingerprint": version.fingerprint,
+            "seconds": round(time.monotonic() - started, 1),
+        },
+        data_version=dg.DataVersion(version.fingerprint),
+    )
+
+
+def _share(cleaning: Cleaning) -> Mapping[str, Any]:
+    return {"max_share": cleaning.max_quarantined_share}
+
+
+def _core(cleaning: Cleaning) -> Mapping[str, Any]:
+    return {"core": cleaning.core}
+
+
+def _min_playtime(cleaning: Cleaning) -> Mapping[str, Any]:
+    return {"min_playtime": cleaning.min_playtime}
+
+
+@dg.asset_check(
+    asset="core_interactions",
+    additional_deps=["raw_files"],
+    description="On the file of McAuley's lab: as many users, games and interactions as others count in it.",
+)
+def core_matches_the_reference(home: Home, cleaning: Cleaning) -> dg.AssetCheckResult:
+    pinned = any(file.sha256 == PINNED_LIBRARIES for file in current_raw_files(home))
+    settings = {"min_playtime": cleaning.min_playtime, "core": cleaning.core}
+    if not pinned or settings != REFERENCE_CLEANING:
+        why = "not the settings of the reference" if pinned else "not the pinned file"
+        return dg.AssetCheckResult(passed=True, description=why)
+    with home.lake().connect("core_interactions") as connection:
+        counts = count_core(connection)
+    return dg.AssetCheckResult(
+        passed=counts == REFERENCE,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"Found {counts}, the reference has {REFERENCE}.",
+    )
+
+
+INTERACTIONS_CHECKS = [
+    *(contract(table) for table in [*CLEAN_TABLES, "core_interactions"]),
+    no_faults(
+        "nothing_is_lost",
+        "fault_unaccounted",
+        ["raw_counts", "interactions", "catalogue", "quarantine"],
+        "Accepted and quarantined add up to what was read, and all accepted is in the tables.",
+    ),
+    no_faults(
+        "little_is_quarantined",
+        "fault_quarantined",
+        ["raw_counts"],
+        "No more is quarantined than the settings allow, and the libraries hold something.",
+        _share,
+    ),
+    no_faults(
+        "interactions_once",
+        "fault_repeated",
+        ["interactions"],
+        "No user has an item twice.",
+        checked="interactions",
+    ),
+    no_faults(
+        "interactions_positions",
+        "fault_positions",
+        ["interactions"],
+        "The positions of each user are 0, 1, 2, ...",
+        checked="interactions",
+    ),
+    no_faults(
+        "core_is_a_core",
+        "fault_core",
+        ["core_interactions"],
+        "Every user and every item has as many interactions as the settings ask for.",
+        _core,
+    ),
+    no_faults(
+        "core_played_long_enough",
+        "fault_short_play",
+        ["core_interactions", "interactions"],
+        "Every interaction is longer than the settings ask for, and as it was read.",
+        _min_playtime,
+    ),
+    no_faults(
+        "core_positions",
+        "fault_positions",
+        ["core_interactions"],
+        "The positions of each user are 0, 1, 2, ...",
+        checked="core_interactions",
+    ),
+]

@@ -1,0 +1,116 @@
+"""The item vocabulary and the sequences of each user with their leave-one-out split."""
+
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import dagster as dg
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from assets.contracts import contract, no_faults
+from assets.interactions import table_result
+from assets.io.lake import Lake, fingerprint, write_parquet
+from assets.io.sql import make_table, make_view, statement
+from assets.resources import Home
+from models.bundle import ItemTable
+from models.data import Sequences
+
+CODE_VERSION = "1"
+TABLES = {
+    "items": "The item vocabulary: index, id, title, and occurrences in the training part.",
+    "sequences": "Item indexes a user, oldest first, each in train, validation or test (leave-one-out).",
+}
+
+
+@dg.multi_asset(
+    name="vocabulary_and_sequences",
+    specs=[
+        dg.AssetSpec(
+            table,
+            description=description,
+            group_name="sequences",
+            kinds={"duckdb", "sql"},
+            code_version=CODE_VERSION,
+            deps=["core_interactions", "catalogue", "item_names"],
+        )
+        for table, description in TABLES.items()
+    ],
+)
+def vocabulary_and_sequences(home: Home) -> Iterator[dg.MaterializeResult[None]]:
+    started, lake = time.monotonic(), home.lake()
+    inputs = ["core_interactions", "catalogue", "item_names"]
+    made_from = fingerprint(
+        "sequences",
+        CODE_VERSION,
+        [lake.current(table).fingerprint for table in inputs],
+        [statement(name) for name in ("splits", "items", "sequences")],
+    )
+
+    def write(paths: Mapping[str, Path]) -> None:
+        with lake.connect(*inputs) as connection:
+            make_view(connection, "splits")
+            make_table(connection, "items")
+            write_parquet(connection, "SELECT * FROM items ORDER BY item_index", paths["items"])
+            write_parquet(connection, statement("sequences"), paths["sequences"])
+
+    versions = lake.publish_many(made_from, list(TABLES), write)
+    with lake.connect(*TABLES) as connection:
+        for version in versions.values():
+            yield table_result(connection, version, started, {})
+
+
+def load_sequences(lake: Lake) -> tuple[Sequences, NDArray[np.str_]]:
+    """All users' sequences, and the user ids in the same order, [users]. Raises LakeError."""
+    columns = ["user_index", "user_id", "item_index"]
+    rows = pq.read_table(lake.current("sequences").path, columns=columns, read_dictionary=["user_id"])
+    user = rows["user_index"].to_numpy()  # [interactions]
+    starts = np.flatnonzero(np.diff(user, prepend=-1))  # [users]
+    offsets = np.append(starts, len(user)).astype(np.int64)  # [users + 1]
+    items = rows["item_index"].to_numpy().astype(np.int32)  # [interactions]
+    user_ids = np.array(rows["user_id"].take(starts).to_pylist(), dtype=np.str_)
+    return Sequences(items, offsets, n_items=lake.current("items").rows), user_ids
+
+
+def load_items(lake: Lake) -> ItemTable:
+    """The item vocabulary, padding first. Raises LakeError."""
+    rows = pq.read_table(lake.current("items").path)
+    counts = np.append(0, rows["count"].to_numpy()).astype(np.int64)  # [n_items + 1]
+    return ItemTable(["", *rows["item_id"].to_pylist()], ["", *rows["title"].to_pylist()], counts)
+
+
+SEQUENCES_CHECKS = [
+    *(contract(table) for table in TABLES),
+    no_faults(
+        "vocabulary_is_one_to_one",
+        "fault_vocabulary",
+        ["items", "core_interactions"],
+        "Item ids and the indexes 1..n are one to one, for exactly the items of the core.",
+    ),
+    no_faults(
+        "sequences_are_the_core",
+        "fault_sequences",
+        ["sequences", "items", "core_interactions"],
+        "The sequences hold each interaction of the core, at its place, and nothing else.",
+    ),
+    no_faults(
+        "sequences_positions",
+        "fault_positions",
+        ["sequences"],
+        "The positions of each user are 0, 1, 2, ...",
+        checked="sequences",
+    ),
+    no_faults(
+        "sequences_split",
+        "fault_splits",
+        ["sequences"],
+        "The last item is the test, the one before the validation, and nobody else has either.",
+    ),
+    no_faults(
+        "held_out_items_are_unseen",
+        "fault_leak",
+        ["sequences"],
+        "No held-out item is in the part of its user's sequence that comes before it; no item comes twice.",
+    ),
+]
