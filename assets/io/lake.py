@@ -24,6 +24,8 @@ from typing import Any
 import duckdb
 from filelock import FileLock, Timeout
 
+from assets.io.files import replace_text, sync_entry, sync_folder
+
 log = logging.getLogger(__name__)
 
 POINTER_FILE = "pointer.json"
@@ -172,24 +174,20 @@ class Lake:
         """Describe a written table and move it to its place."""
         parquet = unfinished / f"{table}.parquet"
         description = {"fingerprint": made_from, "rows": _rows(parquet), "content_hash": file_hash(parquet)}
-        _sync(parquet)
-        _write_synced(unfinished / VERSION_FILE, description)
-        _sync(unfinished)
+        (unfinished / VERSION_FILE).write_text(_json(description), encoding="utf-8")
+        sync_folder(unfinished)
         place = self._folder(table, made_from)
         if not place.exists():
             unfinished.rename(place)
         else:  # a damaged version: its readers never see a folder without the file
             (unfinished / parquet.name).replace(place / parquet.name)
             (unfinished / VERSION_FILE).replace(place / VERSION_FILE)
-            _sync(place)
-        _sync(place.parent)
+            sync_entry(place)
+        sync_entry(place.parent)
 
     def _point_to(self, versions: Mapping[str, TableVersion]) -> None:
         pointer = self._pointer() | {table: version.fingerprint for table, version in versions.items()}
-        aside = self.root / f".{POINTER_FILE}"
-        _write_synced(aside, pointer)
-        aside.replace(self.root / POINTER_FILE)
-        _sync(self.root)
+        replace_text(self.root / POINTER_FILE, _json(pointer))
 
     def _rebuild_warehouse(self) -> None:
         aside = self.root / f".{WAREHOUSE_FILE}"
@@ -274,17 +272,5 @@ def _rows(parquet: Path) -> int:
     return int(row[0]) if row else 0
 
 
-def _write_synced(path: Path, value: object) -> None:
-    with path.open("w", encoding="utf-8") as stream:
-        json.dump(value, stream, indent=1, sort_keys=True)
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
-def _sync(path: Path) -> None:
-    """Make a file's bytes, or a folder's entries, survive a power cut."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _json(value: object) -> str:
+    return json.dumps(value, indent=1, sort_keys=True)
