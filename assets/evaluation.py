@@ -191,7 +191,7 @@ def _write_rows(lake: Lake, result_rows: pa.Table, path: Path) -> None:
 
 def leaderboard_rows(lake: Lake) -> list[dict[str, Any]]:
     with lake.connect("leaderboard") as connection:
-        rows: list[dict[str, Any]] = connection.execute("FROM leaderboard").to_arrow_table().to_pylist()
+        rows: list[dict[str, Any]] = connection.sql("FROM leaderboard").to_arrow_table().to_pylist()
     return sorted(rows, key=lambda row: -row["ndcg_at_10"])
 
 

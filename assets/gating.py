@@ -67,7 +67,7 @@ def gate(
 def read_verdict(home: Home) -> Verdict:
     """The last verdict; raises LakeError when there is none."""
     with home.lake().connect("gate") as connection:
-        (row,) = connection.execute("FROM gate").to_arrow_table().to_pylist()
+        (row,) = connection.sql("FROM gate").to_arrow_table().to_pylist()
     override = json.loads(row["override"])
     return Verdict(
         row["promote"],

@@ -73,7 +73,7 @@ def bento(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult
 def answered_bento(home: Home) -> AnsweredBento:
     """The Bento that answered last; raises LakeError when none has."""
     with home.lake().connect("bento") as connection:
-        (row,) = connection.execute("FROM bento").to_arrow_table().to_pylist()
+        (row,) = connection.sql("FROM bento").to_arrow_table().to_pylist()
     return AnsweredBento(row["tag"], row["bundle_hash"], json.loads(row["answer"]))
 
 

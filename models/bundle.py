@@ -109,7 +109,9 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         values = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise BundleError(f"{folder} is not a bundle: its {MANIFEST_FILE} cannot be read ({error}).") from error
+        raise BundleError(
+            f"{folder} is not a bundle: its {MANIFEST_FILE} cannot be read ({error})."
+        ) from error
     if not isinstance(values, dict) or values.get("format") != FORMAT:
         raise BundleError(f"{folder} is not a bundle of format {FORMAT}.")
     known = {f.name for f in fields(Manifest)}

@@ -49,9 +49,11 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
             rows = slice(start, start + chunk)
             logits = torch.addmm(bias, states[rows], embeddings.T)  # [chunk, n_items]
             target = targets[rows, None]  # [chunk, 1]
-            log_total = logits.logsumexp(dim=1, keepdim=True)  # [chunk, 1]
-            loss += (log_total - logits.gather(1, target)).sum()
-            share = logits.sub_(log_total).exp_()  # the softmax, then its gradient: minus 1 at the target
+            logits -= logits.amax(dim=1, keepdim=True)  # the loss stays the same, and exp cannot overflow
+            loss -= logits.gather(1, target).sum()
+            total = logits.exp_().sum(dim=1, keepdim=True)  # [chunk, 1]
+            loss += total.log().sum()
+            share = logits.div_(total)  # the softmax, then its gradient: minus 1 at the target
             share.scatter_add_(1, target, share.new_full((), -1).expand_as(target))
             torch.mm(share, embeddings, out=grad_states[rows])
             grad_embeddings.addmm_(share.T, states[rows])

@@ -113,7 +113,7 @@ def _with_baseline(
         why = f"The champion is a baseline, and tonight's {best.name} may replace it. {finding.reason}"
     else:
         return refused
-    return replace(refused, promote=True, winner=best.name, reasons=[*refused.reasons, why])
+    return replace(refused, promote=True, winner=best.name, reasons=[why, *refused.reasons])
 
 
 def _overridden(verdict: Verdict, candidate: Evidence, override: Override) -> Verdict:

@@ -363,7 +363,7 @@ def test_a_host_that_ignores_ranges_starts_from_zero(host: Host, destination: Pa
     ],
 )
 def test_a_range_that_does_not_fit_the_part_starts_from_zero(
-    host: Host, destination: Path, content_range: str, etag: str
+    host: Host, destination: Path, content_range: str, etag: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     leave_part(host, destination)
     size = len(CONTENT)
@@ -378,6 +378,7 @@ def test_a_range_that_does_not_fit_the_part_starts_from_zero(
     fetch(host, destination, settings=replace(QUICK, tries=1))
 
     assert [("Range" in asked) for asked in host.requests] == [True, False]
+    assert caplog.text == ""  # seen at once, and not by the checksum of the whole
     assert destination.read_bytes() == CONTENT
 
 

@@ -366,7 +366,7 @@ def test_the_best_baseline_steps_in_where_nothing_else_can(
 ) -> None:
     verdict = choose(candidates, champion, BASELINES, POLICY)
     assert verdict.promote and verdict.winner == "markov"
-    assert why in verdict.reasons[-1] and "markov" in verdict.reasons[-1]
+    assert why in verdict.reasons[0] and "markov" in verdict.reasons[0]
 
 
 def test_a_network_stays_champion_when_its_successor_fails() -> None:
@@ -378,7 +378,7 @@ def test_a_network_stays_champion_when_its_successor_fails() -> None:
 def test_a_baseline_champion_is_renewed_by_tonights_baseline() -> None:
     old = replace(MARKOV, bundle_hash="old", age_days=2.0)
     verdict = choose([evidence("sasrec", BAD)], old, BASELINES, POLICY)
-    assert verdict.promote and verdict.winner == "markov" and "may replace it" in verdict.reasons[-1]
+    assert verdict.promote and verdict.winner == "markov" and "may replace it" in verdict.reasons[0]
     same = replace(MARKOV, age_days=2.0)
     assert not choose([evidence("sasrec", BAD)], same, BASELINES, POLICY).promote
     better = replace(MARKOV, ranks=GOOD, bundle_hash="old")
