@@ -86,11 +86,14 @@ class SampledSoftmax:
         self._log_expected = torch.cat([weights.new_zeros(1), (weights * (negatives / weights.sum())).log()])
         self._negatives = negatives
 
+    def draw(self) -> Tensor:
+        """Item indexes [negatives]."""
+        place = torch.rand(self._negatives, dtype=torch.float64)
+        items: Tensor = torch.searchsorted(self._cumulated, place).clamp(max=len(self._cumulated) - 1) + 1
+        return items
+
     def __call__(self, states: Tensor, targets: Tensor, embeddings: Tensor, bias: Tensor) -> Tensor:
-        draws = torch.rand(self._negatives, dtype=torch.float64)
-        items = (
-            torch.searchsorted(self._cumulated, draws).clamp(max=len(self._cumulated) - 1) + 1
-        )  # [negatives]
+        items = self.draw()
         return sampled_cross_entropy(states, targets, embeddings, bias, items, self._log_expected[items])
 
 

@@ -1,0 +1,133 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from models.config import NetworkConfig
+from models.networks import NETWORKS, default_config
+from models.networks.base import SequenceNetwork
+from models.scorer import padded
+
+N_ITEMS, MAX_LENGTH = 30, 12
+CONFIG = NetworkConfig(width=16, layers=2, heads=2, dropout=0.3, max_length=MAX_LENGTH)
+every_network = pytest.mark.parametrize("name", NETWORKS)
+histories = st.lists(st.integers(1, N_ITEMS), min_size=1, max_size=MAX_LENGTH)
+
+
+def build(name: str, config: NetworkConfig = CONFIG) -> SequenceNetwork:
+    """A network whose weights are large, so that a leak shows as a large difference."""
+    torch.manual_seed(0)
+    network = NETWORKS[name].build(config, N_ITEMS)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.3 * torch.randn_like(parameter))
+    return network.eval()
+
+
+NETWORKS_BUILT = {name: build(name) for name in NETWORKS}
+
+
+def scores(network: SequenceNetwork, *users: list[int]) -> Tensor:
+    with torch.inference_mode():
+        return network(torch.from_numpy(padded([np.array(user) for user in users], MAX_LENGTH)))
+
+
+@every_network
+@given(histories, histories, st.integers(1, MAX_LENGTH))
+@settings(max_examples=50, deadline=None)
+def test_later_items_do_not_change_earlier_states(
+    name: str, history: list[int], other: list[int], kept: int
+) -> None:
+    network = NETWORKS_BUILT[name]
+    kept = min(kept, len(history))
+    changed = (history[:kept] + other)[:MAX_LENGTH]
+    with torch.inference_mode():
+        a, b = (network.encode(torch.tensor([row]))[0, :kept] for row in (history, changed))
+    torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+
+
+@every_network
+@given(st.lists(histories, min_size=1, max_size=6), st.randoms(use_true_random=False))
+@settings(max_examples=30, deadline=None)
+def test_neighbours_and_padding_do_not_change_scores(
+    name: str, users: list[list[int]], random: object
+) -> None:
+    """Each user alone (no padding, no neighbour) and all together, in any order."""
+    network = NETWORKS_BUILT[name]
+    order = list(range(len(users)))
+    random.shuffle(order)  # type: ignore[attr-defined]
+    together = scores(network, *(users[row] for row in order))
+    for place, row in enumerate(order):
+        torch.testing.assert_close(together[place], scores(network, users[row])[0], rtol=1e-4, atol=1e-4)
+
+
+@every_network
+def test_earlier_items_and_their_order_matter(name: str) -> None:
+    network = NETWORKS_BUILT[name]
+    base, other, swapped = scores(network, [1, 2, 3], [4, 2, 3], [2, 1, 3])
+    assert (base - other).abs().max() > 1e-3
+    assert (base - swapped).abs().max() > 1e-3
+
+
+@every_network
+def test_no_state_is_left_between_calls(name: str) -> None:
+    network = NETWORKS_BUILT[name]
+    first = scores(network, [1, 2, 3])
+    scores(network, [9, 8, 7, 6])
+    assert torch.equal(scores(network, [1, 2, 3]), first)
+
+
+@every_network
+def test_an_empty_history_gets_finite_scores(name: str) -> None:
+    assert torch.isfinite(scores(NETWORKS_BUILT[name], [], [3])).all()
+
+
+@every_network
+def test_a_long_history_is_scored_by_its_newest_items(name: str) -> None:
+    network = NETWORKS_BUILT[name]
+    long = [1 + i % N_ITEMS for i in range(3 * MAX_LENGTH)]
+    assert torch.equal(scores(network, long), scores(network, long[-MAX_LENGTH:]))
+
+
+@every_network
+def test_scores_are_products_with_the_item_embeddings(name: str) -> None:
+    network = build(name)
+    before = scores(network, [5, 6])[0]
+    with torch.no_grad():
+        network.item_embeddings.weight[9] = 0
+        network.item_bias[9] = 4.25
+    after = scores(network, [5, 6])[0]
+    assert after[9] == 4.25
+    unchanged = torch.arange(N_ITEMS + 1) != 9
+    torch.testing.assert_close(after[unchanged], before[unchanged])
+
+
+@every_network
+def test_dropout_is_the_share_that_is_dropped(name: str) -> None:
+    history = torch.randint(1, N_ITEMS + 1, (4, MAX_LENGTH))
+    quiet = build(name, NetworkConfig(width=16, layers=2, heads=2, dropout=0.0, max_length=MAX_LENGTH))
+    torch.testing.assert_close(quiet.train().encode(history), quiet.eval().encode(history))
+    loud = build(name)
+    shares = {module.p for module in loud.modules() if isinstance(module, torch.nn.Dropout)}
+    assert shares == {0.3}
+    assert not torch.equal(loud.train().encode(history), loud.train().encode(history))
+
+
+@every_network
+def test_fresh_embeddings_are_small(name: str) -> None:
+    """Position embeddings at torch's default scale drown those of the items."""
+    network = NETWORKS[name].build(CONFIG, N_ITEMS)
+    for module in network.modules():
+        if isinstance(module, torch.nn.Embedding):
+            assert 0.01 < module.weight.std() < 0.03
+    assert not network.item_embeddings.weight[0].any()
+
+
+@every_network
+def test_default_settings_build(name: str) -> None:
+    config = default_config(name, n_users=400, n_items=80, n_interactions=6_000)
+    network = NETWORKS[name].build(config.network, 80)
+    assert network(torch.tensor([[1, 2, 0]])).shape == (1, 81)
+    assert NETWORKS[name].build.__doc__
