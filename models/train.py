@@ -2,15 +2,16 @@
 
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -18,12 +19,11 @@ from models.bundle import PADDING
 from models.checkpoint import Checkpoint, CheckpointFolder
 from models.config import TrainConfig
 from models.data import Holdout, Sequences, Split, Windows, gather, plan_epoch
+from models.evaluation.metrics import rank_targets, summary
 from models.losses import build_loss
 from models.networks import NETWORKS
 from models.networks.base import SequenceNetwork
 from models.scorer import padded
-
-SCORES_AT_ONCE = 1 << 23  # 32 MiB of float32
 
 
 class TrainingError(Exception):
@@ -32,15 +32,18 @@ class TrainingError(Exception):
 
 @dataclass(frozen=True)
 class EpochReport:
-    """One epoch; metrics are of the validation holdout, full catalogue, seen items excluded."""
+    """One epoch of training and the validation after it."""
 
     epoch: int  # from 1
     loss: float  # mean over the positions of the epoch
-    ndcg: float  # NDCG@10
-    hit_rate: float  # at 10
-    mrr: float
+    metrics: dict[str, float]  # of validation, as models.evaluation.metrics names them
     seconds: float  # of training, validation not counted
     positions: int  # trained on
+
+    @property
+    def ndcg(self) -> float:
+        """Validation NDCG@10, by which training stops."""
+        return self.metrics["ndcg@10"]
 
 
 @dataclass(frozen=True)
@@ -56,8 +59,7 @@ class Trained:
     @property
     def metrics(self) -> dict[str, float]:
         """Validation metrics of the best epoch."""
-        best = self.curve[self.best_epoch - 1]
-        return {"ndcg@10": best.ndcg, "hit_rate@10": best.hit_rate, "mrr": best.mrr}
+        return self.curve[self.best_epoch - 1].metrics
 
 
 def train(
@@ -148,8 +150,8 @@ class _Training:
             )
             bar.update()
         seconds = perf_counter() - started
-        ndcg, hit_rate, mrr = validate(self.network, self.validation)
-        return EpochReport(epoch, total / positions, ndcg, hit_rate, mrr, seconds, positions)
+        metrics = summary(rank_targets(NetworkScorer(self.network), self.validation))
+        return EpochReport(epoch, total / positions, metrics, seconds, positions)
 
     def _step(self, windows: Windows) -> tuple[float, int]:
         batch = gather(self.data, windows)
@@ -171,7 +173,7 @@ class _Training:
     def _save(self) -> None:
         if self.folder:
             weights = dict(self.network.state_dict())
-            curve = [vars(report) for report in self.curve]
+            curve = [asdict(report) for report in self.curve]
             self.folder.save(Checkpoint(weights, self.best, _moments(self.optimizer), curve, self.step))
 
     def _resume(self) -> None:
@@ -184,38 +186,19 @@ class _Training:
             self.step = checkpoint.step
 
 
-def validate(network: SequenceNetwork, holdout: Holdout) -> tuple[float, float, float]:
-    """NDCG@10, hit rate at 10 and MRR of a network, from exact ranks."""
-    ranks = torch_ranks(network, holdout)
-    hit = ranks <= 10
-    ndcg = np.where(hit, 1 / np.log2(1 + ranks), 0)
-    return float(ndcg.mean()), float(hit.mean()), float((1 / ranks).mean())
+class NetworkScorer:
+    """A network as a `models.scorer.Scorer`, on torch."""
 
+    def __init__(self, network: SequenceNetwork) -> None:
+        self._network = network
 
-def torch_ranks(network: SequenceNetwork, holdout: Holdout) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """1-based ranks of the targets [n], full catalogue, seen items excluded, pessimistic on ties."""
-    network.eval()
-    order = np.argsort(holdout.histories.lengths, kind="stable")
-    block = max(1, SCORES_AT_ONCE // (holdout.histories.n_items + 1))
-    ranks = np.empty(len(holdout), dtype=np.int64)
-    for start in range(0, len(order), block):
-        rows = order[start : start + block]
-        ranks[rows] = _ranks(network, holdout.rows(rows))
-    return ranks
-
-
-@torch.inference_mode()
-def _ranks(network: SequenceNetwork, holdout: Holdout) -> Tensor:
-    histories = holdout.histories
-    users = [histories.user(row) for row in range(len(histories))]
-    scores = network(torch.from_numpy(padded(users, network.config.max_length)))  # [users, n_items + 1]
-    target = scores.gather(1, torch.from_numpy(holdout.targets.astype(np.int64))[:, None])  # [users, 1]
-    row = np.repeat(np.arange(len(histories)), histories.lengths)  # [seen]
-    scores[row, histories.items.astype(np.int64)] = -torch.inf
-    scores[:, PADDING] = -torch.inf
-    scores.scatter_(1, torch.from_numpy(holdout.targets.astype(np.int64))[:, None], target)
-    ranks: Tensor = (scores >= target).sum(dim=1)  # [users]
-    return ranks
+    def score(self, histories: Sequence[NDArray[np.integer]]) -> NDArray[np.float32]:
+        batch = padded(histories, self._network.config.max_length)  # [users, length]
+        self._network.eval()
+        with torch.inference_mode():
+            scores: NDArray[np.float32] = self._network(torch.from_numpy(batch)).numpy()
+        scores[:, PADDING] = -np.inf
+        return scores  # [users, n_items + 1]
 
 
 def _optimizer(network: SequenceNetwork, config: TrainConfig) -> torch.optim.AdamW:
@@ -270,10 +253,9 @@ def _identity(name: str, split: Split, config: TrainConfig) -> dict[str, object]
 
 
 def _sample(holdout: Holdout, at_most: int, seed: int) -> Holdout:
-    if len(holdout) <= at_most:
-        return holdout
-    rows = np.random.default_rng(seed).choice(len(holdout), at_most, replace=False)
-    return holdout.rows(np.sort(rows))
+    """At most so many cases, those of similar length together, so that hardly any padding is scored."""
+    rows = np.random.default_rng(seed).permutation(len(holdout))[:at_most]
+    return holdout.rows(rows[np.argsort(holdout.histories.lengths[rows], kind="stable")])
 
 
 def _seed(seed: int, epoch: int) -> None:

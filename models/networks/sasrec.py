@@ -1,9 +1,16 @@
-"""SASRec: causal self-attention over the history (Kang and McAuley, ICDM 2018), with pre-norm blocks."""
+"""SASRec: causal self-attention over the history (Kang and McAuley, ICDM 2018), with pre-norm blocks.
+
+As in the paper, positions count back from the newest item of a history, which always has the last one. So no
+history meets a position that training has not seen, however long it is, and the network knows which targets
+lie near a user's end, as all do that it is asked for. Counted from the oldest item, with random offsets, or
+left out, positions gave a lower NDCG@10 on Steam.
+"""
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.bundle import PADDING
 from models.config import NetworkConfig
 from models.networks.base import EMBEDDING_SCALE, SequenceNetwork
 
@@ -55,9 +62,11 @@ class SASRec(SequenceNetwork):
         self.norm = nn.LayerNorm(config.width)
 
     def encode(self, history: Tensor) -> Tensor:
-        position = torch.arange(history.shape[1], device=history.device)  # [length]
-        x = self.item_embeddings(history) + self.position_embeddings(position)  # [batch, length, width]
-        x = self.dropout(x)
+        newest = self.config.max_length - 1
+        length = (history != PADDING).sum(dim=1, keepdim=True)  # [batch, 1]
+        position = newest - length + 1 + torch.arange(history.shape[1])  # [batch, length]
+        positions = self.position_embeddings(position.clamp(max=newest))  # [batch, length, width]
+        x = self.dropout(self.item_embeddings(history) + positions)
         for block in self.blocks:
             x = block(x)
         states: Tensor = self.norm(x)
