@@ -1,0 +1,190 @@
+"""Where raw files come from: one function a source, found by its name.
+
+To add a source, write a function from `Request` to its raw files and enter it in `SOURCES`.
+"""
+
+import inspect
+import json
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from filelock import FileLock
+
+from assets.io import sample as generator
+from assets.io import sample_process, titles
+from assets.io.download import DEFAULT_SETTINGS, DownloadSettings, decodes, download, public_address
+from assets.io.files import replace_text, sync_entry, sync_folder
+from assets.io.lake import file_hash, fingerprint
+from assets.io.transfer import GZIP_MAGIC, read_json
+from assets.resources import Source
+
+STEAM_ADDRESS = "https://mcauleylab.ucsd.edu/public_datasets/data/steam/"
+STEAM_LIBRARIES = "australian_users_items.json.gz"
+STEAM_GAMES = "steam_games.json.gz"
+PINNED_SHA256 = {
+    STEAM_ADDRESS + STEAM_LIBRARIES: "0b329f79ddf450aba0aad923c8cb6d1affac0c98efaf70242d22fd10987a8d99",
+}
+
+_HASHES_FILE = "sha256.json"
+
+
+class SourceError(Exception):
+    """The raw files cannot be had from what was configured; the message says what to change."""
+
+
+@dataclass(frozen=True)
+class RawFile:
+    """One raw file, whole and on this machine.
+
+    `how` says how it came this time: downloaded, unchanged, kept (the host could not be asked), in place,
+    generated or reused. It is no property of the file and not compared.
+    """
+
+    role: str
+    path: Path
+    sha256: str
+    bytes: int
+    address: str  # without credentials
+    how: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a source gets to work with; `folder` is where raw files are kept."""
+
+    source: Source
+    folder: Path
+    settings: DownloadSettings = DEFAULT_SETTINGS
+
+
+def resolve(request: Request) -> list[RawFile]:
+    """The raw files of a source, in a fixed order. Raises SourceError and DownloadError."""
+    find = SOURCES.get(request.source.name)
+    if find is None:
+        raise SourceError(f"There is no source '{request.source.name}': set SOURCE to {_either(SOURCES)}.")
+    return find(request)
+
+
+def steam(request: Request) -> list[RawFile]:
+    """The public Steam data, or what replaces a file of it."""
+    source = request.source
+    return [
+        _steam_file(request, "libraries", STEAM_LIBRARIES, source.libraries, "NEXTPLAY_STEAM_LIBRARIES"),
+        _steam_file(request, "games", STEAM_GAMES, source.games, "NEXTPLAY_STEAM_GAMES"),
+    ]
+
+
+def sample(request: Request) -> list[RawFile]:
+    """The built-in sample, generated where it is not there yet."""
+    size, seed = request.source.sample_size, request.source.seed
+    if size not in sample_process.SIZES:
+        raise SourceError(f"There is no sample of size '{size}': choose {_either(sample_process.SIZES)}.")
+    label = f"sample-{size}-{seed}-{_generator_version()}"
+    folder = request.folder / label
+    request.folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{folder}.lock"):
+        how = "reused" if _is_whole(folder) else "generated"
+        if how == "generated":
+            _generate(folder, size, seed)
+    names = {"libraries": "libraries.json.gz", "games": "games.json.gz"}
+    return [
+        _raw_file(role, folder / name, f"sample:{size}-{seed}/{name}", how) for role, name in names.items()
+    ]
+
+
+SOURCES: dict[str, Callable[[Request], list[RawFile]]] = {"sample": sample, "steam": steam}
+
+
+def _steam_file(request: Request, role: str, name: str, given: str | None, variable: str) -> RawFile:
+    address = given or STEAM_ADDRESS + name
+    if given and not given.lower().startswith(("http://", "https://")):
+        return gzip_file_in_place(role, given, variable)
+    done = download(
+        address,
+        request.folder / "steam" / name,
+        sha256=PINNED_SHA256.get(address),
+        settings=request.settings,
+        advice=f"Give a copy with {variable}=path, or run the built-in sample with SOURCE=sample.",
+    )
+    how = "downloaded" if done.changed else "unchanged" if done.confirmed else "kept"
+    return RawFile(role, done.path, done.sha256, done.bytes, done.address, how)
+
+
+def gzip_file_in_place(role: str, given: str, variable: str) -> RawFile:
+    """A gzip file that a person named by path or `file://` address; it stays where it is.
+
+    Raises SourceError with one sentence that names the variable.
+    """
+    try:
+        path = _local_path(given)
+        with path.open("rb") as stream:
+            start = stream.read(len(GZIP_MAGIC))
+        if start == GZIP_MAGIC and decodes(path):
+            return _raw_file(role, path, path.as_uri(), "in place")
+        fault = "is empty" if not start else "is not a gzip file, or only a part of one"
+    except FileNotFoundError:
+        fault = "does not exist"
+    except IsADirectoryError:
+        fault = "is a folder"
+    except OSError as error:
+        fault = f"cannot be read ({error.strerror})"
+    except (ValueError, RuntimeError):  # a NUL in a path, a home of nobody
+        fault = "is neither a path nor a file, http or https address"
+    raise SourceError(f"{variable} names {_shown(given)}, which {fault}: give the path of a gzip file.")
+
+
+def _local_path(given: str) -> Path:
+    if "://" not in given:
+        return Path(given).expanduser().resolve()
+    parts = urlsplit(given)
+    if parts.scheme != "file" or parts.netloc not in {"", "localhost"}:
+        raise ValueError(given)
+    return Path(url2pathname(parts.path)).resolve()
+
+
+def _shown(given: str) -> str:
+    try:
+        return public_address(given) if "://" in given else given
+    except ValueError:
+        return "an address"
+
+
+def _raw_file(role: str, path: Path, address: str, how: str) -> RawFile:
+    return RawFile(role, path, file_hash(path), path.stat().st_size, address, how)
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether a generated folder still is what it was."""
+    recorded = read_json(folder / _HASHES_FILE)
+    try:
+        return bool(recorded) and all(file_hash(folder / name) == digest for name, digest in recorded.items())
+    except OSError:
+        return False
+
+
+def _generator_version() -> str:
+    """Changes with the generator's code: a sample that older code made is never taken for this one's."""
+    code = [file_hash(Path(inspect.getfile(module))) for module in (generator, sample_process, titles)]
+    return fingerprint(*code)[:8]
+
+
+def _generate(folder: Path, size: str, seed: int) -> None:
+    """Write the sample aside and rename its folder when it is whole."""
+    unfinished = folder.with_name(f".{folder.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)  # of a killed run
+    unfinished.mkdir()
+    generator.write_sample(unfinished, size, seed)
+    hashes = {path.name: file_hash(path) for path in sorted(unfinished.iterdir())}
+    replace_text(unfinished / _HASHES_FILE, json.dumps(hashes, indent=1))
+    sync_folder(unfinished)
+    shutil.rmtree(folder, ignore_errors=True)  # damaged
+    unfinished.rename(folder)
+    sync_entry(folder.parent)
+
+
+def _either(names: Iterable[str]) -> str:
+    return " or ".join(names)
