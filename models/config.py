@@ -1,6 +1,7 @@
 """How a network is built and trained. Free of torch, so that serving may read it."""
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Self
 
@@ -23,6 +24,7 @@ class NetworkConfig:
     max_length: int = 64  # newest items of a history that the network looks at
 
     def __post_init__(self) -> None:
+        _check_types(self)
         for name in ("width", "layers", "heads", "max_length"):
             _check(name, getattr(self, name), lambda value: value >= 1, "at least 1")
         _check("dropout", self.dropout, lambda value: 0 <= value < 1, "at least 0 and below 1")
@@ -52,12 +54,13 @@ class TrainConfig:
     threads: int | None = None  # of the CPU; all of them by default
 
     def __post_init__(self) -> None:
+        _check_types(self)
         for name in ("epochs", "patience", "batch_positions", "negatives", "validation_users"):
             _check(name, getattr(self, name), lambda value: value >= 1, "at least 1")
         for name in ("learning_rate", "max_gradient_norm"):
-            _check(name, getattr(self, name), lambda value: value > 0, "above 0")
+            _check(name, getattr(self, name), lambda value: 0 < value < math.inf, "above 0")
         for name in ("warmup_steps", "weight_decay", "negative_power", "seed"):
-            _check(name, getattr(self, name), lambda value: value >= 0, "at least 0")
+            _check(name, getattr(self, name), lambda value: 0 <= value < math.inf, "at least 0")
         _check("threads", self.threads, lambda value: value is None or value >= 1, "at least 1, or left out")
         _check("loss", self.loss, LOSSES.__contains__, f"one of {', '.join(LOSSES)}")
         _check("schedule", self.schedule, SCHEDULES.__contains__, f"one of {', '.join(SCHEDULES)}")
@@ -92,10 +95,19 @@ def _check_names(config: type, values: dict[str, Any]) -> None:
         )
 
 
-def _check(name: str, value: Any, allowed: Any, rule: str) -> None:
-    finite = not isinstance(value, float) or math.isfinite(value)
-    if not finite or not allowed(value):
+def _check(name: str, value: Any, allowed: Callable[[Any], bool], rule: str) -> None:
+    if not allowed(value):
         raise ConfigError(f"{name}={value!r} is not allowed: it must be {rule}.")
+
+
+def _check_types(config: Any) -> None:
+    """Fields annotated int or float hold a number; NaN and infinities fall to the ranges."""
+    for f in fields(config):
+        value = getattr(config, f.name)
+        if f.type is int:
+            _check(f.name, value, lambda v: type(v) is int, "a whole number")
+        elif f.type is float:
+            _check(f.name, value, lambda v: type(v) in (int, float), "a number")
 
 
 def defaults_for(n_users: int, n_items: int, n_interactions: int) -> TrainConfig:

@@ -54,25 +54,13 @@ def export_bundle(
     Raises BundleError where the item table is not the network's, or where the exported network's logits are
     further than `TOLERANCE` from the trained one's.
     """
-    with reproducible(threads=1):
-        return _export(folder, trained, items, data_fingerprint, code_version, source, split_name, metrics)
-
-
-def _export(
-    folder: Path,
-    trained: Trained,
-    items: ItemTable,
-    data_fingerprint: str,
-    code_version: str,
-    source: str,
-    split_name: str,
-    metrics: dict[str, float],
-) -> Manifest:
     network = trained.network.eval()
     if items.n_items != network.n_items:
         raise BundleError(f"The item table has {items.n_items} items, the network {network.n_items}.")
-    model = onnx_bytes(network)
-    difference = export_error(network, model)
+    with reproducible(threads=1):
+        model = onnx_bytes(network)
+        difference = export_error(network, model)
+        golden = golden_requests(network, items.counts)
     if not difference <= TOLERANCE:
         raise BundleError(
             f"The exported {trained.name} differs from the trained one by {difference:.2g} on a logit, more "
@@ -94,7 +82,7 @@ def _export(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / ONNX_FILE).write_bytes(model)
     (folder / WEIGHTS_FILE).write_bytes(save(network.state_dict()))
-    write_bundle(folder, manifest, items, golden_requests(network, items.counts))
+    write_bundle(folder, manifest, items, golden)
     return manifest
 
 

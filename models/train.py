@@ -81,7 +81,7 @@ def train(
     if NETWORKS.get(name) is None:
         raise TrainingError(f"There is no network {name!r}; choose one of {', '.join(NETWORKS)}.")
     if not np.any(split.train.lengths > 1) or not len(split.validation):
-        raise TrainingError("There is nothing to train on: no user has the 3 items that the split needs.")
+        raise TrainingError("There is nothing to train on: it takes users with at least 4 items each.")
     with reproducible(config.threads):
         return _Training(name, split, config, checkpoint_folder).run(on_epoch, progress)
 
