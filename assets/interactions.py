@@ -226,13 +226,13 @@ INTERACTIONS_CHECKS = [
     no_faults(
         "nothing_is_lost",
         "fault_unaccounted",
-        ["raw_counts", "interactions", "catalogue", "quarantine"],
+        ["interactions", "raw_counts", "catalogue", "quarantine"],
         "Accepted and quarantined add up to what was read, and all accepted is in the tables.",
     ),
     no_faults(
         "little_is_quarantined",
         "fault_quarantined",
-        ["raw_counts"],
+        ["interactions", "raw_counts"],
         "No more is quarantined than the settings allow, and the libraries hold something.",
         _share,
     ),

@@ -1,0 +1,243 @@
+"""Every rule finds the fault that was planted for it, and nothing in tables without faults."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import duckdb
+import pytest
+
+from assets import contracts
+from assets.contracts import rule_faults, schema_faults, schemas, verdict
+from assets.interactions import INTERACTIONS_CHECKS
+from assets.io.lake import fingerprint, write_parquet
+from assets.resources import Cleaning, Home
+from assets.sequences import SEQUENCES_CHECKS
+
+TABLES = {
+    "raw_files": (
+        "role VARCHAR, path VARCHAR, sha256 VARCHAR, bytes BIGINT, address VARCHAR",
+        [("libraries", "raw/x", "0" * 64, 9, "x")],
+    ),
+    "interactions": (
+        "user_id VARCHAR, item_id VARCHAR, position INTEGER, playtime INTEGER",
+        [("1", "a", 0, 70), ("1", "b", 1, 80), ("1", "c", 2, 90), ("1", "d", 3, 5), ("2", "b", 0, 70)],
+    ),
+    "core_interactions": (
+        "user_id VARCHAR, item_id VARCHAR, position INTEGER, playtime INTEGER",
+        [("1", "a", 0, 70), ("1", "b", 1, 80), ("1", "c", 2, 90), ("2", "b", 0, 70)],
+    ),
+    "quarantine": (
+        "file VARCHAR, line INTEGER, item INTEGER, reason VARCHAR, text VARCHAR",
+        [
+            ("libraries", 3, 1, "a negative playtime", "{}"),
+            ("libraries", 4, None, "not a Python literal", ""),
+        ],
+    ),
+    "catalogue": (
+        "item_id VARCHAR, title VARCHAR, genres VARCHAR[], tags VARCHAR[], price DOUBLE, "
+        "release_date VARCHAR, early_access BOOLEAN",
+        [("a", None, ["x"], [], None, None, False), ("b", "B", [], [], 0.0, "2018", True)],
+    ),
+    "item_names": ("item_id VARCHAR, name VARCHAR", [("a", "A")]),
+    "raw_counts": (
+        "file VARCHAR, lines_read BIGINT, items_read BIGINT, lines_accepted BIGINT, items_accepted BIGINT, "
+        "repeats BIGINT",
+        [("libraries", 4, 7, 3, 6, 1), ("games", 3, 3, 3, 3, 1)],
+    ),
+    "items": (
+        "item_index INTEGER, item_id VARCHAR, title VARCHAR, count INTEGER",
+        [(1, "a", "A", 1), (2, "b", "B", 1), (3, "c", "C", 0)],
+    ),
+    "sequences": (
+        "user_index INTEGER, user_id VARCHAR, position INTEGER, item_index INTEGER, split VARCHAR",
+        [
+            (0, "1", 0, 1, "train"),
+            (0, "1", 1, 2, "validation"),
+            (0, "1", 2, 3, "test"),
+            (1, "2", 0, 2, "train"),
+        ],
+    ),
+}
+
+Connection = duckdb.DuckDBPyConnection
+
+
+@pytest.fixture
+def tables() -> Iterator[Connection]:
+    with duckdb.connect() as connection:
+        for table, (columns, rows) in TABLES.items():
+            connection.execute(f"CREATE TABLE {table} ({columns})")
+            connection.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(rows[0]))})", rows)
+        yield connection
+
+
+# --- schemas
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_tables_without_faults_fulfil_their_schemas(tables: Connection, table: str) -> None:
+    assert schema_faults(tables, table) == []
+    tables.execute(f"DELETE FROM {table}")
+    assert schema_faults(tables, table) == [], "an empty table breaks no promise"
+
+
+def test_every_table_has_a_schema() -> None:
+    assert set(schemas()) == set(TABLES)
+
+
+@pytest.mark.parametrize(
+    ("change", "table", "column"),
+    [
+        ("UPDATE raw_files SET role = 'other'", "raw_files", "role"),
+        ("UPDATE raw_files SET sha256 = 'x'", "raw_files", "sha256"),
+        ("UPDATE interactions SET user_id = NULL WHERE position = 3", "interactions", "user_id"),
+        ("UPDATE interactions SET item_id = '' WHERE position = 3", "interactions", "item_id"),
+        ("UPDATE interactions SET position = -1 WHERE position = 3", "interactions", "position"),
+        ("UPDATE interactions SET playtime = -1 WHERE position = 3", "interactions", "playtime"),
+        ("ALTER TABLE core_interactions ALTER playtime TYPE BIGINT", "core_interactions", "playtime"),
+        ("ALTER TABLE core_interactions DROP playtime", "core_interactions", "playtime"),
+        ("ALTER TABLE core_interactions ADD extra INTEGER", "core_interactions", "extra"),
+        ("UPDATE quarantine SET line = 0", "quarantine", "line"),
+        ("UPDATE quarantine SET reason = NULL", "quarantine", "reason"),
+        ("UPDATE catalogue SET price = -1.0", "catalogue", "price"),
+        ("UPDATE catalogue SET tags = NULL", "catalogue", "tags"),
+        ("UPDATE item_names SET name = ''", "item_names", "name"),
+        ("UPDATE raw_counts SET repeats = -1", "raw_counts", "repeats"),
+        ("UPDATE items SET item_index = 0 WHERE item_index = 1", "items", "item_index"),
+        ("UPDATE items SET title = NULL", "items", "title"),
+        ("UPDATE sequences SET split = 'other' WHERE position = 2", "sequences", "split"),
+        ("UPDATE sequences SET item_index = 0 WHERE position = 2", "sequences", "item_index"),
+    ],
+)
+def test_a_schema_finds_what_breaks_it(tables: Connection, change: str, table: str, column: str) -> None:
+    tables.execute(change)
+    faults = schema_faults(tables, table)
+    assert faults
+    assert any(column in " ".join(fault) for fault in faults)
+
+
+def test_a_schema_tells_all_that_is_broken_at_once(tables: Connection) -> None:
+    tables.execute("UPDATE interactions SET playtime = -1, item_id = '' WHERE position = 3")
+    assert {fault[0] for fault in schema_faults(tables, "interactions")} == {"playtime", "item_id"}
+
+
+def test_an_empty_table_of_wrong_columns_breaks_its_schema(tables: Connection) -> None:
+    tables.execute("DELETE FROM items; ALTER TABLE items DROP title")
+    assert schema_faults(tables, "items")
+
+
+# --- rules
+
+PARAMETERS: dict[str, dict[str, Any]] = {
+    "fault_core": {"core": 1},
+    "fault_short_play": {"min_playtime": 60},
+    "fault_quarantined": {"max_share": 0.25},
+}
+ON = {"fault_repeated": "interactions", "fault_positions": "core_interactions"}  # what `checked` stands for
+
+
+def faults(tables: Connection, rule: str, **parameters: Any) -> list[tuple[Any, ...]]:
+    if rule in ON:
+        tables.execute(f"CREATE OR REPLACE VIEW checked AS SELECT * FROM {ON[rule]}")
+    _, first, count = rule_faults(tables, rule, {**PARAMETERS.get(rule, {}), **parameters})
+    assert count == len(first)
+    return first
+
+
+RULES = [path.stem for path in sorted((Path(contracts.__file__).parent / "sql").glob("fault_*.sql"))]
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_tables_without_faults_break_no_rule(tables: Connection, rule: str) -> None:
+    assert faults(tables, rule) == []
+
+
+PLANTED = [
+    ("fault_unaccounted", "UPDATE raw_counts SET lines_read = 5 WHERE file = 'libraries'", "libraries"),
+    ("fault_unaccounted", "UPDATE raw_counts SET items_read = 8 WHERE file = 'libraries'", "libraries"),
+    ("fault_unaccounted", "DELETE FROM quarantine WHERE item IS NULL", "libraries"),
+    ("fault_unaccounted", "DELETE FROM quarantine WHERE item = 1", "libraries"),
+    ("fault_unaccounted", "DELETE FROM interactions WHERE position = 3", "libraries"),
+    ("fault_unaccounted", "DELETE FROM catalogue WHERE item_id = 'a'", "games"),
+    ("fault_quarantined", "UPDATE raw_counts SET lines_accepted = 2 WHERE file = 'libraries'", "libraries"),
+    ("fault_quarantined", "UPDATE raw_counts SET items_accepted = 5 WHERE file = 'libraries'", "libraries"),
+    ("fault_quarantined", "UPDATE raw_counts SET lines_accepted = 2 WHERE file = 'games'", "games"),
+    ("fault_quarantined", "UPDATE raw_counts SET items_read = 0, items_accepted = 0", "libraries"),
+    ("fault_repeated", "UPDATE interactions SET item_id = 'a' WHERE position = 3", "1"),
+    ("fault_positions", "UPDATE core_interactions SET position = 3 WHERE position = 2", "1"),
+    ("fault_positions", "UPDATE core_interactions SET position = position + 1 WHERE user_id = '2'", "2"),
+    ("fault_positions", "UPDATE core_interactions SET position = 0 WHERE position = 1", "1"),
+    ("fault_short_play", "UPDATE core_interactions SET playtime = 60 WHERE user_id = '2'", "2"),
+    ("fault_short_play", "UPDATE core_interactions SET playtime = 71 WHERE user_id = '2'", "2"),
+    ("fault_short_play", "UPDATE core_interactions SET item_id = 'z' WHERE user_id = '2'", "2"),
+    ("fault_vocabulary", "UPDATE items SET item_id = 'a' WHERE item_id = 'c'", "named twice"),
+    ("fault_vocabulary", "UPDATE items SET item_index = 2 WHERE item_id = 'c'", "an index used twice"),
+    ("fault_vocabulary", "UPDATE items SET item_index = 4 WHERE item_id = 'c'", "outside 1..n"),
+    ("fault_vocabulary", "UPDATE items SET item_index = 0 WHERE item_id = 'a'", "outside 1..n"),
+    ("fault_vocabulary", "DELETE FROM items WHERE item_id = 'c'", "without an index"),
+    ("fault_vocabulary", "INSERT INTO items VALUES (4, 'z', 'Z', 0)", "played by nobody"),
+    ("fault_splits", "UPDATE sequences SET split = 'train' WHERE split = 'test'", "1"),
+    ("fault_splits", "UPDATE sequences SET split = 'test' WHERE user_id = '2'", "2"),
+    ("fault_splits", "UPDATE sequences SET position = 2 - position WHERE user_id = '1'", "1"),
+    ("fault_splits", "UPDATE sequences SET split = 'validation' WHERE position = 0 AND user_id = '1'", "1"),
+    ("fault_leak", "UPDATE sequences SET item_index = 1 WHERE split = 'test'", "1"),
+    ("fault_leak", "UPDATE sequences SET item_index = 2 WHERE split = 'test'", "1"),
+    ("fault_leak", "UPDATE sequences SET item_index = 1 WHERE split = 'validation'", "1"),
+    ("fault_sequences", "DELETE FROM sequences WHERE user_id = '2'", "2"),
+    ("fault_sequences", "UPDATE sequences SET item_index = 3 WHERE user_id = '2'", "2"),
+    ("fault_sequences", "DELETE FROM core_interactions WHERE user_id = '2'", None),
+]
+
+
+@pytest.mark.parametrize(("rule", "change", "named"), PLANTED)
+def test_a_rule_finds_the_fault_planted_for_it(
+    tables: Connection, rule: str, change: str, named: str | None
+) -> None:
+    tables.execute(change)
+    assert named in [row[0] for row in faults(tables, rule)]
+
+
+def test_the_core_rule_names_weak_users_and_weak_items(tables: Connection) -> None:
+    assert faults(tables, "fault_core", core=2) == [("item", "a", 1), ("item", "c", 1), ("user", "2", 1)]
+
+
+def test_every_rule_has_a_planted_fault_and_runs_as_a_check() -> None:
+    assert set(RULES) == {rule for rule, _, _ in PLANTED} | {"fault_core"}
+    assert len(INTERACTIONS_CHECKS) + len(SEQUENCES_CHECKS) == len(RULES) + 2 + len(TABLES) - 1
+
+
+# --- checks
+
+
+def test_a_failing_check_blocks_and_shows_a_sample(tmp_path: Path) -> None:
+    home = Home(path=str(tmp_path))
+
+    def write(path: Path) -> None:
+        with home.lake().connect() as connection:
+            columns = "'u' || range // 2 AS user_id, 'a' AS item_id, 1 AS position, 9 AS playtime"
+            write_parquet(connection, f"SELECT {columns} FROM range(40) ORDER BY ALL", path)
+
+    home.lake().publish("interactions", fingerprint("x"), write)
+    by_name = {check.check_key.name: check for check in INTERACTIONS_CHECKS}
+    assert all(
+        spec.blocking for check in [*INTERACTIONS_CHECKS, *SEQUENCES_CHECKS] for spec in check.check_specs
+    )
+    result = by_name["interactions_once"](home=home, cleaning=Cleaning())
+    assert isinstance(result, dg.AssetCheckResult)
+    assert not result.passed
+    assert (
+        result.description == "Broken: No user has an item twice. 20 failing rows; the first: ('u0', 'a', 2)"
+    )
+    assert result.metadata["failing rows"].value == 20
+    assert "| u1 | a | 2 |" in str(result.metadata["sample"].value)
+    assert by_name["interactions_fulfils_its_contract"](home=home).passed
+
+
+def test_a_sample_never_breaks_its_table() -> None:
+    result = verdict("x", ["text"], [("a|b\nc",), ("x" * 500,)], 2)
+    lines = str(result.metadata["sample"].value).splitlines()
+    assert lines[2] == "| a\\|b c |"
+    assert len(lines) == 4
+    assert len(lines[3]) < 100
