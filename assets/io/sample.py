@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from assets.io.sample_process import SIZES, OptimumScorer, SampleProcess, SampleSize
 from assets.io.titles import draw_titles, pick, theme_of
 
-__all__ = ["SIZES", "OptimumScorer", "game_lines", "library_lines", "write_sample"]
+__all__ = ["SIZES", "OptimumScorer", "game_lines", "library_lines", "played_games", "write_sample"]
 
 LIBRARIES_FILE = "libraries.json.gz"
 GAMES_FILE = "games.json.gz"
@@ -98,7 +98,7 @@ def _whole_library_lines(process: SampleProcess, shop: Shop, seed: int) -> Itera
         rng = np.random.default_rng([seed, 3, start])
         n_players = min(PLAYERS_AT_ONCE, process.size.players - start)
         later: list[str] = []
-        for played in _played_games(rng, process, n_players):
+        for played in played_games(rng, process, n_players):
             items = owned.of(rng, played)
             if items and account % MALFORMED_ITEM_EVERY == MALFORMED_ITEM_EVERY // 2:
                 items.insert(int(rng.integers(len(items) + 1)), owned.malformed(rng, account))
@@ -109,7 +109,7 @@ def _whole_library_lines(process: SampleProcess, shop: Shop, seed: int) -> Itera
         yield from later
 
 
-def _played_games(
+def played_games(
     rng: np.random.Generator, process: SampleProcess, n_players: int
 ) -> Iterator[NDArray[np.int64]]:
     """What each account of a batch really plays, in order: players, visitors and idle ones mixed."""

@@ -130,7 +130,7 @@ class SampleProcess:
         """Histories of game numbers, oldest first -> probabilities of the next game [users, n].
 
         The taste is filtered along each history: what a taste gives to the game played, divided by what it
-        gives to all games not played before, is the likelihood of that step. A history leaves a game unplayed.
+        gives to all games not played before, is the likelihood of that step. Some game must be left to play.
         """
         lengths = np.array([len(history) for history in histories], dtype=np.int64)
         order = np.argsort(-lengths, kind="stable")
