@@ -144,6 +144,7 @@ def ask_golden(address: str, bundle: Path) -> dict[str, Any]:
         response = httpx.post(f"{address}/recommend", json=body, timeout=30)
         response.raise_for_status()
         answer = response.json()
+        del answer["request_id"]  # drawn anew for each request
         scores = [item["score"] for item in answer["items"]]
         expected = {items.ids[i] for i in golden.items}
         agrees = len(scores) == len(golden.scores) and all(
@@ -158,7 +159,7 @@ def ask_golden(address: str, bundle: Path) -> dict[str, Any]:
     return first
 
 
-def _wait_until_ready(address: str, process: "subprocess.Popen[str]") -> None:
+def _wait_until_ready(address: str, process: "subprocess.Popen[bytes]") -> None:
     def ready() -> bool:
         if process.poll() is not None:
             raise BentoError(f"the server ended with status {process.returncode} before it was ready.")

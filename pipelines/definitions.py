@@ -5,19 +5,24 @@ import dagster as dg
 from assets import batch, evaluation, gating, interactions, packaging, promotion, raw, sequences, training
 from pipelines.console import console_logger
 from pipelines.jobs import everything, nightly
-from pipelines.resources import read_settings, resources
+from pipelines.resources import Settings, read_settings, resources
 
-ROOMS = [raw, interactions, sequences, training, evaluation, gating, packaging, promotion, batch]
+MODULES = [raw, interactions, sequences, training, evaluation, gating, packaging, promotion, batch]
+
+
+def define(settings: Settings) -> dg.Definitions:
+    """Everything that Dagster knows of, for these settings."""
+    return dg.Definitions(
+        assets=dg.load_assets_from_modules(MODULES),
+        asset_checks=dg.load_asset_checks_from_modules(MODULES),
+        jobs=[everything],
+        schedules=[nightly(settings)],
+        resources=resources(settings),
+        # One process a run: three trivial assets took 6 s in one process and 30 s in many.
+        executor=dg.in_process_executor,
+        loggers={"console": console_logger},
+    )
+
 
 settings = read_settings()
-
-defs = dg.Definitions(
-    assets=dg.load_assets_from_modules(ROOMS),
-    asset_checks=dg.load_asset_checks_from_modules(ROOMS),
-    jobs=[everything],
-    schedules=[nightly(settings)],
-    resources=resources(settings),
-    # One process a run: three trivial assets took 6 s in one process and 30 s in many.
-    executor=dg.in_process_executor,
-    loggers={"console": console_logger},
-)
+defs = define(settings)

@@ -19,30 +19,34 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="NEXTPLAY_", env_ignore_empty=True, extra="ignore")
 
-    home: Path = Field(Path("var"), description="the folder of all state")
-    source: str = Field("sample", description="where raw files come from")
+    home: Path = Field(default=Path("var"), description="the folder of all state")
+    source: str = Field(default="sample", description="where raw files come from")
     steam_libraries: str | None = Field(
-        None, description="path or address instead of the published libraries"
+        default=None, description="path or address instead of the published libraries"
     )
-    steam_games: str | None = Field(None, description="path or address instead of the published catalogue")
-    sample_size: str = Field("default", description="tiny, default or larger")
-    sample_seed: int = Field(Source().seed, description="seed of the sample generator")
-    min_playtime: int = Field(60, ge=0, description="minutes; an interaction needs more")
-    core: int = Field(5, ge=1, description="interactions that every user and item keeps at least")
-    max_quarantined_share: float = Field(0.01, ge=0, le=1, description="of lines and of items; more fails")
-    memory_limit: str = Field("2GB", description="of DuckDB")
-    seed: int = Field(0, ge=0, description="of training")
-    threads: int | None = Field(None, ge=1, description="of training; all cores by default")
+    steam_games: str | None = Field(
+        default=None, description="path or address instead of the published catalogue"
+    )
+    sample_size: str = Field(default="default", description="tiny, default or larger")
+    sample_seed: int = Field(default=Source().seed, description="seed of the sample generator")
+    min_playtime: int = Field(default=60, ge=0, description="minutes; an interaction needs more")
+    core: int = Field(default=5, ge=1, description="interactions that every user and item keeps at least")
+    max_quarantined_share: float = Field(
+        default=0.01, ge=0, le=1, description="of lines and of items; more fails"
+    )
+    memory_limit: str = Field(default="2GB", description="of DuckDB")
+    seed: int = Field(default=0, ge=0, description="of training")
+    threads: int | None = Field(default=None, ge=1, description="of training; all cores by default")
     training: dict[str, Any] = Field(default_factory=dict, description='JSON, for example {"epochs": 3}')
-    progress: bool = Field(True, description="progress bars")
+    progress: bool = Field(default=True, description="progress bars")
     max_age_days: float = Field(
-        30.0, gt=0, description="after which an equal candidate replaces the champion"
+        default=30.0, gt=0, description="after which an equal candidate replaces the champion"
     )
     min_coverage: float = Field(
-        0.05, ge=0, le=1, description="share of the catalogue in the test users' top 20"
+        default=0.05, ge=0, le=1, description="share of the catalogue in the test users' top 10"
     )
-    nightly: str = Field("30 2 * * *", description="cron of the nightly run")
-    timezone: str = Field("UTC", description="of the nightly run")
+    nightly: str = Field(default="30 2 * * *", description="cron of the nightly run")
+    timezone: str = Field(default="UTC", description="of the nightly run")
 
 
 def read_settings() -> Settings:

@@ -1,11 +1,13 @@
 """`make run`: every asset in one process, a line an asset, and a summary that says what came of it."""
 
+import os
 import sys
 import time
 import traceback
 
 import dagster as dg
 from rich.console import Console
+from rich.markup import escape
 
 from pipelines.resources import SettingsError
 
@@ -43,7 +45,7 @@ def _explain(console: Console, event: dg.DagsterEvent) -> None:
         error = error.cause
     if text is None and error is not None:
         text = error.message if error.cls_name in KNOWN_ERRORS else error.to_string()
-    console.print(f"\n[bold]{event.step_key} failed.[/bold] {text}", markup=True, soft_wrap=True)
+    console.print(f"\n[bold]{event.step_key} failed.[/bold] {escape(str(text))}", soft_wrap=True)
 
 
 # Errors that carry a sentence for their reader.
@@ -53,11 +55,18 @@ KNOWN_ERRORS = frozenset(
 )
 
 
+def _exit(status: int) -> None:
+    """Leave without tearing the interpreter down: DuckDB would list every object that ibis still holds."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
 if __name__ == "__main__":
     try:
-        sys.exit(main())
+        _exit(main())
     except KeyboardInterrupt:
-        sys.exit(130)
+        _exit(130)
     except Exception:
         traceback.print_exc()
-        sys.exit(1)
+        _exit(1)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 
@@ -26,20 +27,17 @@ def print_summary(settings: Settings, seconds: float) -> None:
         f"\n[bold]Leaderboard[/bold]  {rows[0]['users']:,} test users, leave-one-out, full catalogue\n"
     )
     console.print(Padding(_leaderboard(rows), (0, 0, 0, 2)))
-    optimum = _way_to_optimum(rows)
-    if optimum:
-        console.print(f"\n  {optimum}")
-    if settings.source.startswith("steam"):
-        console.print(f"\n  {ORDER_NOTE}")
+    for note in filter(None, [_way_to_optimum(rows), _order_note(settings)]):
+        console.print(Padding(note, (1, 0, 0, 2)))
     verdict = read_verdict(home)
-    head = f"promote {verdict.winner}" if verdict.promote else "nobody is promoted"
+    head = f"promote {verdict.winner}" if verdict.promote else "the champion stays"
     console.print(f"\n[bold]Verdict[/bold]  {head}\n")
     for reason in verdict.reasons:
-        console.print(f"  {reason}", soft_wrap=False)
+        console.print(Padding(escape(reason), (0, 0, 0, 2)))
     console.print("\n[bold]What the champion recommends[/bold]\n")
     for history, titles in champion_examples(home, EXAMPLES):
-        console.print(f"  after   {', '.join(history)}")
-        console.print(f"  [bold]next[/bold]    {', '.join(titles)}\n")
+        console.print(f"  after   {escape(', '.join(history))}")
+        console.print(f"  [bold]next[/bold]    {escape(', '.join(titles))}\n")
     pointer = read_pointer(home.pointer_file)
     if pointer is not None:
         console.print(f"[bold]Champion[/bold]  version {pointer.version}, Bento {pointer.bento}")
@@ -48,15 +46,20 @@ def print_summary(settings: Settings, seconds: float) -> None:
         console.print(f"  {command:<12} {use}")
 
 
-ORDER_NOTE = (
-    "Steam libraries are not dated: their order is the order of the file, which correlates 0.70 with "
-    "the app id. A part of these figures may be no more than that ids grow."
-)
 NEXT = (
     ("make serve", "the endpoint, on http://127.0.0.1:3000"),
     ("make ui", "Dagster with the nightly schedule, on http://127.0.0.1:3001"),
     ("make mlflow", "runs and models, on http://127.0.0.1:5000"),
 )
+
+
+def _order_note(settings: Settings) -> str | None:
+    if settings.source != "steam":
+        return None
+    return (
+        "Steam libraries are not dated: their order is the order of the file, which correlates 0.70 with "
+        "the app id. A part of these figures may be no more than that ids grow."
+    )
 
 
 def _leaderboard(rows: list[dict[str, Any]]) -> Table:

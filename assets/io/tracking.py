@@ -1,5 +1,6 @@
 """MLflow: one run a candidate, the bundle as its artifact, registered versions, the alias of the champion."""
 
+import logging
 import os
 import platform
 from collections.abc import Iterator
@@ -53,6 +54,8 @@ class Tracking:
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         from mlflow import MlflowClient  # two seconds: not at the import of every asset
 
+        for chatty in ("mlflow", "alembic"):
+            logging.getLogger(chatty).setLevel(logging.WARNING)
         self._root = root
         self._client = MlflowClient(tracking_uri=uri or f"sqlite:///{root / 'mlflow.db'}")
         self._experiment = self._experiment_id("nextplay")

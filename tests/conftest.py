@@ -1,0 +1,53 @@
+"""One finished run of the whole pipeline at the `tiny` size, made once and read by many tests."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from assets.resources import Home
+from pipelines.definitions import define
+from pipelines.resources import Settings, resources
+
+TINY = {"source": "sample", "sample_size": "tiny", "training": {"epochs": 4}, "progress": False}
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A home after a run, and what Dagster says of the run."""
+
+    home: Home
+    settings: Settings
+    result: dg.ExecuteInProcessResult
+
+
+def run_everything(settings: Settings) -> dg.ExecuteInProcessResult:
+    job = define(settings).resolve_job_def("everything")
+    with dg.DagsterInstance.ephemeral() as instance:
+        return job.execute_in_process(instance=instance, raise_on_error=False)
+
+
+def home_of(settings: Settings) -> Home:
+    home = resources(settings)["home"]
+    assert isinstance(home, Home)
+    return home
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
+    settings = Settings(home=tmp_path_factory.mktemp("tiny"), **TINY)
+    return FinishedRun(home_of(settings), settings, run_everything(settings))
+
+
+@pytest.fixture
+def copied_run(tiny_run: FinishedRun, tmp_path: Path) -> Callable[[], Home]:
+    """A copy of the finished home that a test may change."""
+
+    def copy() -> Home:
+        shutil.copytree(tiny_run.home.path, tmp_path / "home")
+        return Home(path=str(tmp_path / "home"))
+
+    return copy
