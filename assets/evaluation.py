@@ -198,12 +198,12 @@ def leaderboard_rows(lake: Lake) -> list[dict[str, Any]]:
 def leaderboard_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
     """The leaderboard as a Markdown table, best first."""
     lines = [
-        "| model | role | NDCG@10 | 95 % interval | HR@10 | MRR@10 | coverage@20 |",
+        "| model | role | NDCG@10 | 95\u00a0%\u00a0interval | HR@10 | MRR@10 | coverage@20 |",
         "|---|---|---:|---:|---:|---:|---:|",
     ]
     lines += [
         f"| {r['model']} | {r['role']} | {r['ndcg_at_10']:.4f} "
-        f"| {r['ndcg_at_10_low']:.4f} to {r['ndcg_at_10_high']:.4f} "
+        f"| {r['ndcg_at_10_low']:.4f}\u00a0to\u00a0{r['ndcg_at_10_high']:.4f} "
         f"| {r['hr_at_10']:.4f} | {r['mrr_at_10']:.4f} | {r['coverage_at_20']:.1%} |"
         for r in rows
     ]

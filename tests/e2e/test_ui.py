@@ -1,0 +1,124 @@
+"""Dagster's UI in a real browser: a click on "Materialize all" makes every asset; the schedule is on."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+playwright = pytest.importorskip("playwright.sync_api")
+CHROMIUM = shutil.which("chromium")
+ROOT = Path(__file__).resolve().parents[2]
+PICTURES = os.environ.get("NEXTPLAY_PICTURES")  # a folder: also keep pictures of what is seen
+RUNS = "{ runsOrError { ... on Runs { results { runId status } } } }"
+ASSETS = "{ assetNodes { assetKey { path } assetMaterializations(limit: 1) { runId } } }"
+SCHEDULES = """{ schedulesOrError(repositorySelector: {repositoryName: "__repository__",
+  repositoryLocationName: "nextplay"}) { ... on Schedules { results { name scheduleState { status } } } } }"""
+
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None and not os.environ.get("CI"), reason="there is no chromium here"),
+    pytest.mark.timeout(280),
+]
+
+
+@pytest.fixture(scope="module")
+def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """`dagster dev` as `make ui` starts it, on an empty home."""
+    home = tmp_path_factory.mktemp("ui")
+    (home / "dagster").mkdir()
+    shutil.copy(ROOT / "dagster.yaml", home / "dagster")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = os.environ | {
+        "DAGSTER_HOME": str(home / "dagster"),
+        "NEXTPLAY_HOME": str(home),
+        "NEXTPLAY_SAMPLE_SIZE": "tiny",
+        "NEXTPLAY_TRAINING": '{"epochs": 2}',
+    }
+    log = (home / "ui.log").open("w")
+    process = subprocess.Popen(
+        [str(Path(sys.executable).with_name("dagster")), "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)],
+        env=environment, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+    )  # fmt: skip
+    address = f"http://127.0.0.1:{port}"
+    try:
+        wait_for(lambda: httpx.get(f"{address}/server_info", timeout=2).status_code == httpx.codes.OK, 120)
+        wait_for(lambda: len(ask(address, ASSETS)["assetNodes"]) > 0, 60)
+        yield address
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def wait_for(condition, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            if condition():
+                return
+        except httpx.HTTPError:
+            pass
+        time.sleep(0.5)
+    raise AssertionError(f"still waiting after {seconds} s")
+
+
+def ask(address: str, query: str) -> dict:
+    answer = httpx.post(f"{address}/graphql", json={"query": query}, timeout=30).json()
+    assert "errors" not in answer, answer["errors"]
+    return answer["data"]
+
+
+def runs(address: str) -> list[dict]:
+    return ask(address, RUNS)["runsOrError"]["results"]
+
+
+def test_the_nightly_schedule_is_on(ui: str) -> None:
+    assert ask(ui, SCHEDULES)["schedulesOrError"]["results"] == [
+        {"name": "nightly", "scheduleState": {"status": "RUNNING"}}
+    ]
+
+
+def test_materialize_all_makes_every_asset(ui: str) -> None:
+    ask(ui, "mutation { setNuxSeen }")  # a welcome dialog covers the page until then
+    with playwright.sync_playwright() as browsers:
+        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        browser = browsers.chromium.launch(executable_path=CHROMIUM, args=flags)
+        page = browser.new_page(viewport={"width": 1800, "height": 900})
+        page.goto(f"{ui}/asset-groups")
+        page.get_by_role("button", name="Materialize all").click()
+        wait_for(lambda: len(runs(ui)) == 1, 60)
+        wait_for(lambda: runs(ui)[0]["status"] in ("SUCCESS", "FAILURE"), 240)
+        if PICTURES:
+            take_pictures(page, ui, Path(PICTURES))
+        browser.close()
+    (run,) = runs(ui)
+    assert run["status"] == "SUCCESS"
+    made = {
+        node["assetKey"]["path"][-1]: node["assetMaterializations"] for node in ask(ui, ASSETS)["assetNodes"]
+    }
+    assert len(made) >= 15
+    assert [name for name, materializations in made.items() if not materializations] == []
+
+
+def take_pictures(page, address: str, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    page.goto(f"{address}/asset-groups")
+    page.wait_for_timeout(3000)
+    page.mouse.click(1000, 800, button="right")
+    page.get_by_role("menuitem", name="Expand all groups").click()
+    page.wait_for_timeout(4000)
+    page.screenshot(path=folder / "graph.png")
+    page.goto(f"{address}/assets/gate")
+    page.wait_for_timeout(4000)
+    page.screenshot(path=folder / "gate.png")
