@@ -55,7 +55,7 @@ class ConsoleHandler(logging.Handler):
         return f"  {record.levelname.lower():<7} {meta.get('orig_message') or record.getMessage()}"
 
 
-@dg.logger(description="One line an asset")
+@dg.logger({}, "One line an asset")
 def console_logger(_: dg.InitLoggerContext) -> logging.Logger:
     logger = logging.getLogger(CONSOLE)
     logger.setLevel(logging.DEBUG)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from pydantic import Field, ValidationError
+from pydantic import Field, Json, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from assets.resources import Cleaning, Gate, Home, Source, Training
@@ -37,7 +37,9 @@ class Settings(BaseSettings):
     memory_limit: str = Field(default="2GB", description="of DuckDB")
     seed: int = Field(default=0, ge=0, description="of training")
     threads: int | None = Field(default=None, ge=1, description="of training; all cores by default")
-    training: dict[str, Any] = Field(default_factory=dict, description='JSON, for example {"epochs": 3}')
+    training: Json[dict[str, Any]] = Field(
+        default_factory=dict, description='JSON, for example {"epochs": 3}'
+    )
     progress: bool = Field(default=True, description="progress bars")
     max_age_days: float = Field(
         default=30.0, gt=0, description="after which an equal candidate replaces the champion"

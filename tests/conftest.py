@@ -12,7 +12,7 @@ from assets.resources import Home
 from pipelines.definitions import define
 from pipelines.resources import Settings, resources
 
-TINY = {"source": "sample", "sample_size": "tiny", "training": {"epochs": 4}, "progress": False}
+TINY = {"source": "sample", "sample_size": "tiny", "training": '{"epochs": 4}', "progress": False}
 
 
 @dataclass(frozen=True)

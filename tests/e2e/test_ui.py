@@ -44,8 +44,9 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "NEXTPLAY_TRAINING": '{"epochs": 2}',
     }
     log = (home / "ui.log").open("w")
+    dagster = str(Path(sys.executable).with_name("dagster"))
     process = subprocess.Popen(
-        [str(Path(sys.executable).with_name("dagster")), "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)],
+        [dagster, "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)],
         env=environment, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
     )  # fmt: skip
     address = f"http://127.0.0.1:{port}"
@@ -54,11 +55,8 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         wait_for(lambda: len(ask(address, ASSETS)["assetNodes"]) > 0, 60)
         yield address
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+        os.killpg(process.pid, signal.SIGKILL)  # its processes ignore SIGTERM while one of them starts
+        process.wait()
 
 
 def wait_for(condition, seconds: float) -> None:
