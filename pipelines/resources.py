@@ -38,7 +38,7 @@ class Settings(BaseSettings):
     seed: int = Field(default=0, ge=0, description="of training")
     threads: int | None = Field(default=None, ge=1, description="of training; all cores by default")
     training: Json[dict[str, Any]] = Field(
-        default_factory=dict, description='JSON, for example {"epochs": 3}'
+        default="{}", validate_default=True, description='JSON, for example {"epochs": 3}'
     )
     progress: bool = Field(default=True, description="progress bars")
     max_age_days: float = Field(
