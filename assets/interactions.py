@@ -16,7 +16,7 @@ from assets.io.sql import append, make_table, make_view, markdown, preview, quer
 from assets.io.steam_format import read_libraries
 from assets.io.steam_games import Catalogue, read_games
 from assets.io.steam_tables import (
-    unite,
+    Owned,
     write_catalogue,
     write_interactions,
     write_item_names,
@@ -78,9 +78,8 @@ def write_clean(files: Mapping[str, Path], paths: Mapping[str, Path]) -> None:
     """Read the raw files, given by role, and write all clean tables. A source may have no catalogue."""
     libraries = read_libraries(files["libraries"])
     catalogue = read_games(files["games"]) if "games" in files else Catalogue()
-    interactions = unite(libraries)
     quarantine = {"games": catalogue.quarantine, "libraries": libraries.quarantine}
-    write_interactions(interactions, paths["interactions"])
+    interactions = write_interactions(Owned(libraries), paths["interactions"])
     write_quarantine(quarantine, paths["quarantine"])
     write_catalogue(catalogue, paths["catalogue"])
     write_item_names(libraries, paths["item_names"])

@@ -8,14 +8,14 @@ Python's grammar, and as a text has only one, the cut is what `ast.literal_eval`
 name contains. A line with any other piece goes to `ast.literal_eval` as a whole.
 
 What cannot be an interaction is quarantined with its reason. `items_read` does not come from the parser: it
-counts the text that opens an item or, in a line that went to `ast.literal_eval`, the elements of its list.
-(Where a name holds the opening text, the count and the rows of a proven line differ; that line goes to
-`ast.literal_eval` too.) A line that is quarantined as a whole has no items that could be counted.
+counts opening braces (one an item, and one a library) or, in a line that went to `ast.literal_eval`, the
+elements of its list. (Where a name holds a brace, the count and the rows of a proven line differ; that line
+goes to `ast.literal_eval` too.) A line that is quarantined as a whole has no items that could be counted.
 """
 
 import re
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -26,10 +26,10 @@ from numpy.typing import NDArray
 
 from assets.io.gunzip import chunks_of_lines
 from assets.io.literals import Quarantined, RefusedError, is_text, literal, quarantined
+from assets.io.parallel import in_order
 
 LARGEST_PLAYTIME = 2**31 - 1  # minutes; the tables hold 32 bits
 
-_OPENING = b"{'item_id': "
 _BETWEEN_ITEMS = "}, {"
 _BEFORE_PLAYTIME = ", 'playtime_forever': "
 
@@ -48,78 +48,93 @@ Span = tuple[int, int]  # where a stretch of a chunk begins and ends
 UNPROVEN = -1
 
 
-@dataclass(frozen=True)
-class Rows:
-    """Accepted items in the order of the file: parallel arrays of int32."""
-
-    line: NDArray[np.int32]  # counted from 1
-    place: NDArray[np.int32]  # counted from 0 within the line
-    game: NDArray[np.int32]  # index into Libraries.games
-    playtime: NDArray[np.int32]  # minutes
-
-    def __len__(self) -> int:
-        return len(self.line)
-
-    def take(self, rows: NDArray[np.integer] | NDArray[np.bool_]) -> "Rows":
-        return Rows(self.line[rows], self.place[rows], self.game[rows], self.playtime[rows])
-
-    @classmethod
-    def joined(cls, parts: Sequence["Rows"]) -> "Rows":
-        parts = [cls.of([]), *parts]
-        columns = zip(*((p.line, p.place, p.game, p.playtime) for p in parts), strict=True)
-        return cls(*(np.concatenate(column) for column in columns))
-
-    @classmethod
-    def of(cls, rows: Sequence[tuple[int, int, int, int]]) -> "Rows":
-        return cls(*np.array(rows, dtype=np.int32).reshape(-1, 4).T)
-
-
 @dataclass
 class Libraries:
-    """A file of libraries, read to its end."""
+    """Libraries as read, line by line. Rows are the accepted items in the order of the text."""
 
-    owners: list[str | None] = field(default_factory=list)  # steam_id of each line, None where quarantined
-    games: dict[Game, int] = field(default_factory=dict)  # ids with their names, numbered as met
-    rows: Rows = field(default_factory=lambda: Rows.of([]))
+    owners: list[str | None] = field(default_factory=list)  # [lines], steam_id; None: quarantined
+    sizes: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))  # [lines], rows of each
+    game: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))  # [rows], index into games
+    playtime: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))  # [rows], minutes
+    games: list[Game] = field(default_factory=list)  # each id and name met, once
     quarantine: list[Quarantined] = field(default_factory=list)
     lines_read: int = 0
     items_read: int = 0
 
 
-def read_libraries(path: Path, chunk_bytes: int = 1 << 25) -> Libraries:
+def read_libraries(path: Path, chunk_bytes: int = 1 << 24) -> Libraries:
     """Read a gzip file of libraries. Raises DamagedFileError where it cannot be decompressed to its end."""
-    libraries = Libraries()
-    chunks = chunks_of_lines(path, chunk_bytes)
-    libraries.rows = Rows.joined([_read_chunk(chunk, libraries) for chunk in chunks])
-    return libraries
+    return _joined(in_order(_read_chunk, chunks_of_lines(path, chunk_bytes)))
 
 
-def _read_chunk(chunk: bytes, libraries: Libraries) -> Rows:
-    """The accepted rows of some whole lines; all else that was found is added to `libraries`."""
-    libraries.lines_read += chunk.count(b"\n") + (not chunk.endswith(b"\n"))
+def _joined(parts: Iterable[Libraries]) -> Libraries:
+    """Parts of a file as one, lines and games numbered through."""
+    whole, numbers = Libraries(), dict[Game, int]()
+    columns = [(whole.sizes, whole.game, whole.playtime)]
+    for part in parts:
+        game = _int32(numbers.setdefault(game, len(numbers)) for game in part.games)
+        columns.append((part.sizes, game[part.game], part.playtime))
+        before = len(whole.owners)
+        whole.quarantine += [replace(entry, line=entry.line + before) for entry in part.quarantine]
+        whole.owners += part.owners
+        whole.lines_read += part.lines_read
+        whole.items_read += part.items_read
+    whole.games = list(numbers)
+    whole.sizes, whole.game, whole.playtime = map(np.concatenate, zip(*columns, strict=True))
+    return whole
+
+
+def _read_chunk(chunk: bytes) -> Libraries:
+    """The libraries of some whole lines."""
     lines = _spans(chunk)
-    owners, bodies = _open(chunk, lines)
-    rows = _proven_rows(chunk, bodies, libraries.games)
+    part = Libraries(lines_read=chunk.count(b"\n") + (not chunk.endswith(b"\n")))
+    part.owners, bodies = _open(chunk, lines)
+    numbers: dict[Game, int] = {}
+    rows = _proven_rows(chunk, bodies, numbers)
     unproven = set(range(len(lines))) - bodies.keys()
-    openings = chunk.count(_OPENING) - sum(chunk.count(_OPENING, *lines[i]) for i in unproven)
-    if openings != len(rows):
-        counts = np.bincount(rows.line, minlength=len(lines))
-        miscounted = {i for i in bodies if chunk.count(_OPENING, *lines[i]) != counts[i]}
-        openings -= sum(chunk.count(_OPENING, *lines[i]) for i in miscounted)
+
+    def items_in(chosen: Iterable[int]) -> int:
+        return sum(chunk.count(b"{", *lines[i]) - 1 for i in chosen)
+
+    part.items_read = chunk.count(b"{") - len(lines) - items_in(unproven)
+    if part.items_read != len(rows.line):
+        found = np.bincount(rows.line, minlength=len(lines))
+        miscounted = {i for i in bodies if items_in([i]) != found[i]}
+        part.items_read -= items_in(miscounted)
         rows = rows.take(~np.isin(rows.line, list(miscounted)))
         unproven |= miscounted
-    libraries.items_read += openings
+    if unproven:
+        texts = {i: chunk[slice(*lines[i])] for i in sorted(unproven)}
+        rows = Rows.joined(rows, Rows.of(_read_literals(texts, part, numbers)))
+    part.sizes = np.bincount(rows.line, minlength=len(lines)).astype(np.int32)
+    part.game, part.playtime, part.games = rows.game, rows.playtime, list(numbers)
+    return part
 
-    first_line = len(libraries.owners) + 1
-    literal_rows: list[tuple[int, int, int, int]] = []
-    for i in sorted(unproven):
-        owners[i], found = _read_literal(chunk[slice(*lines[i])], first_line + i, libraries)
-        literal_rows += [(i, *row) for row in found]
-    if literal_rows:
-        rows = Rows.joined([rows, Rows.of(literal_rows)])
-        rows = rows.take(np.argsort(rows.line, kind="stable"))
-    libraries.owners += owners
-    return Rows(rows.line + np.int32(first_line), rows.place, rows.game, rows.playtime)
+
+@dataclass(frozen=True)
+class Rows:
+    """Accepted items of a chunk: parallel arrays of int32, ordered by line."""
+
+    line: NDArray[np.int32]  # counted from 0 within the chunk
+    game: NDArray[np.int32]
+    playtime: NDArray[np.int32]  # minutes
+
+    def take(self, rows: NDArray[np.integer] | NDArray[np.bool_]) -> "Rows":
+        return Rows(self.line[rows], self.game[rows], self.playtime[rows])
+
+    @classmethod
+    def joined(cls, one: "Rows", other: "Rows") -> "Rows":
+        both = ((one.line, other.line), (one.game, other.game), (one.playtime, other.playtime))
+        rows = cls(*map(np.concatenate, both))
+        return rows.take(np.argsort(rows.line, kind="stable"))
+
+    @classmethod
+    def of(cls, rows: Sequence[tuple[int, int, int]]) -> "Rows":
+        return cls(*np.array(rows, dtype=np.int32).reshape(-1, 3).T)
+
+
+def _int32(numbers: Iterable[int]) -> NDArray[np.int32]:
+    return np.fromiter(numbers, dtype=np.int32)
 
 
 def _spans(chunk: bytes) -> list[Span]:
@@ -154,21 +169,20 @@ def _open(chunk: bytes, lines: Sequence[Span]) -> tuple[list[str | None], dict[i
     return owners, bodies
 
 
-def _proven_rows(chunk: bytes, bodies: dict[int, Span], games: dict[Game, int]) -> Rows:
+def _proven_rows(chunk: bytes, bodies: dict[int, Span], numbers: dict[Game, int]) -> Rows:
     """The rows of the lines whose every piece is proven; the other lines are removed from `bodies`."""
     while True:
-        rows, refused = _cut(chunk, {i: body for i, body in bodies.items() if body[0] < body[1]}, games)
+        rows, refused = _cut(chunk, {i: body for i, body in bodies.items() if body[0] < body[1]}, numbers)
         if not refused:
             return rows
         for i in refused:
             del bodies[i]
 
 
-def _cut(chunk: bytes, bodies: dict[int, Span], games: dict[Game, int]) -> tuple[Rows, Collection[int]]:
+def _cut(chunk: bytes, bodies: dict[int, Span], numbers: dict[Game, int]) -> tuple[Rows, Collection[int]]:
     """The rows of some lines, or no rows and those of the lines that hold an unproven piece."""
     items = pc.split_pattern(_stretches(chunk, bodies.values()), _BETWEEN_ITEMS)
-    counts = np.diff(items.offsets.to_numpy())  # [lines]
-    line = np.repeat(np.fromiter(bodies, dtype=np.int32, count=len(bodies)), counts)  # [items]
+    line = np.repeat(_int32(bodies), np.diff(items.offsets.to_numpy()))  # [items]
     halves = pc.split_pattern(items.flatten(), _BEFORE_PLAYTIME)
     in_two = np.diff(halves.offsets.to_numpy()) == 2
     if not in_two.all():
@@ -176,18 +190,14 @@ def _cut(chunk: bytes, bodies: dict[int, Span], games: dict[Game, int]) -> tuple
 
     pieces = halves.flatten().dictionary_encode()
     piece = pieces.indices.to_numpy()  # [2 * items]: head, tail, head, tail, ...
-    proofs = [_proven(text) for text in pieces.dictionary.to_pylist()]
-    numbers = (games.setdefault(p, len(games)) if isinstance(p, tuple) else UNPROVEN for p in proofs)
-    game = np.fromiter(numbers, dtype=np.int32, count=len(proofs))[piece[0::2]]
-    minutes = (p if isinstance(p, int) else UNPROVEN for p in proofs)
-    playtime = np.fromiter(minutes, dtype=np.int32, count=len(proofs))[piece[1::2]]
-    unproven = (game == UNPROVEN) | (playtime == UNPROVEN)
+    proofs = list(map(_proven, pieces.dictionary.to_pylist()))
+    games = [numbers.setdefault(p, len(numbers)) if isinstance(p, tuple) else UNPROVEN for p in proofs]
+    minutes = [p if isinstance(p, int) else UNPROVEN for p in proofs]
+    rows = Rows(line, _int32(games)[piece[0::2]], _int32(minutes)[piece[1::2]])
+    unproven = (rows.game == UNPROVEN) | (rows.playtime == UNPROVEN)
     if unproven.any():
         return Rows.of([]), set(line[unproven].tolist())
-    place = np.arange(len(line), dtype=np.int32) - np.repeat(
-        np.cumsum(counts, dtype=np.int32) - counts, counts
-    )
-    return Rows(line, place, game, playtime), ()
+    return rows, ()
 
 
 def _stretches(chunk: bytes, bodies: Iterable[Span]) -> pa.Array:
@@ -214,25 +224,27 @@ def _proven(piece: bytes) -> Game | int | None:
     return (item_id, name) if is_text(name) else None
 
 
-def _read_literal(
-    text: bytes, line: int, libraries: Libraries
-) -> tuple[str | None, list[tuple[int, int, int]]]:
-    """The owner (None: quarantined) and the accepted rows (place, game, playtime) of a line of any layout."""
-    try:
-        owner, items = _library(literal(text))
-    except RefusedError as refused:
-        libraries.quarantine.append(quarantined(line, None, refused, text))
-        return None, []
-    libraries.items_read += len(items)
+def _read_literals(
+    texts: Mapping[int, bytes], part: Libraries, numbers: dict[Game, int]
+) -> list[tuple[int, int, int]]:
+    """The accepted rows (line, game, playtime) of lines of any layout, given by their places in the chunk."""
     rows = []
-    for place, item in enumerate(items):
+    for line, text in texts.items():
+        part.owners[line] = None
         try:
-            game, playtime = _item(item)
+            part.owners[line], items = _library(literal(text))
         except RefusedError as refused:
-            libraries.quarantine.append(quarantined(line, place, refused, item))
+            part.quarantine.append(quarantined(line + 1, None, refused, text))
             continue
-        rows.append((place, libraries.games.setdefault(game, len(libraries.games)), playtime))
-    return owner, rows
+        part.items_read += len(items)
+        for place, item in enumerate(items):
+            try:
+                game, playtime = _item(item)
+            except RefusedError as refused:
+                part.quarantine.append(quarantined(line + 1, place, refused, item))
+                continue
+            rows.append((line, numbers.setdefault(game, len(numbers)), playtime))
+    return rows
 
 
 def _library(value: object) -> tuple[str, list[object]]:

@@ -1,6 +1,6 @@
 """Makes the clean tables of the two Steam files, as Parquet."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from assets.io.literals import Quarantined
-from assets.io.steam_format import Libraries, Rows
+from assets.io.parallel import in_order
+from assets.io.steam_format import Libraries
 from assets.io.steam_games import Catalogue
 
 ROW_GROUP = 1 << 18  # rows; several, so that readers can share the work
@@ -43,88 +44,100 @@ RAW_COUNTS = pa.schema(
 
 
 @dataclass(frozen=True)
-class Interactions:
-    """One row a user and game, ordered by user id, then as first seen; parallel arrays of int32."""
+class Block:
+    """Interactions of some users, ordered by user, then as first seen: parallel arrays of int32."""
 
-    user_ids: list[str]  # sorted
-    item_ids: list[str]
-    user: NDArray[np.int32]  # index into user_ids
-    item: NDArray[np.int32]  # index into item_ids
+    user: NDArray[np.int32]  # index into Owned.user_ids
+    item: NDArray[np.int32]  # index into Owned.item_ids
     playtime: NDArray[np.int32]  # minutes
 
     @property
     def position(self) -> NDArray[np.int32]:
         """Place of a row within its user, from 0."""
-        counts = np.bincount(self.user, minlength=len(self.user_ids))
-        starts = np.cumsum(counts) - counts
-        return (np.arange(len(self.user)) - starts[self.user]).astype(np.int32)
+        starts = np.flatnonzero(np.diff(self.user, prepend=-1))  # [users]
+        place = np.arange(len(self.user)) - np.repeat(starts, np.diff(starts, append=len(self.user)))
+        return place.astype(np.int32)
 
 
-def unite(libraries: Libraries) -> Interactions:
-    """All libraries of a user as one: a game stands where it was seen first, with its largest playtime."""
-    rows, user_ids, user = _by_user(libraries)
-    item_ids = sorted({item_id for item_id, _ in libraries.games})
-    number = {item_id: i for i, item_id in enumerate(item_ids)}
-    item = np.array([number[item_id] for item_id, _ in libraries.games], dtype=np.int32)[rows.game]
-    keep, playtime = _once(user, item, rows.playtime, len(item_ids))
-    return Interactions(user_ids, item_ids, user[keep], item[keep], playtime[keep])
+class Owned:
+    """Libraries united by user: a game stands where it was seen first, with its largest playtime."""
+
+    def __init__(self, libraries: Libraries) -> None:
+        self.user_ids = sorted({owner for owner in libraries.owners if owner is not None})
+        self.item_ids = sorted({item_id for item_id, _ in libraries.games})
+        user, item = _numbers(self.user_ids), _numbers(self.item_ids)
+        owners = np.array([-1 if o is None else user[o] for o in libraries.owners], dtype=np.int32)  # [lines]
+        starts = np.cumsum(libraries.sizes, dtype=np.int64) - libraries.sizes  # [lines]
+        lines = np.argsort(owners, kind="stable")
+        lines = lines[libraries.sizes[lines] > 0]  # [lines with rows], by user
+        self._libraries = libraries
+        self._owners, self._starts, self._sizes = owners[lines], starts[lines], libraries.sizes[lines]
+        self._item = np.array([item[item_id] for item_id, _ in libraries.games], dtype=np.int32)  # [games]
+
+    def blocks(self, rows: int = ROW_GROUP) -> Iterator[Block]:
+        """All interactions, in blocks of whole users with about `rows` rows each."""
+        return in_order(self._block, self._cuts(rows))
+
+    def _cuts(self, rows: int) -> Iterator[slice]:
+        ends = np.flatnonzero(np.diff(self._owners, append=-2)) + 1  # [users], of their lines
+        block = np.cumsum(self._sizes)[ends - 1] // rows  # [users]
+        last = ends[np.flatnonzero(np.diff(block, append=-1))]  # [blocks]
+        first = 0
+        for end in last.tolist():
+            yield slice(first, end)
+            first = end
+
+    def _block(self, lines: slice) -> Block:
+        sizes = self._sizes[lines]
+        user = np.repeat(self._owners[lines], sizes)  # [rows]
+        place = np.arange(len(user)) + np.repeat(self._starts[lines] - np.cumsum(sizes) + sizes, sizes)
+        item = self._item[self._libraries.game[place]]
+        return _once(Block(user, item, self._libraries.playtime[place]), len(self.item_ids))
 
 
-def _by_user(libraries: Libraries) -> tuple[Rows, list[str], NDArray[np.int32]]:
-    """The rows ordered by user id, line and place; the sorted user ids; and each row's index into them."""
-    user_ids = sorted({owner for owner in libraries.owners if owner is not None})
-    number = {user_id: i for i, user_id in enumerate(user_ids)}
-    owners = np.array(
-        [number[o] if o is not None else -1 for o in libraries.owners], dtype=np.int32
-    )  # [lines]
-    sizes = np.bincount(libraries.rows.line - 1, minlength=len(owners))  # [lines]
-    order = np.argsort(owners, kind="stable")  # [lines], rows of a line stay together
-    starts = (np.cumsum(sizes) - sizes)[order]
-    within = np.arange(len(libraries.rows)) - np.repeat(np.cumsum(sizes[order]) - sizes[order], sizes[order])
-    rows = libraries.rows.take(np.repeat(starts, sizes[order]) + within)
-    return rows, user_ids, np.repeat(owners[order], sizes[order])
+def _numbers(ids: Sequence[str]) -> dict[str, int]:
+    return {name: number for number, name in enumerate(ids)}
 
 
-def _once(
-    user: NDArray[np.int32], item: NDArray[np.int32], playtime: NDArray[np.int32], n_items: int
-) -> tuple[NDArray[np.bool_], NDArray[np.int32]]:
-    """Which rows are the first of their user and item, and the largest playtime of each such pair."""
-    keep, playtime = np.ones(len(user), dtype=bool), playtime.copy()
-    pair = user.astype(np.int64) * n_items + item
-    in_order = np.sort(pair)
-    repeated = in_order[1:][in_order[1:] == in_order[:-1]]
+def _once(block: Block, n_items: int) -> Block:
+    """Each user and item once, where it stood first, with its largest playtime."""
+    pair = block.user.astype(np.int64) * n_items + block.item
+    ascending = np.sort(pair)
+    repeated = ascending[1:][ascending[1:] == ascending[:-1]]
     if len(repeated) == 0:
-        return keep, playtime
-    has_repeats = np.zeros(int(user.max()) + 1, dtype=bool)
-    has_repeats[repeated // n_items] = True
-    rows = np.flatnonzero(has_repeats[user])  # few: most users have one library
+        return block
+    rows = np.flatnonzero(np.isin(block.user, repeated // n_items))  # few: most users have one library
     rows = rows[np.argsort(pair[rows], kind="stable")]
     starts = np.flatnonzero(np.diff(pair[rows], prepend=-1))
     firsts = rows[starts]
+    playtime, keep = block.playtime.copy(), np.ones(len(pair), dtype=bool)
     playtime[firsts] = np.maximum.reduceat(playtime[rows], starts)
     keep[rows] = False
     keep[firsts] = True
-    return keep, playtime
+    return Block(block.user[keep], block.item[keep], playtime[keep])
 
 
-def write_interactions(interactions: Interactions, path: Path) -> None:
-    """Columns user_id, item_id, position, playtime. The ids stay numbers until the file itself."""
+def write_interactions(owned: Owned, path: Path) -> int:
+    """Columns user_id, item_id, position, playtime. The ids stay numbers until the file itself.
+
+    Returns the number of rows.
+    """
     ids = pa.dictionary(pa.int32(), pa.string())
     schema = pa.schema({"user_id": ids, "item_id": ids, "position": pa.int32(), "playtime": pa.int32()})
-    item_ids, position = pa.array(interactions.item_ids, pa.string()), interactions.position
+    item_ids, rows = pa.array(owned.item_ids, pa.string()), 0
     with pq.ParquetWriter(path, schema, compression="zstd", store_schema=False) as writer:
-        for start in range(0, len(position), ROW_GROUP):
-            rows = slice(start, start + ROW_GROUP)
-            user, item = interactions.user[rows], interactions.item[rows]
-            first, last = int(user[0]), int(user[-1])  # ordered: a row group needs a part of the ids
-            user_ids = pa.array(interactions.user_ids[first : last + 1], pa.string())
+        for block in owned.blocks():
+            first, last = int(block.user[0]), int(block.user[-1])  # a block needs a part of the ids
+            user_ids = pa.array(owned.user_ids[first : last + 1], pa.string())
             columns = [
-                pa.DictionaryArray.from_arrays(user - first, user_ids),
-                pa.DictionaryArray.from_arrays(item, item_ids),
-                pa.array(position[rows]),
-                pa.array(interactions.playtime[rows]),
+                pa.DictionaryArray.from_arrays(block.user - first, user_ids),
+                pa.DictionaryArray.from_arrays(block.item, item_ids),
+                pa.array(block.position),
+                pa.array(block.playtime),
             ]
             writer.write_table(pa.table(columns, schema=schema))
+            rows += len(block.user)
+    return rows
 
 
 def write_quarantine(entries: Mapping[str, Sequence[Quarantined]], path: Path) -> None:
@@ -139,17 +152,15 @@ def write_catalogue(catalogue: Catalogue, path: Path) -> None:
 
 def write_item_names(libraries: Libraries, path: Path) -> None:
     """The name of each item that players own; where the libraries disagree, the first in the alphabet."""
-    used = np.bincount(libraries.rows.game, minlength=len(libraries.games)) > 0
+    used = np.bincount(libraries.game, minlength=len(libraries.games)) > 0
     names: dict[str, str] = {}
-    for (item_id, name), number in libraries.games.items():
+    for number, (item_id, name) in enumerate(libraries.games):
         if used[number] and name:
             names[item_id] = min(name, names.get(item_id, name))
     _write([{"item_id": item_id, "name": names[item_id]} for item_id in sorted(names)], ITEM_NAMES, path)
 
 
-def write_raw_counts(
-    libraries: Libraries, interactions: Interactions, catalogue: Catalogue, path: Path
-) -> None:
+def write_raw_counts(libraries: Libraries, interactions: int, catalogue: Catalogue, path: Path) -> None:
     """What was read beside what was made of it. A line of the catalogue counts as one item."""
     accepted_games = len(catalogue.games) + catalogue.repeats
     of_games = {
@@ -165,8 +176,8 @@ def write_raw_counts(
         "lines_read": libraries.lines_read,
         "items_read": libraries.items_read,
         "lines_accepted": sum(owner is not None for owner in libraries.owners),
-        "items_accepted": len(libraries.rows),
-        "repeats": len(libraries.rows) - len(interactions.user),
+        "items_accepted": len(libraries.game),
+        "repeats": len(libraries.game) - interactions,
     }
     _write([of_games, of_libraries], RAW_COUNTS, path)
 

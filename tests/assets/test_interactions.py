@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from assets import interactions
 from assets.io.lake import Lake, file_hash, fingerprint
 from assets.io.steam_format import read_libraries
-from assets.io.steam_tables import unite
+from assets.io.steam_tables import Owned
 from assets.resources import Cleaning, Home
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "steam"
@@ -110,11 +110,16 @@ def test_libraries_of_a_user_are_united(
         for user in sorted(united)
         for position, (item, playtime) in enumerate(united[user].items())
     ]
-    made = unite(read_libraries(write_lines(tmp_path / "x.gz", [library(*one) for one in drawn])))
-    found = zip(
-        made.user.tolist(), made.item.tolist(), made.position.tolist(), made.playtime.tolist(), strict=True
-    )
-    assert [(made.user_ids[u], made.item_ids[i], position, p) for u, i, position, p in found] == wanted
+    owned = Owned(read_libraries(write_lines(tmp_path / "x.gz", [library(*one) for one in drawn])))
+    for rows_a_block in (1, 5, 1000):
+        found = [
+            (owned.user_ids[user], owned.item_ids[item], position, playtime)
+            for block in owned.blocks(rows_a_block)
+            for user, item, position, playtime in zip(
+                *(c.tolist() for c in (block.user, block.item, block.position, block.playtime)), strict=True
+            )
+        ]
+        assert found == wanted
 
 
 # --- the k-core
