@@ -1,11 +1,14 @@
 """Single values of the raw Steam files: Python literals, read by `ast.literal_eval` alone, or refused."""
 
 import ast
+import threading
 import warnings
 from dataclasses import dataclass
 from typing import TypeGuard
 
 TEXT_KEPT = 2000  # characters of a quarantined text
+
+_WARNINGS = threading.Lock()  # what is ignored is set for the whole process, and chunks are read in threads
 
 
 class RefusedError(Exception):
@@ -29,7 +32,7 @@ def literal(text: bytes | str) -> object:
     except UnicodeDecodeError:
         raise RefusedError("not UTF-8") from None
     try:
-        with warnings.catch_warnings():
+        with _WARNINGS, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of escapes such as \d, which are read as they stand
             return ast.literal_eval(decoded)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):

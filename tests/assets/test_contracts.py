@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 import duckdb
 import pytest
+import sqlglot
 
 from assets import contracts
 from assets.contracts import rule_faults, schema_faults, schemas, verdict
@@ -206,6 +207,16 @@ def test_the_core_rule_names_weak_users_and_weak_items(tables: Connection) -> No
 def test_every_rule_has_a_planted_fault_and_runs_as_a_check() -> None:
     assert set(RULES) == {rule for rule, _, _ in PLANTED} | {"fault_core"}
     assert len(INTERACTIONS_CHECKS) + len(SEQUENCES_CHECKS) == len(RULES) + 2 + len(TABLES) - 1
+
+
+@pytest.mark.parametrize(
+    "path", sorted((Path(contracts.__file__).parent / "sql").glob("*.sql")), ids=lambda path: path.stem
+)
+def test_a_statement_is_one_and_carries_over_to_spark(path: Path) -> None:
+    (parsed,) = sqlglot.parse(path.read_text(), read="duckdb")
+    assert parsed is not None
+    assert isinstance(parsed, sqlglot.exp.Query)
+    parsed.sql("spark", unsupported_level=sqlglot.ErrorLevel.RAISE)
 
 
 # --- checks
