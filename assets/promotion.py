@@ -23,7 +23,7 @@ class PromotionError(Exception):
 @dg.asset(
     group_name="serving",
     kinds={"mlflow"},
-    deps=["bento"],
+    deps=["gate", "bento"],
     description="Moves the champion's alias, then the pointer that serving follows: the last step of a run.",
 )
 def promotion(home: Home) -> dg.MaterializeResult[None]:

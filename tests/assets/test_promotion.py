@@ -41,12 +41,11 @@ def test_a_crash_between_alias_and_pointer_leaves_the_old_champion_and_the_next_
     home.pointer_file.write_text(old.to_json())
 
     def crash(*_: object) -> None:
-        raise SystemExit("power cut")
+        raise RuntimeError("power cut")
 
     with monkeypatch.context() as patched:
         patched.setattr(promoting, "_publish", crash)
-        with pytest.raises(SystemExit):
-            materialize(promotion, home)
+        assert not materialize(promotion, home).success
     assert read_pointer(home.pointer_file) == old
     assert materialize(promotion, home).success
     now = read_pointer(home.pointer_file)
@@ -105,7 +104,7 @@ def test_the_second_night_finds_nothing_to_promote(copied_run: Callable[[], Home
         event.asset_key.to_user_string(): event.materialization.metadata
         for event in done.get_asset_materialization_events()
     }
-    assert told["gate"]["promote"].value is False
+    assert told["gate"]["promote"].value is False, told["gate"]["verdict"].value
     assert told["promotion"]["promoted"].value is False
 
 
