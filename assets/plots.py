@@ -5,6 +5,8 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from models.evaluation.audit import AUDIT_LABELS, Figure
+
 # Okabe and Ito, "Color Universal Design" (2008); one fixed order: champion, candidate, then the rest.
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#E69F00", "#009E73", "#8A8A8A"
 
@@ -58,3 +60,21 @@ def leaderboard_plot(rows: Sequence[Mapping[str, Any]]) -> str:
     axes.set_xlim(left=0)
     axes.margins(y=0.15)
     return markdown_image(made, "Leaderboard")
+
+
+def audit_plot(figures: Sequence[Figure]) -> str:
+    """Validation NDCG@10 of simple predictors on real, shuffled and sorted order, with 95 % intervals."""
+    by_name = {figure.name: figure for figure in figures}
+    shown = [(label, by_name[name]) for name, label in AUDIT_LABELS.items() if name in by_name]
+    made, axes = figure(height=0.6 + 0.42 * len(shown))
+    for place, (_, found) in enumerate(reversed(shown)):
+        colour = BLUE if found.name == "markov_real_order" else GREY
+        axes.hlines(place, found.low, found.high, color=colour, linewidth=3)
+        axes.plot(found.value, place, "o", color=colour)
+        axes.annotate(f"{found.value:.4f}", (found.value, place), textcoords="offset points", xytext=(0, 6),
+                      ha="center", fontsize=8, color=colour)  # fmt: skip
+    axes.set_yticks(range(len(shown)), [label for label, _ in reversed(shown)])
+    axes.set_xlabel("validation NDCG@10, full catalogue, 95 % interval over users")
+    axes.set_xlim(left=0)
+    axes.margins(y=0.15)
+    return markdown_image(made, "What the order tells")

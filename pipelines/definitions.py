@@ -2,12 +2,23 @@
 
 import dagster as dg
 
-from assets import batch, evaluation, gating, interactions, packaging, promotion, raw, sequences, training
+from assets import (
+    audit,
+    batch,
+    evaluation,
+    gating,
+    interactions,
+    packaging,
+    promotion,
+    raw,
+    sequences,
+    training,
+)
 from pipelines.console import console_logger
 from pipelines.jobs import everything, nightly
 from pipelines.resources import Settings, read_settings, resources
 
-MODULES = [raw, interactions, sequences, training, evaluation, gating, packaging, promotion, batch]
+MODULES = [raw, interactions, sequences, audit, training, evaluation, gating, packaging, promotion, batch]
 
 
 def define(settings: Settings) -> dg.Definitions:

@@ -1,0 +1,245 @@
+"""How sequential a data set is: what the order of a history tells, and how much of it is only the item's id.
+
+A sequence model can look good on data whose order says nothing about people, for instance where each history
+is sorted by an id that grows with the release date. These figures show that before a model is believed.
+Nothing here reads a test target: histories end with the validation item, and predictors are judged on it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.baselines import Markov, Popularity
+from models.bundle import PADDING
+from models.data import Holdout, Sequences, Split
+from models.evaluation.metrics import per_user, rank_targets
+from models.evaluation.stats import bootstrap_interval
+from models.scorer import Scorer
+
+USERS = 10_000  # at most; whose validation items judge the predictors
+SHUFFLES = 3
+SMOOTHING = 100.0  # of every Markov chain here, so that only the order differs
+METRIC = "ndcg@10"
+AUDIT_LABELS = {  # of the figures that are a predictor's METRIC on validation
+    "markov_real_order": "Markov chain, real order",
+    "markov_shuffled_order": "Markov chain, shuffled",
+    "markov_sorted_by_id": "Markov chain, sorted by id",
+    "popularity": "popularity",
+    "next_larger_id": "next larger id",
+}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure of the audit with its 95 % interval, NaN where it has none."""
+
+    name: str
+    value: float
+    low: float = float("nan")
+    high: float = float("nan")
+
+
+@dataclass(frozen=True, eq=False)
+class NextLargerId:
+    """Predicts that ids grow: the next larger id first, then the one after it; ids before the last item last.
+
+    With a history sorted by id it is the best guess that looks at no person at all.
+    """
+
+    place: NDArray[np.int64]  # [n_items + 1], 0-based place of each item when sorted by id
+
+    @classmethod
+    def of(cls, ids: NDArray[np.int64]) -> "NextLargerId":
+        """From the ids [n_items + 1]; that of padding is ignored."""
+        place = np.zeros(len(ids), dtype=np.int64)
+        place[1 + np.argsort(ids[1:], kind="stable")] = np.arange(len(ids) - 1)
+        return cls(place)
+
+    def score(self, histories: Sequence[NDArray[np.integer]]) -> NDArray[np.float32]:
+        """Histories of at least one item -> scores [users, n_items + 1]."""
+        last = self.place[[history[-1] for history in histories]]  # [users]
+        n_items = len(self.place) - 1
+        scores = -((self.place[None, :] - last[:, None]) % n_items).astype(np.float32)  # [users, n_items + 1]
+        scores[:, PADDING] = -np.inf
+        return scores
+
+
+def audit(split: Split, ids: Sequence[str], *, seed: int) -> list[Figure]:
+    """All figures; `ids` are those of the item vocabulary, padding first.
+
+    The figures about ids are left out where the ids are no whole numbers. Raises ValueError where no user has
+    a held-out item.
+    """
+    if len(split.validation) == 0:
+        raise ValueError("The order cannot be audited: no user has 3 items or more.")
+    rng = np.random.default_rng(seed)
+    numbers = whole_numbers(ids)
+    train, validation = split.train, _sample(split.validation, rng)
+
+    def judged(name: str, scorer: Scorer) -> tuple[Figure, NDArray[np.float64]]:
+        values = per_user(METRIC, rank_targets(scorer, validation))  # [users]
+        return _mean(name, values, seed), values
+
+    def chain(reorder: Callable[[Sequences], Sequences]) -> Scorer:
+        return _Reordered(Markov.fit(reorder(train), smoothing=SMOOTHING), reorder)
+
+    real_figure, real = judged("markov_real_order", chain(lambda sequences: sequences))
+    shuffled = np.mean(
+        [judged("", chain(lambda s: shuffled_within(s, rng)))[1] for _ in range(SHUFFLES)], axis=0
+    )  # [users]
+    figures = [
+        real_figure,
+        _mean("markov_shuffled_order", shuffled, seed),
+        _mean("gain_from_order", real - shuffled, seed),
+        judged("popularity", Popularity.fit(train))[0],
+        Figure("repeated_transitions", repeated_transitions(train)),
+        Figure("repeated_transitions_shuffled", repeated_transitions(shuffled_within(train, rng))),
+    ]
+    if numbers is not None:
+        correlations = id_correlations(split.test.histories, numbers)
+        if len(correlations):
+            figures.append(_mean("id_correlation", correlations, seed))
+        by_id = chain(lambda sequences: sorted_within(sequences, numbers))
+        figures.append(judged("markov_sorted_by_id", by_id)[0])
+        figures.append(judged("next_larger_id", NextLargerId.of(numbers))[0])
+    return figures
+
+
+def whole_numbers(ids: Sequence[str]) -> NDArray[np.int64] | None:
+    """The ids as integers [n_items + 1], 0 for padding; None unless all are whole numbers of 18 digits."""
+    if not all(i.isascii() and i.isdecimal() and len(i) <= 18 for i in ids[1:]):
+        return None
+    return np.array([0, *map(int, ids[1:])], dtype=np.int64)
+
+
+def id_correlations(sequences: Sequences, ids: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Spearman correlation of position and id within each user of 2 items or more, [those users].
+
+    1 - 6 * sum(d^2) / (L^3 - L) over the differences d of both ranks (Spearman 1904); items within a user are
+    distinct, so there are no ties.
+    """
+    lengths = sequences.lengths
+    user = np.repeat(np.arange(len(sequences)), lengths)  # [interactions]
+    position = np.arange(len(user)) - sequences.offsets[user]
+    rank = np.empty(len(user), dtype=np.int64)
+    rank[np.lexsort((ids[sequences.items], user))] = position  # users stay in their stretch of the array
+    squares = np.bincount(user, weights=(rank - position).astype(np.float64) ** 2, minlength=len(sequences))
+    some = lengths >= 2
+    length = lengths[some].astype(np.float64)
+    result: NDArray[np.float64] = 1 - 6 * squares[some] / (length**3 - length)
+    return result
+
+
+def repeated_transitions(sequences: Sequences) -> float:
+    """Share of the consecutive pairs (item, next item) that occur more than once in the data."""
+    follows = np.ones(len(sequences.items), dtype=np.bool_)
+    follows[sequences.offsets[:-1][sequences.lengths > 0]] = False  # a user's first item follows nothing
+    places = np.flatnonzero(follows)
+    pairs = sequences.items[places - 1].astype(np.int64) * (sequences.n_items + 1) + sequences.items[places]
+    _, counts = np.unique(pairs, return_counts=True)
+    return float(counts[counts > 1].sum() / len(pairs)) if len(pairs) else 0.0
+
+
+def shuffled_within(sequences: Sequences, rng: np.random.Generator) -> Sequences:
+    """The same items a user in random order."""
+    return _reordered(sequences, rng.random(len(sequences.items)))
+
+
+def sorted_within(sequences: Sequences, ids: NDArray[np.int64]) -> Sequences:
+    """The same items a user, smallest id first."""
+    return _reordered(sequences, ids[sequences.items])
+
+
+def describe(figures: Sequence[Figure]) -> str:
+    """One paragraph in plain words about how sequential the data are."""
+    by_name = {figure.name: figure for figure in figures}
+    sentences = [_on_ids(by_name), _on_order(by_name), _on_sorting(by_name), _on_transitions(by_name)]
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+@dataclass(frozen=True, eq=False)
+class _Reordered:
+    """A scorer whose histories are brought into another order first."""
+
+    scorer: Scorer
+    reorder: Callable[[Sequences], Sequences]
+
+    def score(self, histories: Sequence[NDArray[np.integer]]) -> NDArray[np.float32]:
+        largest = max((int(history.max()) for history in histories if len(history)), default=PADDING)
+        reordered = self.reorder(Sequences.from_lists([h.tolist() for h in histories], largest))
+        return self.scorer.score([reordered.user(row) for row in range(len(reordered))])
+
+
+def _reordered(sequences: Sequences, key: NDArray[np.generic]) -> Sequences:
+    user = np.repeat(np.arange(len(sequences)), sequences.lengths)  # [interactions]
+    return replace(sequences, items=sequences.items[np.lexsort((key, user))])
+
+
+def _sample(holdout: Holdout, rng: np.random.Generator) -> Holdout:
+    if len(holdout) <= USERS:
+        return holdout
+    return holdout.rows(np.sort(rng.choice(len(holdout), USERS, replace=False)))
+
+
+def _mean(name: str, values: NDArray[np.float64], seed: int) -> Figure:
+    return Figure(name, float(values.mean()), *bootstrap_interval(values, seed=seed))
+
+
+def _on_ids(figures: Mapping[str, Figure]) -> str:
+    found = figures.get("id_correlation")
+    if found is None:
+        return "The item ids are no whole numbers, so it cannot be said whether histories follow them."
+    stated = (
+        f"Within a user, the place of an item and its id correlate {found.value:.2f} on average "
+        f"(95 % interval {found.low:.2f} to {found.high:.2f}; 0 is no relation, 1 is sorted by id)"
+    )
+    if abs(found.value) >= 0.3:
+        return (
+            f"{stated}: to a large part the order of a history is the order of the ids, and not when "
+            "somebody chose what. A model can win by learning that ids grow, without learning anything "
+            "about people."
+        )
+    if abs(found.value) >= 0.1:
+        return f"{stated}: the order of a history is in part the order of the ids."
+    return f"{stated}: the order of a history is not that of the ids."
+
+
+def _on_order(figures: Mapping[str, Figure]) -> str:
+    real, shuffled = figures["markov_real_order"], figures["markov_shuffled_order"]
+    gain = figures["gain_from_order"]
+    stated = (
+        f"A Markov chain finds the validation item with an NDCG@10 of {real.value:.4f} on the real order and "
+        f"of {shuffled.value:.4f} when each history is shuffled"
+    )
+    interval = f"(difference {gain.value:+.4f}, 95 % interval {gain.low:+.4f} to {gain.high:+.4f})"
+    if gain.low > 0:
+        share = f", {gain.value / real.value:.0%} of what it finds" if real.value else ""
+        return f"{stated}: the order tells something {interval}{share}."
+    return f"{stated}: the order tells nothing that can be told from chance {interval}."
+
+
+def _on_sorting(figures: Mapping[str, Figure]) -> str:
+    by_id, larger = figures.get("markov_sorted_by_id"), figures.get("next_larger_id")
+    if by_id is None or larger is None:
+        return ""
+    real, shuffled = figures["markov_real_order"].value, figures["markov_shuffled_order"].value
+    text = f"Always naming the next larger id reaches {larger.value:.4f}, popularity "
+    text += f"{figures['popularity'].value:.4f}, and the chain on histories sorted by id {by_id.value:.4f}"
+    if figures["gain_from_order"].low <= 0:
+        return f"{text}."
+    explained = (by_id.value - shuffled) / (real - shuffled)
+    if explained >= 0.9:
+        return f"{text}: sorting by id gives all that the real order gives: it may be no more than ids."
+    if explained > 0:
+        return f"{text}: sorting by id alone gives {explained:.0%} of what the real order gives."
+    return f"{text}: sorting by id gives nothing of what the real order gives."
+
+
+def _on_transitions(figures: Mapping[str, Figure]) -> str:
+    real, shuffled = figures["repeated_transitions"], figures["repeated_transitions_shuffled"]
+    return (
+        f"Of all steps from one item to the next, {real.value:.0%} occur more than once, "
+        f"against {shuffled.value:.0%} in shuffled histories."
+    )
