@@ -1,0 +1,127 @@
+"""Slices of the test users, paired comparisons within them, and Holm's correction for making many."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.bundle import PADDING
+from models.data import Sequences
+from models.evaluation.stats import bootstrap_interval
+
+
+@dataclass(frozen=True, eq=False)
+class Slice:
+    """Some of the test users. `kind` says what they are told apart by, `label` which of them these are."""
+
+    kind: str
+    label: str
+    users: NDArray[np.bool_]  # [users]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two models on the same users; the difference is own less other, with its 95 % interval.
+
+    Without users all figures are NaN; with one there is no interval, and p is 1.
+    """
+
+    users: int
+    own: float
+    other: float
+    difference: float
+    low: float
+    high: float
+    p: float  # two-sided, of a paired t-test, not corrected
+
+
+def history_slices(lengths: NDArray[np.integer], parts: int = 4) -> list[Slice]:
+    """Users by the length of their history, in about equal parts; `lengths` [users]."""
+    kind = "length of the history"
+    edges = np.unique(np.quantile(lengths, np.linspace(0, 1, parts + 1)[1:], method="lower"))  # upper ends
+    part = np.searchsorted(edges, lengths)  # [users]
+    slices = []
+    for place in range(len(edges)):
+        users = part == place
+        low, high = int(lengths[users].min()), int(lengths[users].max())
+        slices.append(Slice(kind, f"{low} items" if low == high else f"{low} to {high} items", users))
+    return slices
+
+
+def popularity_slices(targets: NDArray[np.integer], counts: NDArray[np.integer]) -> list[Slice]:
+    """Users by the popularity of what they took next.
+
+    `targets` [users] are item indexes and `counts` [n_items + 1] occurrences in training. Items are sorted by
+    count and cut where they make up a third and two thirds of all occurrences; a target that training never
+    saw is a slice of its own.
+    """
+    kind = "popularity of the next item"
+    order = np.argsort(-counts[1:], kind="stable") + 1  # item indexes, most popular first
+    before = np.cumsum(counts[order]) - counts[order]  # occurrences of more popular items
+    third = np.empty(len(counts), dtype=np.int64)
+    third[order] = np.minimum(3 * before // max(int(counts.sum()), 1), 2)
+    third[counts == 0] = 3
+    third[PADDING] = -1
+    names = ("the most popular", "in the middle", "rarely played", "never seen in training")
+    slices = []
+    for place, name in enumerate(names):
+        items = int((third == place).sum())
+        users = third[targets] == place
+        if items and (place < 3 or users.any()):
+            slices.append(Slice(kind, f"{name} ({items:,} {'item' if items == 1 else 'items'})", users))
+    return slices
+
+
+def transition_slices(
+    train: Sequences, last: NDArray[np.integer], targets: NDArray[np.integer]
+) -> list[Slice]:
+    """Users by whether anybody took the step from their last item to the next in training; both [users]."""
+    kind = "step from the last item"
+    width = train.n_items + 1
+    follows = np.ones(len(train.items), dtype=np.bool_)
+    follows[train.offsets[:-1][train.lengths > 0]] = False  # a user's first item follows nothing
+    places = np.flatnonzero(follows)
+    known = train.items[places - 1].astype(np.int64) * width + train.items[places]
+    seen = np.isin(last.astype(np.int64) * width + targets, known)  # [users]
+    return [Slice(kind, "taken in training too", seen), Slice(kind, "new", ~seen)]
+
+
+def compare(own: NDArray[np.floating], other: NDArray[np.floating], *, seed: int) -> Comparison:
+    """The paired comparison of a metric a user, [users] each."""
+    nan = float("nan")
+    users = len(own)
+    if users == 0:
+        return Comparison(0, nan, nan, nan, nan, nan, p=1.0)
+    differences = np.asarray(own, dtype=np.float64) - other  # [users]
+    low, high = bootstrap_interval(differences, seed=seed) if users > 1 else (nan, nan)
+    return Comparison(
+        users, float(np.mean(own)), float(np.mean(other)), float(differences.mean()), low, high,
+        paired_p(differences),
+    )  # fmt: skip
+
+
+def paired_p(differences: NDArray[np.floating]) -> float:
+    """Two-sided p of Student's paired t-test that the mean difference [users] is 0; 1 below two users."""
+    from scipy.special import stdtr
+
+    users = len(differences)
+    if users < 2:
+        return 1.0
+    mean, error = float(differences.mean()), float(differences.std(ddof=1)) / users**0.5
+    if error == 0:
+        return 1.0 if mean == 0 else 0.0
+    return float(2 * stdtr(users - 1, -abs(mean / error)))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """P values corrected for their number, in the order given (Holm, Scand. J. Statist. 1979).
+
+    The chance that any true hypothesis falls below 0.05 is then 5 % at most, however many are asked.
+    """
+    corrected = [1.0] * len(p_values)
+    largest = 0.0
+    for place, i in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        largest = max(largest, min(1.0, (len(p_values) - place) * p_values[i]))
+        corrected[i] = largest
+    return corrected
