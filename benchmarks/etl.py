@@ -78,7 +78,7 @@ def _sizes(rng: np.random.Generator, lines: int, n_games: int) -> Any:
 
 
 def _games(rng: np.random.Generator) -> list[str]:
-    """The beginning of an item of each of 10,978 games; 2 % of the names hold an apostrophe (by item, as in reality)."""
+    """The beginning of an item of each of 10,978 games; some names hold an apostrophe."""
     syllables = [
         "ra",
         "do",
@@ -285,8 +285,9 @@ def report(results: dict[str, dict[str, Any]], about: dict[str, str]) -> str:
     lines = [
         "# From the raw file to core interactions",
         "",
-        "One run, each way in a process of its own, one after the other. All read the same gzip file and",
-        "write the same two Parquet tables (compared row by row at the end: they are equal):",
+        "One run, each way in a process of its own, one after the other; ours runs at the start and at the",
+        "end, and the slower time counts. All read the same gzip file and write the same two Parquet tables",
+        "(compared row by row at the end: they are equal):",
         "`interactions`, the libraries of one user united, and `core_interactions`, of which more than",
         f"{MIN_PLAYTIME} minutes were played, {CORE}-core.",
         "",
@@ -324,6 +325,8 @@ def main() -> None:
             write_raw_file(source, given.lines)
         load = os.getloadavg()[0]
         results = {way: run_apart(way, source, work / way) for way in WAYS}
+        again = run_apart("ours", source, work / "again")  # a machine may be busier at the end
+        results["ours"] = max(results["ours"], again, key=lambda result: result["total"])
         different = differences(work, ["orjson_polars", "literal_eval_pandas"])
         if any(different.values()):
             raise SystemExit(f"The tables differ from ours: {different} rows.")
