@@ -20,7 +20,7 @@ class NetworkConfig:
     width: int = 64  # of an item embedding and of a state
     layers: int = 2  # GRU layers or attention blocks
     heads: int = 2  # attention heads; a GRU ignores them
-    dropout: float = 0.2  # share of values set to 0
+    dropout: float = 0.1  # share of values set to 0
     max_length: int = 64  # newest items of a history that the network looks at
 
     def __post_init__(self) -> None:
@@ -40,11 +40,12 @@ class TrainConfig:
     network: NetworkConfig = field(default_factory=NetworkConfig)
     epochs: int = 60  # at most
     patience: int = 5  # epochs without a better validation NDCG@10 before training stops
-    batch_positions: int = 2048  # positions a step
-    learning_rate: float = 2e-3  # highest
+    batch_positions: int = 1024  # positions a step
+    learning_rate: float = 1e-3  # highest, of matrices
+    embedding_learning_rate: float = 1e-2  # highest, of embeddings, biases and norms: each is seldom moved
     schedule: str = "constant"  # what follows the warm-up; "cosine" falls to 0 at the last epoch
     warmup_steps: int = 50
-    weight_decay: float = 0.01  # matrices only, never embeddings, biases or norms
+    weight_decay: float = 0.01  # of matrices
     max_gradient_norm: float = 1.0
     loss: str = "full"  # cross-entropy over the full catalogue, or "sampled"
     negatives: int = 1024  # shared by the positions of a step; "sampled" only
@@ -57,7 +58,7 @@ class TrainConfig:
         _check_types(self)
         for name in ("epochs", "patience", "batch_positions", "negatives", "validation_users"):
             _check(name, getattr(self, name), lambda value: value >= 1, "at least 1")
-        for name in ("learning_rate", "max_gradient_norm"):
+        for name in ("learning_rate", "embedding_learning_rate", "max_gradient_norm"):
             _check(name, getattr(self, name), lambda value: 0 < value < math.inf, "above 0")
         for name in ("warmup_steps", "weight_decay", "negative_power", "seed"):
             _check(name, getattr(self, name), lambda value: 0 <= value < math.inf, "at least 0")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from models.bundle import PADDING
 
+LENGTH_BLUR = 1.6  # windows of one batch differ in length by up to about this factor
 CONTEXT_SHARE = 4  # a later window of a long user begins with max_length / 4 items that are context only
 
 
@@ -165,12 +166,14 @@ def plan_epoch(
 ) -> list[Windows]:
     """The batches of one epoch, in an order that follows from `(seed, epoch)` alone.
 
-    Windows of similar length share a batch of about `batch_positions` positions, so hardly any is padding.
+    Windows of similar length share a batch of about `batch_positions` positions, so little of it is padding.
+    Their lengths are blurred before sorting: batches of one exact length train worse.
     """
     rng = np.random.default_rng((seed, epoch))
     windows = cut_windows(sequences, max_length, rng)
     windows = windows.take(rng.permutation(len(windows)))
-    windows = windows.take(np.argsort(windows.lengths, kind="stable"))
+    blurred = windows.lengths * rng.uniform(1, LENGTH_BLUR, size=len(windows))
+    windows = windows.take(np.argsort(blurred, kind="stable"))
     batch = (np.cumsum(windows.lengths) - 1) // batch_positions  # [windows]
     cuts = np.flatnonzero(np.diff(batch)) + 1
     batches = [windows.take(rows) for rows in np.split(np.arange(len(windows)), cuts) if len(rows)]

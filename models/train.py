@@ -202,14 +202,17 @@ class NetworkScorer:
 
 
 def _optimizer(network: SequenceNetwork, config: TrainConfig) -> torch.optim.AdamW:
-    """AdamW whose decay leaves out embeddings, biases and norms."""
+    """AdamW in two groups: matrices with weight decay; embeddings, biases and norms without, and faster."""
     embeddings = {id(m.weight) for m in network.modules() if isinstance(m, nn.Embedding)}
-    decayed: list[Tensor] = []
-    free: list[Tensor] = []
+    matrices: list[Tensor] = []
+    others: list[Tensor] = []
     for parameter in network.parameters():
-        (decayed if parameter.ndim > 1 and id(parameter) not in embeddings else free).append(parameter)
-    groups: list[dict[str, Any]] = [{"params": decayed}, {"params": free, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
+        (matrices if parameter.ndim > 1 and id(parameter) not in embeddings else others).append(parameter)
+    groups: list[dict[str, Any]] = [
+        {"params": matrices, "highest": config.learning_rate, "weight_decay": config.weight_decay},
+        {"params": others, "highest": config.embedding_learning_rate, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, fused=True)
 
 
 def _set_learning_rate(
@@ -220,7 +223,7 @@ def _set_learning_rate(
     if config.schedule == "cosine":
         share *= 0.5 * (1 + math.cos(math.pi * progress))
     for group in optimizer.param_groups:
-        group["lr"] = config.learning_rate * share
+        group["lr"] = group["highest"] * share
 
 
 def _moments(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

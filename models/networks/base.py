@@ -1,4 +1,4 @@
-"""What every network shares: tied item embeddings, an item bias, and scoring at the last real position."""
+"""What every network shares: item embeddings tied to the output, positions, scoring at the last item."""
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,7 @@ EMBEDDING_SCALE = 0.02  # standard deviation of fresh embeddings, of items and o
 class SequenceNetwork(nn.Module):
     """Maps histories, right-padded with 0, to one state a position; scores are products with item embeddings.
 
-    The output at a position depends on no later position, so padding on the right needs no mask.
+    The state at a position depends on no later item, so padding on the right needs no mask.
     """
 
     def __init__(self, config: NetworkConfig, n_items: int) -> None:
@@ -20,8 +20,24 @@ class SequenceNetwork(nn.Module):
         self.config, self.n_items = config, n_items
         self.item_embeddings = nn.Embedding(n_items + 1, config.width, padding_idx=PADDING)
         self.item_bias = nn.Parameter(torch.zeros(n_items + 1))
+        self.position_embeddings = nn.Embedding(config.max_length, config.width)
+        nn.init.normal_(self.position_embeddings.weight, std=EMBEDDING_SCALE)
         with torch.no_grad():
             nn.init.normal_(self.item_embeddings.weight, std=EMBEDDING_SCALE)[PADDING] = 0
+
+    def embed(self, history: Tensor) -> Tensor:
+        """Items plus positions, [batch, length, width].
+
+        Positions count back from the newest item, which always has the last one. So no history meets a
+        position that training has not seen, however long it is, and the network knows which targets lie near
+        a user's end, as all do that it is asked for.
+        """
+        newest = self.config.max_length - 1
+        length = (history != PADDING).sum(dim=1, keepdim=True)  # [batch, 1]
+        position = newest - length + 1 + torch.arange(history.shape[1])  # [batch, length]
+        positions = self.position_embeddings(position.clamp(max=newest))  # [batch, length, width]
+        embedded: Tensor = self.item_embeddings(history) + positions
+        return embedded
 
     def encode(self, history: Tensor) -> Tensor:
         """history int64 [batch, length] -> states [batch, length, width]."""

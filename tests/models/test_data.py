@@ -72,7 +72,7 @@ def test_a_later_window_starts_with_context() -> None:
     assert set(later.tolist()) <= {1, 2} and 2 in later
 
 
-def test_batches_are_full_and_hardly_padded() -> None:
+def test_batches_are_full_and_little_padded() -> None:
     rng = np.random.default_rng(0)
     lengths = np.minimum(rng.geometric(0.08, size=3000) + 2, 200)
     sequences = Sequences.from_lists([rng.integers(1, 51, size=n) for n in lengths], N_ITEMS)
@@ -81,7 +81,7 @@ def test_batches_are_full_and_hardly_padded() -> None:
     held = np.array([len(windows) * windows.lengths.max() for windows in plan])
     assert np.all(real <= 512 + 64)
     assert np.median(real) > 450
-    assert real.sum() / held.sum() > 0.95
+    assert real.sum() / held.sum() > 0.75
 
 
 def test_the_order_follows_from_seed_and_epoch_alone() -> None:
