@@ -1,7 +1,7 @@
 """Environment -> configured resources. Every setting is an environment variable with the prefix NEXTPLAY_."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import dagster as dg
 from pydantic import Field, Json, ValidationError
@@ -26,6 +26,17 @@ class Settings(BaseSettings):
     )
     steam_games: str | None = Field(
         default=None, description="path or address instead of the published catalogue"
+    )
+    steam_reviews: str | None = Field(
+        default=None, description="path or address instead of the published reviews"
+    )
+    table: str | None = Field(
+        default=None,
+        description="CSV or Parquet of user_id, item_id, timestamp: a file, a folder or a pattern",
+    )
+    table_items: str | None = Field(default=None, description="CSV or Parquet of item_id, title, ...")
+    repeats: Literal["first", "keep"] = Field(
+        default="first", description="of the plays of one item by one user in a table"
     )
     sample_size: str = Field(default="default", description="tiny, default or larger")
     sample_seed: int = Field(default=Source().seed, description="seed of the sample generator")
@@ -68,12 +79,16 @@ def resources(settings: Settings) -> dict[str, dg.ConfigurableResource[Any]]:
             name=settings.source,
             libraries=settings.steam_libraries,
             games=settings.steam_games,
+            reviews=settings.steam_reviews,
+            table=settings.table,
+            table_items=settings.table_items,
             sample_size=settings.sample_size,
             seed=settings.sample_seed,
         ),
         "cleaning": Cleaning(
             min_playtime=settings.min_playtime,
             core=settings.core,
+            repeats=settings.repeats,
             max_quarantined_share=settings.max_quarantined_share,
         ),
         "training": Training(

@@ -43,7 +43,9 @@ def _explain(console: Console, event: dg.DagsterEvent) -> None:
     error = failure.error
     while error is not None and error.cause is not None:
         error = error.cause
-    if text is None and error is not None:
+    if error is not None and error.cls_name == "DagsterExecutionInterruptedError":
+        text = "It was interrupted; the next run goes on from here."
+    elif text is None and error is not None:
         text = error.message if error.cls_name in KNOWN_ERRORS else error.to_string()
     console.print(f"\n[bold]{event.step_key} failed.[/bold] {escape(str(text))}", soft_wrap=True)
 
