@@ -17,6 +17,8 @@ from assets.resources import Cleaning, Home
 
 SHOWN = 5  # failing rows in a check's metadata
 
+ROLES = "^(libraries|games|reviews|items|table/.+)$"  # of raw files
+
 Parameters = Callable[[Cleaning], Mapping[str, Any]]
 
 
@@ -33,15 +35,17 @@ def schemas() -> dict[str, Any]:
 
     filled, not_negative = pa.Check.str_length(min_value=1), pa.Check.ge(0)
     count = whole(not_negative, dtype=dt.int64)
+    role = text(pa.Check.str_matches(ROLES))
     played = {
         "user_id": text(filled),
         "item_id": text(filled),
         "position": whole(not_negative),
-        "playtime": whole(not_negative),
+        "playtime": whole(not_negative, nullable=True),
+        "timestamp": whole(dtype=dt.int64, nullable=True),
     }
     columns: dict[str, dict[str, Any]] = {
         "raw_files": {
-            "role": text(pa.Check.isin(["libraries", "games"])),
+            "role": role,
             "path": text(filled),
             "sha256": text(pa.Check.str_matches("^[0-9a-f]{64}$")),
             "bytes": whole(not_negative, dtype=dt.int64),
@@ -50,7 +54,7 @@ def schemas() -> dict[str, Any]:
         "interactions": played,
         "core_interactions": played,
         "quarantine": {
-            "file": text(pa.Check.isin(["libraries", "games"])),
+            "file": role,
             "line": whole(pa.Check.ge(1)),
             "item": whole(not_negative, nullable=True),
             "reason": text(filled),
@@ -67,7 +71,7 @@ def schemas() -> dict[str, Any]:
         },
         "item_names": {"item_id": text(filled), "name": text(filled)},
         "raw_counts": {
-            "file": text(pa.Check.isin(["libraries", "games"])),
+            "file": role,
             "lines_read": count,
             "items_read": count,
             "lines_accepted": count,

@@ -72,7 +72,7 @@ def entrants(home: Home, source: Source, items: ItemTable) -> Iterator[Entrant]:
             yield open_bundle(pointer.folder(home.pointer_file), "champion", "champion", items)
     except BundleError as error:
         dg.get_dagster_logger().warning("The champion cannot be evaluated: %s", error)
-    if source.name == "sample":
+    if source.name in ("sample", "sample-dated"):
         scorer = OptimumScorer(source.sample_size, source.seed, items)
         yield Entrant("optimum", "optimum", "known process", scorer, "", validation_ndcg=float("nan"))
 

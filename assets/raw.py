@@ -20,7 +20,8 @@ import pyarrow.parquet as pq
 
 from assets.io.download import DEFAULT_SETTINGS, DownloadError
 from assets.io.lake import file_hash, fingerprint
-from assets.io.sources import RawFile, Request, SourceError, resolve
+from assets.io.raw_file import RawFile, Request, SourceError
+from assets.io.sources import resolve
 from assets.io.transfer import GZIP_MAGIC
 from assets.resources import Home, Source
 

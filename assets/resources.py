@@ -79,6 +79,9 @@ class Source(dg.ConfigurableResource):  # type: ignore[type-arg]
     name: str = "sample"
     libraries: str | None = None
     games: str | None = None
+    reviews: str | None = None
+    table: str | None = None  # a file, a folder or a pattern
+    table_items: str | None = None
     sample_size: str = "default"
     seed: int = 20181114
 
@@ -88,6 +91,7 @@ class Cleaning(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     min_playtime: int = 60  # minutes; an interaction needs more
     core: int = 5  # every user and item keeps at least as many interactions
+    repeats: str = "first"  # of a user's plays of one item the first is kept, or all: "keep"
     max_quarantined_share: float = 0.01  # of the lines and of the items read
 
 

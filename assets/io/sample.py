@@ -72,8 +72,8 @@ def write_sample(folder: Path, size: str | SampleSize = "default", seed: int = 2
     folder.mkdir(parents=True, exist_ok=True)
     process = SampleProcess.from_seed(size, seed)
     shop = Shop.from_seed(process, seed)
-    _write_lines(folder / GAMES_FILE, game_lines(shop, seed))
-    _write_lines(folder / LIBRARIES_FILE, library_lines(process, shop, seed))
+    write_lines(folder / GAMES_FILE, game_lines(shop, seed))
+    write_lines(folder / LIBRARIES_FILE, library_lines(process, shop, seed))
 
 
 def game_lines(shop: Shop, seed: int) -> Iterator[str]:
@@ -168,18 +168,22 @@ def _draw_minutes(rng: np.random.Generator, n: int) -> NDArray[np.int64]:
     return PLAYED_MINUTES + 1 + np.minimum(extra, MOST_MINUTES).astype(np.int64)
 
 
+def steam_id(account: int, seed: int) -> str:
+    """The id of an account; an odd factor permutes the 32-bit numbers, so that each has its own."""
+    return str(FIRST_STEAM_ID + (account * 2654435761 + seed) % 2**32)
+
+
 def _account_lines(rng: np.random.Generator, account: int, items: list[str], seed: int) -> list[str]:
     """One line, or two where the library is split or its line repeated; both together say the same."""
-    # An odd factor permutes the 32-bit numbers, so that every account has an id of its own.
-    steam_id = str(FIRST_STEAM_ID + (account * 2654435761 + seed) % 2**32)
-    user_id, url = steam_id, f"http://steamcommunity.com/profiles/{steam_id}"
+    number = steam_id(account, seed)
+    user_id, url = number, f"http://steamcommunity.com/profiles/{number}"
     if rng.random() < VANITY_SHARE:
         user_id = f"{pick(rng, _VANITY_FIRST)}{pick(rng, _VANITY_SECOND)}{account}"
         url = f"http://steamcommunity.com/id/{user_id}"
 
     def line(part: Sequence[str]) -> str:
         return (
-            f"{{'user_id': {user_id!r}, 'items_count': {len(part)}, 'steam_id': {steam_id!r}, "
+            f"{{'user_id': {user_id!r}, 'items_count': {len(part)}, 'steam_id': {number!r}, "
             f"'user_url': {url!r}, 'items': [{', '.join(part)}]}}"
         )
 
@@ -247,7 +251,7 @@ def _with_malformed(lines: Iterator[str]) -> Iterator[str]:
         yield line
 
 
-def _write_lines(path: Path, lines: Iterator[str]) -> None:
+def write_lines(path: Path, lines: Iterator[str]) -> None:
     """Write lines aside, compressed without name and time, and rename the file when it is whole."""
     unfinished = path.with_name(f".{path.name}.unfinished")
     with (

@@ -6,59 +6,29 @@ To add a source, write a function from `Request` to its raw files and enter it i
 import inspect
 import json
 import shutil
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from filelock import FileLock
 
 from assets.io import sample as generator
-from assets.io import sample_process, titles
-from assets.io.download import DEFAULT_SETTINGS, DownloadSettings, decodes, download, public_address
+from assets.io import sample_dated, sample_process, titles
+from assets.io.download import decodes, download
 from assets.io.files import replace_text, sync_entry, sync_folder
 from assets.io.lake import file_hash, fingerprint
+from assets.io.raw_file import RawFile, Request, SourceError, local_path, raw_file, shown
+from assets.io.table_source import ITEMS_ROLE, TABLE_ROLE, table
 from assets.io.transfer import GZIP_MAGIC, read_json
-from assets.resources import Source
 
 STEAM_ADDRESS = "https://mcauleylab.ucsd.edu/public_datasets/data/steam/"
 STEAM_LIBRARIES = "australian_users_items.json.gz"
 STEAM_GAMES = "steam_games.json.gz"
+STEAM_REVIEWS = "steam_reviews.json.gz"
 PINNED_SHA256 = {
     STEAM_ADDRESS + STEAM_LIBRARIES: "0b329f79ddf450aba0aad923c8cb6d1affac0c98efaf70242d22fd10987a8d99",
 }
 
 _HASHES_FILE = "sha256.json"
-
-
-class SourceError(Exception):
-    """The raw files cannot be had from what was configured; the message says what to change."""
-
-
-@dataclass(frozen=True)
-class RawFile:
-    """One raw file, whole and on this machine.
-
-    `how` says how it came this time: downloaded, unchanged, kept (the host could not be asked), in place,
-    generated or reused. It is no property of the file and not compared.
-    """
-
-    role: str
-    path: Path
-    sha256: str
-    bytes: int
-    address: str  # without credentials
-    how: str = field(default="", compare=False)
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a source gets to work with; `folder` is where raw files are kept."""
-
-    source: Source
-    folder: Path
-    settings: DownloadSettings = DEFAULT_SETTINGS
 
 
 def resolve(request: Request) -> list[RawFile]:
@@ -78,25 +48,55 @@ def steam(request: Request) -> list[RawFile]:
     ]
 
 
+def steam_reviews(request: Request) -> list[RawFile]:
+    """The public Steam reviews, which are dated, or what replaces them; titles come from the catalogue."""
+    source = request.source
+    return [
+        _steam_file(request, "reviews", STEAM_REVIEWS, source.reviews, "NEXTPLAY_STEAM_REVIEWS"),
+        _steam_file(request, "games", STEAM_GAMES, source.games, "NEXTPLAY_STEAM_GAMES"),
+    ]
+
+
 def sample(request: Request) -> list[RawFile]:
     """The built-in sample, generated where it is not there yet."""
+    names = {"libraries": generator.LIBRARIES_FILE, "games": generator.GAMES_FILE}
+    return _generated(request, "sample", generator.write_sample, names)
+
+
+def dated_sample(request: Request) -> list[RawFile]:
+    """What the players of the built-in sample play, as a table with times."""
+    names = {
+        TABLE_ROLE + sample_dated.PLAYS_FILE: sample_dated.PLAYS_FILE,
+        ITEMS_ROLE: sample_dated.ITEMS_FILE,
+    }
+    return _generated(request, "sample-dated", sample_dated.write_dated_sample, names)
+
+
+SOURCES: dict[str, Callable[[Request], list[RawFile]]] = {
+    "sample": sample,
+    "sample-dated": dated_sample,
+    "steam": steam,
+    "steam-reviews": steam_reviews,
+    "table": table,
+}
+
+Generator = Callable[[Path, str, int], None]  # writes a sample of a size and seed into a folder
+
+
+def _generated(request: Request, name: str, generate: Generator, names: Mapping[str, str]) -> list[RawFile]:
+    """A generated sample; `names` gives the file of each role."""
     size, seed = request.source.sample_size, request.source.seed
     if size not in sample_process.SIZES:
         raise SourceError(f"There is no sample of size '{size}': choose {_either(sample_process.SIZES)}.")
-    label = f"sample-{size}-{seed}-{_generator_version()}"
-    folder = request.folder / label
+    folder = request.folder / f"{name}-{size}-{seed}-{_generator_version()}"
     request.folder.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
         how = "reused" if _is_whole(folder) else "generated"
         if how == "generated":
-            _generate(folder, size, seed)
-    names = {"libraries": "libraries.json.gz", "games": "games.json.gz"}
+            _generate(folder, lambda unfinished: generate(unfinished, size, seed))
     return [
-        _raw_file(role, folder / name, f"sample:{size}-{seed}/{name}", how) for role, name in names.items()
+        raw_file(role, folder / file, f"{name}:{size}-{seed}/{file}", how) for role, file in names.items()
     ]
-
-
-SOURCES: dict[str, Callable[[Request], list[RawFile]]] = {"sample": sample, "steam": steam}
 
 
 def _steam_file(request: Request, role: str, name: str, given: str | None, variable: str) -> RawFile:
@@ -120,11 +120,11 @@ def gzip_file_in_place(role: str, given: str, variable: str) -> RawFile:
     Raises SourceError with one sentence that names the variable.
     """
     try:
-        path = _local_path(given)
+        path = local_path(given)
         with path.open("rb") as stream:
             start = stream.read(len(GZIP_MAGIC))
         if start == GZIP_MAGIC and decodes(path):
-            return _raw_file(role, path, path.as_uri(), "in place")
+            return raw_file(role, path, path.as_uri(), "in place")
         fault = "is empty" if not start else "is not a gzip file, or only a part of one"
     except FileNotFoundError:
         fault = "does not exist"
@@ -134,27 +134,7 @@ def gzip_file_in_place(role: str, given: str, variable: str) -> RawFile:
         fault = f"cannot be read ({error.strerror})"
     except (ValueError, RuntimeError):  # a NUL in a path, a home of nobody
         fault = "is neither a path nor a file, http or https address"
-    raise SourceError(f"{variable} names {_shown(given)}, which {fault}: give the path of a gzip file.")
-
-
-def _local_path(given: str) -> Path:
-    if "://" not in given:
-        return Path(given).expanduser().resolve()
-    parts = urlsplit(given)
-    if parts.scheme != "file" or parts.netloc not in {"", "localhost"}:
-        raise ValueError(given)
-    return Path(url2pathname(parts.path)).resolve()
-
-
-def _shown(given: str) -> str:
-    try:
-        return public_address(given) if "://" in given else given
-    except ValueError:
-        return "an address"
-
-
-def _raw_file(role: str, path: Path, address: str, how: str) -> RawFile:
-    return RawFile(role, path, file_hash(path), path.stat().st_size, address, how)
+    raise SourceError(f"{variable} names {shown(given)}, which {fault}: give the path of a gzip file.")
 
 
 def _is_whole(folder: Path) -> bool:
@@ -168,16 +148,19 @@ def _is_whole(folder: Path) -> bool:
 
 def _generator_version() -> str:
     """Changes with the generator's code: a sample that older code made is never taken for this one's."""
-    code = [file_hash(Path(inspect.getfile(module))) for module in (generator, sample_process, titles)]
+    code = [
+        file_hash(Path(inspect.getfile(module)))
+        for module in (generator, sample_dated, sample_process, titles)
+    ]
     return fingerprint(*code)[:8]
 
 
-def _generate(folder: Path, size: str, seed: int) -> None:
+def _generate(folder: Path, generate: Callable[[Path], None]) -> None:
     """Write the sample aside and rename its folder when it is whole."""
     unfinished = folder.with_name(f".{folder.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)  # of a killed run
     unfinished.mkdir()
-    generator.write_sample(unfinished, size, seed)
+    generate(unfinished)
     hashes = {path.name: file_hash(path) for path in sorted(unfinished.iterdir())}
     replace_text(unfinished / _HASHES_FILE, json.dumps(hashes, indent=1))
     sync_folder(unfinished)

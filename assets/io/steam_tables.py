@@ -118,12 +118,13 @@ def _once(block: Block, n_items: int) -> Block:
 
 
 def write_interactions(owned: Owned, path: Path) -> int:
-    """Columns user_id, item_id, position, playtime. The ids stay numbers until the file itself.
+    """Columns user_id, item_id, position, playtime, timestamp (none).
 
-    Returns the number of rows.
+    The ids stay numbers until the file itself. Returns the number of rows.
     """
     ids = pa.dictionary(pa.int32(), pa.string())
     schema = pa.schema({"user_id": ids, "item_id": ids, "position": pa.int32(), "playtime": pa.int32()})
+    schema = schema.append(pa.field("timestamp", pa.int64()))
     item_ids, rows = pa.array(owned.item_ids, pa.string()), 0
     with pq.ParquetWriter(path, schema, compression="zstd", store_schema=False) as writer:
         for block in owned.blocks():
@@ -134,6 +135,7 @@ def write_interactions(owned: Owned, path: Path) -> int:
                 pa.DictionaryArray.from_arrays(block.item, item_ids),
                 pa.array(block.position),
                 pa.array(block.playtime),
+                pa.nulls(len(block.user), pa.int64()),
             ]
             writer.write_table(pa.table(columns, schema=schema))
             rows += len(block.user)
@@ -143,11 +145,11 @@ def write_interactions(owned: Owned, path: Path) -> int:
 def write_quarantine(entries: Mapping[str, Sequence[Quarantined]], path: Path) -> None:
     """`entries` are given by file."""
     rows = [{"file": file} | asdict(entry) for file in sorted(entries) for entry in entries[file]]
-    _write(rows, QUARANTINE, path)
+    write_rows(rows, QUARANTINE, path)
 
 
 def write_catalogue(catalogue: Catalogue, path: Path) -> None:
-    _write([asdict(catalogue.games[item_id]) for item_id in sorted(catalogue.games)], CATALOGUE, path)
+    write_rows([asdict(catalogue.games[item_id]) for item_id in sorted(catalogue.games)], CATALOGUE, path)
 
 
 def write_item_names(libraries: Libraries, path: Path) -> None:
@@ -157,20 +159,11 @@ def write_item_names(libraries: Libraries, path: Path) -> None:
     for number, (item_id, name) in enumerate(libraries.games):
         if used[number] and name:
             names[item_id] = min(name, names.get(item_id, name))
-    _write([{"item_id": item_id, "name": names[item_id]} for item_id in sorted(names)], ITEM_NAMES, path)
+    write_rows([{"item_id": item_id, "name": names[item_id]} for item_id in sorted(names)], ITEM_NAMES, path)
 
 
 def write_raw_counts(libraries: Libraries, interactions: int, catalogue: Catalogue, path: Path) -> None:
     """What was read beside what was made of it. A line of the catalogue counts as one item."""
-    accepted_games = len(catalogue.games) + catalogue.repeats
-    of_games = {
-        "file": "games",
-        "lines_read": catalogue.lines_read,
-        "items_read": catalogue.lines_read - len(catalogue.quarantine),
-        "lines_accepted": accepted_games,
-        "items_accepted": accepted_games,
-        "repeats": catalogue.repeats,
-    }
     of_libraries = {
         "file": "libraries",
         "lines_read": libraries.lines_read,
@@ -179,8 +172,26 @@ def write_raw_counts(libraries: Libraries, interactions: int, catalogue: Catalog
         "items_accepted": len(libraries.game),
         "repeats": len(libraries.game) - interactions,
     }
-    _write([of_games, of_libraries], RAW_COUNTS, path)
+    write_rows([count_games(catalogue), of_libraries], RAW_COUNTS, path)
 
 
-def _write(rows: Sequence[Mapping[str, object]], schema: pa.Schema, path: Path) -> None:
+def count_games(catalogue: Catalogue) -> dict[str, object]:
+    """The row of raw_counts of a catalogue."""
+    return count_rows(
+        "games", catalogue.lines_read, len(catalogue.games) + catalogue.repeats, catalogue.repeats
+    )
+
+
+def count_rows(file: str, read: int, accepted: int, repeats: int) -> dict[str, object]:
+    """The row of raw_counts of a file in which every line holds one item; a line left out holds none."""
+    counts = {
+        "lines_read": read,
+        "items_read": accepted,
+        "lines_accepted": accepted,
+        "items_accepted": accepted,
+    }
+    return {"file": file, **counts, "repeats": repeats}
+
+
+def write_rows(rows: Sequence[Mapping[str, object]], schema: pa.Schema, path: Path) -> None:
     pq.write_table(pa.Table.from_pylist(list(rows), schema), path, compression="zstd", store_schema=False)

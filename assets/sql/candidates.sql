@@ -1,9 +1,9 @@
--- Interactions long enough to learn from. Users and items also get numbers: the rounds of the k-core compare
+-- Interactions long enough to learn from; of those without a playtime, all. Users and items also get numbers: the rounds of the k-core compare
 -- them often, and numbers are compared faster than texts.
 WITH played AS (
-    SELECT user_id, item_id, position, playtime
+    SELECT user_id, item_id, position, playtime, timestamp
     FROM interactions
-    WHERE playtime > $min_playtime
+    WHERE playtime > $min_playtime OR playtime IS NULL
 ),
 users AS (
     SELECT user_id, row_number() OVER (ORDER BY user_id) AS user_number
@@ -18,6 +18,7 @@ SELECT
     played.item_id,
     played.position,
     played.playtime,
+    played.timestamp,
     CAST(users.user_number AS INTEGER) AS user_number,
     CAST(items.item_number AS INTEGER) AS item_number
 FROM played

@@ -3,6 +3,7 @@ SELECT
     user_id,
     item_id,
     CAST(row_number() OVER (PARTITION BY user_number ORDER BY position) - 1 AS INTEGER) AS position,
-    playtime
+    playtime,
+    timestamp
 FROM remaining
 ORDER BY user_id, position

@@ -1,5 +1,5 @@
--- Raw files of which accepted and quarantined do not add up to what was read, or whose accepted items are not
--- all in the interactions.
+-- Raw files of which accepted and quarantined do not add up to what was read; and tables that do not hold all
+-- that was accepted.
 SELECT
     raw_counts.file,
     raw_counts.lines_read,
@@ -7,15 +7,8 @@ SELECT
     coalesce(left_out.lines, 0) AS lines_quarantined,
     raw_counts.items_read,
     raw_counts.items_accepted,
-    coalesce(left_out.items, 0) AS items_quarantined,
-    raw_counts.repeats,
-    made.made
+    coalesce(left_out.items, 0) AS items_quarantined
 FROM raw_counts
-JOIN (
-    SELECT 'libraries' AS file, count(*) AS made FROM interactions
-    UNION ALL
-    SELECT 'games' AS file, count(*) AS made FROM catalogue
-) AS made ON made.file = raw_counts.file
 LEFT JOIN (
     SELECT
         file,
@@ -26,5 +19,26 @@ LEFT JOIN (
 ) AS left_out ON left_out.file = raw_counts.file
 WHERE raw_counts.lines_accepted + coalesce(left_out.lines, 0) <> raw_counts.lines_read
     OR raw_counts.items_accepted + coalesce(left_out.items, 0) <> raw_counts.items_read
-    OR raw_counts.items_accepted - raw_counts.repeats <> made.made
-ORDER BY raw_counts.file
+UNION ALL
+SELECT
+    made.name AS file,
+    0 AS lines_read,
+    0 AS lines_accepted,
+    0 AS lines_quarantined,
+    coalesce(accepted.distinct_items, 0) AS items_read,
+    made.made AS items_accepted,
+    0 AS items_quarantined
+FROM (
+    SELECT 'interactions' AS name, count(*) AS made FROM interactions
+    UNION ALL
+    SELECT 'catalogue' AS name, count(*) AS made FROM catalogue
+) AS made
+LEFT JOIN (
+    SELECT
+        CASE WHEN file IN ('games', 'items') THEN 'catalogue' ELSE 'interactions' END AS name,
+        sum(items_accepted - repeats) AS distinct_items
+    FROM raw_counts
+    GROUP BY CASE WHEN file IN ('games', 'items') THEN 'catalogue' ELSE 'interactions' END
+) AS accepted ON accepted.name = made.name
+WHERE made.made <> coalesce(accepted.distinct_items, 0)
+ORDER BY file

@@ -22,6 +22,8 @@ from assets.resources import Cleaning, Home
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "steam"
 REAL_LIBRARIES = SHARED / "australian_users_items.part.json.gz"
 
+PLAYED = "user_id, item_id, position, playtime"
+
 quick = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -144,13 +146,14 @@ def test_the_core_equals_brute_force(tmp_path: Path, drawn: list[tuple[int, int,
     owned = [(f"u{u}", f"i{i}", n, playtime) for n, (u, i, playtime) in enumerate(drawn)]
     with duckdb.connect() as connection:
         connection.execute(
-            "CREATE TABLE interactions (user_id VARCHAR, item_id VARCHAR, position INTEGER, playtime INTEGER)"
+            "CREATE TABLE interactions "
+            "(user_id VARCHAR, item_id VARCHAR, position INTEGER, playtime INTEGER, timestamp BIGINT)"
         )
         if owned:
-            connection.executemany("INSERT INTO interactions VALUES (?, ?, ?, ?)", owned)
+            connection.executemany("INSERT INTO interactions VALUES (?, ?, ?, ?, NULL)", owned)
         path = tmp_path / "core.parquet"
         rounds = interactions.write_core(connection, path, min_playtime=60, core=core)
-        found = connection.execute("SELECT * FROM read_parquet(?)", [str(path)]).fetchall()
+        found = connection.execute(f"SELECT {PLAYED} FROM read_parquet(?)", [str(path)]).fetchall()
     kept = brute_force_core([(u, i) for u, i, _, playtime in owned if playtime > 60], core)
     wanted: list[tuple[str, str, int, int]] = []
     places: Counter[str] = Counter()
@@ -189,11 +192,11 @@ def test_the_tables_are_made_and_keep_their_promises(tmp_path: Path) -> None:
     assert result.success
     assert [e.check_name for e in result.get_asset_check_evaluations() if not e.passed] == []
     lake = home.lake()
-    assert rows(lake, "interactions") == [
+    assert rows(lake, "interactions", PLAYED) == [
         ("1", "30", 0, 90), ("1", "10", 1, 60),
         ("2", "10", 0, 500), ("2", "20", 1, 0), ("2", "30", 2, 61), ("2", "40", 3, 70),
     ]  # fmt: skip
-    assert rows(lake, "core_interactions") == [
+    assert rows(lake, "core_interactions", PLAYED) == [
         ("1", "30", 0, 90), ("2", "10", 0, 500), ("2", "30", 1, 61), ("2", "40", 2, 70),
     ]  # fmt: skip
     assert rows(lake, "catalogue", "item_id, title, price") == [("10", "Ten", 1.5), ("99", None, 0.0)]
@@ -240,7 +243,7 @@ def test_other_settings_and_other_files_give_other_versions(tmp_path: Path) -> N
     write_lines(files["libraries"], [library("5", {"10": 100})])
     home = home_with(tmp_path, files)
     assert materialize(home).success
-    assert rows(home.lake(), "core_interactions") == [("5", "10", 0, 100)]
+    assert rows(home.lake(), "core_interactions", PLAYED) == [("5", "10", 0, 100)]
 
 
 BAD_ITEM = library("900", {"10": 100, "20": 200}).replace("200", "-1")

@@ -14,12 +14,14 @@ from assets.sequences import load_items, load_sequences
 from models.data import leave_one_out
 
 COLUMNS = {
-    "core_interactions": "user_id VARCHAR, item_id VARCHAR, position INTEGER, playtime INTEGER",
+    "core_interactions": (
+        "user_id VARCHAR, item_id VARCHAR, position INTEGER, playtime INTEGER, timestamp BIGINT"
+    ),
     "catalogue": "item_id VARCHAR, title VARCHAR",
     "item_names": "item_id VARCHAR, name VARCHAR",
 }
 PLAYED = {"u2": ["9", "10", "100", "7"], "u10": ["7", "9", "10"], "u1": ["100", "é"]}
-CORE = [(user, item, n, 61) for user, items in PLAYED.items() for n, item in enumerate(items)]
+CORE = [(user, item, n, 61, None) for user, items in PLAYED.items() for n, item in enumerate(items)]
 
 
 def publish(lake: Lake, table: str, rows: list[tuple[Any, ...]]) -> None:

@@ -215,7 +215,8 @@ def test_an_unknown_source_is_told_the_known_ones(raw: Path) -> None:
     with pytest.raises(SourceError) as caught:
         resolve(Request(Source(name="stream"), raw))
 
-    assert str(caught.value) == "There is no source 'stream': set SOURCE to sample or steam."
+    known = "sample or sample-dated or steam or steam-reviews or table"
+    assert str(caught.value) == f"There is no source 'stream': set SOURCE to {known}."
 
 
 def test_a_source_is_added_with_one_function(raw: Path, monkeypatch: pytest.MonkeyPatch, given: Path) -> None:

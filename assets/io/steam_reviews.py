@@ -1,0 +1,65 @@
+"""Reads the Steam reviews: a gzip file of lines, each a Python 2 literal of one review, as rows of a table.
+
+Who reviews a game has played it, so a review is a play, at the date of the review. The hours of the review
+are those that the profile showed when the file was made, not when the review was written: they are not used.
+Dates are days, and reviews of one user and day stay in the order of the file.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+
+from assets.io.gunzip import chunks_of_lines
+from assets.io.literals import TEXT_KEPT, RefusedError, is_text, literal
+from assets.io.parallel import in_order
+from assets.io.rows import batch_schema
+from assets.io.table_source import TABLE_COLUMNS
+
+KEYS = ("username", "product_id", "date")  # user_id, item_id, timestamp of the table
+
+Row = tuple[int, str | None, str, str | None, str | None, str | None]
+
+
+def read_reviews(path: Path, chunk_bytes: int = 1 << 24) -> Iterator[pa.Table]:
+    """The reviews in the order of the file, as `rows.read_rows` gives rows.
+
+    Raises DamagedFileError where the file cannot be decompressed to its end.
+    """
+    return in_order(_read_chunk, _numbered(chunks_of_lines(path, chunk_bytes)))
+
+
+def _numbered(chunks: Iterator[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Chunks with the number of their first line."""
+    line = 1
+    for chunk in chunks:
+        yield line, chunk
+        line += chunk.count(b"\n")
+
+
+def _read_chunk(numbered: tuple[int, bytes]) -> pa.Table:
+    first, chunk = numbered
+    rows = [_row(line, text) for line, text in enumerate(chunk.removesuffix(b"\n").split(b"\n"), first)]
+    schema = batch_schema(TABLE_COLUMNS)
+    columns = zip(zip(*rows, strict=True), schema.types, strict=True)
+    return pa.Table.from_arrays([pa.array(column, kind) for column, kind in columns], schema=schema)
+
+
+def _row(line: int, text: bytes) -> Row:
+    shown = text[: 4 * TEXT_KEPT].decode(errors="replace")[:TEXT_KEPT]
+    try:
+        user, item, date = _review(literal(text))
+    except RefusedError as refused:
+        return line, str(refused), shown, None, None, None
+    return line, None, shown, user, item, date
+
+
+def _review(value: object) -> tuple[str | None, str | None, str | None]:
+    """User, item and date; what is missing is told by the reader of the rows."""
+    if not isinstance(value, dict):
+        raise RefusedError("not a review")
+    found = [value.get(key) for key in KEYS]
+    if not all(one is None or is_text(one) for one in found):
+        raise RefusedError("a review whose username, product_id or date is no text")
+    user, item, date = (one if isinstance(one, str) else None for one in found)
+    return user, item, date
