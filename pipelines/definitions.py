@@ -11,6 +11,7 @@ from assets import (
     packaging,
     promotion,
     raw,
+    report,
     sequences,
     training,
 )
@@ -18,7 +19,19 @@ from pipelines.console import console_logger
 from pipelines.jobs import everything, nightly
 from pipelines.resources import Settings, read_settings, resources
 
-MODULES = [raw, interactions, sequences, audit, training, evaluation, gating, packaging, promotion, batch]
+MODULES = [
+    raw,
+    interactions,
+    sequences,
+    audit,
+    training,
+    evaluation,
+    gating,
+    report,
+    packaging,
+    promotion,
+    batch,
+]
 
 
 def define(settings: Settings) -> dg.Definitions:

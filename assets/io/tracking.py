@@ -107,6 +107,10 @@ class Tracking:
         """The run that made a registered version."""
         return str(self._client.get_model_version(MODEL, version).run_id)
 
+    def attach(self, run_id: str, path: Path, folder: str) -> None:
+        """Put a file beside what a run has logged already; the run stays as finished as it was."""
+        self._client.log_artifact(run_id, str(path), folder)
+
     def set_champion(self, version: str) -> None:
         self._client.set_registered_model_alias(MODEL, CHAMPION, version)
 

@@ -202,7 +202,8 @@ def _on_ids(figures: Mapping[str, Figure]) -> str:
             "about people."
         )
     if abs(found.value) >= 0.1:
-        return f"{stated}: the order of a history is in part the order of the ids."
+        backwards = " backwards" if found.value < 0 else ""
+        return f"{stated}: the order of a history is in part the order of the ids{backwards}."
     return f"{stated}: the order of a history is not that of the ids."
 
 

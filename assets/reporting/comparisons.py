@@ -1,0 +1,70 @@
+"""The submitted candidate against the others, on all test users and on slices of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from assets.reporting.evidence import Model, RunEvidence
+from models.evaluation.slices import (
+    Comparison,
+    Slice,
+    compare,
+    history_slices,
+    holm,
+    popularity_slices,
+    transition_slices,
+)
+
+SEED = 0
+EVERYBODY = "all test users"
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A comparison of the candidate with `other`, with p corrected for all that are shown together."""
+
+    other: Model
+    kind: str
+    label: str
+    result: Comparison
+    corrected_p: float
+
+
+def paired(run: RunEvidence, candidate: Model) -> list[Compared]:
+    """The candidate against every other model on all test users; one family for Holm's correction."""
+    others = [model for model in run.models if model is not candidate]
+    everybody = Slice(EVERYBODY, EVERYBODY, np.ones(len(run.users), dtype=np.bool_))
+    return _family(candidate, [(other, everybody) for other in others])
+
+
+def by_slice(run: RunEvidence, candidate: Model) -> list[Compared]:
+    """The candidate on every slice, against the champion and the best baseline; a family for each of them."""
+    slices = slices_of(run)
+    references = [m for m in (run.champion, run.best_baseline) if m is not None]
+    return [c for other in references for c in _family(candidate, [(other, s) for s in slices])]
+
+
+def slices_of(run: RunEvidence) -> list[Slice]:
+    """Test users by length of history, popularity of the next item, and the step to it."""
+    lengths = run.histories.lengths
+    last = run.histories.items[run.histories.offsets[1:] - 1]  # [users]
+    return [
+        *history_slices(lengths),
+        *popularity_slices(run.targets, run.items.counts),
+        *transition_slices(run.train, last, run.targets),
+    ]
+
+
+def stated_p(p: float) -> str:
+    """A p value as text, no finer than it can be believed."""
+    return "below 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _family(candidate: Model, pairs: Sequence[tuple[Model, Slice]]) -> list[Compared]:
+    results = [compare(candidate.ndcg[s.users], other.ndcg[s.users], seed=SEED) for other, s in pairs]
+    corrected = holm([result.p for result in results])
+    return [
+        Compared(other, s.kind, s.label, result, p)
+        for (other, s), result, p in zip(pairs, results, corrected, strict=True)
+    ]
