@@ -2,6 +2,6 @@
 
 import os
 
-# Read when torch loads OpenMP. On cores that are shared (an endpoint beside the nightly run, say) threads that
+# Read when torch loads OpenMP. On shared cores (an endpoint beside the nightly run, say) threads that
 # spin while they wait take the time of those that work: training SASRec was 5 times as fast without.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
