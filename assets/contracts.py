@@ -89,9 +89,13 @@ def schemas() -> dict[str, Any]:
             "user_id": text(filled),
             "position": whole(not_negative),
             "item_index": whole(pa.Check.ge(1)),
-            "split": text(pa.Check.isin(["train", "validation", "test"])),
+            "split": text(pa.Check.isin(["train", "validation", "test", "context"])),
         },
     }
+    time = whole(dtype=dt.int64, nullable=True)
+    sizes = ("train", "validation", "test", "context", "unseen_in_training")
+    columns["split"] = {"name": text(filled), "validation_from": time, "test_from": time}
+    columns["split"] |= dict.fromkeys(sizes, count)
     return {table: pa.DataFrameSchema(of, strict=True, name=table) for table, of in columns.items()}
 
 

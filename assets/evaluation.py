@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from assets.io.lake import Lake, fingerprint, write_parquet
 from assets.io.sample import OptimumScorer
+from assets.io.sql import query
 from assets.plots import leaderboard_plot
 from assets.resources import Home, Source
-from assets.sequences import load_items, load_sequences
+from assets.sequences import load_items, load_sequences, load_split
 from models.baselines import BASELINES
 from models.bundle import PADDING, BundleError, ItemTable, bundle_hash, read_items, read_manifest
-from models.data import Holdout, leave_one_out
+from models.data import Holdout
 from models.evaluation.metrics import coverage, evaluate, per_user, summary
 from models.evaluation.stats import bootstrap_interval
 from models.evaluation.translate import TranslatedScorer
@@ -99,8 +100,9 @@ def leaderboard(
     context: dg.AssetExecutionContext, home: Home, source: Source
 ) -> Iterator[dg.MaterializeResult[None]]:
     lake, items = home.lake(), load_items(home.lake())
-    sequences, user_ids = load_sequences(lake)
-    test = leave_one_out(sequences).test
+    _, user_ids = load_sequences(lake)
+    split = load_split(lake)
+    test = split.test
     models = list(entrants(home, source, items))
     made_from = fingerprint(
         "leaderboard 1", lake.current("sequences").fingerprint, [(m.model, m.bundle_hash) for m in models]
@@ -121,8 +123,9 @@ def leaderboard(
             "leaderboard": dg.MetadataValue.md(leaderboard_markdown(rows)),
             "NDCG@10": dg.MetadataValue.md(leaderboard_plot(rows)),
             "test users": len(test),
-            "split": "leave-one-out, full catalogue, seen items left out, ties count against the model",
+            "split": f"{split.name}, full catalogue, seen items left out, ties count against the model",
             "fingerprint": made_from,
+            **unseen_users(lake),
         },
     )
     yield dg.MaterializeResult(
@@ -193,6 +196,17 @@ def leaderboard_rows(lake: Lake) -> list[dict[str, Any]]:
     with lake.connect("leaderboard") as connection:
         rows: list[dict[str, Any]] = connection.sql("FROM leaderboard").to_arrow_table().to_pylist()
     return sorted(rows, key=lambda row: -row["ndcg_at_10"])
+
+
+def unseen_users(lake: Lake) -> dict[str, Any]:
+    """Where a temporal split has test users that training has not seen: how the models do on these, apart."""
+    with lake.connect("split", "test_ranks", "sequences") as connection:
+        ((unseen,),) = connection.execute("SELECT unseen_in_training FROM split").fetchall()
+        return (
+            {"users unseen in training": dg.MetadataValue.md(query(connection, "unseen_users"))}
+            if unseen
+            else {}
+        )
 
 
 def leaderboard_markdown(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -95,6 +95,13 @@ class Cleaning(dg.ConfigurableResource):  # type: ignore[type-arg]
     max_quarantined_share: float = 0.01  # of the lines and of the items read
 
 
+class Splitting(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """How sequences are split: `leave-one-out`, or `temporal` at two cut-offs; see `assets.splitting`."""
+
+    split: str = "leave-one-out"
+    cutoffs: str = "0.8,0.9"
+
+
 class Training(dg.ConfigurableResource):  # type: ignore[type-arg]
     """How candidates are trained; `changes` overrides fields of the network's own defaults by their names."""
 

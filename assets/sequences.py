@@ -1,4 +1,4 @@
-"""The item vocabulary and the sequences of each user with their leave-one-out split."""
+"""The item vocabulary and the sequences of each user with their split."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -12,15 +12,17 @@ from numpy.typing import NDArray
 from assets.contracts import contract, no_faults
 from assets.interactions import table_result
 from assets.io.lake import Lake, fingerprint, write_parquet
-from assets.io.sql import make_table, make_view, statement
-from assets.resources import Home
+from assets.io.sql import make_table, statement
+from assets.resources import Home, Splitting
+from assets.splitting import SPLIT_STATEMENTS, TEMPORAL, SplitError, make_splits
 from models.bundle import ItemTable
-from models.data import Sequences
+from models.data import Sequences, Split, labelled
 
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 TABLES = {
     "items": "The item vocabulary: index, id, title, and occurrences in the training part.",
-    "sequences": "Item indexes a user, oldest first, each in train, validation or test (leave-one-out).",
+    "sequences": "Item indexes a user, oldest first, each in train, validation, test or context.",
+    "split": "How the sequences are split, and how large the parts are.",
 }
 
 
@@ -38,24 +40,29 @@ TABLES = {
         for table, description in TABLES.items()
     ],
 )
-def vocabulary_and_sequences(home: Home) -> Iterator[dg.MaterializeResult[None]]:
+def vocabulary_and_sequences(home: Home, splitting: Splitting) -> Iterator[dg.MaterializeResult[None]]:
     started, lake = time.monotonic(), home.lake()
     inputs = ["core_interactions", "catalogue", "item_names"]
     made_from = fingerprint(
         "sequences",
         CODE_VERSION,
         [lake.current(table).fingerprint for table in inputs],
-        [statement(name) for name in ("splits", "items", "sequences")],
+        [splitting.split, splitting.cutoffs if splitting.split == TEMPORAL else None],
+        [statement(name) for name in (*SPLIT_STATEMENTS, "items", "sequences")],
     )
 
     def write(paths: Mapping[str, Path]) -> None:
         with lake.connect(*inputs) as connection:
-            make_view(connection, "splits")
+            made = make_splits(connection, splitting.split, splitting.cutoffs)
             make_table(connection, "items")
             write_parquet(connection, "SELECT * FROM items ORDER BY item_index", paths["items"])
             write_parquet(connection, statement("sequences"), paths["sequences"])
+            write_parquet(connection, statement("split"), paths["split"], made)
 
-    versions = lake.publish_many(made_from, list(TABLES), write)
+    try:
+        versions = lake.publish_many(made_from, list(TABLES), write)
+    except SplitError as error:
+        raise dg.Failure(str(error), allow_retries=False) from None
     with lake.connect(*TABLES) as connection:
         for version in versions.values():
             yield table_result(connection, version, started, {})
@@ -71,6 +78,18 @@ def load_sequences(lake: Lake) -> tuple[Sequences, NDArray[np.str_]]:
     items = rows["item_index"].to_numpy().astype(np.int32)  # [interactions]
     user_ids = np.array(rows["user_id"].take(starts).to_pylist(), dtype=np.str_)
     return Sequences(items, offsets, n_items=lake.current("items").rows), user_ids
+
+
+def load_split(lake: Lake) -> Split:
+    """All users' sequences, split as the table `sequences` says. Raises LakeError."""
+    sequences, _ = load_sequences(lake)
+    parts = pq.read_table(lake.current("sequences").path, columns=["split"])["split"]
+    return labelled(sequences, parts.to_numpy().astype(np.str_), split_name(lake))
+
+
+def split_name(lake: Lake) -> str:
+    """Such as leave-one-out or temporal (0.8,0.9). Raises LakeError."""
+    return str(pq.read_table(lake.current("split").path)["name"][0].as_py())
 
 
 def load_items(lake: Lake) -> ItemTable:
@@ -104,8 +123,14 @@ SEQUENCES_CHECKS = [
     no_faults(
         "sequences_split",
         "fault_splits",
-        ["sequences"],
-        "The last item is the test, the one before the validation, and nobody else has either.",
+        ["sequences", "split"],
+        "Leave-one-out: the last item is the test, the one before the validation; no others are.",
+    ),
+    no_faults(
+        "sequences_temporal_split",
+        "fault_temporal",
+        ["sequences", "split", "core_interactions"],
+        "Temporal: what comes before the cut is trained on, and the first play after it is the target.",
     ),
     no_faults(
         "held_out_items_are_unseen",

@@ -12,12 +12,12 @@ from assets.io.lake import Lake, fingerprint
 from assets.io.tracking import RunHandle, Tracking
 from assets.plots import curve_plot
 from assets.resources import Home, Source, Training
-from assets.sequences import load_items, load_sequences
+from assets.sequences import load_items, load_split
 from models.baselines import BASELINES, baseline_bundle
 from models.bundle import bundle_hash, read_manifest
 from models.code import code_version
 from models.config import TrainConfig
-from models.data import Split, leave_one_out
+from models.data import Split
 from models.evaluation.metrics import rank_targets, summary
 from models.networks import NETWORKS, default_config
 
@@ -30,11 +30,6 @@ CURVE_FILE = "curve.json"
 def data_fingerprint(lake: Lake) -> str:
     """Names the sequences and the item vocabulary that a bundle is made from."""
     return fingerprint(lake.current("sequences").fingerprint, lake.current("items").fingerprint)
-
-
-def load_split(lake: Lake) -> Split:
-    """The sequences, split leave-one-out."""
-    return leave_one_out(load_sequences(lake)[0])
 
 
 @dg.asset(

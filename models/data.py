@@ -116,6 +116,35 @@ def leave_one_out(sequences: Sequences) -> Split:
     return Split(train, validation=holdout(2), test=holdout(1))
 
 
+def labelled(sequences: Sequences, labels: NDArray[np.str_], name: str) -> Split:
+    """The split that labels the interactions [interactions] with train, validation, test or something else.
+
+    Training parts come first in each sequence, and a user has at most one validation and one test item. The
+    history of a target is all that comes before it. Raises ValueError where the labels do not say that.
+    """
+    starts, n_users = sequences.offsets[:-1], len(sequences)
+    owner = np.repeat(np.arange(n_users), sequences.lengths)  # [interactions]
+    if len(labels) != len(owner):
+        raise ValueError(f"There are {len(labels)} labels for {len(owner)} interactions.")
+    (train_rows,) = np.nonzero(labels == "train")
+    trained = np.bincount(owner[train_rows], minlength=n_users)  # [users]
+    place = np.arange(len(owner)) - starts[owner]  # [interactions]
+    if np.any(place[train_rows] >= trained[owner[train_rows]]):
+        raise ValueError("The training part of a sequence must be its beginning.")
+
+    def part(kept: NDArray[np.int64], of: NDArray[np.int64]) -> Sequences:
+        return Sequences(*_ranges(sequences.items, starts[of], kept), sequences.n_items)
+
+    def holdout(label: str) -> Holdout:
+        (found,) = np.nonzero(labels == label)
+        if np.any(np.diff(owner[found]) == 0):
+            raise ValueError(f"A user has more than one {label} item.")
+        return Holdout(owner[found], sequences.items[found], part(place[found], owner[found]))
+
+    train = part(trained, np.arange(n_users))
+    return Split(train, validation=holdout("validation"), test=holdout("test"), name=name)
+
+
 @dataclass(frozen=True)
 class Windows:
     """Stretches of the flat item array that a network reads in one piece; one row each."""

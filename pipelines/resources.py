@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import dagster as dg
-from pydantic import Field, Json, ValidationError
+from pydantic import Field, Json, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from assets.resources import Cleaning, Gate, Home, Source, Training
+from assets.resources import Cleaning, Gate, Home, Source, Splitting, Training
+from assets.splitting import Cutoffs, SplitError
 
 
 class SettingsError(Exception):
@@ -38,6 +39,10 @@ class Settings(BaseSettings):
     repeats: Literal["first", "keep"] = Field(
         default="first", description="of the plays of one item by one user in a table"
     )
+    split: Literal["leave-one-out", "temporal"] = Field(
+        default="leave-one-out", description="what is trained on, and what is held out"
+    )
+    cutoffs: str = Field(default="0.8,0.9", description="of a temporal split: shares, dates or numbers")
     sample_size: str = Field(default="default", description="tiny, default or larger")
     sample_seed: int = Field(default=Source().seed, description="seed of the sample generator")
     min_playtime: int = Field(default=60, ge=0, description="minutes; an interaction needs more")
@@ -60,6 +65,15 @@ class Settings(BaseSettings):
     )
     nightly: str = Field(default="30 2 * * *", description="cron of the nightly run")
     timezone: str = Field(default="UTC", description="of the nightly run")
+
+    @field_validator("cutoffs")
+    @classmethod
+    def _cutoffs(cls, text: str) -> str:
+        try:
+            Cutoffs.from_text(text)
+        except SplitError as error:
+            raise ValueError(str(error)) from None
+        return text
 
 
 def read_settings() -> Settings:
@@ -91,6 +105,7 @@ def resources(settings: Settings) -> dict[str, dg.ConfigurableResource[Any]]:
             repeats=settings.repeats,
             max_quarantined_share=settings.max_quarantined_share,
         ),
+        "splitting": Splitting(split=settings.split, cutoffs=settings.cutoffs),
         "training": Training(
             seed=settings.seed,
             threads=settings.threads,

@@ -11,6 +11,7 @@ from assets.batch import champion_examples
 from assets.evaluation import leaderboard_rows
 from assets.gating import read_verdict
 from assets.resources import Home
+from assets.sequences import split_name
 from models.pointer import read_pointer
 from pipelines.resources import Settings
 
@@ -23,9 +24,8 @@ def print_summary(settings: Settings, seconds: float) -> None:
     console = Console(highlight=False, width=WIDTH)
     home = Home(path=str(settings.home), memory_limit=settings.memory_limit)
     rows = leaderboard_rows(home.lake())
-    console.print(
-        f"\n[bold]Leaderboard[/bold]  {rows[0]['users']:,} test users, leave-one-out, full catalogue\n"
-    )
+    how = f"{rows[0]['users']:,} test users, {split_name(home.lake())}, full catalogue"
+    console.print(f"\n[bold]Leaderboard[/bold]  {how}\n")
     console.print(Padding(_leaderboard(rows), (0, 0, 0, 2)))
     for note in filter(None, [_way_to_optimum(rows), _order_note(settings)]):
         console.print(Padding(note, (1, 0, 0, 2)))

@@ -12,9 +12,9 @@ from assets.audit import read_figures
 from assets.evaluation import leaderboard_rows
 from assets.gating import read_verdict
 from assets.resources import Home
-from assets.sequences import load_items, load_sequences
+from assets.sequences import load_items, load_sequences, load_split
 from models.bundle import PADDING, ItemTable
-from models.data import Sequences, leave_one_out
+from models.data import Sequences
 from models.evaluation.audit import Figure
 from models.evaluation.evidence import Verdict
 from models.evaluation.metrics import per_user
@@ -55,6 +55,7 @@ class RunEvidence:
     users: NDArray[np.str_]  # [users], ids of the test users
     histories: Sequences  # [users], what came before the test item
     targets: NDArray[np.int32]  # [users], the test item
+    trained: NDArray[np.int64]  # [users], items of each test user in training
     train: Sequences
     items: ItemTable
     audit: Sequence[Figure]
@@ -80,6 +81,14 @@ class RunEvidence:
     def best_baseline(self) -> Model | None:
         return next(iter(self.with_role("baseline")), None)
 
+    @property
+    def references(self) -> list[Model]:
+        """Whom to judge the candidate against: the champion, and the best baseline if it is another."""
+        champion, baseline = self.champion, self.best_baseline
+        if champion and baseline and champion.row["bundle_hash"] == baseline.row["bundle_hash"]:
+            baseline = None
+        return [model for model in (champion, baseline) if model is not None]
+
     def with_role(self, role: str) -> list[Model]:
         """The models of a role, best on test first."""
         return [model for model in self.models if model.role == role]
@@ -95,8 +104,8 @@ def read_evidence(
 ) -> RunEvidence:
     """The evidence of the last run; raises LakeError where a table is missing."""
     lake, items = home.lake(), load_items(home.lake())
-    sequences, user_ids = load_sequences(lake)
-    split = leave_one_out(sequences)
+    _, user_ids = load_sequences(lake)
+    split = load_split(lake)
     users = user_ids[split.test.users]
     place = {user: row for row, user in enumerate(users.tolist())}
     index = items.index()
@@ -117,6 +126,7 @@ def read_evidence(
         users=users,
         histories=split.test.histories,
         targets=split.test.targets,
+        trained=split.train.lengths[split.test.users],
         train=split.train,
         items=items,
         audit=read_figures(lake),

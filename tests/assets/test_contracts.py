@@ -28,12 +28,12 @@ TABLES = {
             ("1", "b", 1, 80, 8),
             ("1", "c", 2, 90, 9),
             ("1", "d", 3, 5, 9),
-            ("2", "b", 0, 70, None),
+            ("2", "b", 0, 70, 7),
         ],
     ),
     "core_interactions": (
         "user_id VARCHAR, item_id VARCHAR, position INTEGER, playtime INTEGER, timestamp BIGINT",
-        [("1", "a", 0, 70, 7), ("1", "b", 1, 80, 8), ("1", "c", 2, 90, 9), ("2", "b", 0, 70, None)],
+        [("1", "a", 0, 70, 7), ("1", "b", 1, 80, 8), ("1", "c", 2, 90, 9), ("2", "b", 0, 70, 7)],
     ),
     "quarantine": (
         "file VARCHAR, line INTEGER, item INTEGER, reason VARCHAR, text VARCHAR",
@@ -56,6 +56,11 @@ TABLES = {
     "items": (
         "item_index INTEGER, item_id VARCHAR, title VARCHAR, count INTEGER",
         [(1, "a", "A", 1), (2, "b", "B", 1), (3, "c", "C", 0)],
+    ),
+    "split": (
+        "name VARCHAR, validation_from BIGINT, test_from BIGINT, train BIGINT, validation BIGINT, "
+        "test BIGINT, context BIGINT, unseen_in_training BIGINT",
+        [("leave-one-out", None, None, 2, 1, 1, 0, 0)],
     ),
     "sequences": (
         "user_index INTEGER, user_id VARCHAR, position INTEGER, item_index INTEGER, split VARCHAR",
@@ -114,6 +119,7 @@ def test_every_table_has_a_schema() -> None:
         ("UPDATE raw_counts SET repeats = -1", "raw_counts", "repeats"),
         ("UPDATE items SET item_index = 0 WHERE item_index = 1", "items", "item_index"),
         ("UPDATE items SET title = NULL", "items", "title"),
+        ("UPDATE split SET train = -1", "split", "train"),
         ("UPDATE sequences SET split = 'other' WHERE position = 2", "sequences", "split"),
         ("UPDATE sequences SET item_index = 0 WHERE position = 2", "sequences", "item_index"),
     ],
@@ -163,6 +169,7 @@ def test_tables_without_faults_break_no_rule(tables: Connection, rule: str) -> N
     assert faults(tables, rule) == []
 
 
+TEMPORAL = "UPDATE split SET name = 't', validation_from = 8, test_from = 9"
 PLANTED = [
     ("fault_unaccounted", "UPDATE raw_counts SET lines_read = 5 WHERE file = 'libraries'", "libraries"),
     ("fault_unaccounted", "UPDATE raw_counts SET items_read = 8 WHERE file = 'libraries'", "libraries"),
@@ -193,6 +200,10 @@ PLANTED = [
     ("fault_splits", "UPDATE sequences SET split = 'test' WHERE user_id = '2'", "2"),
     ("fault_splits", "UPDATE sequences SET position = 2 - position WHERE user_id = '1'", "1"),
     ("fault_splits", "UPDATE sequences SET split = 'validation' WHERE position = 0 AND user_id = '1'", "1"),
+    ("fault_temporal", "UPDATE split SET name = 't', validation_from = 7, test_from = 9", "2"),
+    ("fault_temporal", "UPDATE split SET name = 't', validation_from = 9, test_from = 10", "1"),
+    ("fault_temporal", f"{TEMPORAL}; UPDATE sequences SET split = 'context' WHERE split = 'test'", "1"),
+    ("fault_temporal", f"{TEMPORAL}; UPDATE sequences SET split = 'train' WHERE position = 1", "1"),
     ("fault_leak", "UPDATE sequences SET item_index = 1 WHERE split = 'test'", "1"),
     ("fault_leak", "UPDATE sequences SET item_index = 2 WHERE split = 'test'", "1"),
     ("fault_leak", "UPDATE sequences SET item_index = 1 WHERE split = 'validation'", "1"),
@@ -208,6 +219,11 @@ def test_a_rule_finds_the_fault_planted_for_it(
 ) -> None:
     tables.execute(change)
     assert named in [row[0] for row in faults(tables, rule)]
+
+
+def test_a_temporal_split_without_faults_breaks_no_rule(tables: Connection) -> None:
+    tables.execute(TEMPORAL)
+    assert faults(tables, "fault_temporal") == faults(tables, "fault_splits") == []
 
 
 def test_the_core_rule_names_weak_users_and_weak_items(tables: Connection) -> None:

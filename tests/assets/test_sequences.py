@@ -9,8 +9,9 @@ import pytest
 
 from assets import sequences
 from assets.io.lake import Lake, LakeError, fingerprint, write_parquet
-from assets.resources import Cleaning, Home
-from assets.sequences import load_items, load_sequences
+from assets.resources import Cleaning, Home, Splitting
+from assets.sequences import load_items, load_sequences, load_split
+from assets.splitting import Cutoffs, SplitError
 from models.data import leave_one_out
 
 COLUMNS = {
@@ -44,10 +45,12 @@ def home(tmp_path: Path) -> Home:
     return home
 
 
-def materialize(home: Home, checks: bool = False) -> dg.ExecuteInProcessResult:
+def materialize(
+    home: Home, checks: bool = False, splitting: Splitting | None = None
+) -> dg.ExecuteInProcessResult:
     return dg.materialize(
         [sequences.vocabulary_and_sequences, *(sequences.SEQUENCES_CHECKS if checks else [])],
-        resources={"home": home, "cleaning": Cleaning()},
+        resources={"home": home, "cleaning": Cleaning(), "splitting": splitting or Splitting()},
         instance=dg.DagsterInstance.ephemeral(),
     )
 
@@ -99,6 +102,9 @@ def test_the_split_in_the_table_is_the_split_of_the_models(home: Home) -> None:
     materialize(home)
     loaded, _ = load_sequences(home.lake())
     split = leave_one_out(loaded)
+    read = load_split(home.lake())
+    assert (read.name, read.train.fingerprint()) == ("leave-one-out", split.train.fingerprint())
+    assert read.test.histories.fingerprint() == split.test.histories.fingerprint()
     table = rows(home.lake(), "sequences")
     for name, holdout in (("validation", split.validation), ("test", split.test)):
         wanted = [(row[0], row[3]) for row in table if row[4] == name]
@@ -122,3 +128,91 @@ def test_loading_before_making_is_one_sentence(tmp_path: Path) -> None:
         load_sequences(Lake(tmp_path))
     with pytest.raises(LakeError, match="materialize the asset 'items' first"):
         load_items(Lake(tmp_path))
+
+
+# --- the temporal split
+
+DATED = {
+    "u1": [("a", 1), ("b", 2), ("c", 5), ("d", 6), ("e", 9)],  # train, validation, test
+    "u2": [("a", 5), ("b", 6), ("c", 8), ("d", 9)],  # unseen in training
+    "u3": [("a", 8), ("c", 9)],  # comes after the second cut: no target without a history
+    "u4": [("b", 3), ("d", 4), ("e", 4)],  # gone before the first
+}
+
+
+def dated_home(tmp_path: Path, plays: dict[str, list[tuple[str, int | None]]]) -> Home:
+    home = Home(path=str(tmp_path / "dated"))
+    rows = [(u, i, n, None, time) for u, items in plays.items() for n, (i, time) in enumerate(items)]
+    publish(home.lake(), "core_interactions", rows)
+    publish(home.lake(), "catalogue", [("a", "A")])
+    publish(home.lake(), "item_names", [("a", "A")])
+    return home
+
+
+def test_the_temporal_split_cuts_all_users_at_the_same_times(tmp_path: Path) -> None:
+    home = dated_home(tmp_path, DATED)
+    result = materialize(home, checks=True, splitting=Splitting(split="temporal", cutoffs="5,8"))
+    assert result.success
+    assert [e.check_name for e in result.get_asset_check_evaluations() if not e.passed] == []
+    found: dict[str, list[str]] = {}
+    for _, user, _, _, part in rows(home.lake(), "sequences"):
+        found.setdefault(user, []).append(part)
+    assert found == {
+        "u1": ["train", "train", "validation", "context", "test"],
+        "u2": ["context", "context", "test", "context"],
+        "u3": ["context", "context"],
+        "u4": ["train", "train", "train"],
+    }
+    assert rows(home.lake(), "split") == [("temporal (5,8)", 5, 8, 5, 1, 2, 6, 1)]
+    split = load_split(home.lake())
+    assert split.name == "temporal (5,8)"
+    assert split.test.histories.lengths.tolist() == [4, 2]
+    assert load_items(home.lake()).counts.tolist() == [0, 1, 2, 0, 1, 1]
+
+
+def test_shares_cut_where_that_share_of_the_plays_lies_before(tmp_path: Path) -> None:
+    plays = {f"u{n}": [(item, 10 * n + t) for t, item in enumerate("abcdefghij")] for n in range(10)}
+    plays["late"] = [("a", 0), ("b", 85), ("c", 99)]
+    home = dated_home(tmp_path, plays)
+    assert materialize(home, splitting=Splitting(split="temporal", cutoffs="0.8,0.9")).success
+    ((_, validation, test, train, *_),) = rows(home.lake(), "split")
+    assert 0.75 < train / 103 <= 0.8
+    assert (validation, test) == (81, 90)  # the 83rd and the 93rd of 103 times
+
+
+@pytest.mark.parametrize(
+    ("plays", "cutoffs", "sentence"),
+    [
+        ({"u": [("a", None), ("b", None)]}, "0.8,0.9", "NEXTPLAY_SPLIT=temporal needs plays with a time"),
+        (DATED, "5,80", "NEXTPLAY_CUTOFFS cut at 5 and 80, and the plays run from 1 to 9"),
+        (DATED, "2017-01-01,2018-01-01", "dates are microseconds"),
+        ({"u": [("a", 1), ("b", 9)], "v": [("a", 5)]}, "5,8", "leaves nothing for validation"),
+    ],
+)
+def test_data_that_cannot_be_split_in_time_are_told(
+    tmp_path: Path, plays: dict[str, list[tuple[str, int | None]]], cutoffs: str, sentence: str
+) -> None:
+    with pytest.raises(dg.Failure) as caught:
+        materialize(dated_home(tmp_path, plays), splitting=Splitting(split="temporal", cutoffs=cutoffs))
+    assert sentence in str(caught.value.description) and "\n" not in str(caught.value.description)
+
+
+@pytest.mark.parametrize(
+    ("text", "cutoffs"),
+    [
+        ("0.8, 0.9", (0.8, 0.9)),
+        ("5,8", (5, 8)),
+        ("1970-01-02,1970-01-02T01:00+00:00", (86_400 * 10**6, 90_000 * 10**6)),
+    ],
+)
+def test_cutoffs_are_shares_numbers_or_dates(text: str, cutoffs: tuple[float, float]) -> None:
+    found = Cutoffs.from_text(text)
+    assert (found.validation, found.test) == cutoffs
+
+
+@pytest.mark.parametrize(
+    "text", ["", "0.8", "0.9,0.8", "0.8,1.5", "0.1,0.2,0.3", "2017-01-01,9", "soon,later"]
+)
+def test_other_cutoffs_are_refused(text: str) -> None:
+    with pytest.raises(SplitError, match=r"NEXTPLAY_CUTOFFS=.* give two rising shares"):
+        Cutoffs.from_text(text)

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.data import Sequences, gather, leave_one_out, plan_epoch
+from models.data import Sequences, gather, labelled, leave_one_out, plan_epoch
 
 N_ITEMS = 50
 users = st.lists(st.lists(st.integers(1, N_ITEMS), max_size=40), max_size=12)
@@ -25,6 +25,48 @@ def test_leave_one_out_agrees_with_a_loop(lists: list[list[int]]) -> None:
     assert split.test.targets.tolist() == [lists[row][-1] for row in held]
     assert unpack(split.validation.histories) == [lists[row][:-2] for row in held]
     assert unpack(split.test.histories) == [lists[row][:-1] for row in held]
+
+
+@given(users)
+@settings(deadline=None)
+def test_labels_of_leave_one_out_give_leave_one_out(lists: list[list[int]]) -> None:
+    sequences = Sequences.from_lists(lists, N_ITEMS)
+    tails = [
+        [*["train"] * (len(u) - 2), "validation", "test"] if len(u) >= 3 else ["train"] * len(u)
+        for u in lists
+    ]
+    found = labelled(sequences, np.array([part for tail in tails for part in tail], dtype=np.str_), "x")
+    wanted = leave_one_out(sequences)
+    assert unpack(found.train) == unpack(wanted.train)
+    for one, other in ((found.validation, wanted.validation), (found.test, wanted.test)):
+        assert one.users.tolist() == other.users.tolist()
+        assert one.targets.tolist() == other.targets.tolist()
+        assert unpack(one.histories) == unpack(other.histories)
+
+
+def test_context_stands_in_histories_and_is_not_trained_on() -> None:
+    sequences = Sequences.from_lists([[1, 2, 3, 4, 5, 6], [7, 8], [9]], N_ITEMS)
+    labels = ["train", "train", "validation", "context", "test", "context", "context", "test", "context"]
+    split = labelled(sequences, np.array(labels), "temporal (0.8,0.9)")
+    assert split.name == "temporal (0.8,0.9)"
+    assert unpack(split.train) == [[1, 2], [], []]
+    assert (split.validation.users.tolist(), split.validation.targets.tolist()) == ([0], [3])
+    assert unpack(split.validation.histories) == [[1, 2]]
+    assert (split.test.users.tolist(), split.test.targets.tolist()) == ([0, 1], [5, 8])
+    assert unpack(split.test.histories) == [[1, 2, 3, 4], [7]]
+
+
+@pytest.mark.parametrize(
+    ("labels", "sentence"),
+    [
+        (["train"], "1 labels for 3 interactions"),
+        (["validation", "train", "train"], "must be its beginning"),
+        (["train", "test", "test"], "more than one test item"),
+    ],
+)
+def test_labels_that_are_no_split_are_refused(labels: list[str], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        labelled(Sequences.from_lists([[1, 2, 3]], N_ITEMS), np.array(labels), "x")
 
 
 @given(users, st.integers(1, 9), st.integers(1, 60), st.integers(0, 3))

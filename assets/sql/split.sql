@@ -1,0 +1,21 @@
+-- How the sequences are split, and how large the parts are. Users are unseen in training who have a test target
+-- and no play that is trained on.
+SELECT
+    CAST($name AS VARCHAR) AS name,
+    CAST($validation_from AS BIGINT) AS validation_from,
+    CAST($test_from AS BIGINT) AS test_from,
+    CAST(coalesce(sum(train), 0) AS BIGINT) AS train,
+    CAST(coalesce(sum(validation), 0) AS BIGINT) AS validation,
+    CAST(coalesce(sum(test), 0) AS BIGINT) AS test,
+    CAST(coalesce(sum(context), 0) AS BIGINT) AS context,
+    CAST(coalesce(sum(CASE WHEN train = 0 THEN test ELSE 0 END), 0) AS BIGINT) AS unseen_in_training
+FROM (
+    SELECT
+        user_id,
+        sum(CASE WHEN split = 'train' THEN 1 ELSE 0 END) AS train,
+        sum(CASE WHEN split = 'validation' THEN 1 ELSE 0 END) AS validation,
+        sum(CASE WHEN split = 'test' THEN 1 ELSE 0 END) AS test,
+        sum(CASE WHEN split = 'context' THEN 1 ELSE 0 END) AS context
+    FROM splits
+    GROUP BY user_id
+) AS users
