@@ -50,9 +50,16 @@ def interval(axis: Axis, low: float, value: float, high: float, role: str) -> Ma
 
 
 def scale(axis: Axis) -> Markup:
-    """The row below the others: the axis with its ticks."""
-    text = Markup('<text x="{:.2f}%" y="20" text-anchor="middle">{}</text>')
-    return _svg([text.format(axis.x(tick), _number(tick, axis.decimals)) for tick in axis.ticks], 28)
+    """The row below the others: the axis with its ticks, every other one spared where room is short."""
+    text = Markup('<text class="{}" x="{:.2f}%" y="20" text-anchor="middle">{}</text>')
+    zero = round(-axis.low / (axis.ticks[1] - axis.ticks[0]))
+    return _svg(
+        [
+            text.format("spare" if (place - zero) % 2 else "tick", axis.x(tick), _number(tick, axis.decimals))
+            for place, tick in enumerate(axis.ticks)
+        ],
+        28,
+    )
 
 
 def curve(points: Sequence[Mapping[str, float]], field: str, unit: str, best_epoch: float) -> Markup:

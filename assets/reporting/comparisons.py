@@ -14,6 +14,7 @@ from models.evaluation.slices import (
     holm,
     popularity_slices,
     transition_slices,
+    user_slices,
 )
 
 SEED = 0
@@ -41,16 +42,17 @@ def paired(run: RunEvidence, candidate: Model) -> list[Compared]:
 def by_slice(run: RunEvidence, candidate: Model) -> list[Compared]:
     """The candidate on every slice, against the champion and the best baseline; a family for each of them."""
     slices = slices_of(run)
-    references = [m for m in (run.champion, run.best_baseline) if m is not None]
-    return [c for other in references for c in _family(candidate, [(other, s) for s in slices])]
+    return [c for other in run.references for c in _family(candidate, [(other, s) for s in slices])]
 
 
 def slices_of(run: RunEvidence) -> list[Slice]:
-    """Test users by length of history, popularity of the next item, and the step to it."""
+    """Test users by length of history, being new, popularity of the next item, and the step to it."""
     lengths = run.histories.lengths
-    last = run.histories.items[run.histories.offsets[1:] - 1]  # [users]
+    last = np.zeros(len(lengths), dtype=np.int32)  # [users], padding for an empty history
+    last[lengths > 0] = run.histories.items[run.histories.offsets[1:][lengths > 0] - 1]
     return [
         *history_slices(lengths),
+        *user_slices(run.trained),
         *popularity_slices(run.targets, run.items.counts),
         *transition_slices(run.train, last, run.targets),
     ]
@@ -58,7 +60,7 @@ def slices_of(run: RunEvidence) -> list[Slice]:
 
 def stated_p(p: float) -> str:
     """A p value as text, no finer than it can be believed."""
-    return "below 0.001" if p < 0.001 else f"{p:.3f}"
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def _family(candidate: Model, pairs: Sequence[tuple[Model, Slice]]) -> list[Compared]:

@@ -151,12 +151,12 @@ def key_figures(run: RunEvidence, comparisons: Sequence[Compared]) -> list[tuple
         )
     ]
     for compared in comparisons:
-        if compared.other in (run.champion, run.best_baseline):
+        if compared.other in run.references:
             r = compared.result
             what = "" if compared.other.role == "champion" else ", the best baseline"
             figures.append(
                 (
-                    f"difference to {compared.other.label}{what}",
+                    f"less {compared.other.label}{what}",
                     _signed(r.difference),
                     f"{_signed(r.low)} to {_signed(r.high)}, against {r.other:.4f}",
                 )
@@ -172,9 +172,9 @@ def leaderboard(run: RunEvidence) -> Table:
     names = ("ndcg_at_10", "ndcg_at_5", "hr_at_10", "mrr_at_10")
     columns = [
         Column("NDCG@10"),
-        Column("95 % interval"),
+        Column("95 % interval", spare=True),
         Column("NDCG@5", spare=True),
-        Column("HR@10"),
+        Column("HR@10", spare=True),
         Column("MRR@10", spare=True),
         Column("validation NDCG@10", spare=True),
     ]
@@ -194,8 +194,8 @@ def difference_table(comparisons: Sequence[Compared], label: str) -> Table:
     axis = Axis.over(v for c in comparisons for v in (c.result.low, c.result.high, c.result.difference))
     columns = [
         Column("users", spare=True),
-        Column("candidate"),
-        Column("other"),
+        Column("candidate", spare=True),
+        Column("other", spare=True),
         Column("difference"),
         Column("95 % interval", spare=True),
         Column("p, Holm"),
@@ -224,7 +224,7 @@ def exposure(run: RunEvidence) -> Table:
     columns = [
         Column("coverage@10"),
         Column("Gini"),
-        Column("novelty, bits"),
+        Column("novelty, bits", spare=True),
         Column("in popularity's top 10"),
     ]
     rows = []
@@ -273,7 +273,7 @@ def audit_table(run: RunEvidence) -> Table | None:
 
 def examples(run: RunEvidence) -> list[Example]:
     """Users drawn by the hash of their id: the same ones on the same data, and nobody chose them."""
-    shown = [m for m in (run.submitted, run.champion or run.best_baseline) if m is not None]
+    shown = [m for m in (run.submitted, *run.references[:1]) if m is not None]
     drawn = sorted(range(len(run.users)), key=lambda u: _hash(str(run.users[u])))[:EXAMPLES]
     return [_example(run, user, shown) for user in drawn]
 
@@ -316,7 +316,7 @@ def _shown_role(model: Model, run: RunEvidence) -> str:
 def _note(model: Model, run: RunEvidence) -> str:
     if model is run.submitted:
         return "candidate, submitted"
-    notes = {"optimum": "best possible on this sample", "champion": "until now"}
+    notes = {"optimum": "best possible", "champion": "until now"}
     return notes.get(model.role, model.role)
 
 

@@ -58,10 +58,10 @@ class NextLargerId:
         return cls(place)
 
     def score(self, histories: Sequence[NDArray[np.integer]]) -> NDArray[np.float32]:
-        """Histories of at least one item -> scores [users, n_items + 1]."""
-        last = self.place[[history[-1] for history in histories]]  # [users]
-        n_items = len(self.place) - 1
-        scores = -((self.place[None, :] - last[:, None]) % n_items).astype(np.float32)  # [users, n_items + 1]
+        """Histories -> scores [users, n_items + 1]; an empty one starts before the smallest id."""
+        last = np.array([self.place[h[-1]] if len(h) else -1 for h in histories], dtype=np.int64)  # [users]
+        away = (self.place[None, :] - last[:, None] - 1) % (len(self.place) - 1)  # [users, n_items + 1]
+        scores = -away.astype(np.float32)
         scores[:, PADDING] = -np.inf
         return scores
 

@@ -63,7 +63,7 @@ def popularity_slices(targets: NDArray[np.integer], counts: NDArray[np.integer])
     third[order] = np.minimum(3 * before // max(int(counts.sum()), 1), 2)
     third[counts == 0] = 3
     third[PADDING] = -1
-    names = ("the most popular", "in the middle", "rarely played", "never seen in training")
+    names = ("most popular", "in the middle", "rarely played", "never seen in training")
     slices = []
     for place, name in enumerate(names):
         items = int((third == place).sum())
@@ -71,6 +71,15 @@ def popularity_slices(targets: NDArray[np.integer], counts: NDArray[np.integer])
         if items and (place < 3 or users.any()):
             slices.append(Slice(kind, f"{name} ({items:,} {'item' if items == 1 else 'items'})", users))
     return slices
+
+
+def user_slices(trained: NDArray[np.integer]) -> list[Slice]:
+    """Users by whether training knows them, where there are both; `trained` [users] are items in training."""
+    new = np.asarray(trained) == 0
+    if not new.any() or new.all():
+        return []
+    kind = "user"
+    return [Slice(kind, "known from training", ~new), Slice(kind, "new", new)]
 
 
 def transition_slices(

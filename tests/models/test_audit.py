@@ -66,10 +66,9 @@ def test_repeated_transitions_by_hand() -> None:
 
 def test_next_larger_id_names_the_ids_after_the_last_item_first() -> None:
     scorer = NextLargerId.of(np.array([0, 50, 10, 30, 40]))  # by id: items 2, 3, 4, 1
-    (scores,) = scorer.score([np.array([1, 3])])
-    order = [item for item in np.argsort(-scores) if item not in (0, 3)]
-    assert order == [4, 1, 2]
-    assert scores[0] == -np.inf
+    scores = scorer.score([np.array([1, 3]), np.array([], dtype=np.int32)])
+    assert np.argsort(-scores).tolist() == [[4, 1, 2, 3, 0], [2, 3, 4, 1, 0]]
+    assert np.all(scores[:, 0] == -np.inf)
 
 
 def test_reordering_keeps_each_users_items(cyclic: Sequences) -> None:

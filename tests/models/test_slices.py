@@ -14,6 +14,7 @@ from models.evaluation.slices import (
     paired_p,
     popularity_slices,
     transition_slices,
+    user_slices,
 )
 
 
@@ -40,7 +41,7 @@ def test_every_user_is_in_exactly_one_slice_of_history_length(lengths: list[int]
 def test_users_by_the_popularity_of_the_next_item() -> None:
     counts = np.array([0, 1, 6, 2, 3, 0])  # of 12: item 2 alone is half, items 4 and 3 the middle, 1 the rest
     assert members(popularity_slices(np.array([2, 1, 4, 3, 5, 2]), counts)) == {
-        "the most popular (1 item)": [0, 5],
+        "most popular (1 item)": [0, 5],
         "in the middle (1 item)": [2],
         "rarely played (2 items)": [1, 3],
         "never seen in training (1 item)": [4],
@@ -58,6 +59,11 @@ def test_users_by_whether_the_step_was_taken_in_training() -> None:
         "taken in training too": [0, 2],
         "new": [1, 3],
     }
+
+
+def test_users_by_whether_training_knows_them() -> None:
+    assert members(user_slices(np.array([3, 0, 1]))) == {"known from training": [0, 2], "new": [1]}
+    assert user_slices(np.array([3, 1])) == []
 
 
 def test_a_comparison_by_hand() -> None:
