@@ -10,9 +10,8 @@ from assets.evaluation import SEED
 from assets.io.lake import Lake, fingerprint, write_parquet
 from assets.plots import audit_plot
 from assets.resources import Home
-from assets.sequences import load_items, load_sequences
+from assets.sequences import load_items, load_split
 from models.code import code_version
-from models.data import leave_one_out
 from models.evaluation.audit import Figure, audit, describe
 
 TABLE = pa.schema({"name": pa.string(), "value": pa.float64(), "low": pa.float64(), "high": pa.float64()})
@@ -28,8 +27,7 @@ def sequence_audit(home: Home) -> dg.MaterializeResult[None]:
     lake = home.lake()
 
     def write(path: Path) -> None:
-        sequences, _ = load_sequences(lake)
-        write_figures(lake, audit(leave_one_out(sequences), load_items(lake).ids, seed=SEED), path)
+        write_figures(lake, audit(load_split(lake), load_items(lake).ids, seed=SEED), path)
 
     inputs = [lake.current(table).fingerprint for table in ("sequences", "items")]
     lake.publish("sequence_audit", fingerprint("audit", inputs, SEED, code_version()), write)

@@ -4,7 +4,6 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
-
 MODELS = Path(__file__).parent
 
 
