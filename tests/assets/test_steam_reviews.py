@@ -1,13 +1,18 @@
 """The Steam reviews: a small file in their format, oddities included, and the tables that come of it."""
 
 import gzip
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from assets import interactions, raw
+from assets.io import steam_reviews
+from assets.io.literals import literal
 from assets.io.steam_reviews import read_reviews
 from assets.resources import Cleaning, Home, Source
 
@@ -94,6 +99,35 @@ def test_reviews_are_plays_at_their_dates(tmp_path: Path, source: Source) -> Non
         ("reviews", 12, no_text),
         ("reviews", 13, "not a Python literal"),
     ]
+
+
+texts = st.text(st.characters(exclude_characters="\0"), max_size=6) | st.sampled_from(
+    ["', u'date': u'", "\\", '"']
+)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["username", "product_id", "date", "text", "hours"]),
+        texts | st.integers() | st.floats(-9, 9) | st.booleans() | st.none(),
+    ),
+    st.sampled_from([_python2, repr, ascii]),
+    st.sampled_from(["", "u", "ur", "x'", "\\8", "{", ",", "\\N{DIGIT ONE}", "\\x4"]),
+    st.integers(0, 99),
+)
+@settings(max_examples=300, deadline=None)
+def test_a_line_that_is_proven_is_what_python_reads(
+    value: dict[str, Any], written: Callable[[object], str], noise: str, place: int
+) -> None:
+    line = "{" + ", ".join(f"{written(key)}: {written(part)}" for key, part in value.items()) + "}"
+    line = line[:place] + noise + line[place:]
+    found = steam_reviews._proven(line.encode(errors="surrogatepass"))
+    if found is not None:
+        assert found == steam_reviews._review(literal(line))
+
+
+def test_most_lines_are_proven() -> None:
+    assert steam_reviews._proven(LINES[2].encode()) == ("ada", "10", "1970-01-02")
 
 
 def test_the_size_of_a_chunk_changes_nothing(tmp_path: Path, source: Source) -> None:
