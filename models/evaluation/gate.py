@@ -131,26 +131,33 @@ def _soundness(candidate: Evidence, policy: Policy) -> list[_Finding]:
     findings = [
         _Finding(
             candidate.coverage >= policy.min_coverage,
-            f"Its best items over all users cover {candidate.coverage:.1%} of the catalogue; "
-            f"{policy.min_coverage:.1%} is asked for.",
+            f"The best items of {candidate.name} over all users cover {candidate.coverage:.1%} "
+            f"of the catalogue; {policy.min_coverage:.1%} is asked for.",
         )
     ]
     if error is None:
-        findings.append(_Finding(False, "Its exported form has not been compared with the trained one."))
+        findings.append(
+            _Finding(
+                False, f"The exported form of {candidate.name} has not been compared with the trained one."
+            )
+        )
     else:
         findings.append(
             _Finding(
                 error <= policy.max_export_error,  # False for NaN
-                f"Its exported form differs from the trained one by {error:.1e} at most; "
+                f"The exported form of {candidate.name} differs from the trained one by {error:.1e} at most; "
                 f"{policy.max_export_error:.1e} is allowed.",
             )
         )
     if candidate.nan_users:
         findings.append(
-            _Finding(False, f"It gave no number (NaN) for {candidate.nan_users:,} of {users:,} users.")
+            _Finding(
+                False,
+                f"{candidate.name} gave no number (NaN) for {candidate.nan_users:,} of {users:,} users.",
+            )
         )
     if candidate.unknown_targets:
-        findings.append(_Finding(True, _unknown("It", candidate)))
+        findings.append(_Finding(True, _unknown(candidate.name, candidate)))
     return findings
 
 
@@ -169,13 +176,15 @@ def _against_baseline(candidate: Evidence, baseline: Evidence, policy: Policy) -
     passed = estimate.low > 0
     verb = "beats" if passed else "does not beat"
     where = "lies above 0" if passed else "does not lie above 0"
-    return _Finding(passed, f"It {verb} {baseline.name}: {_figures(estimate, policy)} {where}.", estimate)
+    return _Finding(
+        passed, f"{candidate.name} {verb} {baseline.name}: {_figures(estimate, policy)} {where}.", estimate
+    )
 
 
 def _against_champion(candidate: Evidence, champion: Evidence | None, policy: Policy) -> list[_Finding]:
     """Notes on the champion, and last the comparison with it."""
     if champion is None:
-        return [_Finding(True, "There is no champion yet, so the baselines are all it has to beat.")]
+        return [_Finding(True, "There is no champion yet, so the baselines are all there is to beat.")]
     if champion.error is not None:
         reason = f"The champion {champion.name} could not be evaluated, so it is no hurdle: {champion.error}"
         return [_Finding(True, reason)]
@@ -199,7 +208,7 @@ def _against_champion(candidate: Evidence, champion: Evidence | None, policy: Po
     verb = "is not inferior" if passed else "may be inferior"
     where = "lies above" if passed else "does not lie above"
     reason = (
-        f"It {verb} to the champion {champion.name}: {_figures(estimate, policy)} "
+        f"{candidate.name} {verb} to the champion {champion.name}: {_figures(estimate, policy)} "
         f"{where} the margin of {-estimate.margin:.4f} "
         f"({_relative(estimate.margin, estimate)} of the champion; this test detects a difference of "
         f"{estimate.detectable_difference:.4f}, {_relative(estimate.detectable_difference, estimate)})."
@@ -213,8 +222,8 @@ def _compare(candidate: Evidence, other: Evidence, policy: Policy, margin: bool 
     users, larger = len(own), max(len(candidate.users), len(other.users))
     if users < max(policy.min_users, policy.min_common * larger):
         return (
-            f"It cannot be compared with {other.name}: they share {users:,} of {larger:,} test users, and "
-            f"{policy.min_users:,} and {policy.min_common:.0%} of them are needed."
+            f"{candidate.name} cannot be compared with {other.name}: they share {users:,} of {larger:,} "
+            f"test users, and {policy.min_users:,} and {policy.min_common:.0%} of them are needed."
         )
     own_values = per_user(policy.metric, candidate.ranks[own])  # [users]
     other_values = per_user(policy.metric, other.ranks[others])

@@ -163,7 +163,7 @@ CASES = {
         CHAMPION,
         BASELINES,
         True,
-        ["It does not know the item that 3 of 2,000 users took next"],
+        ["sasrec does not know the item that 3 of 2,000 users took next"],
     ),
     "user sets that overlap": (
         evidence(),
