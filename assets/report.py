@@ -27,7 +27,7 @@ from models.networks import NETWORKS
 def report(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult[None]:
     run = read_evidence(home, curves(home), origin(home))
     page = render(run)
-    path = home.folder("reports") / f"{report_fingerprint(home)[:16]}.html"
+    path = report_path(home)
     replace_text(path, page)
     kept = _keep(home, run, path)
     if not kept:
@@ -45,13 +45,12 @@ def report(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResul
     )
 
 
-def report_fingerprint(home: Home) -> str:
-    """Names the page: of the tables that it is made from, and of what makes it."""
+def report_path(home: Home) -> Path:
+    """Where the page of the current tables is, named by them and by what makes it."""
     lake, folder = home.lake(), Path(__file__).parent / "reporting"
     looks = [(folder / name).read_text(encoding="utf-8") for name in ("page.html", "style.css")]
-    return fingerprint(
-        "report", [lake.current(table).fingerprint for table in TABLES], source_hash(folder), looks
-    )
+    tables = [lake.current(table).fingerprint for table in TABLES]
+    return home.folder("reports") / f"{fingerprint('report', tables, source_hash(folder), looks)[:16]}.html"
 
 
 def curves(home: Home) -> Mapping[str, Sequence[Mapping[str, float]]]:

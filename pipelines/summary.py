@@ -7,11 +7,14 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 
+from assets.audit import read_figures
 from assets.batch import champion_examples
 from assets.evaluation import leaderboard_rows
 from assets.gating import read_verdict
+from assets.report import report_path
 from assets.resources import Home
 from assets.sequences import split_name
+from models.evaluation.audit import follows_ids, on_ids
 from models.pointer import read_pointer
 from pipelines.resources import Settings
 
@@ -27,7 +30,7 @@ def print_summary(settings: Settings, seconds: float) -> None:
     how = f"{rows[0]['users']:,} test users, {split_name(home.lake())}, full catalogue"
     console.print(f"\n[bold]Leaderboard[/bold]  {how}\n")
     console.print(Padding(_leaderboard(rows), (0, 0, 0, 2)))
-    for note in filter(None, [_way_to_optimum(rows), _order_note(settings)]):
+    for note in filter(None, [_way_to_optimum(rows), _order_note(home)]):
         console.print(Padding(note, (1, 0, 0, 2)))
     verdict = read_verdict(home)
     head = f"promote {verdict.winner}" if verdict.promote else "the champion stays"
@@ -41,6 +44,7 @@ def print_summary(settings: Settings, seconds: float) -> None:
     pointer = read_pointer(home.pointer_file)
     if pointer is not None:
         console.print(f"[bold]Champion[/bold]  version {pointer.version}, Bento {pointer.bento}")
+    console.print(f"[bold]Report[/bold]    {escape(str(report_path(home)))}", soft_wrap=True)
     console.print(f"[bold]Took[/bold]      {seconds:.0f} s\n")
     for command, use in NEXT:
         console.print(f"  {command:<12} {use}")
@@ -53,13 +57,10 @@ NEXT = (
 )
 
 
-def _order_note(settings: Settings) -> str | None:
-    if settings.source != "steam":
-        return None
-    return (
-        "Steam libraries are not dated: their order is the order of the file, which correlates 0.70 with "
-        "the app id. A part of these figures may be no more than that ids grow."
-    )
+def _order_note(home: Home) -> str | None:
+    """A warning where the order of histories may be no more than that ids grow."""
+    figures = {figure.name: figure for figure in read_figures(home.lake())}
+    return on_ids(figures) if follows_ids(figures) else None
 
 
 def _leaderboard(rows: list[dict[str, Any]]) -> Table:

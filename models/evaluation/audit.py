@@ -22,6 +22,7 @@ USERS = 10_000  # at most; whose validation items judge the predictors
 SHUFFLES = 3
 SMOOTHING = 100.0  # of every Markov chain here, so that only the order differs
 METRIC = "ndcg@10"
+FOLLOWS = 0.3  # correlation with the id from which a reader has to be warned
 AUDIT_LABELS = {  # of the figures that are a predictor's METRIC on validation
     "markov_real_order": "Markov chain, real order",
     "markov_shuffled_order": "Markov chain, shuffled",
@@ -155,8 +156,35 @@ def sorted_within(sequences: Sequences, ids: NDArray[np.int64]) -> Sequences:
 def describe(figures: Sequence[Figure]) -> str:
     """One paragraph in plain words about how sequential the data are."""
     by_name = {figure.name: figure for figure in figures}
-    sentences = [_on_ids(by_name), _on_order(by_name), _on_sorting(by_name), _on_transitions(by_name)]
+    sentences = [on_ids(by_name), _on_order(by_name), _on_sorting(by_name), _on_transitions(by_name)]
     return " ".join(sentence for sentence in sentences if sentence)
+
+
+def follows_ids(figures: Mapping[str, Figure]) -> bool:
+    """Whether the order of a history is to a large part that of the ids."""
+    found = figures.get("id_correlation")
+    return found is not None and abs(found.value) >= FOLLOWS
+
+
+def on_ids(figures: Mapping[str, Figure]) -> str:
+    """What the correlation of order and id means, from the audit's figures by name."""
+    found = figures.get("id_correlation")
+    if found is None:
+        return "The item ids are no whole numbers, so it cannot be said whether histories follow them."
+    stated = (
+        f"Within a user, the place of an item and its id correlate {found.value:.2f} on average "
+        f"(95 % interval {found.low:.2f} to {found.high:.2f}; 0 is no relation, 1 is sorted by id)"
+    )
+    if follows_ids(figures):
+        return (
+            f"{stated}: to a large part the order of a history is the order of the ids, and not when "
+            "somebody chose what. A model can win by learning that ids grow, without learning anything "
+            "about people."
+        )
+    if abs(found.value) >= 0.1:
+        backwards = " backwards" if found.value < 0 else ""
+        return f"{stated}: the order of a history is in part the order of the ids{backwards}."
+    return f"{stated}: the order of a history is not that of the ids."
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,26 +213,6 @@ def _sample(holdout: Holdout, rng: np.random.Generator) -> Holdout:
 
 def _mean(name: str, values: NDArray[np.float64], seed: int) -> Figure:
     return Figure(name, float(values.mean()), *bootstrap_interval(values, seed=seed))
-
-
-def _on_ids(figures: Mapping[str, Figure]) -> str:
-    found = figures.get("id_correlation")
-    if found is None:
-        return "The item ids are no whole numbers, so it cannot be said whether histories follow them."
-    stated = (
-        f"Within a user, the place of an item and its id correlate {found.value:.2f} on average "
-        f"(95 % interval {found.low:.2f} to {found.high:.2f}; 0 is no relation, 1 is sorted by id)"
-    )
-    if abs(found.value) >= 0.3:
-        return (
-            f"{stated}: to a large part the order of a history is the order of the ids, and not when "
-            "somebody chose what. A model can win by learning that ids grow, without learning anything "
-            "about people."
-        )
-    if abs(found.value) >= 0.1:
-        backwards = " backwards" if found.value < 0 else ""
-        return f"{stated}: the order of a history is in part the order of the ids{backwards}."
-    return f"{stated}: the order of a history is not that of the ids."
 
 
 def _on_order(figures: Mapping[str, Figure]) -> str:
