@@ -41,7 +41,7 @@ class Cutoffs:
                 continue
             if len(values) == 2 and values[0] < values[1]:
                 return cls(*values)
-        raise SplitError(f"NEXTPLAY_CUTOFFS={text} cannot be used: {_ADVICE}.")
+        raise SplitError(f"The cut-offs '{text}' cannot be used: {_ADVICE}.")
 
 
 def _share(text: str) -> float:

@@ -72,7 +72,7 @@ class Settings(BaseSettings):
         try:
             Cutoffs.from_text(text)
         except SplitError as error:
-            raise ValueError(str(error)) from None
+            raise ValueError(str(error).rstrip(".")) from None
         return text
 
 
@@ -81,7 +81,10 @@ def read_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        mistakes = [f"NEXTPLAY_{str(e['loc'][0]).upper()}={e['input']!r}: {e['msg']}" for e in error.errors()]
+        mistakes = [
+            f"NEXTPLAY_{str(e['loc'][0]).upper()}={e['input']!r}: {e['msg'].removeprefix('Value error, ')}"
+            for e in error.errors()
+        ]
         raise SettingsError("; ".join(mistakes) + ".") from None
 
 

@@ -214,5 +214,5 @@ def test_cutoffs_are_shares_numbers_or_dates(text: str, cutoffs: tuple[float, fl
     "text", ["", "0.8", "0.9,0.8", "0.8,1.5", "0.1,0.2,0.3", "2017-01-01,9", "soon,later"]
 )
 def test_other_cutoffs_are_refused(text: str) -> None:
-    with pytest.raises(SplitError, match=r"NEXTPLAY_CUTOFFS=.* give two rising shares"):
+    with pytest.raises(SplitError, match=r"The cut-offs .* give two rising shares"):
         Cutoffs.from_text(text)

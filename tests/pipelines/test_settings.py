@@ -17,11 +17,17 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_environment_reaches_the_resources(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
         "SOURCE": "steam", "STEAM_LIBRARIES": "/a.gz", "MIN_PLAYTIME": "30", "CORE": "3", "SEED": "7",
+        "TABLE": "plays/*.csv", "TABLE_ITEMS": "items.csv", "STEAM_REVIEWS": "/r.gz", "REPEATS": "keep",
+        "SPLIT": "temporal", "CUTOFFS": "2017-01-01,2018-01-01",
         "TRAINING": '{"epochs": 3}', "MAX_AGE_DAYS": "9", "HOME": "/tmp/x",
     }.items():  # fmt: skip
         monkeypatch.setenv(f"NEXTPLAY_{name}", value)
     made = resources(read_settings())
     assert (made["source"].name, made["source"].libraries) == ("steam", "/a.gz")
+    assert (made["source"].table, made["source"].table_items) == ("plays/*.csv", "items.csv")
+    assert (made["source"].reviews, made["cleaning"].repeats) == ("/r.gz", "keep")
+    assert made["splitting"].split == "temporal"
+    assert made["splitting"].cutoffs == "2017-01-01,2018-01-01"
     assert (made["cleaning"].min_playtime, made["cleaning"].core) == (30, 3)
     assert (made["training"].seed, made["training"].changes) == (7, {"epochs": 3})
     assert made["gate_policy"].max_age_days == 9.0 and made["home"].path == "/tmp/x"
@@ -29,7 +35,15 @@ def test_environment_reaches_the_resources(monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("CORE", "0"), ("MIN_PLAYTIME", "an hour"), ("TRAINING", "epochs=3"), ("MAX_AGE_DAYS", "-1")],
+    [
+        ("CORE", "0"),
+        ("MIN_PLAYTIME", "an hour"),
+        ("TRAINING", "epochs=3"),
+        ("MAX_AGE_DAYS", "-1"),
+        ("REPEATS", "last"),
+        ("SPLIT", "random"),
+        ("CUTOFFS", "0.9,0.8"),
+    ],
 )
 def test_a_wrong_value_is_one_sentence_that_names_the_variable(
     name: str, value: str, monkeypatch: pytest.MonkeyPatch
