@@ -113,13 +113,14 @@ def _worst_slice(slices: Sequence[Compared]) -> Iterator[Check]:
         of_other = [s for s in slices if s.other.name == other and s.result.users > 1]
         if not of_other:
             continue
-        worst = min(of_other, key=lambda s: s.result.difference)
+        worse = [s for s in of_other if s.result.difference < 0 and s.corrected_p < SIGNIFICANT]
+        worst = min(worse or of_other, key=lambda s: s.result.difference)
         r = worst.result
         yield Check(
             f"Is any group worse off than with {worst.other.label}?",
-            f"The worst slice is “{worst.kind}: {worst.label}”: NDCG@10 {r.own:.4f} against {r.other:.4f}, a "
-            f"difference of {r.difference:+.4f} ({r.low:+.4f} to {r.high:+.4f}) on {r.users:,} users, "
+            f"{len(worse)} of {len(of_other)} slices are. The worst is “{worst.kind}: {worst.label}”: "
+            f"NDCG@10 {r.own:.4f} against {r.other:.4f}, a difference of {r.difference:+.4f} ({r.low:+.4f} to {r.high:+.4f}) on {r.users:,} users, "
             f"p {stated_p(worst.corrected_p)} after Holm.",
             f"no slice that is worse with p below {SIGNIFICANT} after Holm",
-            any(s.result.difference < 0 and s.corrected_p < SIGNIFICANT for s in of_other),
+            bool(worse),
         )

@@ -198,7 +198,7 @@ def difference_table(comparisons: Sequence[Compared], label: str) -> Table:
         Column("other", spare=True),
         Column("difference"),
         Column("95 % interval", spare=True),
-        Column("p, Holm"),
+        Column("p,\u00a0Holm"),
     ]
     rows = []
     for c in comparisons:

@@ -20,6 +20,8 @@ from assets.audit import sequence_audit
 from assets.evaluation import recommendation_rows
 from assets.gating import GateConfig, gate
 from assets.reporting.charts import Axis, interval
+from assets.reporting.checks import checks
+from assets.reporting.comparisons import Compared
 from assets.reporting.evidence import RunEvidence, read_evidence
 from assets.reporting.page import headline, render
 from assets.resources import Gate, Home
@@ -28,6 +30,7 @@ from models.bundle import ItemTable
 from models.data import Sequences, leave_one_out
 from models.evaluation.audit import shuffled_within
 from models.evaluation.metrics import coverage, evaluate, per_user, summary
+from models.evaluation.slices import Comparison
 from models.evaluation.stats import bootstrap_interval
 
 USERS, ITEMS = 400, 40
@@ -254,6 +257,21 @@ def test_a_slice_that_collapsed_shows(tmp_path: Path) -> None:
     users, own, other, difference, _, high, p = row.groups()
     assert int(users) > 50 and float(own) < 0.05 and float(other) > 0.1
     assert difference.startswith("−") and high.startswith("−") and p == "<0.001"
+
+
+def test_the_slice_that_is_named_is_one_that_is_surely_worse(sound_run: tuple[RunEvidence, str]) -> None:
+    other = sound_run[0].best_baseline
+    assert other is not None
+
+    def compared(label: str, difference: float, p: float) -> Compared:
+        result = Comparison(30, 0.2 + difference, 0.2, difference, difference - 0.1, difference + 0.1, p)
+        return Compared(other, "kind", label, result, p)
+
+    slices = [compared("few users", -0.15, 0.2), compared("many users", -0.1, 0.01), compared("fine", 0.1, 0)]
+    found = {check.question: check for check in checks(sound_run[0], slices)}[QUESTIONS["slice"]]
+    assert found.suspicious and "1 of 3 slices are. The worst is “kind: many users”" in found.found
+    (calm,) = [c for c in checks(sound_run[0], slices[::2]) if c.question == QUESTIONS["slice"]]
+    assert not calm.suspicious and "0 of 2 slices are. The worst is “kind: few users”" in calm.found
 
 
 def test_the_verdict_and_its_reasons_come_first(sound_run: tuple[RunEvidence, str]) -> None:
