@@ -17,7 +17,7 @@ ifneq ($(SOURCE),)
 export NEXTPLAY_SOURCE := $(SOURCE)
 endif
 
-.PHONY: help setup run test test-all lint ui serve mlflow rollback clean
+.PHONY: help setup run test test-all lint ui serve mlflow rollback bench-etl bench-gate clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -59,6 +59,13 @@ mlflow: setup ## MLflow's UI on port 5000
 
 rollback: setup ## Set the champion before this one back; a running endpoint follows
 	@$(BIN)/python -m pipelines.rollback
+
+bench-etl: setup ## From the gzipped libraries to the core, beside pandas and Polars (10 minutes)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,bench]'
+	@$(BIN)/python benchmarks/etl.py
+
+bench-gate: setup ## How often the gate is right (3 minutes)
+	@$(BIN)/python benchmarks/gate_power.py
 
 clean: ## Remove all state (var/); the installed packages stay
 	@rm -rf $(NEXTPLAY_HOME) .mypy_cache .ruff_cache .pytest_cache .hypothesis
