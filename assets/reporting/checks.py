@@ -119,7 +119,8 @@ def _worst_slice(slices: Sequence[Compared]) -> Iterator[Check]:
         yield Check(
             f"Is any group worse off than with {worst.other.label}?",
             f"{len(worse)} of {len(of_other)} slices are. The worst is “{worst.kind}: {worst.label}”: "
-            f"NDCG@10 {r.own:.4f} against {r.other:.4f}, a difference of {r.difference:+.4f} ({r.low:+.4f} to {r.high:+.4f}) on {r.users:,} users, "
+            f"NDCG@10 {r.own:.4f} against {r.other:.4f}, a difference of {r.difference:+.4f} "
+            f"({r.low:+.4f} to {r.high:+.4f}) on {r.users:,} users, "
             f"p {stated_p(worst.corrected_p)} after Holm.",
             f"no slice that is worse with p below {SIGNIFICANT} after Holm",
             bool(worse),

@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from assets.reporting.charts import Axis, curve, interval, scale
-from assets.reporting.checks import checks
+from assets.reporting.checks import Check, checks
 from assets.reporting.comparisons import EVERYBODY, Compared, by_slice, paired, stated_p
 from assets.reporting.evidence import Model, RunEvidence
 from models.bundle import PADDING
@@ -82,13 +82,14 @@ def render(run: RunEvidence) -> str:
     candidate = run.submitted
     comparisons = paired(run, candidate) if candidate else []
     slices = by_slice(run, candidate) if candidate else []
+    made = checks(run, slices)
     return environment.get_template("page.html").render(
         style=Markup((FOLDER / "style.css").read_text(encoding="utf-8")),
         verdict=run.verdict,
         headline=headline(run),
         lead=lead(run),
-        key_figures=key_figures(run, comparisons),
-        checks=checks(run, slices),
+        key_figures=key_figures(run, comparisons, made),
+        checks=made,
         leaderboard=leaderboard(run),
         n_users=len(run.users),
         candidate=candidate,
@@ -137,7 +138,9 @@ def lead(run: RunEvidence) -> str:
     return " ".join(sentences)
 
 
-def key_figures(run: RunEvidence, comparisons: Sequence[Compared]) -> list[tuple[str, str, str]]:
+def key_figures(
+    run: RunEvidence, comparisons: Sequence[Compared], made: Sequence[Check]
+) -> list[tuple[str, str, str]]:
     """The few figures that the decision rests on: name, value, what it is compared with."""
     candidate = run.submitted
     if candidate is None:
@@ -147,7 +150,7 @@ def key_figures(run: RunEvidence, comparisons: Sequence[Compared]) -> list[tuple
         (
             f"NDCG@10 of {candidate.name}",
             f"{row['ndcg_at_10']:.4f}",
-            f"{row['ndcg_at_10_low']:.4f} to {row['ndcg_at_10_high']:.4f}, {len(run.users):,} test users",
+            f"{row['ndcg_at_10_low']:.4f} to {row['ndcg_at_10_high']:.4f}",
         )
     ]
     for compared in comparisons:
@@ -158,13 +161,11 @@ def key_figures(run: RunEvidence, comparisons: Sequence[Compared]) -> list[tuple
                 (
                     f"less {compared.other.label}{what}",
                     _signed(r.difference),
-                    f"{_signed(r.low)} to {_signed(r.high)}, against {r.other:.4f}",
+                    f"{_signed(r.low)} to {_signed(r.high)}",
                 )
             )
-    figures.append(
-        ("coverage", f"{row['coverage_at_10']:.1%}", "of the catalogue stand in any user's top 10")
-    )
-    return figures
+    look = sum(check.suspicious for check in made)
+    return [*figures, ("checks for faults", f"{look} of {len(made)}", "ask for a look, see below")]
 
 
 def leaderboard(run: RunEvidence) -> Table:
