@@ -15,7 +15,7 @@ from assets.io.sample import OptimumScorer
 from assets.io.sql import query
 from assets.plots import leaderboard_plot
 from assets.resources import Home, Source
-from assets.sequences import load_items, load_sequences, load_split
+from assets.sequences import load_items, load_sequences, load_split, split_name
 from models.baselines import BASELINES
 from models.bundle import PADDING, BundleError, ItemTable, bundle_hash, read_items, read_manifest
 from models.data import Holdout
@@ -70,12 +70,22 @@ def entrants(home: Home, source: Source, items: ItemTable) -> Iterator[Entrant]:
     try:
         pointer = read_pointer(home.pointer_file)
         if pointer is not None:
-            yield open_bundle(pointer.folder(home.pointer_file), "champion", "champion", items)
+            folder = pointer.folder(home.pointer_file)
+            _warn_of_another_split(read_manifest(folder).split, split_name(home.lake()))
+            yield open_bundle(folder, "champion", "champion", items)
     except BundleError as error:
         dg.get_dagster_logger().warning("The champion cannot be evaluated: %s", error)
     if source.name in ("sample", "sample-dated"):
         scorer = OptimumScorer(source.sample_size, source.seed, items)
         yield Entrant("optimum", "optimum", "known process", scorer, "", validation_ndcg=float("nan"))
+
+
+def _warn_of_another_split(champions: str, tonights: str) -> None:
+    if champions != tonights:
+        dg.get_dagster_logger().warning(
+            "The champion was trained on the split %s, and tonight's is %s: it may have learned from what it is "
+            "tested on, so the comparison favours it.", champions, tonights,
+        )  # fmt: skip
 
 
 @dg.multi_asset(

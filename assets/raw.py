@@ -27,6 +27,7 @@ from assets.resources import Home, Source
 
 CODE_VERSION = "1"
 DOWNLOAD = DEFAULT_SETTINGS
+SHOWN = 20  # files in the metadata
 
 _SCHEMA = pa.schema(
     [
@@ -158,16 +159,18 @@ def _verdict(faults: Sequence[str]) -> dg.AssetCheckResult:
 
 def _preview(files: Sequence[RawFile]) -> str:
     rows = ["| role | size | how | SHA-256 | address |", "|:--|--:|:--|:--|:--|"]
-    for file in files:
+    for file in files[:SHOWN]:
         rows.append(
             f"| {file.role} | {_size(file.bytes)} | {file.how} | `{file.sha256[:16]}…` | {file.address} |"
         )
+    if len(files) > SHOWN:
+        rows.append(f"\n… and {len(files) - SHOWN:,} more")
     return "\n".join(rows)
 
 
 def _details(files: Sequence[RawFile]) -> dict[str, Any]:
     details: dict[str, Any] = {}
-    for file in files:
+    for file in files[:SHOWN]:
         details[f"{file.role} path"] = dg.MetadataValue.path(str(file.path))
         details[f"{file.role} address"] = file.address
         details[f"{file.role} SHA-256"] = file.sha256
