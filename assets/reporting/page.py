@@ -134,7 +134,7 @@ def lead(run: RunEvidence) -> str:
     elif run.champion:
         sentences.append(f"It replaces {run.champion.row['architecture']}.")
     else:
-        sentences.append("It is the first champion.")
+        sentences.append("It becomes champion.")
     return " ".join(sentences)
 
 

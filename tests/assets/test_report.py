@@ -6,7 +6,7 @@ right or wrong, and the real gate, audit and report.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from models.baselines import Markov, Popularity
 from models.bundle import ItemTable
 from models.data import Sequences, leave_one_out
 from models.evaluation.audit import shuffled_within
+from models.evaluation.evidence import Override, Verdict
 from models.evaluation.metrics import coverage, evaluate, per_user, summary
 from models.evaluation.slices import Comparison
 from models.evaluation.stats import bootstrap_interval
@@ -330,6 +331,26 @@ def test_a_champion_is_compared_and_drawn(tmp_path: Path) -> None:
     assert "sasrec against champion (champion)" in text and "sasrec against markov, the best baseline" in text
     assert 'class="mark champion"' in page
     assert "less champion (champion)" in text
+
+
+def test_an_override_stands_beside_the_verdict(sound_run: tuple[RunEvidence, str]) -> None:
+    verdict = replace(sound_run[0].verdict, override=Override("the <new> season starts", "Ada"))
+    page = render(replace(sound_run[0], verdict=verdict))
+    assert "Overridden by Ada: the <new> season starts" in text_of(page)
+
+
+def test_a_refusal_says_who_stays(sound_run: tuple[RunEvidence, str]) -> None:
+    refused = replace(sound_run[0].verdict, promote=False, winner="markov", reasons=["It is worse."])
+    text = text_of(render(replace(sound_run[0], verdict=refused)))
+    assert "Do not promote sasrec" in text and "markov stays champion." in text and "It is worse." in text
+
+
+def test_without_a_candidate_the_page_still_says_so(sound_run: tuple[RunEvidence, str]) -> None:
+    baselines = sound_run[0].with_role("baseline")
+    verdict = Verdict(False, None, ["No candidate was submitted."])
+    text = text_of(render(replace(sound_run[0], models=baselines, verdict=verdict)))
+    assert "Do not promote There is no champion." in text and "No candidate was submitted." in text
+    assert "popularity baseline" in text
 
 
 def test_an_axis_spans_all_values_with_round_ticks() -> None:
