@@ -83,9 +83,11 @@ def entrants(home: Home, source: Source, items: ItemTable) -> Iterator[Entrant]:
 def _warn_of_another_split(champions: str, tonights: str) -> None:
     if champions != tonights:
         dg.get_dagster_logger().warning(
-            "The champion was trained on the split %s, and tonight's is %s: it may have learned from what it is "
-            "tested on, so the comparison favours it.", champions, tonights,
-        )  # fmt: skip
+            "The champion was trained on the split %s, and tonight's is %s: it may have learned from what it "
+            "is tested on, so the comparison favours it.",
+            champions,
+            tonights,
+        )
 
 
 @dg.multi_asset(
