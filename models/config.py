@@ -20,7 +20,7 @@ class NetworkConfig:
     width: int = 64  # of an item embedding and of a state
     layers: int = 2  # GRU layers or attention blocks
     heads: int = 2  # attention heads; a GRU ignores them
-    dropout: float = 0.1  # share of values set to 0
+    dropout: float = 0.2  # share of values set to 0
     max_length: int = 64  # newest items of a history that the network looks at
 
     def __post_init__(self) -> None:
@@ -38,12 +38,12 @@ class TrainConfig:
     """How a network is trained; `network` is its shape."""
 
     network: NetworkConfig = field(default_factory=NetworkConfig)
-    epochs: int = 60  # at most
+    epochs: int = 16  # at most
     patience: int = 5  # epochs without a better validation NDCG@10 before training stops
     batch_positions: int = 1024  # positions a step
     learning_rate: float = 1e-3  # highest, of matrices
     embedding_learning_rate: float = 1e-2  # highest, of embeddings, biases and norms: each is seldom moved
-    schedule: str = "constant"  # what follows the warm-up; "cosine" falls to 0 at the last epoch
+    schedule: str = "cosine"  # after the warm-up: "cosine" falls to 0 at the last epoch, or "constant"
     warmup_steps: int = 50
     weight_decay: float = 0.01  # of matrices
     max_gradient_norm: float = 1.0
@@ -112,5 +112,10 @@ def _check_types(config: Any) -> None:
 
 
 def defaults_for(n_users: int, n_items: int, n_interactions: int) -> TrainConfig:
-    """Settings that follow from the size of the data."""
-    return TrainConfig()
+    """Settings that follow from the size of the data.
+
+    A step takes about a hundredth of an epoch, within bounds: small data need steps, large data need speed.
+    Tuned on part of Steam (105,000 plays of 1,749 games) and checked on the sample and on Amazon's games.
+    """
+    batch = 2 ** round(math.log2(max(1, n_interactions) / 100))
+    return TrainConfig(batch_positions=min(max(batch, 128), 2048))

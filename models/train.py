@@ -1,5 +1,6 @@
 """Training of one network: epochs, early stopping on validation NDCG@10, the best weights at the end."""
 
+import hashlib
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +19,7 @@ from tqdm import tqdm
 from models.bundle import PADDING
 from models.checkpoint import Checkpoint, CheckpointFolder
 from models.config import TrainConfig
-from models.data import Holdout, Sequences, Split, Windows, gather, plan_epoch
+from models.data import Holdout, Split, Windows, gather, plan_epoch
 from models.evaluation.metrics import rank_targets, summary
 from models.losses import build_loss
 from models.networks import NETWORKS
@@ -245,13 +246,14 @@ def _copy(network: nn.Module) -> dict[str, Tensor]:
 
 def _identity(name: str, split: Split, config: TrainConfig) -> dict[str, object]:
     """What a checkpoint must share with a training that goes on from it."""
-    parts: list[Sequences] = [split.train, split.validation.histories]
+    targets = split.validation.targets.tobytes()
     return {
         "network": name,
         "config": config.to_dict(),
         "threads": config.threads or os.cpu_count(),
         "torch": torch.__version__,
-        "data": [part.fingerprint() for part in parts],
+        "data": [part.fingerprint() for part in (split.train, split.validation.histories)],
+        "targets": hashlib.sha256(targets).hexdigest(),
     }
 
 

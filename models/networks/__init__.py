@@ -36,7 +36,7 @@ def _sasrec(config: NetworkConfig, n_items: int) -> "SequenceNetwork":
 
 
 NETWORKS: dict[str, Architecture] = {
-    "gru4rec": Architecture(_gru4rec, {"layers": 1}),
+    "gru4rec": Architecture(_gru4rec, {"layers": 1, "width": 96}),
     "sasrec": Architecture(_sasrec),
 }
 

@@ -136,22 +136,28 @@ SUBPROCESS = """
 import sys
 sys.path.insert(0, {tests!r})
 from pathlib import Path
-from test_export import export, toy_training
-export(Path({folder!r}), toy_training({name!r}))
+from test_export import NETWORKS, export, toy_training
+for name in NETWORKS:
+    export(Path({folder!r}) / name, toy_training(name))
 """
 
 
-def test_another_process_and_folder_give_the_same_bytes(exported: Exported, tmp_path: Path) -> None:
-    trained, folder = exported
-    script = SUBPROCESS.format(
-        tests=str(Path(__file__).parent), folder=str(tmp_path / "other"), name=trained.name
-    )
+@pytest.fixture(scope="module")
+def exported_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Bundles of all networks, made by another process in another folder."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    script = SUBPROCESS.format(tests=str(Path(__file__).parent), folder=str(folder))
     done = subprocess.run(
-        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False
+        [sys.executable, "-c", script], cwd=folder, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout + done.stderr == "", "the exporter chatters"
-    assert bundle_hash(tmp_path / "other") == bundle_hash(folder)
+    return folder
+
+
+def test_another_process_and_folder_give_the_same_bytes(exported: Exported, exported_elsewhere: Path) -> None:
+    trained, folder = exported
+    assert bundle_hash(exported_elsewhere / trained.name) == bundle_hash(folder)
 
 
 def test_an_item_table_of_another_size_is_refused(exported: Exported, tmp_path: Path) -> None:
