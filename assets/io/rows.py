@@ -176,30 +176,48 @@ def _is_parquet(path: Path) -> bool:
 
 
 def _parquet_columns(path: Path, required: Sequence[str]) -> list[str]:
+    with _whole(path):
+        schema = pq.read_schema(path)
+    columns: list[str] = schema.names
+    if not set(required) <= set(columns):
+        raise ColumnError(_lacks(columns, required))
+    for name in required:
+        if pa.types.is_nested(schema.field(name).type):
+            raise ColumnError(
+                f"has a column '{name}' of type {schema.field(name).type}, not of single values"
+            )
+    return columns
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[None]:
+    """Turns what Arrow says of a file that is not whole into a DamagedFileError."""
     try:
-        columns: list[str] = pq.read_schema(path).names
+        yield
     except (pa.ArrowInvalid, OSError):
         raise DamagedFileError(
             f"{path} is damaged: it is no whole Parquet file; give a whole copy."
         ) from None
-    if not set(required) <= set(columns):
-        raise ColumnError(_lacks(columns, required))
-    return columns
 
 
 def _read_parquet(path: Path, required: Sequence[str], optional: Sequence[str]) -> Iterator[pa.Table]:
     wanted, there = [*required, *optional], _parquet_columns(path, required)
     line = 1
-    with pq.ParquetFile(path) as file:
+    with _whole(path), pq.ParquetFile(path) as file:
         for batch in file.iter_batches(ROWS_AT_ONCE, columns=[name for name in wanted if name in there]):
-            n = len(batch)
-            values = [_as_text(batch[name]) if name in there else pa.nulls(n, pa.string()) for name in wanted]
-            shown = pc.binary_join_element_wise(*values, ",", null_handling="replace", null_replacement="")
-            lines = pa.array(range(line, line + n), pa.int32())
-            text = pc.utf8_slice_codeunits(shown, 0, TEXT_KEPT)
-            arrays = [lines, pa.nulls(n, pa.string()), text, *values]
-            yield pa.Table.from_arrays(arrays, schema=batch_schema(wanted))
-            line += n
+            yield _texts(batch, wanted, line)
+            line += len(batch)
+
+
+def _texts(batch: pa.RecordBatch, wanted: Sequence[str], line: int) -> pa.Table:
+    """A batch as `read_rows` gives it; its first row is row `line` of the file."""
+    n, there = len(batch), batch.schema.names
+    values = [_as_text(batch[name]) if name in there else pa.nulls(n, pa.string()) for name in wanted]
+    shown = pc.binary_join_element_wise(*values, ",", null_handling="replace", null_replacement="")
+    lines = pa.array(range(line, line + n), pa.int32())
+    text = pc.utf8_slice_codeunits(shown, 0, TEXT_KEPT)
+    arrays = [lines, pa.nulls(n, pa.string()), text, *values]
+    return pa.Table.from_arrays(arrays, schema=batch_schema(wanted))
 
 
 def _as_text(values: pa.Array) -> pa.Array:

@@ -15,10 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from assets import interactions, raw
+from assets.io.gunzip import DamagedFileError
 from assets.io.lake import Lake
 from assets.io.play_tables import write_play_tables
 from assets.io.raw_file import Request, SourceError
-from assets.io.rows import ColumnError, read_rows
+from assets.io.rows import ColumnError, check_columns, read_rows
 from assets.io.sources import resolve
 from assets.io.table_source import TABLE_COLUMNS
 from assets.resources import Cleaning, Home, Source
@@ -135,6 +136,24 @@ def test_a_missing_column_is_told_with_those_that_are_there(tmp_path: Path) -> N
     with pytest.raises(ColumnError) as caught:
         list(read_rows(tmp_path / "x", TABLE_COLUMNS))
     assert str(caught.value) == "has no column 'user_id' and 'timestamp'; its columns are user, item_id, time"
+
+
+def test_a_file_that_is_cut_off_is_told_as_damaged(tmp_path: Path) -> None:
+    text = HEADER + "".join(f"{n * 7919 % 10007},{n},{n}\n" for n in range(5000))
+    (tmp_path / "csv").write_bytes(gzip.compress(text.encode())[:-2000])
+    pq.write_table(pa.table({name: [str(n) for n in range(5000)] for name in TABLE_COLUMNS}), tmp_path / "p")
+    content = bytearray((tmp_path / "p").read_bytes())
+    content[100:5000] = bytes(4900)  # the end, which lists the columns, is whole
+    (tmp_path / "p").write_bytes(content)
+    for name in ("csv", "p"):
+        with pytest.raises(DamagedFileError, match="is damaged"):
+            list(read_rows(tmp_path / name, TABLE_COLUMNS))
+
+
+def test_a_column_of_lists_is_refused(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"user_id": [[1]], "item_id": ["a"], "timestamp": [1]}), tmp_path / "p")
+    with pytest.raises(ColumnError, match="has a column 'user_id' of type list"):
+        check_columns(tmp_path / "p", TABLE_COLUMNS)
 
 
 # --- timestamps
