@@ -34,7 +34,7 @@ $(DAGSTER_HOME)/dagster.yaml: dagster.yaml
 
 setup: .venv/installed $(DAGSTER_HOME)/dagster.yaml ## Make .venv and the state folder
 
-run: setup ## Run the whole pipeline (SOURCE=sample or steam)
+run: setup ## Run the whole pipeline (SOURCE=sample, steam, table, ...: see docs/data.md)
 	@$(BIN)/python -m pipelines.run
 
 test: setup lint ## Lint, type-check and test
