@@ -28,9 +28,9 @@ class SequenceNetwork(nn.Module):
     def embed(self, history: Tensor) -> Tensor:
         """Items plus positions, [batch, length, width].
 
-        Positions count back from the newest item, which always has the last one. So no history meets a
-        position that training has not seen, however long it is, and the network knows which targets lie near
-        a user's end, as all do that it is asked for.
+        Positions count back from the newest item, which always has the last one. So a history longer than
+        those of training has unseen positions at its oldest items alone, and the network knows which targets
+        lie near a user's end, as all do that it is asked for.
         """
         newest = self.config.max_length - 1
         length = (history != PADDING).sum(dim=1, keepdim=True)  # [batch, 1]
