@@ -28,7 +28,7 @@ from assets.plots import BLUE, figure, markdown_image
 from assets.raw import current_raw_files
 from assets.resources import Cleaning, Home
 
-CODE_VERSION = "2"
+CODE_VERSION = "3"
 CLEAN_TABLES = {
     "interactions": "One row a user and game, in the order of time or, where there is none, of the library.",
     "quarantine": "What was left out of the raw files, with its reason.",

@@ -18,6 +18,7 @@ from assets import (
 from pipelines.console import console_logger
 from pipelines.jobs import everything, nightly
 from pipelines.resources import Settings, read_settings, resources
+from pipelines.sensors import failure_alert
 
 MODULES = [
     raw,
@@ -41,6 +42,7 @@ def define(settings: Settings) -> dg.Definitions:
         asset_checks=dg.load_asset_checks_from_modules(MODULES),
         jobs=[everything],
         schedules=[nightly(settings)],
+        sensors=[failure_alert(settings.webhook())],
         resources=resources(settings),
         # One process a run: three trivial assets took 6 s in one process and 30 s in many.
         executor=dg.in_process_executor,

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import dagster as dg
-from pydantic import Field, Json, ValidationError, field_validator
+from pydantic import Field, Json, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from assets.resources import Cleaning, Gate, Home, Source, Splitting, Training
@@ -65,6 +65,11 @@ class Settings(BaseSettings):
     )
     nightly: str = Field(default="30 2 * * *", description="cron of the nightly run")
     timezone: str = Field(default="UTC", description="of the nightly run")
+    alert_webhook: SecretStr | None = Field(default=None, description="is told of every failed run")
+
+    def webhook(self) -> str | None:
+        """The address that alerts go to, if any; a secret."""
+        return self.alert_webhook.get_secret_value() if self.alert_webhook else None
 
     @field_validator("cutoffs")
     @classmethod

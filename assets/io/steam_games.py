@@ -1,5 +1,6 @@
 """Reads the Steam catalogue: a gzip file of lines, each a Python 2 literal of a game with optional keys."""
 
+import html
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,6 +48,12 @@ def read_games(path: Path) -> Catalogue:
     return catalogue
 
 
+def _title(value: object) -> str | None:
+    """A title as people read it: the store's pages were scraped with some of their HTML escapes."""
+    text = _text(value)
+    return html.unescape(text) if text else text
+
+
 def _game(value: object) -> CatalogueGame:
     if not isinstance(value, dict):
         raise RefusedError("not a game")
@@ -55,7 +62,7 @@ def _game(value: object) -> CatalogueGame:
         raise RefusedError("a game without an id")
     return CatalogueGame(
         item_id=item_id,
-        title=_text(value.get("title")) or _text(value.get("app_name")),
+        title=_title(value.get("title")) or _title(value.get("app_name")),
         genres=_texts(value.get("genres")),
         tags=_texts(value.get("tags")),
         price=_price(value.get("price")),

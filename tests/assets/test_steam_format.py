@@ -349,12 +349,12 @@ def test_a_game_has_typed_columns(tmp_path: Path) -> None:
         tmp_path,
         "{u'id': u'10', u'app_name': u'A', u'title': u'It\\'s \\xe9', u'genres': [u'Indie'], "
         "u'tags': [u'x', 7], u'price': 4.99, u'release_date': u'2018-01-04', u'early_access': True}",
-        "{u'id': u'20', u'app_name': u'Only this', u'early_access': False}",
+        "{u'id': u'20', u'app_name': u'Only &amp; this', u'early_access': False}",
     )
     first, second = catalogue.games.values()
     assert (first.title, first.genres, first.tags) == ("It's é", ["Indie"], ["x"])
     assert (first.price, first.release_date, first.early_access) == (4.99, "2018-01-04", True)
-    assert (second.title, second.genres, second.tags, second.price) == ("Only this", [], [], None)
+    assert (second.title, second.genres, second.tags, second.price) == ("Only & this", [], [], None)
     assert (second.release_date, second.early_access) == (None, False)
 
 
