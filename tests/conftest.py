@@ -1,6 +1,8 @@
 """One finished run of the whole pipeline at the `tiny` size, made once and read by many tests."""
 
+import os
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +15,8 @@ from pipelines.definitions import define
 from pipelines.resources import Settings, resources
 
 TINY = {"source": "sample", "sample_size": "tiny", "training": '{"epochs": 4}', "progress": False}
+
+EXIT_STATUS = pytest.StashKey[int]()
 
 
 @dataclass(frozen=True)
@@ -51,3 +55,16 @@ def copied_run(tiny_run: FinishedRun, tmp_path: Path) -> Callable[[], Home]:
         return Home(path=str(tmp_path / "home"))
 
     return copy
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    session.config.stash[EXIT_STATUS] = int(exitstatus)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leave without tearing the interpreter down: DuckDB would list every object that ibis still holds."""
+    if EXIT_STATUS in config.stash:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(config.stash[EXIT_STATUS])

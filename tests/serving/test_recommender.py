@@ -98,7 +98,7 @@ def test_a_popularity_bundle_answers_also_an_empty_history(tmp_path: Path) -> No
     manifest = Manifest("popularity", 3, 0, items.vocabulary_hash(), "d", "c", "sample", "leave-one-out")
     write_bundle(tmp_path, manifest, items, [])
     played = np.repeat([1, 2, 3], [5, 9, 9])
-    Popularity().fit(Sequences.from_lists([played], n_items=3)).save(tmp_path)
+    Popularity.fit(Sequences.from_lists([played], n_items=3)).save(tmp_path)
     found = Recommender(tmp_path).recommend(["20"], k=5)
     assert [item.item_id for item in found.items] == ["30", "10"]
 
