@@ -108,9 +108,7 @@ def _warn_of_another_split(champions: str, tonights: str) -> None:
         ),
     ]
 )
-def leaderboard(
-    context: dg.AssetExecutionContext, home: Home, source: Source
-) -> Iterator[dg.MaterializeResult[None]]:
+def leaderboard(home: Home, source: Source) -> Iterator[dg.MaterializeResult[None]]:
     lake, items = home.lake(), load_items(home.lake())
     _, user_ids = load_sequences(lake)
     split = load_split(lake)

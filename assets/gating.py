@@ -53,7 +53,7 @@ def gate(
         override = Override(config.override_reason, config.override_by)
         context.log.warning("Gate overridden by %s: %s", override.by, override.reason)
     verdict = choose(by_role["candidate"], champion, by_role["baseline"], policy, override)
-    _publish(home.lake(), verdict, champion.age_days if champion else None)
+    _publish(home.lake(), verdict)
     return dg.MaterializeResult(
         metadata={
             "verdict": dg.MetadataValue.md(verdict_markdown(verdict)),
@@ -117,7 +117,7 @@ def _champion_age(home: Home) -> float | None:
     return None if pointer is None else (time.time() - pointer.promoted_at) / SECONDS_A_DAY
 
 
-def _publish(lake: Lake, verdict: Verdict, age_days: float | None) -> None:
+def _publish(lake: Lake, verdict: Verdict) -> None:
     row = {
         "promote": verdict.promote,
         "winner": verdict.winner,

@@ -48,7 +48,7 @@ class AnsweredBento:
     deps=["gate"],
     description="The winner as a Bento: built, started in a process of its own, and queried.",
 )
-def bento(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult[None]:
+def bento(home: Home) -> dg.MaterializeResult[None]:
     verdict = read_verdict(home)
     if not verdict.promote or verdict.winner is None:
         return dg.MaterializeResult(metadata={"packaged": "nothing: the gate promoted no model"})

@@ -38,7 +38,7 @@ def data_fingerprint(lake: Lake) -> str:
     deps=["sequences", "items"],
     description="Popularity and a Markov chain with back-off: what every candidate has to beat.",
 )
-def baselines(context: dg.AssetExecutionContext, home: Home, source: Source) -> dg.MaterializeResult[None]:
+def baselines(home: Home, source: Source) -> dg.MaterializeResult[None]:
     lake, store, tracking = home.lake(), home.bundles(), home.tracking()
     split, items, data = load_split(lake), load_items(lake), data_fingerprint(lake)
     metadata: dict[str, Any] = {}
@@ -70,9 +70,7 @@ def candidate_asset(architecture: str) -> dg.AssetsDefinition:
         deps=["sequences", "items"],
         description=(NETWORKS[architecture].build.__doc__ or "").splitlines()[0],
     )
-    def candidate(
-        context: dg.AssetExecutionContext, home: Home, source: Source, training: Training
-    ) -> dg.MaterializeResult[None]:
+    def candidate(home: Home, source: Source, training: Training) -> dg.MaterializeResult[None]:
         lake, store, tracking = home.lake(), home.bundles(), home.tracking()
         started = time.monotonic()
         split, data = load_split(lake), data_fingerprint(lake)
