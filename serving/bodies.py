@@ -1,0 +1,62 @@
+"""Reading the body of a request, with a limit, and answering what is wrong in one sentence."""
+
+from typing import TypeVar
+
+from fastapi import HTTPException, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ValidationError
+from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.requests import ClientDisconnect
+
+from serving.schemas import Problem, refusal
+
+MAX_BODY = 1_000_000  # bytes
+PROBLEMS: dict[int | str, dict[str, object]] = {
+    400: {"model": Problem, "description": "The body is not JSON."},
+    413: {"model": Problem, "description": f"The body is larger than {MAX_BODY:,} bytes."},
+    422: {"model": Problem, "description": "A field is wrong."},
+    503: {"model": Problem, "description": "No model is loaded yet."},
+}
+
+Body = TypeVar("Body", bound=BaseModel)
+
+
+def describe_body(schema: type[BaseModel]) -> dict[str, object]:
+    """The part of the OpenAPI description of a route that reads its body by `read_body`."""
+    content = {"application/json": {"schema": schema.model_json_schema()}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+async def read_body(request: Request, schema: type[Body]) -> Body:
+    """The parsed body; raises HTTPException with status 400, 413 or 422."""
+    try:
+        return schema.model_validate_json(await _content(request))
+    except ValidationError as error:
+        raise HTTPException(*refusal(error)) from None
+
+
+async def _content(request: Request) -> bytes:
+    """The whole body; one that is too large is read to its end but not kept, so that the client hears why."""
+    body = bytearray()
+    size = 0
+    try:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size <= MAX_BODY:
+                body += chunk
+    except ClientDisconnect:
+        raise HTTPException(400, "The connection closed before the body was complete.") from None
+    if size > MAX_BODY:
+        raise HTTPException(413, f"The body has {size:,} bytes: at most {MAX_BODY:,} are read.")
+    return bytes(body)
+
+
+async def answer_problem(request: Request, error: Exception) -> JSONResponse:
+    """The exception handler of the app: every problem is `{"detail": one sentence}`."""
+    assert isinstance(error, StarletteHTTPException)
+    detail, path = error.detail, request.scope["path"]
+    if error.status_code == 404:
+        detail = f"There is nothing at {path}: /docs lists what there is."
+    if error.status_code == 405:
+        detail = f"{request.method} is not allowed at {path}: /docs lists what is."
+    return JSONResponse({"detail": detail}, error.status_code, error.headers)

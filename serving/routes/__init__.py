@@ -1,0 +1,1 @@
+"""The routes, one file a subject, each a function `router(context) -> APIRouter`."""
