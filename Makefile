@@ -50,7 +50,8 @@ ui: setup ## Dagster's UI and daemon, with the nightly schedule, on port 3001
 	@$(BIN)/dagster dev -w workspace.yaml -h $(HOST) -p 3001
 
 serve: setup ## The champion's endpoint on port 3000
-	@NEXTPLAY_POINTER=$(NEXTPLAY_HOME)/champion/pointer.json $(BIN)/bentoml serve serving.service:Nextplay --host $(HOST) --port 3000
+	@NEXTPLAY_POINTER=$(NEXTPLAY_HOME)/champion/pointer.json NEXTPLAY_EVENTS=$(NEXTPLAY_HOME)/events/events.db \
+	  $(BIN)/bentoml serve serving.service:Nextplay --host $(HOST) --port 3000
 
 mlflow: setup ## MLflow's UI on port 5000
 	@mkdir -p $(NEXTPLAY_HOME)/mlflow

@@ -144,7 +144,7 @@ class EventStore:
     """
 
     def __init__(self, file: Path) -> None:
-        self._file = file
+        self.file = file
         self._local = threading.local()
         self._opened: list[sqlite3.Connection] = []
         try:
@@ -223,7 +223,7 @@ class EventStore:
         """This thread's connection."""
         found: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if found is None:
-            found = self._local.connection = _connect(self._file)
+            found = self._local.connection = _connect(self.file)
             self._opened.append(found)
         return found
 

@@ -7,27 +7,38 @@ from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
+from models.events import EventStore, EventStoreError
+from models.user_state import SNAPSHOT_FILE
 from serving import telemetry
 from serving.bodies import answer_problem
 from serving.context import Context
+from serving.recorder import Recorder
 from serving.reload import Follower
-from serving.routes import operations, recommend
+from serving.routes import events, operations, recommend
 from serving.settings import Settings
+from serving.users import Users
 
-ROUTERS = (recommend.router, operations.router)
+ROUTERS = (recommend.router, events.router, operations.router)
 
 
 def create_app(settings: Settings) -> FastAPI:
     """The app; its model is loaded in the background once the app has started."""
     follower = Follower(settings.pointer, settings.poll_seconds, settings.scorer_threads)
-    context = Context(settings, follower)
+    store = _open_store(settings)
+    recorder = Recorder(store) if store else None
+    users = Users(store, settings.pointer.with_name(SNAPSHOT_FILE))
+    context = Context(settings, follower, users, recorder)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         telemetry.configure_logging()
         follower.start()
+        if recorder:
+            recorder.start()
         yield
         await run_in_threadpool(follower.stop)
+        if recorder:
+            await run_in_threadpool(recorder.stop)
 
     app = FastAPI(
         title="Nextplay",
@@ -41,3 +52,11 @@ def create_app(settings: Settings) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router(context))
     return app
+
+
+def _open_store(settings: Settings) -> EventStore | None:
+    """The event store, if one is set; where it cannot be opened, one sentence ends the process."""
+    try:
+        return EventStore(settings.events) if settings.events else None
+    except EventStoreError as error:
+        raise SystemExit(f"NEXTPLAY_EVENTS: {error}") from None

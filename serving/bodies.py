@@ -1,5 +1,6 @@
 """Reading the body of a request, with a limit, and answering what is wrong in one sentence."""
 
+from collections.abc import Callable
 from typing import TypeVar
 
 from fastapi import HTTPException, Request
@@ -27,12 +28,16 @@ def describe_body(schema: type[BaseModel]) -> dict[str, object]:
     return {"requestBody": {"required": True, "content": content}}
 
 
-async def read_body(request: Request, schema: type[Body]) -> Body:
-    """The parsed body; raises HTTPException with status 400, 413 or 422."""
+async def read_body(
+    request: Request,
+    schema: type[Body],
+    refuse: Callable[[ValidationError], tuple[int, str]] = refusal,
+) -> Body:
+    """The parsed body; raises HTTPException with status 400, 413 or 422, and the sentence of `refuse`."""
     try:
         return schema.model_validate_json(await _content(request))
     except ValidationError as error:
-        raise HTTPException(*refusal(error)) from None
+        raise HTTPException(*refuse(error)) from None
 
 
 async def _content(request: Request) -> bytes:
@@ -55,7 +60,7 @@ async def answer_problem(request: Request, error: Exception) -> JSONResponse:
     """The exception handler of the app: every problem is `{"detail": one sentence}`."""
     assert isinstance(error, StarletteHTTPException)
     detail, path = error.detail, request.scope["path"]
-    if error.status_code == 404:
+    if error.status_code == 404 and detail == "Not Found":  # no route said it
         detail = f"There is nothing at {path}: /docs lists what there is."
     if error.status_code == 405:
         detail = f"{request.method} is not allowed at {path}: /docs lists what is."

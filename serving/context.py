@@ -1,37 +1,33 @@
 """What the routes share: made once by `create_app`, handed to every router."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass
 
 from fastapi import HTTPException
 
+from models.events import now_ms
+from serving.recommender import Scored
+from serving.recorder import Recorder, Shown
 from serving.reload import Follower, ServedModel
 from serving.settings import Settings
-
-
-class UserState(Protocol):
-    """What is known of users beside what a request says."""
-
-    def history(self, user_id: str) -> Sequence[str]:
-        """Ids of what the user played, oldest first; empty for a user that nobody has heard of."""
-        ...
-
-
-class NoUsers:
-    """Where no user state is kept, every user is unknown."""
-
-    def history(self, user_id: str) -> Sequence[str]:
-        return ()
+from serving.users import Users
 
 
 @dataclass(frozen=True)
 class Context:
-    """Settings, the model in service, and the users."""
+    """Settings, the model in service, the users, and what records events; None where no store is set."""
 
     settings: Settings
     follower: Follower
-    users: UserState = field(default_factory=NoUsers)
+    users: Users
+    recorder: Recorder | None
+
+    def log_answer(
+        self, answer_id: str, user_id: str | None, items: Sequence[Scored], version: str, fallback: str | None
+    ) -> None:
+        """Log what was recommended, where that is asked for. `answer_id` is the request id of one answer."""
+        if self.recorder is not None and self.settings.impressions:
+            self.recorder.show(Shown(answer_id, user_id, items, version, fallback, now_ms()))
 
     def model(self) -> ServedModel:
         """The model in service; take it once a request, so that no answer mixes two. 503 before the first."""

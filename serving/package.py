@@ -25,8 +25,10 @@ MODEL_FILES = (  # what serving imports, all of it free of torch
     "data.py",
     "evaluation/__init__.py",
     "evaluation/metrics.py",
+    "events.py",
     "pointer.py",
     "scorer.py",
+    "user_state.py",
 )
 PACKAGES = (
     "fastapi", "numpy", "onnxruntime", "prometheus-client", "pydantic", "pydantic-settings", "safetensors",

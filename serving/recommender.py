@@ -77,6 +77,10 @@ class Recommender:
         ]
         return Recommendation(items, unknown, fallback=not known)
 
+    def knows(self, item_id: str) -> bool:
+        """Is it in the item vocabulary?"""
+        return item_id in self._index
+
     def _score(self, history: NDArray[np.int64]) -> NDArray[np.float32]:
         scores: NDArray[np.float32] = self._scorer.score([history])[0]  # [n_items + 1]
         return scores

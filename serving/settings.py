@@ -10,13 +10,18 @@ BUNDLE_FOLDER = "bundle"
 
 
 class Settings(BaseSettings):
-    """`NEXTPLAY_POINTER` names the pointer to follow; unset, the bundle packaged with the code is served."""
+    """`NEXTPLAY_POINTER` names the pointer to follow; unset, the bundle packaged with the code is served.
+
+    `NEXTPLAY_EVENTS` names the event store; unset, no events are taken and no answers logged.
+    """
 
     model_config = SettingsConfigDict(env_prefix="NEXTPLAY_", env_ignore_empty=True)
 
     pointer: Path = Path(__file__).resolve().parents[1] / POINTER_FILE
     poll_seconds: float = Field(default=1.0, gt=0)  # between two looks at the pointer
     scorer_threads: int = Field(default=1, ge=1)  # of one request; requests run side by side
+    events: Path | None = None
+    impressions: bool = True  # log what was recommended, where there is an event store
 
 
 def load_settings() -> Settings:

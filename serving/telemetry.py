@@ -27,6 +27,11 @@ RELOAD_FAILING = Gauge(
 MODEL_INFO = Gauge("nextplay_model_info", "1 for the model in service.", ["version", "architecture"])
 MODEL_LOADED = Gauge("nextplay_model_loaded_timestamp_seconds", "When the model in service was loaded.")
 
+EVENTS = Counter("nextplay_events", "Play events received.", ["outcome"])
+IMPRESSIONS = Counter("nextplay_impressions", "Recommended items logged, and dropped.", ["outcome"])
+COMMIT_SECONDS = Histogram("nextplay_commit_seconds", "Time to make events durable.", buckets=BUCKETS)
+USER_STATE_FAILING = Gauge("nextplay_user_state_failing", "1 while the user state's file cannot be read.")
+
 LOGGER = logging.getLogger("nextplay")
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 QUIET = {"/livez", "/readyz", "/metrics"}  # asked every few seconds: counted, not logged

@@ -27,6 +27,8 @@ def router(context: Context) -> APIRouter:
             unknown=len(found.unknown_ids),
             fallback=found.fallback,
         )
+        fallback = "popularity" if found.fallback else None
+        context.log_answer(request.state.request_id, None, found.items, model.version, fallback)
         return RecommendResponse(
             items=[RecommendedItem(**vars(item)) for item in found.items],
             model=ModelName(version=model.version, architecture=model.architecture),

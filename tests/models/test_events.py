@@ -164,7 +164,7 @@ PLAYS = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.one_of(st.lists(PLAYS, max_size=4), st.sampled_from(["u", "v"])), max_size=8))
 def test_any_order_of_calls_gives_what_a_plain_dictionary_gives(
     tmp_path_factory: pytest.TempPathFactory, calls: list[list[Play] | str]

@@ -169,7 +169,7 @@ def test_examples_in_the_openapi_description_work(client: TestClient) -> None:
     for example in examples:
         assert ask(client, **example)["items"]
     assert set(operation["responses"]) == {"200", "400", "413", "422", "503"}
-    assert {"/recommend", "/model", "/livez", "/readyz", "/metrics"} == set(description["paths"])
+    assert {"/recommend", "/model", "/livez", "/readyz", "/metrics"} <= set(description["paths"])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,105 @@
+"""What goes over the wire about play events and users, and why a body with events is refused."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError, field_validator
+
+from models.events import Play, now_ms
+from serving.schemas import MAX_ID, ItemId
+
+MAX_EVENTS = 1_000
+EARLIEST_MS = 100_000_000_000  # March 1973: a smaller number is a time in seconds
+DAY_MS = 86_400_000  # that a client's clock may be ahead
+
+AN_ID = f"text of 1 to {MAX_ID} characters or a whole number"
+REQUIREMENTS = {
+    "event_id": AN_ID,
+    "user_id": AN_ID,
+    "item_id": AN_ID,
+    "played_at": "a whole number of milliseconds since 1970, UTC, after 1973 and at most a day ahead",
+    "request_id": f"text of 1 to {MAX_ID} characters",
+}
+
+
+class PlayEvent(BaseModel):
+    """One user played one item."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    event_id: ItemId = Field(description="Given by the client, one an event: sent again, it counts once.")
+    user_id: ItemId
+    item_id: ItemId
+    played_at: int | None = Field(
+        default=None, strict=True, description="Milliseconds since 1970, UTC; now, where it is left out."
+    )
+    request_id: str | None = Field(
+        default=None, strict=True, min_length=1, max_length=MAX_ID,
+        description="Of the answer in which the item was recommended.",
+    )  # fmt: skip
+
+    @field_validator("played_at")
+    @classmethod
+    def _plausible(cls, played_at: int | None) -> int | None:
+        if played_at is not None and not EARLIEST_MS <= played_at <= now_ms() + DAY_MS:
+            raise ValueError("out of range")
+        return played_at
+
+    def play(self) -> Play:
+        return Play(str(self.event_id), str(self.user_id), str(self.item_id), self.played_at, self.request_id)
+
+
+class EventsRequest(BaseModel):
+    """Play events, in any order."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"events": [{"event_id": "a-1", "user_id": "ada", "item_id": "10"}]},
+                {"events": [{"event_id": 2, "user_id": "ada", "item_id": 80, "played_at": 1760000000000}]},
+            ]
+        },
+    )
+
+    events: Annotated[list[PlayEvent], FailFast()] = Field(min_length=1, max_length=MAX_EVENTS)
+
+
+class EventsResponse(BaseModel):
+    """What became of the events: all of them are durable, or were dropped as their user is forgotten."""
+
+    stored: int
+    repeated: int = Field(description="Those that were there already.")
+    forgotten: int = Field(description="Those of users who asked to be forgotten: dropped.")
+    unknown_items: list[str] = Field(
+        description="Stored items that the model in service does not know; a later one may."
+    )
+    request_id: str
+
+
+class ForgottenResponse(BaseModel):
+    """How much of a user was removed."""
+
+    user_id: str
+    events: int
+    impressions: int
+    request_id: str
+
+
+def refuse_events(error: ValidationError) -> tuple[int, str]:
+    """The HTTP status and the sentence for a body that is no EventsRequest."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    kind, place = first["type"], first["loc"]
+    if kind == "json_invalid":
+        return 400, f"The body is not valid JSON: {first['ctx']['error']}."
+    if not place:
+        return 422, "The body must be a JSON object."
+    if kind == "extra_forbidden":
+        where = f" in events[{place[1]}]" if len(place) > 1 else ""
+        there = ", ".join(REQUIREMENTS) if where else "events"
+        return 422, f'Unknown field "{place[-1]}"{where}: there is only {there}.'
+    if len(place) == 1:
+        return 422, f"events must be a list of 1 to {MAX_EVENTS:,} play events."
+    if len(place) == 2:
+        return 422, f"events[{place[1]}] must be a JSON object."
+    field = str(place[2])
+    return 422, f"events[{place[1]}].{field} must be {REQUIREMENTS[field]}."

@@ -1,0 +1,133 @@
+"""Writes play events and impressions in a thread of its own, so that requests share commits."""
+
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from models.events import Conflict, EventStore, Impression, Play, Stored
+from serving import telemetry
+from serving.recommender import Scored
+
+MAX_WAITING = 10_000  # requests with events, before more are refused
+MAX_SHOWN = 10_000  # answers not yet logged, before more are dropped
+FLUSH_AT = 1_000  # answers that are logged without waiting for FLUSH_SECONDS
+FLUSH_SECONDS = 0.5
+COMMIT = 1_000  # requests that share a commit at most
+
+Outcome = Stored | Conflict
+
+
+class StoreBusyError(Exception):
+    """An event could not be stored now and must be sent again; the message says why."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An answer to log. `request_id` is the answer's own; `shown_at` is in milliseconds since the epoch."""
+
+    request_id: str
+    user_id: str | None
+    items: Sequence[Scored]
+    model_version: str
+    fallback: str | None
+    shown_at: int
+
+    def impressions(self) -> Iterator[Impression]:
+        for item in self.items:
+            yield Impression(
+                self.request_id, item.rank, self.user_id, item.item_id, item.score,
+                self.model_version, self.fallback, self.shown_at,
+            )  # fmt: skip
+
+
+class Recorder:
+    """The one writer of this process. What waits while a commit runs goes into the next one together.
+
+    Events are answered for after their commit. Impressions are not waited for: those of the last
+    FLUSH_SECONDS are lost in a kill, and where the store cannot keep up the newest are dropped and counted.
+    """
+
+    def __init__(self, store: EventStore) -> None:
+        self._store = store
+        self._changed = threading.Condition()
+        self._waiting: list[tuple[Sequence[Play], Future[Outcome]]] = []
+        self._shown: list[Shown] = []
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Write what waits, then end."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        if self._thread is not None:
+            self._thread.join()
+
+    def add(self, plays: Sequence[Play]) -> Future[Outcome]:
+        """Store the events of one request: done once they are durable, or failed with StoreBusyError."""
+        future: Future[Outcome] = Future()
+        with self._changed:
+            if self._stopping or len(self._waiting) >= MAX_WAITING:
+                future.set_exception(StoreBusyError("More events wait than the store can take."))
+                return future
+            self._waiting.append((plays, future))
+            self._changed.notify()
+        return future
+
+    def show(self, answer: Shown) -> None:
+        """Log an answer soon; never waits."""
+        with self._changed:
+            if len(self._shown) >= MAX_SHOWN:
+                telemetry.IMPRESSIONS.labels("dropped").inc(len(answer.items))
+                return
+            self._shown.append(answer)
+            if len(self._shown) == FLUSH_AT:
+                self._changed.notify()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(self._due, FLUSH_SECONDS)
+                requests, self._waiting = self._waiting[:COMMIT], self._waiting[COMMIT:]
+                shown, self._shown = self._shown, []
+                done = self._stopping and not requests and not shown
+            if done:
+                return
+            self._commit([r for r in requests if r[1].set_running_or_notify_cancel()], shown)
+
+    def _due(self) -> bool:
+        return bool(self._waiting) or self._stopping or len(self._shown) >= FLUSH_AT
+
+    def _commit(self, requests: Sequence[tuple[Sequence[Play], Future[Outcome]]], shown: list[Shown]) -> None:
+        if not requests and not shown:
+            return
+        impressions = [one for answer in shown for one in answer.impressions()]
+        try:
+            with telemetry.COMMIT_SECONDS.time():
+                outcomes = self._store.add([plays for plays, _ in requests], impressions)
+        except Exception as error:  # whatever it is, nobody may wait for ever
+            telemetry.IMPRESSIONS.labels("dropped").inc(len(impressions))
+            trace = None if isinstance(error, sqlite3.Error) else error
+            telemetry.log("events not stored", error=trace, reason=str(error), requests=len(requests))
+            for _, future in requests:
+                future.set_exception(StoreBusyError(f"The event store cannot be written: {error}."))
+            return
+        telemetry.IMPRESSIONS.labels("stored").inc(len(impressions))
+        for (_, future), outcome in zip(requests, outcomes, strict=True):
+            _count(outcome)
+            future.set_result(outcome)
+
+
+def _count(outcome: Outcome) -> None:
+    if isinstance(outcome, Conflict):
+        telemetry.EVENTS.labels("conflict").inc()
+        return
+    for name, n in vars(outcome).items():
+        telemetry.EVENTS.labels(name).inc(n)

@@ -1,0 +1,75 @@
+"""What clients tell: play events, and that a user is to be forgotten."""
+
+import asyncio
+import sqlite3
+
+from fastapi import APIRouter, HTTPException, Request
+from starlette.concurrency import run_in_threadpool
+
+from models.events import Conflict
+from serving.bodies import PROBLEMS, describe_body, read_body
+from serving.context import Context
+from serving.event_schemas import EventsRequest, EventsResponse, ForgottenResponse, refuse_events
+from serving.recorder import Recorder, StoreBusyError
+from serving.schemas import MAX_ID, Problem
+
+NO_STORE: dict[str, object] = {"model": Problem, "description": "No events are kept here."}
+BUSY: dict[str, object] = {"model": Problem, "description": "It could not be stored now: send it again."}
+CONFLICT: dict[str, object] = {
+    "model": Problem,
+    "description": "An event id was there with another content: nothing of the request is stored.",
+}
+EVENT_PROBLEMS = {**PROBLEMS, 404: NO_STORE, 409: CONFLICT, 503: BUSY}
+
+
+def router(context: Context) -> APIRouter:
+    routes = APIRouter()
+
+    @routes.post("/events", responses=EVENT_PROBLEMS, openapi_extra=describe_body(EventsRequest))
+    async def events(request: Request) -> EventsResponse:
+        """Play events, acknowledged when they are durable. Sent again with the same id, one counts once."""
+        query = await read_body(request, EventsRequest, refuse_events)
+        plays = [event.play() for event in query.events]
+        try:
+            outcome = await asyncio.wrap_future(_recorder(context).add(plays))
+        except StoreBusyError as error:
+            raise HTTPException(503, f"{error} Send it again.", {"Retry-After": "1"}) from None
+        if isinstance(outcome, Conflict):
+            raise HTTPException(
+                409,
+                f"The event {outcome.event_id} is there with another {outcome.field}, so nothing of this "
+                "request is stored: give every event an id of its own.",
+            )
+        request.state.fields.update(events=len(plays), **vars(outcome))
+        return EventsResponse(
+            **vars(outcome),
+            unknown_items=_unknown(context, [play.item_id for play in plays]),
+            request_id=request.state.request_id,
+        )
+
+    @routes.delete("/users/{user_id:path}", responses={404: NO_STORE, 503: BUSY})
+    async def forget(request: Request, user_id: str) -> ForgottenResponse:
+        """Remove a user's events, impressions and history, at once and from the tables of the next run."""
+        _recorder(context)
+        if not 0 < len(user_id) <= MAX_ID:
+            raise HTTPException(422, f"The user id in the path must be text of 1 to {MAX_ID} characters.")
+        try:
+            removed = await run_in_threadpool(context.users.forget, user_id)
+        except sqlite3.Error as error:
+            detail = f"The user could not be forgotten now ({error}): send it again."
+            raise HTTPException(503, detail, {"Retry-After": "1"}) from None
+        return ForgottenResponse(user_id=user_id, **vars(removed), request_id=request.state.request_id)
+
+    return routes
+
+
+def _recorder(context: Context) -> Recorder:
+    if context.recorder is None:
+        raise HTTPException(404, "No events are kept here: start the endpoint with NEXTPLAY_EVENTS=path.")
+    return context.recorder
+
+
+def _unknown(context: Context, item_ids: list[str]) -> list[str]:
+    """Items that the model in service does not know; none where there is no model yet."""
+    model = context.follower.current
+    return [i for i in dict.fromkeys(item_ids) if model and not model.recommender.knows(i)]

@@ -1,0 +1,228 @@
+"""POST /events and DELETE /users: durable, idempotent, and one sentence for what is wrong."""
+
+import json
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from models.events import EventStore, Play, Stored, now_ms
+from serving.app import create_app
+from serving.recorder import Recorder
+from serving.settings import Settings
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> EventStore:
+    return EventStore(tmp_path / "events" / "events.db")
+
+
+@pytest.fixture
+def client(pointer: Path, store: EventStore, wait_until: Callable[..., None]) -> Iterator[TestClient]:
+    app = create_app(Settings(pointer=pointer, poll_seconds=0.01, events=store.file))
+    with TestClient(app) as client:
+        wait_until(lambda: client.get("/readyz").status_code == 200)
+        yield client
+
+
+def send(client: TestClient, *events: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    answer = client.post("/events", json={"events": events})
+    return answer.status_code, answer.json()
+
+
+def play(event_id: object = "e1", **changes: object) -> dict[str, Any]:
+    return {"event_id": event_id, "user_id": "ada", "item_id": "10", **changes}
+
+
+def test_events_are_stored_once_they_are_acknowledged(client: TestClient, store: EventStore) -> None:
+    before = now_ms()
+    sent = [play("e1", played_at=1_700_000_000_000, request_id="r"), play(2, user_id=7, item_id=80)]
+    status, body = send(client, *sent)
+    assert status == 200 and (body["stored"], body["repeated"], body["forgotten"]) == (2, 0, 0)
+    two, one = store.events()
+    assert (one.event_id, one.user_id, one.item_id) == ("e1", "ada", "10")
+    assert (one.played_at, one.request_id) == (1_700_000_000_000, "r")
+    assert (two.event_id, two.user_id, two.item_id) == ("2", "7", "80")
+    assert before <= two.played_at == two.received_at <= now_ms()
+
+
+def test_an_event_sent_again_counts_once(client: TestClient, store: EventStore) -> None:
+    send(client, play())
+    status, body = send(client, play(), play("e2"), play())
+    assert status == 200 and (body["stored"], body["repeated"]) == (1, 2)
+    assert len(list(store.events())) == 2
+
+
+def test_an_id_with_another_content_is_a_conflict_and_nothing_is_stored(
+    client: TestClient, store: EventStore
+) -> None:
+    send(client, play())
+    status, body = send(client, play("e2"), play(item_id="11"))
+    assert status == 409
+    assert body["detail"] == (
+        "The event e1 is there with another item_id, so nothing of this request is stored: "
+        "give every event an id of its own."
+    )
+    assert [e.event_id for e in store.events()] == ["e1"]
+
+
+def test_items_that_the_model_does_not_know_are_stored_and_named(
+    client: TestClient, store: EventStore
+) -> None:
+    status, body = send(client, play("e1"), play("e2", item_id="zz"), play("e3", item_id="zz"))
+    assert status == 200 and body["unknown_items"] == ["zz"]
+    assert len(list(store.events())) == 3
+
+
+NAMED = '{"event_id": "e", "user_id": "u", "item_id": "10"'
+BAD_EVENTS: list[tuple[str, int, str]] = [
+    ("{", 400, "The body is not valid JSON: "),
+    ("[]", 422, "The body must be a JSON object."),
+    ("{}", 422, "events must be a list of 1 to 1,000 play events."),
+    ('{"events": []}', 422, "events must be a list of 1 to 1,000 play events."),
+    ('{"events": {}}', 422, "events must be a list of 1 to 1,000 play events."),
+    (json.dumps({"events": [play(i) for i in range(1001)]}), 422, "events must be a list of 1 to 1,000"),
+    ('{"events": [7]}', 422, "events[0] must be a JSON object."),
+    ('{"events": [' + NAMED + "}, null]}", 422, "events[1] must be a JSON object."),
+    ('{"events": [{}]}', 422, "events[0].event_id must be text of 1 to 200 characters or a whole number."),
+    ('{"events": [], "user": 1}', 422, "events must be a list"),
+    ('{"events": [' + NAMED + '}], "user": 1}', 422, 'Unknown field "user": there is only events.'),
+    ('{"events": [' + NAMED + ', "at": 1}]}', 422, 'Unknown field "at" in events[0]: there is only event_id'),
+    ('{"events": [' + NAMED.replace('"u"', '""') + "}]}", 422, "events[0].user_id must be text of 1 to 200"),
+    ('{"events": [' + NAMED.replace('"u"', "null") + "}]}", 422, "events[0].user_id must be text of 1"),
+    ('{"events": [' + NAMED.replace('"10"', "1.5") + "}]}", 422, "events[0].item_id must be text of 1"),
+    ('{"events": [' + NAMED.replace('"10"', "true") + "}]}", 422, "events[0].item_id must be text of 1"),
+    ('{"events": [' + NAMED.replace('"10"', f'"{"x" * 201}"') + "}]}", 422, "events[0].item_id must be text"),
+    ('{"events": [' + NAMED + ', "played_at": 1760000000}]}', 422, "events[0].played_at must be a whole num"),
+    ('{"events": [' + NAMED + ', "played_at": 9999999999999}]}', 422, "and at most a day ahead."),
+    ('{"events": [' + NAMED + ', "played_at": "now"}]}', 422, "milliseconds since 1970, UTC, after 1973"),
+    ('{"events": [' + NAMED + ', "played_at": 1.5e12}]}', 422, "events[0].played_at must be a whole number"),
+    ('{"events": [' + NAMED + ', "request_id": ""}]}', 422, "events[0].request_id must be text of 1 to 200"),
+]
+
+
+@pytest.mark.parametrize(("body", "status", "sentence"), BAD_EVENTS)
+def test_a_bad_body_gets_one_sentence_and_nothing_is_stored(
+    client: TestClient, store: EventStore, body: str, status: int, sentence: str
+) -> None:
+    answer = client.post("/events", content=body)
+    assert answer.status_code == status and sentence in answer.json()["detail"]
+    assert list(store.events()) == []
+
+
+def test_the_examples_of_the_documentation_are_accepted(client: TestClient) -> None:
+    route = client.get("/openapi.json").json()["paths"]["/events"]["post"]
+    examples = route["requestBody"]["content"]["application/json"]["schema"]["examples"]
+    assert len(examples) == 2
+    for example in examples:
+        assert client.post("/events", json=example).status_code == 200
+
+
+def test_a_forgotten_user_is_gone_at_once(client: TestClient, store: EventStore) -> None:
+    send(client, play("e1"), play("e2", user_id="bob"))
+    answer = client.delete("/users/ada")
+    assert answer.status_code == 200
+    body = answer.json()
+    assert (body["user_id"], body["events"], body["impressions"]) == ("ada", 1, 0)
+    assert send(client, play("e1"), play("e3"))[1]["forgotten"] == 2
+    assert [e.user_id for e in store.events()] == ["bob"]
+    assert client.delete("/users/ada").json()["events"] == 0
+
+
+@pytest.mark.parametrize(("path", "user_id"), [("a%2Fb/c", "a/b/c"), ("%C3%A4%20%F0%9F%8E%AE", "ä 🎮")])
+def test_any_id_can_be_forgotten(client: TestClient, store: EventStore, path: str, user_id: str) -> None:
+    send(client, play(user_id=user_id))
+    assert client.delete(f"/users/{path}").json()["events"] == 1
+    assert store.forgotten_users() == [user_id]
+
+
+@pytest.mark.parametrize("path", ["", "x" * 201])
+def test_an_id_that_nobody_has_is_refused(client: TestClient, path: str) -> None:
+    answer = client.delete(f"/users/{path}")
+    assert answer.status_code == 422 and "must be text of 1 to 200 characters" in answer.json()["detail"]
+
+
+def test_without_a_store_events_are_refused_in_one_sentence(pointer: Path) -> None:
+    with TestClient(create_app(Settings(pointer=pointer))) as client:
+        for answer in (client.post("/events", json={"events": [play()]}), client.delete("/users/ada")):
+            assert answer.status_code == 404
+            assert answer.json()["detail"].endswith("start the endpoint with NEXTPLAY_EVENTS=path.")
+
+
+def test_a_store_that_is_none_ends_the_start_with_one_sentence(pointer: Path) -> None:
+    with pytest.raises(SystemExit, match=r"NEXTPLAY_EVENTS: .*champion\.json cannot be opened: .*\.$"):
+        create_app(Settings(pointer=pointer, events=pointer))
+
+
+def test_what_cannot_be_written_is_not_acknowledged_and_can_be_sent_again(
+    client: TestClient, store: EventStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(EventStore, "add", full)
+        answer = client.post("/events", json={"events": [play()]})
+    assert answer.status_code == 503 and answer.headers["retry-after"] == "1"
+    assert answer.json()["detail"] == (
+        "The event store cannot be written: database or disk is full. Send it again."
+    )
+    assert send(client, play())[1]["stored"] == 1
+    assert len(list(store.events())) == 1
+
+
+def test_answers_are_logged_as_impressions(
+    client: TestClient, store: EventStore, wait_until: Callable[..., None]
+) -> None:
+    answer = client.post("/recommend", json={"history": ["3"], "k": 2}).json()
+    nothing_known = client.post("/recommend", json={"history": [], "k": 1}).json()
+    wait_until(lambda: len(list(store.impressions())) == 3)
+    first, second, third = store.impressions()
+    assert [(i.rank, i.item_id, i.score) for i in (first, second)] == [
+        (item["rank"], item["item_id"], item["score"]) for item in answer["items"]
+    ]
+    assert {first.request_id, second.request_id} == {answer["request_id"]}
+    assert (first.model_version, first.fallback) == ("a1", None)
+    assert (third.request_id, third.fallback) == (nothing_known["request_id"], "popularity")
+
+
+def test_impressions_can_be_switched_off_and_the_last_ones_are_written_at_the_end(
+    pointer: Path, store: EventStore, wait_until: Callable[..., None]
+) -> None:
+    for logged in (False, True):
+        settings = Settings(pointer=pointer, events=store.file, impressions=logged)
+        with TestClient(create_app(settings)) as client:
+            wait_until(lambda c=client: c.get("/readyz").status_code == 200)
+            client.post("/recommend", json={"history": ["3"], "k": 5})
+        assert len(list(store.impressions())) == (5 if logged else 0)
+
+
+def test_requests_that_wait_together_share_a_commit(
+    store: EventStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commits, first, go_on = list[int](), threading.Event(), threading.Event()
+    add = EventStore.add
+
+    def slow(self: EventStore, requests: Any, impressions: Any) -> Any:
+        commits.append(len(requests))
+        first.set()
+        go_on.wait(10)
+        return add(self, requests, impressions)
+
+    monkeypatch.setattr(EventStore, "add", slow)
+    recorder = Recorder(store)
+    recorder.start()
+    futures = [recorder.add([Play("e0", "u", "1")])]
+    assert first.wait(10)
+    with ThreadPoolExecutor(8) as pool:
+        futures += pool.map(lambda i: recorder.add([Play(f"e{i}", "u", "1")]), range(1, 51))
+    assert not any(future.done() for future in futures)
+    go_on.set()
+    assert {future.result(10) for future in futures} == {Stored(1, 0, 0)}
+    recorder.stop()
+    assert commits == [1, 50]

@@ -1,0 +1,106 @@
+"""A user's history: the snapshot and the events since; forgotten users have none."""
+
+from pathlib import Path
+
+import pytest
+
+from models.events import EventStore, Play
+from models.user_state import SNAPSHOT_FILE, UserStateError, open_snapshot, write_snapshot
+from serving import telemetry
+from serving.users import Users
+
+HISTORIES = [("ada", ["10", "20"]), ("bob", ["30"])]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> EventStore:
+    return EventStore(tmp_path / "events.db")
+
+
+@pytest.fixture
+def snapshot(tmp_path: Path) -> Path:
+    return tmp_path / SNAPSHOT_FILE
+
+
+def test_a_snapshot_says_what_it_was_given(snapshot: Path) -> None:
+    assert write_snapshot(snapshot, HISTORIES, "abc", cutoff=5) == 2
+    found = open_snapshot(snapshot)
+    assert (found.fingerprint, found.cutoff, found.users) == ("abc", 5, 2)
+    assert found.history("ada") == ["10", "20"] and found.history("eve") == []
+    assert write_snapshot(snapshot, [], "abc", cutoff=0) == 0
+    assert open_snapshot(snapshot).history("ada") == []
+    assert found.history("ada") == ["10", "20"]  # an open one stays as it is
+
+
+def test_equal_histories_give_equal_bytes(tmp_path: Path) -> None:
+    many = [(f"user{i:05}", [str(j) for j in range(i % 50)]) for i in range(3_000)]
+    for name in ("a.db", "b.db"):
+        write_snapshot(tmp_path / name, iter(many), "abc", cutoff=5)
+    assert (tmp_path / "a.db").read_bytes() == (tmp_path / "b.db").read_bytes()
+
+
+def test_a_snapshot_that_fails_half_way_leaves_the_old_one_and_nothing_else(snapshot: Path) -> None:
+    write_snapshot(snapshot, HISTORIES, "abc", cutoff=5)
+    with pytest.raises(Exception, match="UNIQUE"):
+        write_snapshot(snapshot, [("ada", []), ("ada", [])], "def", cutoff=6)
+    assert open_snapshot(snapshot).fingerprint == "abc"
+    assert list(snapshot.parent.iterdir()) == [snapshot]
+
+
+@pytest.mark.parametrize("content", [b"", b"not a database, but long enough to be taken for one" * 90])
+def test_what_is_no_snapshot_is_refused_in_one_sentence(snapshot: Path, content: bytes) -> None:
+    snapshot.write_bytes(content)
+    with pytest.raises(UserStateError, match=r"users\.db (is no user state of format 1|cannot be read)"):
+        open_snapshot(snapshot)
+
+
+def test_a_history_is_the_snapshot_and_the_events_since(store: EventStore, snapshot: Path) -> None:
+    users = Users(store, snapshot)
+    assert users.history("ada") == []
+    store.add([[Play("e1", "ada", "20")]])
+    assert users.history("ada") == ["20"]
+    write_snapshot(snapshot, HISTORIES, "abc", store.last_received())  # it has this event
+    assert users.history("ada") == ["10", "20"]
+    store.add([[Play("e2", "ada", "50", 7), Play("e3", "ada", "40", 6), Play("e4", "cy", "1")]])
+    assert users.history("ada") == ["10", "20", "40", "50"]
+    assert users.history("cy") == ["1"] and users.history("bob") == ["30"] and users.history("eve") == []
+
+
+def test_a_forgotten_user_has_no_history_whatever_the_snapshot_holds(
+    store: EventStore, snapshot: Path
+) -> None:
+    users = Users(store, snapshot)
+    write_snapshot(snapshot, HISTORIES, "abc", cutoff=0)
+    store.add([[Play("e1", "ada", "20")]])
+    users.forget("ada")
+    assert users.history("ada") == [] and users.history("bob") == ["30"]
+
+
+def test_the_snapshot_alone_is_enough(snapshot: Path) -> None:
+    write_snapshot(snapshot, HISTORIES, "abc", cutoff=0)
+    assert Users(None, snapshot).history("ada") == ["10", "20"]
+
+
+def test_a_replaced_snapshot_is_followed_and_a_broken_one_is_not(store: EventStore, snapshot: Path) -> None:
+    users = Users(store, snapshot)
+    write_snapshot(snapshot, HISTORIES, "abc", cutoff=0)
+    assert users.history("bob") == ["30"]
+    write_snapshot(snapshot, [("bob", ["31"])], "def", cutoff=0)
+    assert users.history("bob") == ["31"] and users.history("ada") == []
+    aside = snapshot.with_name("broken")
+    aside.write_bytes(b"")
+    aside.replace(snapshot)
+    assert users.history("bob") == ["31"]
+    assert telemetry.USER_STATE_FAILING._value.get() == 1
+    snapshot.unlink()
+    assert users.history("bob") == ["31"]
+    write_snapshot(snapshot, HISTORIES, "abc", cutoff=0)
+    assert users.history("bob") == ["30"]
+    assert telemetry.USER_STATE_FAILING._value.get() == 0
+
+
+def test_only_the_newest_items_of_a_very_long_history_are_kept(store: EventStore, snapshot: Path) -> None:
+    write_snapshot(snapshot, [("ada", [str(i) for i in range(9_999)])], "abc", cutoff=0)
+    store.add([[Play(f"e{i}", "ada", f"new{i}", i) for i in range(3)]])
+    history = Users(store, snapshot).history("ada")
+    assert len(history) == 10_000 and list(history[:1]) == ["2"] and list(history[-2:]) == ["new1", "new2"]
