@@ -43,6 +43,13 @@ def schemas() -> dict[str, Any]:
         "playtime": whole(not_negative, nullable=True),
         "timestamp": whole(dtype=dt.int64, nullable=True),
     }
+    received = {
+        "event_id": text(filled),
+        "user_id": text(filled),
+        "item_id": text(filled),
+        "played_at": whole(dtype=dt.int64),
+        "received_at": whole(not_negative, dtype=dt.int64),
+    }
     columns: dict[str, dict[str, Any]] = {
         "raw_files": {
             "role": role,
@@ -52,7 +59,14 @@ def schemas() -> dict[str, Any]:
             "address": text(filled),
         },
         "interactions": played,
+        "all_interactions": played,
         "core_interactions": played,
+        "events": received
+        | {
+            "request_id": text(nullable=True),
+            "day": text(pa.Check.str_matches("^[0-9]{4}-[0-9]{2}-[0-9]{2}$")),
+        },
+        "event_quarantine": received | {"reason": text(filled)},
         "quarantine": {
             "file": role,
             "line": whole(pa.Check.ge(1)),

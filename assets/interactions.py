@@ -97,7 +97,7 @@ def _write_plays(lake: Lake, files: Mapping[str, Path], repeats: str, paths: Map
 
 
 @dg.asset(
-    deps=["interactions"],
+    deps=["all_interactions"],
     group_name="clean",
     kinds={"duckdb", "sql"},
     code_version=CODE_VERSION,
@@ -109,14 +109,15 @@ def core_interactions(home: Home, cleaning: Cleaning) -> dg.MaterializeResult[No
     made_from = fingerprint(
         "core",
         CODE_VERSION,
-        lake.current("interactions").fingerprint,
+        lake.current("all_interactions").fingerprint,
         settings,
         [statement(name) for name in CORE_STATEMENTS],
     )
     rounds: list[Dropped] = []
 
     def write(path: Path) -> None:
-        with lake.connect("interactions") as connection:
+        with lake.connect("all_interactions") as connection:
+            connection.table("all_interactions").create_view("interactions")
             rounds.extend(write_core(connection, path, **settings))
 
     version = lake.publish("core_interactions", made_from, write)
@@ -274,7 +275,7 @@ INTERACTIONS_CHECKS = [
     no_faults(
         "core_played_long_enough",
         "fault_short_play",
-        ["core_interactions", "interactions"],
+        ["core_interactions", "all_interactions"],
         "Every interaction whose length is known is longer than the settings ask for, and as it was read.",
         _min_playtime,
     ),

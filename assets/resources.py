@@ -68,6 +68,11 @@ class Home(dg.ConfigurableResource):  # type: ignore[type-arg]
         return Tracking(self.folder("mlflow"))
 
     @property
+    def events_file(self) -> Path:
+        """The endpoint's event store, which need not be there; see `models.events`."""
+        return self.folder() / "events" / "events.db"
+
+    @property
     def pointer_file(self) -> Path:
         """The pointer to the champion: what serving watches."""
         return self.folder("champion") / "pointer.json"

@@ -11,6 +11,7 @@ import sqlglot
 
 from assets import contracts
 from assets.contracts import rule_faults, schema_faults, schemas, verdict
+from assets.feedback import FEEDBACK_CHECKS
 from assets.interactions import INTERACTIONS_CHECKS
 from assets.io.lake import fingerprint, write_parquet
 from assets.resources import Cleaning, Home
@@ -29,6 +30,31 @@ TABLES = {
             ("1", "c", 2, 90, 9),
             ("1", "d", 3, 5, 9),
             ("2", "b", 0, 70, 7),
+        ],
+    ),
+    "events": (
+        "event_id VARCHAR, user_id VARCHAR, item_id VARCHAR, played_at BIGINT, received_at BIGINT, "
+        "request_id VARCHAR, day VARCHAR",
+        [
+            ("e1", "2", "b", 1_000, 86_400_000, None, "1970-01-02"),  # a repeat
+            ("e2", "2", "c", 2_000, 86_400_001, "r", "1970-01-02"),
+            ("e3", "2", "z", 3_000, 172_799_999, "r", "1970-01-02"),
+        ],
+    ),
+    "event_quarantine": (
+        "event_id VARCHAR, user_id VARCHAR, item_id VARCHAR, played_at BIGINT, received_at BIGINT, "
+        "reason VARCHAR",
+        [("e3", "2", "z", 3_000, 172_799_999, "a game that nobody knows")],
+    ),
+    "all_interactions": (
+        "user_id VARCHAR, item_id VARCHAR, position INTEGER, playtime INTEGER, timestamp BIGINT",
+        [
+            ("1", "a", 0, 70, 7),
+            ("1", "b", 1, 80, 8),
+            ("1", "c", 2, 90, 9),
+            ("1", "d", 3, 5, 9),
+            ("2", "b", 0, 70, 7),
+            ("2", "c", 1, None, 2_000_000),
         ],
     ),
     "core_interactions": (
@@ -148,6 +174,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "fault_short_play": {"min_playtime": 60},
     "fault_quarantined": {"max_share": 0.25},
     "fault_repeated": {"repeats": "first"},
+    "fault_united": {"repeats": "first"},
     "fault_leak": {"repeats": "first"},
 }
 ON = {"fault_repeated": "interactions", "fault_positions": "core_interactions"}  # what `checked` stands for
@@ -177,6 +204,18 @@ PLANTED = [
     ("fault_unaccounted", "DELETE FROM quarantine WHERE item = 1", "libraries"),
     ("fault_unaccounted", "DELETE FROM interactions WHERE position = 3", "interactions"),
     ("fault_unaccounted", "DELETE FROM catalogue WHERE item_id = 'a'", "catalogue"),
+    ("fault_events", "UPDATE events SET event_id = 'e1' WHERE event_id = 'e2'", "there twice"),
+    ("fault_events", "UPDATE events SET day = '1970-01-03' WHERE event_id = 'e3'", "another day"),
+    ("fault_events", "UPDATE events SET received_at = 172800000 WHERE event_id = 'e3'", "another day"),
+    ("fault_united", "DELETE FROM all_interactions WHERE item_id = 'c' AND user_id = '2'", "2"),
+    ("fault_united", "UPDATE all_interactions SET item_id = 'z' WHERE item_id = 'd'", "1"),
+    ("fault_united", "DELETE FROM event_quarantine", "2"),
+    (
+        "fault_united",
+        "INSERT INTO event_quarantine SELECT * REPLACE ('e2' AS event_id) FROM event_quarantine",
+        None,
+    ),
+    ("fault_united", "UPDATE events SET item_id = 'd' WHERE event_id = 'e2'", "2"),
     ("fault_quarantined", "UPDATE raw_counts SET lines_accepted = 2 WHERE file = 'libraries'", "libraries"),
     ("fault_quarantined", "UPDATE raw_counts SET items_accepted = 5 WHERE file = 'libraries'", "libraries"),
     ("fault_quarantined", "UPDATE raw_counts SET lines_accepted = 2 WHERE file = 'games'", "games"),
@@ -232,7 +271,9 @@ def test_the_core_rule_names_weak_users_and_weak_items(tables: Connection) -> No
 
 def test_every_rule_has_a_planted_fault_and_runs_as_a_check() -> None:
     assert set(RULES) == {rule for rule, _, _ in PLANTED} | {"fault_core"}
-    assert len(INTERACTIONS_CHECKS) + len(SEQUENCES_CHECKS) == len(RULES) + 2 + len(TABLES)
+    checks = [*INTERACTIONS_CHECKS, *FEEDBACK_CHECKS, *SEQUENCES_CHECKS]
+    twice = 4  # some rules are asked of several tables
+    assert len(checks) == len(RULES) + twice + len(TABLES)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from assets import interactions
+from assets import feedback, interactions
 from assets.io.lake import Lake, file_hash, fingerprint
 from assets.io.steam_format import read_libraries
 from assets.io.steam_tables import Owned
@@ -72,6 +72,8 @@ def materialize(
     return dg.materialize(
         [
             interactions.clean,
+            feedback.events,
+            feedback.source_and_events,
             interactions.core_interactions,
             *([interactions.core_matches_the_reference, *interactions.INTERACTIONS_CHECKS] if checks else []),
         ],

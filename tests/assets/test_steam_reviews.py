@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets import interactions, raw
+from assets import feedback, interactions, raw
 from assets.io import steam_reviews
 from assets.io.literals import literal
 from assets.io.steam_reviews import read_reviews
@@ -64,6 +64,8 @@ def test_reviews_are_plays_at_their_dates(tmp_path: Path, source: Source) -> Non
         [
             raw.raw_files,
             interactions.clean,
+            feedback.events,
+            feedback.source_and_events,
             interactions.core_interactions,
             *interactions.INTERACTIONS_CHECKS,
         ],

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from assets import interactions, raw
+from assets import feedback, interactions, raw
 from assets.io.gunzip import DamagedFileError
 from assets.io.lake import Lake
 from assets.io.play_tables import write_play_tables
@@ -323,6 +323,8 @@ def materialize(home: Home, source: Source, core: int) -> dg.ExecuteInProcessRes
         [
             raw.raw_files,
             interactions.clean,
+            feedback.events,
+            feedback.source_and_events,
             interactions.core_interactions,
             *interactions.INTERACTIONS_CHECKS,
         ],

@@ -8,7 +8,8 @@ from models.bundle import bundle_hash, read_manifest
 from models.pointer import read_pointer
 
 TABLES = {
-    "raw_files", "interactions", "quarantine", "catalogue", "core_interactions", "items", "sequences",
+    "raw_files", "interactions", "quarantine", "catalogue", "events", "event_quarantine",
+    "all_interactions", "core_interactions", "items", "sequences",
     "leaderboard", "test_ranks", "test_recommendations", "gate", "bento", "batch_recommendations",
 }  # fmt: skip
 

@@ -1,0 +1,262 @@
+"""The loop's first half: events that the endpoint acknowledged become interactions to learn from.
+
+Events are taken from the endpoint's store into the table `events`, by the day on which they were received,
+each once. What is in the table stays there, whatever becomes of the store, unless its user is forgotten. The
+cut-off of a run (the tag `nextplay/cutoff`) is the time up to which it takes events into account; without
+the tag that is everything acknowledged so far.
+"""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from itertools import islice, takewhile
+from pathlib import Path
+from shutil import copyfile
+from typing import Any
+
+import dagster as dg
+import duckdb
+import pyarrow as pa
+
+from assets.contracts import contract, no_faults
+from assets.interactions import table_result
+from assets.io.by_content import publish_rows
+from assets.io.lake import Lake, TableVersion, fingerprint, write_parquet
+from assets.io.sql import make_table, query, statement
+from assets.resources import Cleaning, Home
+from models.events import Event, EventStore, now_ms
+
+CODE_VERSION = "1"
+CUTOFF_TAG = "nextplay/cutoff"  # of a run: an ISO time, UTC where nothing else is said
+FIRST_DAY = "2026-01-01"
+CLOCK_TOLERANCE_MS = 86_400_000  # by which the clock of who reports a play may go ahead of ours
+END_OF_TIME_MS = 2**53
+EVENTS_AT_ONCE = 50_000
+UNITED_STATEMENTS = ("judged_events", "event_quarantine", "all_interactions")
+EVENTS = pa.schema(
+    {
+        "event_id": pa.string(),
+        "user_id": pa.string(),
+        "item_id": pa.string(),
+        "played_at": pa.int64(),
+        "received_at": pa.int64(),
+        "request_id": pa.string(),
+        "day": pa.string(),
+    }
+)
+
+Logs = dg.AssetExecutionContext | dg.OpExecutionContext
+
+received_days = dg.DailyPartitionsDefinition(start_date=FIRST_DAY, end_offset=1)  # today's is there too
+
+received_events = dg.AssetSpec(
+    "received_events",
+    group_name="feedback",
+    kinds={"sqlite"},
+    partitions_def=received_days,
+    description="The endpoint's event store, by the day (UTC) of arrival. Each run takes in what is new; a "
+    "day that is missing is taken in by a backfill of the job events_of_a_day.",
+)
+
+
+@dg.asset(
+    group_name="feedback",
+    kinds={"duckdb", "sql"},
+    code_version=CODE_VERSION,
+    deps=[received_events],
+    description="Acknowledged plays, one row an event: those that were there and those received since.",
+)
+def events(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult[None]:
+    started, lake, until = time.monotonic(), home.lake(), cutoff_ms(context.run.tags) or now_ms()
+    version = take_in(context, home, newest_ms(lake) + 1, until)
+    with lake.connect("events") as connection:
+        told = {"by day": dg.MetadataValue.md(query(connection, "events_by_day"))}
+        return table_result(connection, version, started, told)
+
+
+@dg.op(description="Takes in one day of the event store; what was there already stays as it is.")
+def take_in_day(context: dg.OpExecutionContext, home: Home) -> None:
+    window = received_days.time_window_for_partition_key(context.partition_key)
+    first, last = (int(moment.timestamp() * 1000) for moment in window)
+    version = take_in(context, home, first, last - 1)
+    context.log_event(dg.AssetMaterialization("events", metadata={"dagster/row_count": version.rows}))
+
+
+@dg.multi_asset(
+    name="source_and_events",
+    specs=[
+        dg.AssetSpec(
+            table,
+            description=description,
+            group_name=group,
+            kinds={"duckdb", "sql"},
+            code_version=CODE_VERSION,
+            deps=["interactions", "catalogue", "events"],
+        )
+        for table, group, description in (
+            (
+                "all_interactions",
+                "clean",
+                "What is learned from: the source and the events up to the cut-off.",
+            ),
+            (
+                "event_quarantine",
+                "feedback",
+                "Events that are left out, with the reason; looked at by each run.",
+            ),
+        )
+    ],
+)
+def source_and_events(
+    context: dg.AssetExecutionContext, home: Home, cleaning: Cleaning
+) -> Iterator[dg.MaterializeResult[None]]:
+    started, lake = time.monotonic(), home.lake()
+    versions = unite(lake, cleaning.repeats, cutoff_ms(context.run.tags))
+    with lake.connect(*versions) as connection:
+        why = {"by reason": dg.MetadataValue.md(query(connection, "waiting_events"))}
+        for table, version in versions.items():
+            yield table_result(connection, version, started, why if table == "event_quarantine" else {})
+
+
+def take_in(context: Logs, home: Home, first_ms: int, last_ms: int) -> TableVersion:
+    """Publish `events` with what the store received from `first_ms` to `last_ms`, both included.
+
+    Each day that brought something new is logged as a partition of `received_events`.
+    """
+    lake = home.lake()
+    with lake.connect(*(["events"] if lake.has("events") else [])) as connection:
+        connection.register("no_events", EVENTS.empty_table())
+        connection.table("events" if lake.has("events") else "no_events").create_view("events_before")
+        connection.execute("CREATE TABLE new_events AS FROM no_events")
+        forgotten = _read_store(connection, home.events_file, first_ms, last_ms)
+        connection.register("forgotten", pa.table({"user_id": pa.array(forgotten, pa.string())}))
+        for day, count in connection.execute(statement("new_days")).fetchall():
+            metadata = {"events": count}
+            context.log_event(dg.AssetMaterialization("received_events", partition=day, metadata=metadata))
+        return publish_rows(
+            lake, "events", lambda path: write_parquet(connection, statement("all_events"), path)
+        )
+
+
+def _read_store(connection: duckdb.DuckDBPyConnection, file: Path, first_ms: int, last_ms: int) -> list[str]:
+    """Fill `new_events`, some at a time; returns the forgotten users."""
+    if not file.exists():
+        return []
+    store = EventStore(file)
+    received = takewhile(lambda event: event.received_at <= last_ms, store.events(first_ms - 1))
+    while some := list(islice(received, EVENTS_AT_ONCE)):
+        connection.register("some_events", pa.Table.from_pylist([_row(event) for event in some], EVENTS))
+        connection.execute("INSERT INTO new_events FROM some_events")
+    forgotten = store.forgotten_users()
+    store.close()
+    return forgotten
+
+
+def unite(lake: Lake, repeats: str, cutoff: int | None) -> dict[str, TableVersion]:
+    """Publish `all_interactions` and `event_quarantine`; without events the former is `interactions` itself.
+
+    A cut-off that leaves nothing out is none: the tables are the same, and so are their fingerprints.
+    """
+    source, events = lake.current("interactions"), lake.current("events")
+    cutoff = cutoff if cutoff is not None and cutoff < newest_ms(lake) else None
+    parts = [CODE_VERSION, source.fingerprint, lake.current("catalogue").fingerprint, events.fingerprint]
+    made_how = [repeats, cutoff, [statement(name) for name in UNITED_STATEMENTS]]
+    made_from = fingerprint("united", *parts, *made_how) if events.rows else source.fingerprint
+
+    def write(paths: Mapping[str, Path]) -> None:
+        with lake.connect("interactions", "catalogue", "events") as connection:
+            make_table(connection, "judged_events", {"cutoff": END_OF_TIME_MS if cutoff is None else cutoff,
+                                                     "clock_tolerance": CLOCK_TOLERANCE_MS})  # fmt: skip
+            write_parquet(connection, statement("event_quarantine"), paths["event_quarantine"])
+            if not events.rows:
+                copyfile(source.path, paths["all_interactions"])
+                return
+            how = _clock(connection) | {"repeats": repeats}
+            write_parquet(connection, statement("all_interactions"), paths["all_interactions"], how)
+
+    return lake.publish_many(made_from, ["all_interactions", "event_quarantine"], write)
+
+
+def _clock(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    """How a time in milliseconds since 1970 is written in the column `timestamp` of the source.
+
+    The unit of a table's whole numbers is told from their size: seconds, milliseconds or microseconds of a
+    time between 1973 and 2286. Numbers that are no such time put all events behind the source.
+    """
+    dated, last = connection.execute(statement("source_times")).fetchone() or (False, None)
+    if not dated:
+        return {"dated": False, "units_a_ms": 1000.0, "offset": 0}
+    for units_a_ms in (0.001, 1.0, 1000.0):
+        if 1e11 <= last / units_a_ms < 1e13:
+            return {"dated": True, "units_a_ms": units_a_ms, "offset": 0}
+    return {"dated": True, "units_a_ms": 1.0, "offset": last + 1}
+
+
+def cutoff_ms(tags: Mapping[str, str]) -> int | None:
+    """The cut-off of a run in milliseconds since 1970, or None; a Failure where it is no time."""
+    text = tags.get(CUTOFF_TAG)
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise dg.Failure(
+            f"The tag {CUTOFF_TAG}={text} is no time: give one such as 2026-11-25T02:30:00+00:00.",
+            allow_retries=False,
+        ) from None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return int(moment.timestamp() * 1000)
+
+
+def newest_ms(lake: Lake) -> int:
+    """When the newest event of the table `events` was received, in milliseconds; -1 where there is none."""
+    if not lake.has("events"):
+        return -1
+    with lake.connect("events") as connection:
+        (newest,) = connection.execute("SELECT max(received_at) FROM events").fetchone() or (None,)
+    return -1 if newest is None else int(newest)
+
+
+def _row(event: Event) -> dict[str, Any]:
+    day = datetime.fromtimestamp(event.received_at / 1000, UTC).date().isoformat()
+    return asdict(event) | {"day": day}
+
+
+@dg.job(
+    partitions_def=received_days,
+    executor_def=dg.in_process_executor,
+    description="Takes a day of the event store in again: launch a backfill here for days that are missing.",
+)
+def events_of_a_day() -> None:
+    take_in_day()
+
+
+FEEDBACK_CHECKS = [
+    *(contract(table) for table in ("events", "all_interactions", "event_quarantine")),
+    no_faults(
+        "events_once", "fault_events", ["events"], "Every event is there once, under its day of arrival."
+    ),
+    no_faults(
+        "source_and_events_add_up",
+        "fault_united",
+        ["all_interactions", "interactions", "events", "event_quarantine"],
+        "What is learned from is the source and every event, but for those left out with a reason.",
+        lambda cleaning: {"repeats": cleaning.repeats},
+    ),
+    no_faults(
+        "all_interactions_once",
+        "fault_repeated",
+        ["all_interactions"],
+        "No user has an item twice, unless repeats are kept.",
+        lambda cleaning: {"repeats": cleaning.repeats},
+        checked="all_interactions",
+    ),
+    no_faults(
+        "all_interactions_positions",
+        "fault_positions",
+        ["all_interactions"],
+        "The positions of each user are 0, 1, 2, ...",
+        checked="all_interactions",
+    ),
+]

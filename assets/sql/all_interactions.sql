@@ -1,0 +1,35 @@
+-- Source and events, in the order of time where the source is dated; else the events, in the order of time, come
+-- behind the library. Of the plays of one game by one user the first counts, unless repeats are kept.
+SELECT
+    user_id,
+    item_id,
+    CAST(row_number() OVER (PARTITION BY user_id ORDER BY time, origin, play) - 1 AS INTEGER) AS position,
+    playtime,
+    timestamp
+FROM (
+    SELECT *, row_number() OVER (PARTITION BY user_id, item_id ORDER BY time, origin, play) AS place
+    FROM (
+        SELECT
+            user_id,
+            item_id,
+            playtime,
+            timestamp,
+            CASE WHEN $dated THEN timestamp END AS time,
+            0 AS origin,
+            position AS play
+        FROM interactions
+        UNION ALL
+        SELECT
+            user_id,
+            item_id,
+            CAST(NULL AS INTEGER) AS playtime,
+            CAST(floor(played_at * $units_a_ms) AS BIGINT) + $offset AS timestamp,
+            CASE WHEN $dated THEN CAST(floor(played_at * $units_a_ms) AS BIGINT) + $offset END AS time,
+            1 AS origin,
+            play
+        FROM judged_events
+        WHERE reason IS NULL
+    ) AS united
+) AS numbered
+WHERE place = 1 OR $repeats = 'keep'
+ORDER BY user_id, position

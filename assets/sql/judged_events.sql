@@ -1,0 +1,21 @@
+-- The events, with the reason for which each is left out of this run, or none. A game is known that the source's
+-- players have or its catalogue lists: an event that waits for its game is taken in by the first run that knows it.
+-- `play` numbers the events in the order in which they were played.
+SELECT
+    events.event_id,
+    events.user_id,
+    events.item_id,
+    events.played_at,
+    events.received_at,
+    row_number() OVER (ORDER BY events.played_at, events.received_at, events.event_id) AS play,
+    CASE
+        WHEN events.received_at > $cutoff THEN 'received after the cut-off of the run'
+        WHEN events.played_at > events.received_at + $clock_tolerance THEN 'played later than it was received'
+        WHEN known.item_id IS NULL THEN 'a game that neither the source nor its catalogue knows'
+    END AS reason
+FROM events
+LEFT JOIN (
+    SELECT item_id FROM interactions
+    UNION
+    SELECT item_id FROM catalogue
+) AS known ON known.item_id = events.item_id
