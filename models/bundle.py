@@ -16,7 +16,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-FORMAT = 1
+FORMAT = 2  # 2: the network gives a state, and the item table may hold attributes
 PADDING = 0
 
 MANIFEST_FILE = "manifest.json"
@@ -24,6 +24,8 @@ ITEMS_FILE = "items.json"
 GOLDEN_FILE = "golden.json"
 ONNX_FILE = "model.onnx"
 WEIGHTS_FILE = "weights.safetensors"
+ITEM_EMBEDDINGS = "item_embeddings.weight"  # in a network's weights, [n_items + 1, width]
+ITEM_BIAS = "item_bias"  # [n_items + 1]
 
 
 class BundleError(Exception):

@@ -3,12 +3,21 @@
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import safe_open
 
-from models.bundle import ONNX_FILE, PADDING, BundleError, read_manifest
+from models.bundle import (
+    ITEM_BIAS,
+    ITEM_EMBEDDINGS,
+    ONNX_FILE,
+    PADDING,
+    WEIGHTS_FILE,
+    BundleError,
+    read_manifest,
+)
 
 
 class Scorer(Protocol):
@@ -37,28 +46,66 @@ def padded(histories: Sequence[NDArray[np.integer]], max_length: int) -> NDArray
 
 
 class OnnxScorer:
-    """A network in onnxruntime: input `history` int64 [users, length], right-padded; output `scores`."""
+    """A network that encodes histories in onnxruntime; scores are products with its item embeddings.
 
-    def __init__(self, folder: Path, threads: int | None = None) -> None:
+    The graph's input is `history` int64 [users, length], right-padded, its output `state` float32
+    [users, width]. The products are NumPy's: what is asked of few items costs no product with all of them.
+    """
+
+    def __init__(
+        self,
+        model: bytes,
+        item_embeddings: NDArray[np.float32],  # [n_items + 1, width]
+        item_bias: NDArray[np.float32],  # [n_items + 1]
+        max_length: int,
+        threads: int,
+    ) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or os.cpu_count() or 1
+        options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
+        self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        self.item_embeddings = item_embeddings
+        self._item_bias = item_bias
+        self._max_length = max_length
+
+    @classmethod
+    def load(cls, folder: Path, threads: int | None = None) -> Self:
+        """Raises BundleError where the network or its weights cannot be loaded or do not fit each other."""
+        manifest = read_manifest(folder)
         try:
-            self._session = onnxruntime.InferenceSession(
-                str(folder / ONNX_FILE), options, providers=["CPUExecutionProvider"]
+            model = (folder / ONNX_FILE).read_bytes()
+            with safe_open(folder / WEIGHTS_FILE, framework="numpy") as weights:
+                embeddings, bias = weights.get_tensor(ITEM_EMBEDDINGS), weights.get_tensor(ITEM_BIAS)
+            scorer = cls(model, embeddings, bias, manifest.max_length, threads or os.cpu_count() or 1)
+        except Exception as error:  # onnxruntime raises its own kinds
+            raise BundleError(f"The network in {folder} cannot be loaded: {error}") from error
+        if not len(embeddings) == len(bias) == manifest.n_items + 1:
+            raise BundleError(
+                f"The weights in {folder} are of {len(embeddings) - 1} items, not {manifest.n_items}."
             )
-        except Exception as error:
-            raise BundleError(f"{folder / ONNX_FILE} cannot be loaded: {error}") from error
-        self._max_length = read_manifest(folder).max_length
+        return scorer
+
+    def encode(self, histories: Sequence[NDArray[np.integer]]) -> NDArray[np.float32]:
+        """Item indexes, oldest first, one array a user -> states [users, width]."""
+        (states,) = self._session.run(["state"], {"history": padded(histories, self._max_length)})
+        result: NDArray[np.float32] = states
+        return result
 
     def score(self, histories: Sequence[NDArray[np.integer]]) -> NDArray[np.float32]:
-        batch = padded(histories, self._max_length)
-        (scores,) = self._session.run(["scores"], {"history": batch})  # [users, n_items + 1]
+        scores: NDArray[np.float32] = self.encode(histories) @ self.item_embeddings.T
+        scores += self._item_bias  # [users, n_items + 1]
         scores[:, PADDING] = -np.inf
-        result: NDArray[np.float32] = scores
-        return result
+        return scores
+
+    def score_items(
+        self, histories: Sequence[NDArray[np.integer]], items: NDArray[np.integer]
+    ) -> NDArray[np.float32]:
+        """The scores of some items alone, [users, len(items)]."""
+        scores: NDArray[np.float32] = self.encode(histories) @ self.item_embeddings[items].T
+        scores += self._item_bias[items]
+        return scores
 
 
 def open_scorer(folder: Path, threads: int | None = None) -> Scorer:
@@ -69,4 +116,4 @@ def open_scorer(folder: Path, threads: int | None = None) -> Scorer:
     if architecture in BASELINES:
         load: Callable[[Path], Scorer] = BASELINES[architecture].load
         return load(folder)
-    return OnnxScorer(folder, threads)
+    return OnnxScorer.load(folder, threads)

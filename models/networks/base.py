@@ -43,10 +43,13 @@ class SequenceNetwork(nn.Module):
         """history int64 [batch, length] -> states [batch, length, width]."""
         raise NotImplementedError
 
-    def forward(self, history: Tensor) -> Tensor:
-        """Scores of every item as the next one, [batch, n_items + 1]; column 0 means nothing."""
+    def state(self, history: Tensor) -> Tensor:
+        """The state at each history's newest item, [batch, width]: all that serving asks of the network."""
         states = self.encode(history)  # [batch, length, width]
         last = (history != PADDING).sum(dim=1).clamp(min=1) - 1  # [batch]
         place = last[:, None, None].expand(-1, 1, states.shape[2])  # [batch, 1, width]
-        state = states.gather(1, place).squeeze(1)  # [batch, width]
-        return state @ self.item_embeddings.weight.T + self.item_bias  # [batch, n_items + 1]
+        return states.gather(1, place).squeeze(1)  # [batch, width]
+
+    def forward(self, history: Tensor) -> Tensor:
+        """Scores of every item as the next one, [batch, n_items + 1]; column 0 means nothing."""
+        return self.state(history) @ self.item_embeddings.weight.T + self.item_bias  # [batch, n_items + 1]

@@ -17,8 +17,19 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+from safetensors.numpy import save_file
 
-from models.bundle import ONNX_FILE, GoldenRequest, ItemTable, Manifest, bundle_hash, write_bundle
+from models.bundle import (
+    ITEM_BIAS,
+    ITEM_EMBEDDINGS,
+    ONNX_FILE,
+    WEIGHTS_FILE,
+    GoldenRequest,
+    ItemTable,
+    Manifest,
+    bundle_hash,
+    write_bundle,
+)
 from models.pointer import Pointer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,9 +58,15 @@ def random_table(seed: int) -> NDArray[np.float32]:
 
 
 def write_fake_bundle(
-    folder: Path, table: NDArray[np.float32], prefix: str = "", golden_shift: float = 0.0
+    folder: Path,
+    table: NDArray[np.float32],
+    prefix: str = "",
+    golden_shift: float = 0.0,
+    bias: NDArray[np.float32] | None = None,
 ) -> Path:
     """A bundle whose network sums one row of a table per item of the history: scores[j] = sum_i table[i, j].
+
+    The state is those scores, and the item embeddings are the identity.
 
     Items are named `prefix` + "1", "2", ...; `golden_shift` makes the golden scores wrong by that much.
     """
@@ -57,11 +74,11 @@ def write_fake_bundle(
     graph = helper.make_graph(
         [
             helper.make_node("Gather", ["table", "history"], ["rows"]),
-            helper.make_node("ReduceSum", ["rows", "axis"], ["scores"], keepdims=0),
+            helper.make_node("ReduceSum", ["rows", "axis"], ["state"], keepdims=0),
         ],
         "sums",
         [helper.make_tensor_value_info("history", TensorProto.INT64, ["users", "length"])],
-        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["users", N_ITEMS + 1])],
+        [helper.make_tensor_value_info("state", TensorProto.FLOAT, ["users", N_ITEMS + 1])],
         [
             numpy_helper.from_array(table, "table"),
             numpy_helper.from_array(np.array([1], dtype=np.int64), "axis"),
@@ -69,6 +86,9 @@ def write_fake_bundle(
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
     onnx.save(model, folder / ONNX_FILE)
+    output = {ITEM_EMBEDDINGS: np.eye(N_ITEMS + 1, dtype=np.float32)}
+    output[ITEM_BIAS] = np.zeros(N_ITEMS + 1, np.float32) if bias is None else bias
+    save_file(output, folder / WEIGHTS_FILE)
     ids = ["", *(f"{prefix}{i}" for i in range(1, N_ITEMS + 1))]
     items = ItemTable(ids, [f"Game {i}" for i in ids], np.arange(N_ITEMS + 1))
     manifest = Manifest(

@@ -85,9 +85,11 @@ def test_a_history_of_everything_leaves_nothing(recommender: Recommender) -> Non
 def test_scores_that_are_not_finite_are_never_recommended(
     tmp_path: Path, make_bundle: Callable[..., Any], make_table: Callable
 ) -> None:
-    table = make_table(1)
-    table[9, [20, 21, 22]] = np.nan, np.inf, -np.inf
-    found = Recommender(make_bundle(tmp_path / "nan", table)).recommend(["9"], k=150)
+    bias = np.zeros(151, dtype=np.float32)
+    bias[[20, 21, 22]] = np.nan, np.inf, -np.inf
+    bundle = make_bundle(tmp_path / "nan", make_table(1), bias=bias)
+    (bundle / GOLDEN_FILE).write_text("[]")
+    found = Recommender(bundle).recommend(["9"], k=150)
     assert len(found.items) == 150 - 1 - 3
     assert all(np.isfinite(item.score) for item in found.items)
 
