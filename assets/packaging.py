@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +21,12 @@ import tenacity
 from assets.gating import read_verdict
 from assets.io.lake import fingerprint, write_parquet
 from assets.resources import Home
+from models.baselines import BASELINES
 from models.bundle import bundle_hash, read_golden, read_items
 from models.code import MODELS, code_version, source_hash
 
 SERVING = MODELS.parent / "serving"
+SERVED_SUFFIXES = (".py", ".html", ".css", ".js", ".svg")
 START_TIMEOUT_S = 120
 SCORE_TOLERANCE = 1e-3
 
@@ -54,7 +56,7 @@ def bento(home: Home) -> dg.MaterializeResult[None]:
         return dg.MaterializeResult(metadata={"packaged": "nothing: the gate promoted no model"})
     bundle = home.bundles().current(verdict.winner)
     started = time.monotonic()
-    tag = build(bundle, home.folder("bentoml"))
+    tag = build(bundle, baseline_folders(home, verdict.winner), home.folder("bentoml"))
     with served(tag, home.folder("bentoml")) as address:
         answer = ask_golden(address, bundle)
     digest = bundle_hash(bundle)
@@ -68,6 +70,11 @@ def bento(home: Home) -> dg.MaterializeResult[None]:
             "seconds": round(time.monotonic() - started, 1),
         }
     )
+
+
+def baseline_folders(home: Home, winner: str) -> dict[str, Path]:
+    """The baselines' bundles by name: what the endpoint shows beside the champion, itself left out."""
+    return {name: home.bundles().current(name) for name in BASELINES if name != winner}
 
 
 def answered_bento(home: Home) -> AnsweredBento:
@@ -92,14 +99,15 @@ def _remember(home: Home, bento: AnsweredBento) -> None:
     home.lake().publish("bento", fingerprint("bento", bento.bundle_hash, bento.tag), write)
 
 
-def build(bundle: Path, bentoml_home: Path) -> str:
+def build(bundle: Path, baselines: Mapping[str, Path], bentoml_home: Path) -> str:
     """Build the Bento of a bundle unless it is there, and return its tag; raises BentoError."""
-    version = fingerprint(bundle_hash(bundle), code_version(), source_hash(SERVING))[:16]
+    contents = {"bundle": bundle_hash(bundle), **{n: bundle_hash(path) for n, path in baselines.items()}}
+    version = fingerprint(contents, code_version(), source_hash(SERVING, SERVED_SUFFIXES))[:16]
     tag = f"nextplay:{version}"
     if (bentoml_home / "bentos" / "nextplay" / version / "bento.yaml").exists():
         return tag
     done = subprocess.run(
-        [sys.executable, "-m", "serving.package", str(bundle), version],
+        [sys.executable, "-m", "serving.package", str(bundle), version, *map(str, baselines.values())],
         env=_environment(bentoml_home), capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode != 0:

@@ -1,7 +1,6 @@
 """Promotion: the champion's alias in MLflow, then the pointer that serving follows; and the way back."""
 
 import json
-import os
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -10,7 +9,7 @@ import dagster as dg
 
 from assets.gating import read_verdict
 from assets.io.files import replace_text
-from assets.packaging import answered_bento
+from assets.packaging import answered_bento, baseline_folders
 from assets.resources import Home
 from models.bundle import bundle_hash
 from models.pointer import Pointer, read_pointer
@@ -45,7 +44,9 @@ def promotion(home: Home) -> dg.MaterializeResult[None]:
     home.tracking().set_champion(version)
     if before is None or before.bundle_hash != digest:
         reason = f"{verdict.winner}: {verdict.reasons[0]}"
-        _publish(home, before, Pointer(str(bundle), version, digest, time.time(), reason, bento.tag))
+        beaten = {name: str(folder) for name, folder in baseline_folders(home, verdict.winner).items()}
+        pointer = Pointer(str(bundle), version, digest, time.time(), reason, bento.tag, beaten)
+        _publish(home, before, pointer)
     return dg.MaterializeResult(
         metadata={
             "promoted": True,
@@ -83,8 +84,7 @@ def _publish(home: Home, before: Pointer | None, pointer: Pointer) -> None:
     """Keep the old pointer, then replace it: a crash in between leaves the old champion serving."""
     if before is not None:
         _write_past(home, [p for p in past_champions(home) if p.bundle_hash != before.bundle_hash] + [before])
-    relative = os.path.relpath(pointer.bundle, home.pointer_file.parent)  # so that the home can be moved
-    replace_text(home.pointer_file, replace(pointer, bundle=relative).to_json())
+    replace_text(home.pointer_file, pointer.relative_to(home.pointer_file.parent).to_json())
 
 
 def _write_past(home: Home, pointers: list[Pointer]) -> None:

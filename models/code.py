@@ -13,9 +13,9 @@ def code_version() -> str:
 
 
 @cache
-def source_hash(root: Path) -> str:
-    """SHA-256, shortened to 16 digits, over the Python files below a folder."""
+def source_hash(root: Path, suffixes: tuple[str, ...] = (".py",)) -> str:
+    """SHA-256, shortened to 16 digits, over the files below a folder whose names end so."""
     total = hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
+    for path in sorted(p for p in root.rglob("*") if p.suffix in suffixes):
         total.update(f"{path.relative_to(root).as_posix()}\0".encode() + path.read_bytes() + b"\0")
     return total.hexdigest()[:16]

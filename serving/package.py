@@ -1,7 +1,8 @@
-"""Builds the Bento of one bundle: `python -m serving.package BUNDLE VERSION` prints its tag as JSON.
+"""Builds the Bento of a bundle: `python -m serving.package BUNDLE VERSION BASELINE…` prints its tag as JSON.
 
-A Bento holds the endpoint, what it needs of `models`, the bundle, and a pointer to the latter. Nothing is
-downloaded. BentoML keeps it below BENTOML_HOME; `BENTOML_HOME=… bentoml serve nextplay:VERSION` serves it.
+A Bento holds the endpoint, what it needs of `models`, the bundle, those of the baselines that people compare
+it with, and a pointer to all of these. Nothing is downloaded. BentoML keeps it below BENTOML_HOME;
+`BENTOML_HOME=… bentoml serve nextplay:VERSION` serves it.
 """
 
 import json
@@ -9,13 +10,14 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from contextlib import suppress
 from importlib.metadata import version as installed
 from pathlib import Path
 
-from models.bundle import bundle_hash
+from models.bundle import bundle_hash, read_manifest
 from models.pointer import Pointer
-from serving.settings import BUNDLE_FOLDER, POINTER_FILE
+from serving.settings import BASELINES_FOLDER, BUNDLE_FOLDER, POINTER_FILE
 
 ROOT = Path(__file__).resolve().parents[1]
 MODEL_FILES = (  # what serving imports, all of it free of torch
@@ -35,7 +37,7 @@ PACKAGES = (
 )  # fmt: skip
 
 
-def build_bento(bundle: Path, version: str, bentoml_home: Path) -> str:
+def build_bento(bundle: Path, version: str, bentoml_home: Path, baselines: Sequence[Path] = ()) -> str:
     """Build a Bento, in place of one of the same version, and return its tag.
 
     `version` becomes the Bento's version: lower-case letters, digits, `.`, `_` and `-`. Packages are pinned
@@ -46,30 +48,43 @@ def build_bento(bundle: Path, version: str, bentoml_home: Path) -> str:
 
     with tempfile.TemporaryDirectory() as folder:
         context = Path(folder)
-        _fill(context, bundle, version)
+        _fill(context, bundle, version, baselines)
         with suppress(bentoml.exceptions.NotFound):
             bentoml.bentos.delete(f"nextplay:{version}")
         bento = bentoml.build(
             "serving.service:Nextplay",
             version=version,
             build_ctx=str(context),
-            include=["serving/**", "models/**", f"{BUNDLE_FOLDER}/**", POINTER_FILE],
+            include=[
+                "serving/**",
+                "models/**",
+                f"{BUNDLE_FOLDER}/**",
+                f"{BASELINES_FOLDER}/**",
+                POINTER_FILE,
+            ],
             python={"packages": [f"{name}=={installed(name)}" for name in PACKAGES], "lock_packages": False},
         )
     return str(bento.tag)
 
 
-def _fill(context: Path, bundle: Path, version: str) -> None:
-    """Lay out a Bento's files: code, bundle, pointer."""
+def _fill(context: Path, bundle: Path, version: str, baselines: Sequence[Path]) -> None:
+    """Lay out a Bento's files: code, bundle, baselines, pointer."""
     shutil.copytree(ROOT / "serving", context / "serving", ignore=shutil.ignore_patterns("__pycache__"))
     (context / "models" / "evaluation").mkdir(parents=True)
     for name in MODEL_FILES:
         shutil.copy(ROOT / "models" / name, context / "models" / name)
     shutil.copytree(bundle, context / BUNDLE_FOLDER)
-    pointer = Pointer(BUNDLE_FOLDER, version, bundle_hash(bundle), promoted_at=0.0)
+    beaten = {}
+    for baseline in baselines:
+        name = read_manifest(baseline).architecture
+        beaten[name] = f"{BASELINES_FOLDER}/{name}"
+        shutil.copytree(baseline, context / beaten[name])
+    pointer = Pointer(BUNDLE_FOLDER, version, bundle_hash(bundle), promoted_at=0.0, baselines=beaten)
     (context / POINTER_FILE).write_text(pointer.to_json(), encoding="utf-8")
 
 
 if __name__ == "__main__":
     home = Path(os.environ.get("BENTOML_HOME", Path.home() / "bentoml"))
-    sys.stdout.write(json.dumps({"tag": build_bento(Path(sys.argv[1]), sys.argv[2], home)}) + "\n")
+    bundle, version, *baselines = sys.argv[1:]
+    tag = build_bento(Path(bundle), version, home, [Path(folder) for folder in baselines])
+    sys.stdout.write(json.dumps({"tag": tag}) + "\n")

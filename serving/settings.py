@@ -7,6 +7,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 POINTER_FILE = "champion.json"  # beside the folders `serving` and `models` in a Bento
 BUNDLE_FOLDER = "bundle"
+BASELINES_FOLDER = "baselines"
 
 
 class Settings(BaseSettings):

@@ -11,6 +11,8 @@ from assets import promotion as promoting
 from assets.gating import gate
 from assets.promotion import PromotionError, past_champions, promotion, rollback
 from assets.resources import Gate, Home
+from models.baselines import BASELINES
+from models.bundle import read_manifest
 from models.pointer import Pointer, read_pointer
 
 
@@ -30,6 +32,18 @@ def test_promoting_the_same_winner_again_changes_nothing(copied_run: Callable[[]
     before = home.pointer_file.read_bytes()
     assert materialize(promotion, home).success
     assert home.pointer_file.read_bytes() == before
+
+
+def test_the_pointer_names_the_baselines_that_the_champion_beat(copied_run: Callable[[], Home]) -> None:
+    home = copied_run()  # a copy, so that the paths have to hold in another place
+    pointer = read_pointer(home.pointer_file)
+    champion = read_manifest(pointer.folder(home.pointer_file))
+    folders = pointer.baseline_folders(home.pointer_file)
+    assert set(folders) == set(BASELINES) - {champion.architecture}
+    for name, folder in folders.items():
+        assert folder.is_relative_to(home.path)
+        baseline = read_manifest(folder)
+        assert (baseline.architecture, baseline.vocabulary_hash) == (name, champion.vocabulary_hash)
 
 
 def test_a_crash_between_alias_and_pointer_leaves_the_old_champion_and_the_next_run_finishes(
