@@ -98,6 +98,7 @@ def schemas() -> dict[str, Any]:
             "title": text(filled),
             "count": whole(not_negative),
         },
+        "items_before": {"item_index": whole(pa.Check.ge(1)), "item_id": text(filled)},
         "sequences": {
             "user_index": whole(not_negative),
             "user_id": text(filled),

@@ -15,12 +15,16 @@ from assets.io.lake import Lake, fingerprint, write_parquet
 from assets.io.sql import make_table, statement
 from assets.resources import Home, Splitting
 from assets.splitting import SPLIT_STATEMENTS, TEMPORAL, SplitError, make_splits
-from models.bundle import ItemTable
+from assets.vocabulary import order_items, played_items
+from models.bundle import BundleError, ItemTable, read_items
 from models.data import Sequences, Split, labelled
+from models.pointer import read_pointer
 
 CODE_VERSION = "2"
+KEPT = "SELECT item_index, item_id FROM item_order WHERE kept ORDER BY item_index"
 TABLES = {
     "items": "The item vocabulary: index, id, title, and occurrences in the training part.",
+    "items_before": "The champion's vocabulary, where tonight's keeps its indexes; else empty.",
     "sequences": "Item indexes a user, oldest first, each in train, validation, test or context.",
     "split": "How the sequences are split, and how large the parts are.",
 }
@@ -43,19 +47,24 @@ TABLES = {
 def vocabulary_and_sequences(home: Home, splitting: Splitting) -> Iterator[dg.MaterializeResult[None]]:
     started, lake = time.monotonic(), home.lake()
     inputs = ["core_interactions", "catalogue", "item_names"]
+    with lake.connect("core_interactions") as connection:
+        vocabulary = order_items(_champion_items(home), played_items(connection))
     made_from = fingerprint(
         "sequences",
         CODE_VERSION,
         [lake.current(table).fingerprint for table in inputs],
         [splitting.split, splitting.cutoffs if splitting.split == TEMPORAL else None],
         [statement(name) for name in (*SPLIT_STATEMENTS, "items", "sequences")],
+        *([vocabulary.order] if vocabulary.kept else []),
     )
 
     def write(paths: Mapping[str, Path]) -> None:
         with lake.connect(*inputs) as connection:
+            vocabulary.register(connection)
             made = make_splits(connection, splitting.split, splitting.cutoffs)
             make_table(connection, "items")
             write_parquet(connection, "SELECT * FROM items ORDER BY item_index", paths["items"])
+            write_parquet(connection, KEPT, paths["items_before"])
             write_parquet(connection, statement("sequences"), paths["sequences"])
             write_parquet(connection, statement("split"), paths["split"], made)
 
@@ -66,6 +75,16 @@ def vocabulary_and_sequences(home: Home, splitting: Splitting) -> Iterator[dg.Ma
     with lake.connect(*TABLES) as connection:
         for version in versions.values():
             yield table_result(connection, version, started, {})
+
+
+def _champion_items(home: Home) -> ItemTable | None:
+    """The champion's vocabulary, if there is a champion that can be read."""
+    try:
+        pointer = read_pointer(home.pointer_file)
+        return read_items(pointer.folder(home.pointer_file)) if pointer else None
+    except BundleError as error:
+        dg.get_dagster_logger().warning("The vocabulary begins anew, for the champion is broken: %s", error)
+        return None
 
 
 def load_sequences(lake: Lake) -> tuple[Sequences, NDArray[np.str_]]:
@@ -104,8 +123,8 @@ SEQUENCES_CHECKS = [
     no_faults(
         "vocabulary_is_one_to_one",
         "fault_vocabulary",
-        ["items", "core_interactions"],
-        "Item ids and the indexes 1..n are one to one, for exactly the items of the core.",
+        ["items", "core_interactions", "items_before"],
+        "Item ids and the indexes 1..n are one to one, for the items of the core; none is renumbered.",
     ),
     no_faults(
         "sequences_are_the_core",

@@ -1,5 +1,5 @@
--- Where item ids and the indexes 1..n are not one to one: an id or index named twice, a gap, or an item of
--- the interactions that has no index, or the reverse.
+-- Where item ids and the indexes 1..n are not one to one: an id or index named twice, a gap, an item of the interactions
+-- that has no index, an index of an item that neither they nor the vocabulary before have, or another index than before.
 SELECT 'named twice' AS fault, item_id, min(item_index) AS item_index
 FROM items
 GROUP BY item_id
@@ -22,5 +22,11 @@ UNION ALL
 SELECT 'played by nobody' AS fault, items.item_id, items.item_index
 FROM items
 LEFT JOIN (SELECT DISTINCT item_id FROM core_interactions) AS played ON played.item_id = items.item_id
-WHERE played.item_id IS NULL
+LEFT JOIN items_before ON items_before.item_id = items.item_id
+WHERE played.item_id IS NULL AND items_before.item_id IS NULL
+UNION ALL
+SELECT 'renumbered' AS fault, items_before.item_id, items.item_index
+FROM items_before
+LEFT JOIN items ON items.item_id = items_before.item_id
+WHERE items.item_index IS DISTINCT FROM items_before.item_index
 ORDER BY fault, item_id

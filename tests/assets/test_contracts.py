@@ -83,6 +83,7 @@ TABLES = {
         "item_index INTEGER, item_id VARCHAR, title VARCHAR, count INTEGER",
         [(1, "a", "A", 1), (2, "b", "B", 1), (3, "c", "C", 0)],
     ),
+    "items_before": ("item_index INTEGER, item_id VARCHAR", [(1, "a"), (2, "b")]),
     "split": (
         "name VARCHAR, validation_from BIGINT, test_from BIGINT, train BIGINT, validation BIGINT, "
         "test BIGINT, context BIGINT, unseen_in_training BIGINT",
@@ -235,6 +236,8 @@ PLANTED = [
     ("fault_vocabulary", "UPDATE items SET item_index = 0 WHERE item_id = 'a'", "outside 1..n"),
     ("fault_vocabulary", "DELETE FROM items WHERE item_id = 'c'", "without an index"),
     ("fault_vocabulary", "INSERT INTO items VALUES (4, 'z', 'Z', 0)", "played by nobody"),
+    ("fault_vocabulary", "UPDATE items_before SET item_index = 3 - item_index", "renumbered"),
+    ("fault_vocabulary", "INSERT INTO items_before VALUES (4, 'z')", "renumbered"),
     ("fault_splits", "UPDATE sequences SET split = 'train' WHERE split = 'test'", "1"),
     ("fault_splits", "UPDATE sequences SET split = 'test' WHERE user_id = '2'", "2"),
     ("fault_splits", "UPDATE sequences SET position = 2 - position WHERE user_id = '1'", "1"),

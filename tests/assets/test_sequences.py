@@ -12,7 +12,9 @@ from assets.io.lake import Lake, LakeError, fingerprint, write_parquet
 from assets.resources import Cleaning, Home, Splitting
 from assets.sequences import load_items, load_sequences, load_split
 from assets.splitting import Cutoffs, SplitError
+from models.bundle import Manifest, write_bundle
 from models.data import leave_one_out
+from models.pointer import Pointer
 
 COLUMNS = {
     "core_interactions": (
@@ -216,3 +218,67 @@ def test_cutoffs_are_shares_numbers_or_dates(text: str, cutoffs: tuple[float, fl
 def test_other_cutoffs_are_refused(text: str) -> None:
     with pytest.raises(SplitError, match=r"The cut-offs .* give two rising shares"):
         Cutoffs.from_text(text)
+
+
+# --- the vocabulary from night to night
+
+
+def crown(home: Home, name: str) -> None:
+    """Make a champion of tonight's vocabulary."""
+    items = load_items(home.lake())
+    manifest = Manifest("popularity", items.n_items, 50, items.vocabulary_hash(), "", "", "", "")
+    write_bundle(home.folder("bundles", name), manifest, items, [])
+    pointer = Pointer(f"../bundles/{name}", "1", name, promoted_at=0.0)
+    home.pointer_file.write_text(pointer.to_json())
+
+
+def replay(home: Home, played: dict[str, list[str]]) -> list[tuple[Any, ...]]:
+    core = [(user, item, n, 61, None) for user, items in played.items() for n, item in enumerate(items)]
+    publish(home.lake(), "core_interactions", core)
+    result = materialize(home, checks=True)
+    assert [e.check_name for e in result.get_asset_check_evaluations() if not e.passed] == []
+    return [row[:2] for row in rows(home.lake(), "items")]
+
+
+MANY = {"u": [str(n) for n in range(10, 32)]}
+
+
+def test_new_items_join_behind_and_nobody_is_renumbered(home: Home) -> None:
+    first = replay(home, MANY)
+    crown(home, "one")
+    second = replay(home, {**MANY, "v": ["11", "100", "05"]})
+    assert second == [*first, (23, "05"), (24, "100")], "not in the order of the ids"
+    crown(home, "two")
+    third = replay(home, {**MANY, "v": ["05", "100", "000", "99"]})
+    assert third == [*second, (25, "000"), (26, "99")]
+
+
+def test_an_item_that_nobody_plays_any_more_keeps_its_index_and_title(home: Home) -> None:
+    first = replay(home, {**MANY, "v": ["7", "9"]})
+    crown(home, "one")
+    assert replay(home, {"u": MANY["u"], "v": ["9", "99"]}) == [*first, (25, "99")]
+    gone = next(row for row in rows(home.lake(), "items") if row[1] == "7")
+    assert gone[2:] == ("Seven", 0)
+
+
+def test_other_data_begin_a_vocabulary_of_their_own(home: Home) -> None:
+    replay(home, MANY)
+    crown(home, "one")
+    assert replay(home, {"u": ["b", "a", "10"]}) == [(1, "10"), (2, "a"), (3, "b")]
+    assert rows(home.lake(), "items_before") == []
+
+
+def test_the_same_data_give_the_same_tables_after_they_have_made_a_champion(home: Home) -> None:
+    replay(home, MANY)
+    crown(home, "one")
+    for played in (MANY, {**MANY, "v": ["11", "100", "05"]}):
+        replay(home, played)
+        before = {table: home.lake().current(table).fingerprint for table in sequences.TABLES}
+        crown(home, "next")
+        replay(home, played)
+        assert {table: home.lake().current(table).fingerprint for table in sequences.TABLES} == before
+
+
+def test_a_broken_champion_begins_the_vocabulary_anew(home: Home) -> None:
+    home.pointer_file.write_text("{")
+    assert replay(home, {"u": ["b", "a"]}) == [(1, "a"), (2, "b")]
