@@ -17,7 +17,7 @@ ifneq ($(SOURCE),)
 export NEXTPLAY_SOURCE := $(SOURCE)
 endif
 
-.PHONY: help setup run test test-all lint ui serve mlflow rollback bench-etl bench-gate clean
+.PHONY: help setup run test test-all lint ui serve mlflow status promote rollback bench-etl bench-gate clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -57,6 +57,12 @@ mlflow: setup ## MLflow's UI on port 5000
 	@mkdir -p $(NEXTPLAY_HOME)/mlflow
 	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server --workers 1 --host $(HOST) --port 5000 \
 	  --backend-store-uri sqlite:///$(NEXTPLAY_HOME)/mlflow/mlflow.db --artifacts-destination $(NEXTPLAY_HOME)/mlflow/artifacts
+
+status: setup ## Who is champion and why, what is stale, sizes, the last run (JSON=1 for programs)
+	@$(BIN)/python -m pipelines.status $(if $(JSON),--json)
+
+promote: setup ## Make a version the champion: VERSION=3 BY=ada REASON='the old one fails'
+	@$(BIN)/python -m pipelines.promote --version "$$VERSION" --by "$$BY" --reason "$$REASON"
 
 rollback: setup ## Set the champion before this one back; a running endpoint follows
 	@$(BIN)/python -m pipelines.rollback

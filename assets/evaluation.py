@@ -71,6 +71,8 @@ def entrants(home: Home, source: Source, items: ItemTable) -> Iterator[Entrant]:
         pointer = read_pointer(home.pointer_file)
         if pointer is not None:
             folder = pointer.folder(home.pointer_file)
+            if bundle_hash(folder) != pointer.bundle_hash:
+                raise BundleError(f"the content of {folder} is not what the pointer names.")
             _warn_of_another_split(read_manifest(folder).split, split_name(home.lake()))
             yield open_bundle(folder, "champion", "champion", items)
     except BundleError as error:

@@ -1,18 +1,18 @@
-"""Promotion: the champion's alias in MLflow, then the pointer that serving follows; and the way back."""
+"""Promotion: the champion's alias in MLflow, then the pointer that serving follows; and the ways by hand."""
 
-import json
 import time
-from dataclasses import asdict, replace
-from pathlib import Path
+from dataclasses import replace
 
 import dagster as dg
 
+from assets.champions import Champions
 from assets.gating import read_verdict
-from assets.io.files import replace_text
-from assets.packaging import answered_bento, baseline_folders
+from assets.packaging import BentoError, answered_bento, ask_golden, baseline_folders, build, served
 from assets.resources import Home
-from models.bundle import bundle_hash
-from models.pointer import Pointer, read_pointer
+from assets.training import input_tables
+from models.bundle import BundleError, bundle_hash, read_manifest
+from models.pointer import Pointer
+from models.scorer import check_golden
 
 
 class PromotionError(Exception):
@@ -25,8 +25,8 @@ class PromotionError(Exception):
     deps=["gate", "bento"],
     description="Moves the champion's alias, then the pointer that serving follows: the last step of a run.",
 )
-def promotion(home: Home) -> dg.MaterializeResult[None]:
-    verdict, before = read_verdict(home), read_pointer(home.pointer_file)
+def promotion(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult[None]:
+    verdict, before = read_verdict(home), _before(context, home.champions())
     if not verdict.promote or verdict.winner is None:
         kept = f"version {before.version}" if before else "none"
         return dg.MaterializeResult(metadata={"promoted": False, "champion": kept, "why": verdict.reasons[0]})
@@ -46,7 +46,7 @@ def promotion(home: Home) -> dg.MaterializeResult[None]:
         reason = f"{verdict.winner}: {verdict.reasons[0]}"
         beaten = {name: str(folder) for name, folder in baseline_folders(home, verdict.winner).items()}
         pointer = Pointer(str(bundle), version, digest, time.time(), reason, bento.tag, beaten)
-        _publish(home, before, pointer)
+        home.champions().crown(pointer, home.lake().published())
     return dg.MaterializeResult(
         metadata={
             "promoted": True,
@@ -57,39 +57,68 @@ def promotion(home: Home) -> dg.MaterializeResult[None]:
     )
 
 
-def rollback(home: Home) -> Pointer:
-    """Set the champion before this one back, alias and pointer; raises PromotionError when there is none."""
-    now = read_pointer(home.pointer_file)
-    earlier = [p for p in past_champions(home) if now is None or p.bundle_hash != now.bundle_hash]
-    if now is None or not earlier:
-        raise PromotionError("There is no earlier champion to go back to.")
-    back = replace(earlier[-1], promoted_at=time.time(), reason=f"rolled back from version {now.version}")
-    if not back.folder(home.pointer_file).exists():
+def promote(home: Home, version: str, by: str, why: str) -> Pointer:
+    """Make a registered version the champion by a person's decision; raises PromotionError.
+
+    Its Bento is built, started and must give the bundle's golden answers first. A version that is champion
+    already stays so, as it was set.
+    """
+    if not by.strip() or not why.strip():
         raise PromotionError(
-            f"The bundle of version {back.version} is gone: {back.folder(home.pointer_file)}."
+            "A promotion by hand needs who and why: make promote VERSION=3 BY=ada REASON='the old one fails'."
         )
+    registered = {found.version: found.bundle_hash for found in home.tracking().versions()}
+    digest = registered.get(version)
+    if digest is None:
+        raise PromotionError(f"There is no version {version}: make status lists those that there are.")
+    bundle = home.bundles().with_hash(digest)
+    if bundle is None:
+        raise PromotionError(f"The bundle of version {version} is gone or damaged: promote another version.")
+    try:
+        check_golden(bundle)
+        beaten = baseline_folders(home, read_manifest(bundle).architecture)
+        tag = build(bundle, beaten, home.folder("bentoml"))
+        with served(tag, home.folder("bentoml")) as address:
+            ask_golden(address, bundle)
+    except (BentoError, BundleError) as error:
+        raise PromotionError(f"Version {version} is not promoted: {error}") from error
+    home.tracking().set_champion(version)
+    now, reason = home.champions().whole(), f"promoted by {by.strip()}: {why.strip()}"
+    if now is not None and now.bundle_hash == digest:
+        return now
+    baselines = {name: str(folder) for name, folder in beaten.items()}
+    pointer = Pointer(str(bundle), version, digest, time.time(), reason, tag, baselines)
+    home.champions().crown(pointer, input_tables(home.lake(), bundle))
+    return pointer
+
+
+def rollback(home: Home) -> Pointer:
+    """Set the champion before this one back, alias and pointer; raises PromotionError when there is none.
+
+    Where the pointer is damaged, the champion that it named is set again.
+    """
+    champions = home.champions()
+    now, past = champions.whole(), champions.past()
+    if now is not None:
+        reason = f"rolled back from version {now.version}"
+        past = [p for p in past if p.bundle_hash != now.bundle_hash]
+    else:
+        reason = "set again, as its pointer was missing or damaged"
+        past = [*past, *(reign.pointer for reign in champions.history()[-1:])]
+    if not past:
+        raise PromotionError("There is no earlier champion to go back to.")
+    back = replace(past[-1], promoted_at=time.time(), reason=reason)
+    if not champions.folder(back).exists():
+        raise PromotionError(f"The bundle of version {back.version} is gone: {champions.folder(back)}.")
     home.tracking().set_champion(back.version)
-    replace_text(home.pointer_file, back.to_json())
-    _write_past(home, earlier[:-1])
+    tables = {r.pointer.bundle_hash: r.tables for r in champions.history()}
+    champions.restore(back, past[:-1], tables.get(back.bundle_hash, {}))
     return back
 
 
-def past_champions(home: Home) -> list[Pointer]:
-    """The pointers that were replaced, oldest first."""
-    path = _past_file(home)
-    return [Pointer(**values) for values in json.loads(path.read_text())] if path.exists() else []
-
-
-def _publish(home: Home, before: Pointer | None, pointer: Pointer) -> None:
-    """Keep the old pointer, then replace it: a crash in between leaves the old champion serving."""
-    if before is not None:
-        _write_past(home, [p for p in past_champions(home) if p.bundle_hash != before.bundle_hash] + [before])
-    replace_text(home.pointer_file, pointer.relative_to(home.pointer_file.parent).to_json())
-
-
-def _write_past(home: Home, pointers: list[Pointer]) -> None:
-    replace_text(_past_file(home), json.dumps([asdict(p) for p in pointers], indent=2))
-
-
-def _past_file(home: Home) -> Path:
-    return home.pointer_file.with_name("past.json")
+def _before(context: dg.AssetExecutionContext, champions: Champions) -> Pointer | None:
+    try:
+        return champions.current()
+    except BundleError as error:
+        context.log.warning("%s", error)
+        return None

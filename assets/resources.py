@@ -10,6 +10,7 @@ import dagster as dg
 from filelock import FileLock, Timeout
 from pydantic import Field
 
+from assets.champions import Champions
 from assets.io.bundles import BundleStore
 from assets.io.lake import Lake, LakeError
 from assets.io.tracking import Tracking
@@ -66,6 +67,9 @@ class Home(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def tracking(self) -> Tracking:
         return Tracking(self.folder("mlflow"))
+
+    def champions(self) -> Champions:
+        return Champions(self.pointer_file)
 
     @property
     def events_file(self) -> Path:

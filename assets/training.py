@@ -12,7 +12,7 @@ from assets.io.lake import Lake, fingerprint
 from assets.io.tracking import RunHandle, Tracking
 from assets.plots import curve_plot
 from assets.resources import Home, Source, Training
-from assets.sequences import load_items, load_split
+from assets.sequences import TABLES, load_items, load_split
 from models.baselines import BASELINES, baseline_bundle
 from models.bundle import bundle_hash, read_manifest
 from models.code import code_version
@@ -29,7 +29,21 @@ CURVE_FILE = "curve.json"
 
 def data_fingerprint(lake: Lake) -> str:
     """Names the sequences and the item vocabulary that a bundle is made from."""
-    return fingerprint(lake.current("sequences").fingerprint, lake.current("items").fingerprint)
+    return _data_fingerprint(lake.current("sequences").fingerprint, lake.current("items").fingerprint)
+
+
+def _data_fingerprint(sequences: str, items: str) -> str:
+    return fingerprint(sequences, items)
+
+
+def input_tables(lake: Lake, bundle: Path) -> dict[str, str]:
+    """The versions (fingerprints) of the tables that a bundle was made from, as far as they are kept."""
+    wanted = read_manifest(bundle).data_fingerprint
+    for version in lake.versions("sequences"):
+        made_from = version.fingerprint  # the tables of one step share it
+        if _data_fingerprint(made_from, made_from) == wanted:
+            return dict.fromkeys(TABLES, made_from)
+    return {}
 
 
 @dg.asset(

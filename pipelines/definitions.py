@@ -18,6 +18,7 @@ from assets import (
 )
 from pipelines.console import console_logger
 from pipelines.jobs import everything, nightly
+from pipelines.operations import operations
 from pipelines.resources import Settings, read_settings, resources
 from pipelines.sensors import failure_alert
 
@@ -43,7 +44,7 @@ def define(settings: Settings) -> dg.Definitions:
     return dg.Definitions(
         assets=dg.load_assets_from_modules(MODULES),
         asset_checks=dg.load_asset_checks_from_modules(MODULES),
-        jobs=[everything, feedback.events_of_a_day],
+        jobs=[everything, feedback.events_of_a_day, *operations(settings)],
         schedules=[nightly(settings)],
         sensors=[failure_alert(settings.webhook())],
         resources=resources(settings),

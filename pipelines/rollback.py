@@ -2,22 +2,17 @@
 
 import sys
 
-from assets.promotion import PromotionError, rollback
+from assets.promotion import rollback
 from assets.resources import Home
-from pipelines.resources import read_settings
+from pipelines.command import run_command
+from pipelines.resources import Settings
 
 
-def main() -> int:
-    home = Home(path=str(read_settings().home))
-    try:
-        with home.locked():
-            back = rollback(home)
-    except PromotionError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    sys.stdout.write(f"The champion is version {back.version} again.\n")
-    return 0
+def roll_back(_: Settings, home: Home) -> str:
+    with home.locked():
+        back = rollback(home)
+    return f"The champion is version {back.version} again."
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(roll_back))

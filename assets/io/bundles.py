@@ -1,11 +1,24 @@
-"""Where bundles live: immutable folders named by what made them, and a pointer to the current ones."""
+"""Where bundles live: immutable folders named by what made them, and a pointer to the current ones.
+
+<root>/<architecture>-<fingerprint[:16]>/   a bundle
+<root>/current.json                         architecture -> the folder of its newest bundle
+<root>/hashes.json                          folder -> what its content is to be
+"""
 
 import json
+import logging
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from assets.io.files import replace_text, sync_entry, sync_folder
+from models.bundle import bundle_hash
+
+log = logging.getLogger(__name__)
+
+CURRENT_FILE = "current.json"
+HASHES_FILE = "hashes.json"
+UNFINISHED = ".unfinished-"
 
 
 class MissingBundleError(Exception):
@@ -13,49 +26,90 @@ class MissingBundleError(Exception):
 
 
 class BundleStore:
-    """Bundles below `root`, one folder a version; `current.json` names the newest of each architecture."""
+    """Bundles below `root`, one folder a version. Whoever writes holds the home's lock."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
         root.mkdir(parents=True, exist_ok=True)
 
     def publish(self, architecture: str, fingerprint: str, write: Callable[[Path], None]) -> Path:
-        """The bundle made from `fingerprint`, written by `write(folder)` unless it is there already.
+        """The bundle made from `fingerprint`, written by `write(folder)` unless it is there already, whole.
 
         The folder appears under its name only when whole: a kill leaves the bundle that was current before.
         """
-        folder = self._root / f"{architecture}-{fingerprint[:16]}"
-        if not folder.exists():
-            unfinished = self._root / f".unfinished-{folder.name}"
+        folder = self._folder(architecture, fingerprint)
+        if not self._is_whole(folder):
+            unfinished = self._root / f"{UNFINISHED}{folder.name}"
             shutil.rmtree(unfinished, ignore_errors=True)
             unfinished.mkdir()
             write(unfinished)
             sync_folder(unfinished)
+            self._merge(HASHES_FILE, folder.name, bundle_hash(unfinished))
+            self.remove(folder)
             unfinished.replace(folder)
             sync_entry(self._root)
-        self._point(architecture, folder.name)
+        self._merge(CURRENT_FILE, architecture, folder.name)
         return folder
 
     def find(self, architecture: str, fingerprint: str) -> Path | None:
-        """The finished bundle made from `fingerprint`, if there is one."""
-        folder = self._root / f"{architecture}-{fingerprint[:16]}"
-        return folder if folder.exists() else None
+        """The finished bundle made from `fingerprint`, if there is a whole one."""
+        folder = self._folder(architecture, fingerprint)
+        return folder if self._is_whole(folder) else None
+
+    def with_hash(self, digest: str) -> Path | None:
+        """The bundle of a content, if there is one."""
+        return next((folder for folder in self.folders() if bundle_hash(folder) == digest), None)
+
+    def folders(self) -> list[Path]:
+        """Every finished bundle."""
+        return sorted(path for path in self._root.glob("[!.]*") if path.is_dir())
 
     def current(self, architecture: str) -> Path:
         """The newest bundle of an architecture; raises MissingBundleError."""
-        name = self._pointer().get(architecture)
+        name = self._read(CURRENT_FILE).get(architecture)
         if name is None:
             raise MissingBundleError(
                 f"There is no bundle of {architecture} yet: materialize the asset that trains it."
             )
         return self._root / name
 
-    def _pointer(self) -> dict[str, str]:
-        path = self._root / "current.json"
-        pointer: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
-        return pointer
+    def currents(self) -> dict[str, str]:
+        """The name of each architecture's newest bundle."""
+        return self._read(CURRENT_FILE)
 
-    def _point(self, architecture: str, name: str) -> None:
-        pointer = self._pointer()
-        if pointer.get(architecture) != name:
-            replace_text(self._root / "current.json", json.dumps(pointer | {architecture: name}, indent=2))
+    def remove(self, folder: Path) -> None:
+        """Take a bundle away, if it is there: whole at once, whatever happens while its files are deleted."""
+        if folder.exists():
+            aside = self._root / f"{UNFINISHED}removed-{folder.name}"
+            shutil.rmtree(aside, ignore_errors=True)
+            folder.replace(aside)
+            shutil.rmtree(aside, ignore_errors=True)
+
+    def _is_whole(self, folder: Path) -> bool:
+        if not folder.exists():
+            return False
+        expected = self._read(HASHES_FILE).get(folder.name)
+        whole = expected is None or bundle_hash(folder) == expected
+        if not whole:
+            log.warning("The bundle %s is damaged: it is made again.", folder)
+        return whole
+
+    def _folder(self, architecture: str, fingerprint: str) -> Path:
+        return self._root / f"{architecture}-{fingerprint[:16]}"
+
+    def _read(self, name: str) -> dict[str, str]:
+        path = self._root / name
+        try:
+            found: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except ValueError:
+            raise MissingBundleError(
+                f"{path} is damaged: delete it and run again; whole bundles are reused."
+            ) from None
+        return found
+
+    def _merge(self, name: str, key: str, value: str) -> None:
+        known = self._read(name)
+        if known.get(key) != value:
+            replace_text(self._root / name, json.dumps(known | {key: value}, indent=2))

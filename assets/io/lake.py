@@ -96,6 +96,16 @@ class Lake:
     def has(self, table: str) -> bool:
         return _checked(table) in self._pointer()
 
+    def published(self) -> dict[str, str]:
+        """The fingerprint of each table's current version. Raises LakeError."""
+        return self._pointer()
+
+    def versions(self, table: str) -> list[TableVersion]:
+        """Every version that is there, current or not, oldest first."""
+        folders = self._table_folder(table).glob("[!.]*")
+        found = [self._version(table, made_from) for made_from in map(_described, folders) if made_from]
+        return sorted((v for v in found if v), key=lambda v: (v.path.stat().st_mtime_ns, v.fingerprint))
+
     def connect(self, *tables: str) -> duckdb.DuckDBPyConnection:
         """An in-memory DuckDB with a view of each named table; it spills into the lake's folder."""
         versions = [self.current(table) for table in tables]
@@ -252,6 +262,14 @@ def _checked(table: str) -> str:
     if not _TABLE_NAME.fullmatch(table):
         raise LakeError(f"'{table}' is no name for a table: use small letters, digits and underscores.")
     return table
+
+
+def _described(folder: Path) -> str | None:
+    """The fingerprint that a version's folder gives."""
+    try:
+        return str(json.loads((folder / VERSION_FILE).read_text(encoding="utf-8"))["fingerprint"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _alive(process: int) -> bool:

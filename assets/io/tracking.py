@@ -46,6 +46,16 @@ class RunHandle:
         self.client.log_artifacts(self.run_id, str(folder), "bundle")
 
 
+@dataclass(frozen=True)
+class Registered:
+    """A registered version and the bundle that it holds."""
+
+    version: str
+    bundle_hash: str
+    run_id: str
+    description: str
+
+
 class Tracking:
     """The MLflow store below `root`: an SQLite database and a folder of artifacts."""
 
@@ -102,6 +112,17 @@ class Tracking:
             if found.tags.get(HASH_TAG) == bundle_hash:
                 return str(found.version)
         return None
+
+    def versions(self) -> list[Registered]:
+        """Every registered version, oldest first."""
+        found = self._client.search_model_versions(f"name = '{MODEL}'")
+        return sorted(
+            (
+                Registered(str(v.version), v.tags.get(HASH_TAG, ""), str(v.run_id), v.description or "")
+                for v in found
+            ),
+            key=lambda version: int(version.version),
+        )
 
     def run_of(self, version: str) -> str:
         """The run that made a registered version."""

@@ -7,9 +7,9 @@ from dataclasses import replace
 import dagster as dg
 import pytest
 
-from assets import promotion as promoting
+from assets.champions import Champions
 from assets.gating import gate
-from assets.promotion import PromotionError, past_champions, promotion, rollback
+from assets.promotion import PromotionError, promotion, rollback
 from assets.resources import Gate, Home
 from models.baselines import BASELINES
 from models.bundle import read_manifest
@@ -58,13 +58,13 @@ def test_a_crash_between_alias_and_pointer_leaves_the_old_champion_and_the_next_
         raise RuntimeError("power cut")
 
     with monkeypatch.context() as patched:
-        patched.setattr(promoting, "_publish", crash)
+        patched.setattr(Champions, "crown", crash)
         assert not materialize(promotion, home).success
     assert read_pointer(home.pointer_file) == old
     assert materialize(promotion, home).success
     now = read_pointer(home.pointer_file)
     assert (now.version, now.bundle_hash) == (winner.version, winner.bundle_hash)
-    assert past_champions(home) == [old]
+    assert home.champions().past() == [old]
 
 
 def test_a_bento_that_did_not_answer_for_the_winner_blocks(copied_run: Callable[[], Home]) -> None:
@@ -88,13 +88,17 @@ def test_rollback_sets_the_champion_before_this_one_back(copied_run: Callable[[]
         if folder.is_dir() and folder.name not in first.bundle
     )
     second = Pointer(str(other), home.tracking().version_of(first.bundle_hash), "1" * 64, 1.0)
-    promoting._publish(home, first, second)
+    home.champions().crown(second, {})
     assert read_pointer(home.pointer_file).folder(home.pointer_file) == other.resolve()
     back = rollback(home)
     assert (back.bundle_hash, back.version) == (first.bundle_hash, first.version)
     assert read_pointer(home.pointer_file).bundle_hash == first.bundle_hash
     assert home.tracking().champion() == first.version
-    assert past_champions(home) == []
+    assert home.champions().past() == []
+    assert [r.pointer.bundle_hash for r in home.champions().history()] == [
+        p.bundle_hash for p in (first, second, first)
+    ]
+    assert home.champions().history()[-1].tables == home.champions().history()[0].tables != {}
 
 
 def test_rollback_without_an_earlier_champion_is_one_sentence(copied_run: Callable[[], Home]) -> None:

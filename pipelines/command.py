@@ -1,0 +1,25 @@
+"""What every command of the operator has in common: its home, and mistakes told in one sentence."""
+
+import sys
+from collections.abc import Callable
+
+from assets.io.bundles import MissingBundleError
+from assets.io.lake import LakeError
+from assets.promotion import PromotionError
+from assets.resources import Home
+from models.bundle import BundleError
+from pipelines.resources import Settings, SettingsError, read_settings
+
+MISTAKES = (LakeError, PromotionError, BundleError, MissingBundleError, SettingsError)
+
+
+def run_command(action: Callable[[Settings, Home], str]) -> int:
+    """Do it and print what it says; returns the exit status, 1 after a mistake."""
+    try:
+        settings = read_settings()
+        home = Home(path=str(settings.home), memory_limit=settings.memory_limit)
+        sys.stdout.write(f"{action(settings, home)}\n")
+    except MISTAKES as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0

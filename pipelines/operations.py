@@ -1,0 +1,66 @@
+"""The operator's commands as Dagster jobs: the same functions as the make targets."""
+
+import dagster as dg
+
+from assets.promotion import PromotionError, promote, rollback
+from assets.resources import Home
+from pipelines.resources import Settings
+from pipelines.status import read_status
+from pipelines.status_page import rendered
+
+
+class PromoteConfig(dg.Config):
+    """A registered version, and who makes it champion for which reason."""
+
+    version: str
+    by: str
+    reason: str
+
+
+@dg.op(name="promote", description="Makes a registered version the champion, once its Bento has answered.")
+def promote_op(context: dg.OpExecutionContext, config: PromoteConfig, home: Home) -> None:
+    try:
+        now = promote(home, config.version, config.by, config.reason)
+    except PromotionError as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
+    context.log.info("The champion is version %s: %s.", now.version, now.reason)
+
+
+@dg.op(name="rollback", description="Sets the champion before this one back.")
+def rollback_op(context: dg.OpExecutionContext, home: Home) -> None:
+    try:
+        back = rollback(home)
+    except PromotionError as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
+    context.log.info("The champion is version %s again.", back.version)
+
+
+@dg.job(name="promote", executor_def=dg.in_process_executor)
+def promote_job() -> None:
+    promote_op()
+
+
+@dg.job(name="rollback", executor_def=dg.in_process_executor)
+def rollback_job() -> None:
+    rollback_op()
+
+
+def status_job(settings: Settings) -> dg.JobDefinition:
+    """Asks without the home's lock, so that it answers while a run works."""
+
+    @dg.op(name="status", description="Who is champion and why, what is stale, sizes, the last run.")
+    def status_op(context: dg.OpExecutionContext) -> None:
+        status = read_status(settings, Home(path=str(settings.home), memory_limit=settings.memory_limit))
+        context.log.info("%s", rendered(status, colour=False))
+        context.add_output_metadata({"attention": status.attention or ["nothing"]})
+
+    @dg.job(name="status", executor_def=dg.in_process_executor)
+    def status() -> None:
+        status_op()
+
+    return status
+
+
+def operations(settings: Settings) -> list[dg.JobDefinition]:
+    """Every job of the operator."""
+    return [promote_job, rollback_job, status_job(settings)]

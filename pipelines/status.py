@@ -1,0 +1,172 @@
+"""`make status`: who is champion and why, what is stale, how large it all is, how the last run went."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from assets.champions import Champions
+from assets.io.lake import LakeError
+from assets.resources import Home
+from assets.training import data_fingerprint
+from models.bundle import BundleError, bundle_hash, read_manifest
+from models.pointer import Pointer
+from pipelines.command import run_command
+from pipelines.resources import Settings
+
+SECONDS_A_DAY = 86_400
+PARTS = ("lake", "raw", "bundles", "checkpoints", "mlflow", "bentoml", "reports", "events", "dagster")
+
+
+@dataclass(frozen=True)
+class Champion:
+    """A champion; `since` is in seconds since the epoch."""
+
+    version: str
+    architecture: str
+    since: float
+    why: str
+    bento: str
+
+
+@dataclass(frozen=True)
+class Version:
+    """A registered version that `make promote` takes."""
+
+    version: str
+    description: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of the pipeline; times are in seconds since the epoch."""
+
+    run_id: str
+    outcome: str
+    started: float | None
+    ended: float | None
+
+
+@dataclass(frozen=True)
+class Status:
+    """What `make status` shows. Sizes are in bytes."""
+
+    home: str
+    champion: Champion | None
+    before: list[Champion]  # newest first
+    versions: list[Version]  # newest first
+    attention: list[str]  # what is stale or wrong, and what to do
+    sizes: dict[str, int]
+    last_run: Run | None
+
+
+def read_status(settings: Settings, home: Home) -> Status:
+    """Reads alone: it waits for nobody, and may be asked while a run works."""
+    champions = home.champions()
+    now, past = champions.whole(), champions.past()
+    run = last_run()
+    return Status(
+        home=str(home.folder()),
+        champion=_champion(champions, now) if now else None,
+        before=[_champion(champions, pointer) for pointer in reversed(past)],
+        versions=[Version(v.version, v.description) for v in reversed(_versions(home))],
+        attention=list(attention(settings, home, now, run)),
+        sizes={part: size(home.folder() / part) for part in PARTS if (home.folder() / part).exists()},
+        last_run=run,
+    )
+
+
+def attention(settings: Settings, home: Home, now: Pointer | None, run: Run | None) -> Iterator[str]:
+    """One sentence for each thing that is stale or wrong."""
+    try:
+        if home.champions().current() is None:
+            yield "There is no champion yet: make run."
+    except BundleError as error:
+        yield f"{error} Set it again: make rollback."
+    if now is not None:
+        yield from _about_champion(settings, home, now)
+    if run is not None and run.outcome == "FAILURE":
+        yield "The last run failed: make ui shows the failed step and its reason."
+
+
+def _about_champion(settings: Settings, home: Home, now: Pointer) -> Iterator[str]:
+    folder, age = home.champions().folder(now), (time.time() - now.promoted_at) / SECONDS_A_DAY
+    if age > settings.max_age_days:
+        allowed = f"NEXTPLAY_MAX_AGE_DAYS={settings.max_age_days:g}"
+        yield f"The champion is {age:.0f} days old, more than {allowed}."
+    if not folder.exists() or bundle_hash(folder) != now.bundle_hash:
+        yield f"The champion's bundle {folder.name} is missing or damaged: make run or make rollback."
+        return
+    try:
+        if read_manifest(folder).data_fingerprint != data_fingerprint(home.lake()):
+            yield "The champion was trained on other tables than the current ones."
+    except LakeError as error:
+        yield str(error)
+    alias = home.tracking().champion() if _has_mlflow(home) else None
+    if alias != now.version:
+        yield (
+            f"MLflow's champion is version {alias or 'none'}, the pointer's is {now.version}: "
+            "the pointer is what serves; the next run sets both."
+        )
+
+
+def last_run() -> Run | None:
+    """The newest run of the job `everything`, where Dagster's home is known."""
+    if not os.environ.get("DAGSTER_HOME"):
+        return None
+    with dg.DagsterInstance.get() as instance:
+        records = instance.get_run_records(dg.RunsFilter(job_name="everything"), limit=1)
+    return next(
+        (Run(r.dagster_run.run_id, r.dagster_run.status.value, r.start_time, r.end_time) for r in records),
+        None,
+    )
+
+
+def size(path: Path) -> int:
+    """Bytes of all files below a folder, links not followed; a file that vanishes meanwhile counts 0."""
+    total = 0
+    for folder, _, names in os.walk(path):
+        for name in names:
+            try:
+                total += (Path(folder) / name).lstat().st_size
+            except FileNotFoundError:
+                continue
+    return total
+
+
+def _champion(champions: Champions, pointer: Pointer) -> Champion:
+    try:
+        architecture = read_manifest(champions.folder(pointer)).architecture
+    except BundleError:
+        architecture = "its bundle is missing"
+    return Champion(pointer.version, architecture, pointer.promoted_at, pointer.reason, pointer.bento)
+
+
+def _versions(home: Home) -> list[Any]:
+    return list(home.tracking().versions()) if _has_mlflow(home) else []
+
+
+def _has_mlflow(home: Home) -> bool:
+    return (home.folder() / "mlflow" / "mlflow.db").exists()
+
+
+def main() -> int:
+    as_json = "--json" in sys.argv[1:]
+
+    def action(settings: Settings, home: Home) -> str:
+        from pipelines.status_page import rendered
+
+        status = read_status(settings, home)
+        return json.dumps(asdict(status), indent=2) if as_json else rendered(status)
+
+    return run_command(action)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
