@@ -6,6 +6,7 @@ BIN := .venv/bin
 NEXTPLAY_HOME ?= $(CURDIR)/var
 SOURCE ?=
 HOST := 127.0.0.1
+PORT ?= 3000
 
 export NEXTPLAY_HOME
 export DAGSTER_HOME := $(NEXTPLAY_HOME)/dagster
@@ -17,7 +18,7 @@ ifneq ($(SOURCE),)
 export NEXTPLAY_SOURCE := $(SOURCE)
 endif
 
-.PHONY: help setup run test test-all lint ui serve mlflow status promote rollback bench-etl bench-gate clean
+.PHONY: help setup run test test-all lint ui serve demo mlflow status promote rollback bench-etl bench-gate clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -52,6 +53,9 @@ ui: setup ## Dagster's UI and daemon, with the nightly schedule, on port 3001
 serve: setup ## The champion's endpoint on port 3000
 	@NEXTPLAY_POINTER=$(NEXTPLAY_HOME)/champion/pointer.json NEXTPLAY_EVENTS=$(NEXTPLAY_HOME)/events/events.db \
 	  $(BIN)/bentoml serve serving.service:Nextplay --host $(HOST) --port 3000
+
+demo: setup ## The champion's page, opened in a browser where there is one (PORT=3000)
+	@NEXTPLAY_POINTER=$(NEXTPLAY_HOME)/champion/pointer.json $(BIN)/python -m serving.open_page $(HOST) $(PORT)
 
 mlflow: setup ## MLflow's UI on port 5000
 	@mkdir -p $(NEXTPLAY_HOME)/mlflow

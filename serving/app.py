@@ -14,16 +14,18 @@ from serving.bodies import answer_problem
 from serving.context import Context
 from serving.recorder import Recorder
 from serving.reload import Follower
-from serving.routes import events, operations, recommend
+from serving.routes import demo, events, operations, recommend
 from serving.settings import Settings
 from serving.users import Users
 
-ROUTERS = (recommend.router, events.router, operations.router)
+ROUTERS = (recommend.router, events.router, operations.router, demo.router)
 
 
 def create_app(settings: Settings) -> FastAPI:
     """The app; its model is loaded in the background once the app has started."""
-    follower = Follower(settings.pointer, settings.poll_seconds, settings.scorer_threads)
+    follower = Follower(
+        settings.pointer, settings.poll_seconds, settings.scorer_threads, with_baselines=settings.demo
+    )
     store = _open_store(settings)
     recorder = Recorder(store) if store else None
     users = Users(store, settings.pointer.with_name(SNAPSHOT_FILE))

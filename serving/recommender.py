@@ -12,6 +12,7 @@ from models.bundle import (
     PADDING,
     BundleError,
     GoldenRequest,
+    ItemTable,
     read_golden,
     read_items,
     read_manifest,
@@ -56,6 +57,16 @@ class Recommender:
         for golden in read_golden(folder):
             self._verify(golden, folder)
         self._warm_up()
+
+    @property
+    def items(self) -> ItemTable:
+        """The catalogue that this model chooses from."""
+        return self._items
+
+    def title(self, item_id: str) -> str | None:
+        """None for an item that the model does not know."""
+        index = self._index.get(item_id)
+        return None if index is None else self._items.titles[index]
 
     def recommend(self, history_ids: Sequence[str], k: int, exclude_seen: bool = True) -> Recommendation:
         """The `k` best items after a history of item ids, oldest first.

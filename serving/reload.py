@@ -2,19 +2,21 @@
 
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from models.bundle import BundleError, bundle_hash
-from models.pointer import read_pointer
+from models.pointer import Pointer, read_pointer
 from serving import telemetry
+from serving.baselines import load_baselines
 from serving.recommender import Recommender
 
 RETRY_SECONDS = 30.0  # before a bundle that could not be loaded is tried again
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ServedModel:
     """A model in service. A request takes one and uses it throughout, so no answer mixes two models."""
 
@@ -22,6 +24,7 @@ class ServedModel:
     version: str
     folder: Path
     bundle_hash: str
+    baselines: Mapping[str, Recommender] = field(default_factory=dict)  # by name; for comparisons alone
     loaded_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
@@ -35,11 +38,14 @@ class Follower:
     Whatever goes wrong, the model in service stays; a log line and a metric say so.
     """
 
-    def __init__(self, pointer_file: Path, poll_seconds: float, threads: int) -> None:
+    def __init__(
+        self, pointer_file: Path, poll_seconds: float, threads: int, with_baselines: bool = False
+    ) -> None:
         self.current: ServedModel | None = None
         self._pointer_file = pointer_file
         self._poll_seconds = poll_seconds
         self._threads = threads
+        self._with_baselines = with_baselines
         self._refused: tuple[object, ...] | None = None
         self._retry_at = 0.0
         self._problem = ""
@@ -80,14 +86,18 @@ class Follower:
             if wanted == self._refused and time.monotonic() < self._retry_at:
                 return
             self._refused, self._retry_at = wanted, time.monotonic() + RETRY_SECONDS
-            self._swap(self._load(*wanted))
+            self._swap(self._load(pointer))
         self._refused, self._problem = None, ""
         telemetry.RELOAD_FAILING.set(0)
 
-    def _load(self, version: str, folder: Path, expected_hash: str) -> ServedModel:
-        if bundle_hash(folder) != expected_hash:
+    def _load(self, pointer: Pointer) -> ServedModel:
+        folder = pointer.folder(self._pointer_file)
+        if bundle_hash(folder) != pointer.bundle_hash:
             raise BundleError(f"The content of {folder} is not what the pointer names.")
-        return ServedModel(Recommender(folder, self._threads), version, folder, expected_hash)
+        champion = Recommender(folder, self._threads)
+        beaten = pointer.baseline_folders(self._pointer_file) if self._with_baselines else {}
+        baselines = load_baselines(beaten, champion)
+        return ServedModel(champion, pointer.version, folder, pointer.bundle_hash, baselines)
 
     def _swap(self, model: ServedModel) -> None:
         old, self.current = self.current, model

@@ -44,6 +44,18 @@ class RecommendRequest(BaseModel):
         return [str(item_id) for item_id in self.history]
 
 
+class CompareRequest(BaseModel):
+    """What somebody played, and how many items each model shall recommend."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"history": ["10", "80"]}]})
+
+    history: Annotated[list[ItemId], FailFast()] = Field(max_length=MAX_HISTORY)
+    k: int = Field(default=10, strict=True, ge=1, le=MAX_K)
+
+    def history_ids(self) -> list[str]:
+        return [str(item_id) for item_id in self.history]
+
+
 class RecommendedItem(BaseModel):
     """`score` orders the items of one answer; it means nothing across answers."""
 
@@ -70,6 +82,37 @@ class RecommendResponse(BaseModel):
         description="“popularity” where no item of the history is known: the most played items."
     )
     request_id: str
+
+
+class ItemName(BaseModel):
+    """An item, and what people call it."""
+
+    item_id: str
+    title: str
+
+
+class Column(BaseModel):
+    """What one model says; `name` is its architecture."""
+
+    name: str
+    role: Literal["champion", "baseline"]
+    items: list[RecommendedItem]
+
+
+class CompareResponse(BaseModel):
+    """The champion first, then the baselines that it had to beat, as far as they are published with it."""
+
+    history: list[ItemName] = Field(description="The items of the history that the models know.")
+    unknown_ids: list[str] = Field(description="Ids of the history that they do not know.")
+    columns: list[Column]
+    model: ModelName
+    request_id: str
+
+
+class Examples(BaseModel):
+    """Histories to start from, oldest first."""
+
+    examples: list[list[ItemName]]
 
 
 class ModelResponse(ModelName):

@@ -23,6 +23,7 @@ class Settings(BaseSettings):
     scorer_threads: int = Field(default=1, ge=1)  # of one request; requests run side by side
     events: Path | None = None
     impressions: bool = True  # log what was recommended, where there is an event store
+    demo: bool = True  # the page at /, what it asks for, and the baselines that it shows
 
 
 def load_settings() -> Settings:

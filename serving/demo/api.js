@@ -1,0 +1,37 @@
+// What the page asks the endpoint. Addresses are relative, so that the page works below any path.
+
+const PATIENCE = 10_000; // milliseconds
+
+/** Something that a visitor can be told in one sentence. */
+export class Problem extends Error {}
+
+/** Games whose titles look like the text: [{item_id, title}]. */
+export async function search(text, signal) {
+  const answer = await ask(`items?${new URLSearchParams({ query: text, limit: 8 })}`, { signal });
+  return answer.items;
+}
+
+/** What every model says after the games with these ids, oldest first. */
+export function compare(ids, k, signal) {
+  const headers = { "Content-Type": "application/json" };
+  return ask("compare", { method: "POST", headers, body: JSON.stringify({ history: ids, k }), signal });
+}
+
+/** Histories to start from: a list of lists of {item_id, title}. */
+export async function examples() {
+  return (await ask("demo/examples")).examples;
+}
+
+async function ask(address, options = {}) {
+  const signals = [AbortSignal.timeout(PATIENCE), ...(options.signal ? [options.signal] : [])];
+  let response;
+  try {
+    response = await fetch(address, { ...options, signal: AbortSignal.any(signals) });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Problem("The endpoint does not answer.");
+  }
+  const body = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Problem(body.detail ?? `The endpoint answers with status ${response.status}.`);
+  return body;
+}

@@ -1,0 +1,127 @@
+// The page: a history of games, kept in the link, and what the models say after it.
+
+import { Problem, compare, examples } from "./api.js";
+import { modelName, showAnswer } from "./answer.js";
+import { byId, element } from "./dom.js";
+import { focusAfterRemoval, showHistory, startHistory } from "./history.js";
+import { keepInLink, linkTo, readLink } from "./link.js";
+import { startPicker } from "./picker.js";
+
+const ROWS = 8;
+const MOST_GAMES = 100; // of a history; the newest count
+const SLOW = 400; // milliseconds before waiting is shown
+
+let games = []; // {item_id, title}, oldest first
+let asked = new AbortController();
+let starts = []; // example histories
+let start = 0;
+
+startPicker((id) => games.some((game) => game.item_id === id), pick);
+startHistory(move, remove);
+byId("copy").addEventListener("click", copyLink);
+byId("example").addEventListener("click", () => showExample(start + 1));
+byId("clear").addEventListener("click", () => change([], "The list is empty."));
+addEventListener("popstate", open);
+addEventListener("online", open);
+open();
+
+/** Begin with the games of the link, or with an example where it holds none. */
+async function open() {
+  const ids = readLink();
+  if (ids.length) await answer(ids.slice(-MOST_GAMES), false, "");
+  else await attempt(() => showExample(start), open);
+}
+
+async function showExample(wanted) {
+  if (!starts.length) starts = await examples();
+  start = starts.length ? wanted % starts.length : 0;
+  games = starts[start] ?? [];
+  showHistory(games);
+  await answer(ids(), false, "");
+}
+
+function pick(game) {
+  const others = games.filter((other) => other.item_id !== game.item_id);
+  change([...others, game].slice(-MOST_GAMES), `${game.title} added as the last game.`);
+}
+
+function move(from, to) {
+  const moved = games.toSpliced(from, 1).toSpliced(to, 0, games[from]);
+  change(moved, `${games[from].title} is now number ${to + 1} of ${games.length}.`);
+}
+
+function remove(place) {
+  const { title } = games[place];
+  change(games.toSpliced(place, 1), `${title} removed.`);
+  focusAfterRemoval(place);
+}
+
+/** Take over a changed history: list, link, answer. */
+function change(changed, said) {
+  const comparable = games.length > 0 && changed.length > 0;
+  games = changed;
+  showHistory(games);
+  keepInLink(ids());
+  answer(ids(), comparable, said);
+}
+
+const ids = () => games.map((game) => game.item_id);
+
+/** Ask for these games and show what comes back, unless something newer has been asked meanwhile. */
+async function answer(history, marked, said) {
+  asked.abort();
+  asked = new AbortController();
+  const { signal } = asked;
+  await attempt(async () => {
+    const found = await compare(history, ROWS, signal);
+    games = found.history;
+    showHistory(games);
+    showAnswer(found, marked);
+    tellUnknown(found.unknown_ids);
+    byId("model").textContent = `Answered by ${modelName(found.model.architecture)}, version ${found.model.version}.`;
+    announce(said, found.columns[0].items);
+  }, () => answer(history, marked, said));
+}
+
+/** Do something that needs the endpoint; show what went wrong, with a way to try again. */
+async function attempt(act, again) {
+  const columns = byId("columns");
+  const slow = setTimeout(() => columns.setAttribute("aria-busy", "true"), SLOW);
+  try {
+    await act();
+    byId("problem").replaceChildren();
+  } catch (error) {
+    if (error.name === "AbortError") return;
+    if (!(error instanceof Problem)) throw error;
+    const button = element("button", { type: "button" }, "Try again");
+    button.addEventListener("click", again);
+    byId("problem").replaceChildren(element("p", {}, error.message), button);
+  } finally {
+    clearTimeout(slow);
+    columns.removeAttribute("aria-busy");
+  }
+}
+
+function tellUnknown(unknown) {
+  const one = unknown.length === 1;
+  byId("link-note").textContent = unknown.length
+    ? `Left out, as this catalogue does not have ${one ? "it" : "them"}: ${unknown.join(", ")}.`
+    : "";
+}
+
+function announce(said, items) {
+  const titles = items.slice(0, 3).map((item) => item.title).join(", then ");
+  byId("announcer").textContent = `${said} Play next: ${titles}.`.trim();
+}
+
+async function copyLink() {
+  const button = byId("copy");
+  try {
+    await navigator.clipboard.writeText(linkTo(ids()));
+    button.textContent = "Copied";
+  } catch {
+    keepInLink(ids()); // no clipboard here: the address bar then has it
+    button.textContent = "It is in the address bar";
+  }
+  setTimeout(() => (button.textContent = "Copy link"), 2000);
+}

@@ -1,0 +1,93 @@
+"""The demo page and what it asks for; `NEXTPLAY_DEMO=false` leaves all of it out."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from fastapi import APIRouter, Request, Response
+from starlette.concurrency import run_in_threadpool
+from starlette.staticfiles import StaticFiles
+
+from serving.bodies import PROBLEMS, describe_body, read_body
+from serving.context import Context
+from serving.examples import example_histories
+from serving.recommender import Recommender
+from serving.reload import ServedModel
+from serving.schemas import (
+    Column,
+    CompareRequest,
+    CompareResponse,
+    Examples,
+    ItemName,
+    ModelName,
+    RecommendedItem,
+)
+
+FILES = Path(__file__).resolve().parents[1] / "demo"
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-cache",  # kept by browsers, but asked for again: 304 as long as nothing changed
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def router(context: Context) -> APIRouter:
+    routes = APIRouter()
+    if not context.settings.demo:
+        return routes
+    files = StaticFiles(directory=FILES)
+    examples_of = lru_cache(maxsize=1)(
+        _examples
+    )  # they cost some hundred answers, and stay while the model does
+
+    @routes.get("/demo/examples", include_in_schema=False)
+    async def examples() -> Examples:
+        """Histories to start from."""
+        return await run_in_threadpool(examples_of, context.model())
+
+    @routes.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
+    @routes.api_route("/demo/{name}", methods=["GET", "HEAD"], include_in_schema=False)
+    async def file(request: Request, name: str = "index.html") -> Response:
+        response = await files.get_response(name, request.scope)
+        response.headers.update(HEADERS)
+        return response
+
+    @routes.post("/compare", responses=PROBLEMS, openapi_extra=describe_body(CompareRequest))
+    async def compare(request: Request) -> CompareResponse:
+        """What the champion, and the baselines that it had to beat, recommend after the same history."""
+        query = await read_body(request, CompareRequest)
+        model, history = context.model(), query.history_ids()
+        request.state.fields.update(version=model.version, history=len(history))
+        columns = await run_in_threadpool(_columns, model, history, query.k)
+        titles = [(item_id, model.recommender.title(item_id)) for item_id in history]
+        return CompareResponse(
+            history=[
+                ItemName(item_id=item_id, title=title) for item_id, title in titles if title is not None
+            ],
+            unknown_ids=list(dict.fromkeys(item_id for item_id, title in titles if title is None)),
+            columns=columns,
+            model=ModelName(version=model.version, architecture=model.architecture),
+            request_id=request.state.request_id,
+        )
+
+    return routes
+
+
+def _columns(model: ServedModel, history: Sequence[str], k: int) -> list[Column]:
+    def column(name: str, recommender: Recommender) -> Column:
+        items = [RecommendedItem(**vars(item)) for item in recommender.recommend(history, k).items]
+        return Column(name=name, role="baseline" if name in model.baselines else "champion", items=items)
+
+    recommenders = {model.architecture: model.recommender, **model.baselines}
+    return [column(name, recommender) for name, recommender in recommenders.items()]
+
+
+def _examples(model: ServedModel) -> Examples:
+    def names(history: Sequence[str]) -> list[ItemName]:
+        return [
+            ItemName(item_id=item_id, title=model.recommender.title(item_id) or "") for item_id in history
+        ]
+
+    return Examples(examples=[names(history) for history in example_histories(model.recommender)])

@@ -1,0 +1,182 @@
+"""What the demo page asks for, and how it is served."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from models.baselines import Markov, Popularity, baseline_bundle
+from models.bundle import ItemTable, bundle_hash, read_items
+from models.data import Sequences
+from models.pointer import Pointer
+from serving.app import create_app
+from serving.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+TRAIN = [[1, 2, 3], [1, 2, 4], [2, 3], [5, 3], [3, 6]]
+
+
+@pytest.fixture(scope="session")
+def baselines(tmp_path_factory: pytest.TempPathFactory, bundles: dict[str, Path]) -> dict[str, Path]:
+    """Real baselines that know the items of bundle `a`."""
+    folder, items = tmp_path_factory.mktemp("baselines"), read_items(bundles["a"])
+    train = Sequences.from_lists(TRAIN, items.n_items)
+    for name, baseline in (("markov", Markov), ("popularity", Popularity)):
+        write_baseline(folder / name, baseline.fit(train), items)
+    return {name: folder / name for name in ("markov", "popularity")}
+
+
+def write_baseline(folder: Path, fitted: Markov | Popularity, items: ItemTable) -> None:
+    about = {"data_fingerprint": "data-1", "code_version": "code-1", "source": "sample"}
+    baseline_bundle(folder, fitted, items, **about, split="leave-one-out", metrics={})
+
+
+def publish(path: Path, bundle: Path, baselines: dict[str, Path]) -> Path:
+    folders = {name: str(folder) for name, folder in baselines.items()}
+    pointer = Pointer(str(bundle), "a1", bundle_hash(bundle), promoted_at=1.0, baselines=folders)
+    path.write_text(pointer.to_json())
+    return path
+
+
+@pytest.fixture
+def start(tmp_path: Path, bundles: dict[str, Path]) -> Iterator[Callable[..., TestClient]]:
+    """start(baselines, **settings): a client of an app whose model is loaded."""
+    clients = []
+
+    def make(baselines: dict[str, Path], **settings: object) -> TestClient:
+        pointer = publish(tmp_path / "champion.json", bundles["a"], baselines)
+        app = create_app(Settings(pointer=pointer, **settings))
+        app.state.follower.check()
+        clients.append(TestClient(app))
+        return clients[-1]
+
+    yield make
+    for client in clients:
+        client.close()
+
+
+def test_the_champion_and_its_baselines_answer_the_same_history(start, baselines) -> None:
+    answer = start(baselines).post("/compare", json={"history": [3, "zz", "2", "zz"], "k": 4}).json()
+    assert answer["history"] == [{"item_id": "3", "title": "Game 3"}, {"item_id": "2", "title": "Game 2"}]
+    assert answer["unknown_ids"] == ["zz"]
+    assert answer["model"] == {"version": "a1", "architecture": "sums"}
+    columns = [(column["name"], column["role"]) for column in answer["columns"]]
+    assert columns == [("sums", "champion"), ("markov", "baseline"), ("popularity", "baseline")]
+    for column in answer["columns"]:
+        assert [item["rank"] for item in column["items"]] == [1, 2, 3, 4]
+        assert not {"2", "3"} & {item["item_id"] for item in column["items"]}
+    _, markov, popularity = answer["columns"]
+    assert markov["items"][0]["item_id"] == "4"  # besides 3 all that ever followed 2
+    assert popularity["items"][0]["item_id"] == "1"  # played twice, and 2 and 3 are seen
+
+
+def test_the_champions_column_is_what_recommend_says(start, baselines) -> None:
+    client = start(baselines)
+    compared = client.post("/compare", json={"history": ["3", "7"], "k": 5}).json()["columns"][0]["items"]
+    assert compared == client.post("/recommend", json={"history": ["3", "7"], "k": 5}).json()["items"]
+
+
+def test_a_champion_without_baselines_is_shown_alone(start) -> None:
+    answer = start({}).post("/compare", json={"history": ["3"]}).json()
+    assert [column["role"] for column in answer["columns"]] == ["champion"]
+
+
+def test_a_baseline_that_does_not_fit_is_left_out_and_the_champion_serves(
+    start, bundles, tmp_path: Path
+) -> None:
+    broken, other = tmp_path / "broken", tmp_path / "other"
+    broken.mkdir()
+    foreign = read_items(bundles["b"])
+    write_baseline(other, Popularity.fit(Sequences.from_lists(TRAIN, foreign.n_items)), foreign)
+    client = start({"markov": broken, "popularity": other})
+    answer = client.post("/compare", json={"history": ["3"]}).json()
+    assert [column["name"] for column in answer["columns"]] == ["sums"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "word"),
+    [
+        (b"{", 400, "JSON"),
+        (b'{"history": "3"}', 422, "history"),
+        (b'{"history": [], "k": 0}', 422, "k must"),
+        (b'{"history": [], "exclude_seen": true}', 422, "Unknown field"),
+        (b"{}", 422, "missing"),
+    ],
+)
+def test_a_wrong_body_is_told_in_one_sentence(start, body: bytes, status: int, word: str) -> None:
+    answer = start({}).post("/compare", content=body)
+    assert answer.status_code == status
+    assert word in answer.json()["detail"] and answer.json()["detail"].count(". ") == 0
+
+
+def test_without_a_model_there_is_a_page_but_no_answer(tmp_path: Path) -> None:
+    client = TestClient(create_app(Settings(pointer=tmp_path / "none.json")))
+    assert client.get("/").status_code == 200
+    for answer in (client.get("/demo/examples"), client.post("/compare", json={"history": []})):
+        assert answer.status_code == 503 and "No model is loaded yet" in answer.json()["detail"]
+
+
+def test_examples_are_plausible_and_share_no_game(start) -> None:
+    client = start({})
+    examples = client.get("/demo/examples").json()["examples"]
+    assert len(examples) == 6 and all(len(example) == 3 for example in examples)
+    ids = [item["item_id"] for example in examples for item in example]
+    assert len(set(ids)) == len(ids)
+    for first, second, third in examples:
+        for history, following in (([first], second), ([first, second], third)):
+            body = {"history": [item["item_id"] for item in history], "k": 1}
+            assert client.post("/recommend", json=body).json()["items"][0]["item_id"] == following["item_id"]
+    assert client.get("/demo/examples").json()["examples"] == examples
+
+
+def test_every_file_of_the_page_comes_with_strict_headers(start) -> None:
+    client = start({})
+    page = client.get("/")
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    names = set(re.findall(r'(?:src|href)="(demo/[^"]+)"', page.text))
+    scripts = {path.name for path in (ROOT / "serving" / "demo").glob("*.js")}
+    assert {"demo/style.css", "demo/icon.svg", "demo/app.js"} == names and len(scripts) > 5
+    for name in ["", *names, *(f"demo/{script}" for script in scripts)]:
+        answer = client.get(f"/{name}")
+        policy = answer.headers["content-security-policy"]
+        assert answer.status_code == 200
+        assert "default-src 'none'" in policy and "unsafe" not in policy and "http" not in policy
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["cache-control"] == "no-cache"
+        unchanged = client.get(f"/{name}", headers={"if-none-match": answer.headers["etag"]})
+        assert unchanged.status_code == 304
+        assert client.head(f"/{name}").content == b""
+
+
+@pytest.mark.parametrize(
+    "path", ["/demo/none.js", "/demo/..%2Fsettings.py", "/demo/../settings.py", "/demo/"]
+)
+def test_nothing_else_is_served(start, path: str) -> None:
+    answer = start({}).get(path)
+    assert answer.status_code == 404 and "There is nothing at" in answer.json()["detail"]
+
+
+def test_the_demo_can_be_switched_off(start, baselines) -> None:
+    client = start(baselines, demo=False)
+    for path in ("/", "/demo/app.js", "/demo/examples"):
+        assert client.get(path).status_code == 404
+    assert client.post("/compare", json={"history": []}).status_code == 404
+    assert client.app.state.follower.current.baselines == {}
+    assert client.post("/recommend", json={"history": ["3"]}).status_code == 200
+
+
+def test_make_demo_without_a_champion_is_one_sentence(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "serving.open_page", "127.0.0.1", "0"],
+        cwd=ROOT, env=os.environ | {"NEXTPLAY_POINTER": str(tmp_path / "none.json")},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert (
+        done.stderr == "There is no champion yet: `make run` trains one, on the built-in sample in minutes.\n"
+    )
