@@ -47,6 +47,8 @@ def create_app(settings: Settings) -> FastAPI:
         version="1",
         description="What a user plays next, from what they played.",
         lifespan=lifespan,
+        docs_url=None,  # theirs fetches scripts from another host; ours is in routes/demo.py
+        redoc_url=None,
     )
     app.state.follower = follower
     app.add_middleware(telemetry.Observe)

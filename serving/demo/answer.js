@@ -42,7 +42,7 @@ function section(column, last, earlier) {
     champion ? element("h2", {}, "Play next") : element("h3", {}, name),
     element("p", { class: "note" }, !last ? NOTHING_PLAYED : champion ? `${name} ${sees}` : sees),
     element("p", { class: "note changes" }, earlier ? summary(changes) : ""),
-    element("ol", {}, ...column.items.map((item, index) => row(column, item, last, changes[index]))),
+    element("ol", { role: "list" }, ...column.items.map((item, index) => row(column, item, last, changes[index]))),
   );
 }
 

@@ -19,7 +19,7 @@ let start = 0;
 startPicker((id) => games.some((game) => game.item_id === id), pick);
 startHistory(move, remove);
 byId("copy").addEventListener("click", copyLink);
-byId("example").addEventListener("click", () => showExample(start + 1));
+byId("example").addEventListener("click", anotherExample);
 byId("clear").addEventListener("click", () => change([], "The list is empty."));
 addEventListener("popstate", open);
 addEventListener("online", open);
@@ -27,17 +27,28 @@ open();
 
 /** Begin with the games of the link, or with an example where it holds none. */
 async function open() {
-  const ids = readLink();
-  if (ids.length) await answer(ids.slice(-MOST_GAMES), false, "");
-  else await attempt(() => showExample(start), open);
+  const linked = readLink();
+  if (linked.length) return answer(linked.slice(-MOST_GAMES), false, "");
+  const example = await attempt(() => exampleAt(start), open);
+  if (example) {
+    games = example;
+    showHistory(games);
+    answer(ids(), false, "");
+  }
 }
 
-async function showExample(wanted) {
+async function anotherExample() {
+  const example = await attempt(() => exampleAt(start + 1), anotherExample);
+  if (example) {
+    games = []; // what changes against other games tells nothing
+    change(example, "Another example.");
+  }
+}
+
+async function exampleAt(wanted) {
   if (!starts.length) starts = await examples();
   start = starts.length ? wanted % starts.length : 0;
-  games = starts[start] ?? [];
-  showHistory(games);
-  await answer(ids(), false, "");
+  return starts[start] ?? [];
 }
 
 function pick(game) {
@@ -72,30 +83,32 @@ async function answer(history, marked, said) {
   asked.abort();
   asked = new AbortController();
   const { signal } = asked;
-  await attempt(async () => {
-    const found = await compare(history, ROWS, signal);
-    games = found.history;
-    showHistory(games);
-    showAnswer(found, marked);
-    tellUnknown(found.unknown_ids);
-    byId("model").textContent = `Answered by ${modelName(found.model.architecture)}, version ${found.model.version}.`;
-    announce(said, found.columns[0].items);
-  }, () => answer(history, marked, said));
+  const again = () => answer(history, marked, said);
+  const found = await attempt(() => compare(history, ROWS, signal), again);
+  if (!found || signal.aborted) return;
+  games = found.history;
+  showHistory(games);
+  showAnswer(found, marked);
+  tellUnknown(found.unknown_ids);
+  byId("model").textContent = `Answered by ${modelName(found.model.architecture)}, version ${found.model.version}.`;
+  announce(said, found.columns[0].items);
 }
 
-/** Do something that needs the endpoint; show what went wrong, with a way to try again. */
+/** What `act` gives, which needs the endpoint; undefined where that failed, shown with a way to try `again`. */
 async function attempt(act, again) {
   const columns = byId("columns");
   const slow = setTimeout(() => columns.setAttribute("aria-busy", "true"), SLOW);
   try {
-    await act();
+    const found = await act();
     byId("problem").replaceChildren();
+    return found;
   } catch (error) {
-    if (error.name === "AbortError") return;
+    if (error.name === "AbortError") return undefined;
     if (!(error instanceof Problem)) throw error;
     const button = element("button", { type: "button" }, "Try again");
     button.addEventListener("click", again);
     byId("problem").replaceChildren(element("p", {}, error.message), button);
+    return undefined;
   } finally {
     clearTimeout(slow);
     columns.removeAttribute("aria-busy");

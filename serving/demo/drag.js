@@ -24,7 +24,7 @@ function follow(list, row, press, onMove) {
   const listen = (target, kind, act) => target.addEventListener(kind, act, { signal: end.signal });
   row.setPointerCapture(press.pointerId);
   listen(row, "pointermove", (event) => {
-    const by = event.clientY - press.clientY;
+    const by = within(boxes, from, event.clientY - press.clientY);
     if (!row.classList.contains("dragged") && Math.abs(by) < THRESHOLD) return;
     row.classList.add("dragged");
     to = placeFor(boxes, from, by);
@@ -40,6 +40,13 @@ function follow(list, row, press, onMove) {
     rows.forEach((each) => each.style.removeProperty("transform"));
     if (wanted && to !== from) onMove(from, to);
   }
+}
+
+/** No further than to the ends of the list. */
+function within(boxes, from, by) {
+  const up = boxes[0].top - boxes[from].top;
+  const down = boxes.at(-1).bottom - boxes[from].bottom;
+  return Math.min(Math.max(by, up), down);
 }
 
 /** The place that a row has reached which was dragged `by` pixels: past the middle of its neighbours. */

@@ -44,9 +44,10 @@ export function showHistory(games) {
     describe(row, place, games.length);
     return row;
   });
-  list.replaceChildren(...rows);
   byId("history-empty").hidden = games.length > 0;
   byId("copy").hidden = byId("clear").hidden = games.length === 0;
+  if (rows.every((row, place) => row === list.children[place]) && rows.length === list.children.length) return;
+  list.replaceChildren(...rows);
   if (list.contains(focused)) focused.focus();
   glide(rows, before);
 }

@@ -1,10 +1,10 @@
-"""The demo page and what it asks for; `NEXTPLAY_DEMO=false` leaves all of it out."""
+"""The pages: /docs, and the demo with what it asks for, which `NEXTPLAY_DEMO=false` leaves out."""
 
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, HTTPException, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.staticfiles import StaticFiles
 
@@ -24,6 +24,7 @@ from serving.schemas import (
 )
 
 FILES = Path(__file__).resolve().parents[1] / "demo"
+DOCS_FILES = {"docs.css", "docs.js", "dom.js", "icon.svg", "style.css"}
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -35,9 +36,34 @@ HEADERS = {
 
 def router(context: Context) -> APIRouter:
     routes = APIRouter()
-    if not context.settings.demo:
-        return routes
     files = StaticFiles(directory=FILES)
+
+    async def answer(name: str, request: Request) -> Response:
+        response = await files.get_response(name, request.scope)
+        response.headers.update(HEADERS)
+        return response
+
+    @routes.api_route("/docs", methods=["GET", "HEAD"], include_in_schema=False)
+    async def docs(request: Request) -> Response:
+        return await answer("docs.html", request)
+
+    if context.settings.demo:
+        _add_demo(routes, context)
+
+        @routes.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
+        async def page(request: Request) -> Response:
+            return await answer("index.html", request)
+
+    @routes.api_route("/demo/{name}", methods=["GET", "HEAD"], include_in_schema=False)
+    async def file(name: str, request: Request) -> Response:
+        if not (context.settings.demo or name in DOCS_FILES):
+            raise HTTPException(404)
+        return await answer(name, request)
+
+    return routes
+
+
+def _add_demo(routes: APIRouter, context: Context) -> None:
     examples_of = lru_cache(maxsize=1)(
         _examples
     )  # they cost some hundred answers, and stay while the model does
@@ -46,13 +72,6 @@ def router(context: Context) -> APIRouter:
     async def examples() -> Examples:
         """Histories to start from."""
         return await run_in_threadpool(examples_of, context.model())
-
-    @routes.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
-    @routes.api_route("/demo/{name}", methods=["GET", "HEAD"], include_in_schema=False)
-    async def file(request: Request, name: str = "index.html") -> Response:
-        response = await files.get_response(name, request.scope)
-        response.headers.update(HEADERS)
-        return response
 
     @routes.post("/compare", responses=PROBLEMS, openapi_extra=describe_body(CompareRequest))
     async def compare(request: Request) -> CompareResponse:
@@ -71,8 +90,6 @@ def router(context: Context) -> APIRouter:
             model=ModelName(version=model.version, architecture=model.architecture),
             request_id=request.state.request_id,
         )
-
-    return routes
 
 
 def _columns(model: ServedModel, history: Sequence[str], k: int) -> list[Column]:

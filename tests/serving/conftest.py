@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from safetensors.numpy import save_file
 
+from models.baselines import BASELINES, baseline_bundle
 from models.bundle import (
     ITEM_BIAS,
     ITEM_EMBEDDINGS,
@@ -28,8 +29,10 @@ from models.bundle import (
     ItemTable,
     Manifest,
     bundle_hash,
+    read_items,
     write_bundle,
 )
+from models.data import Sequences
 from models.pointer import Pointer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -110,6 +113,16 @@ def write_fake_bundle(
     return folder
 
 
+def write_real_baselines(folder: Path, items: ItemTable) -> dict[str, Path]:
+    """Bundles of both baselines, fitted to a few short histories."""
+    train = Sequences.from_lists([[1, 2, 3], [1, 2, 4], [2, 3], [5, 3], [3, 6]], items.n_items)
+    about = {"data_fingerprint": "data-1", "code_version": "code-1", "source": "sample"}
+    for name, baseline in BASELINES.items():
+        fitted = baseline.fit(train)
+        baseline_bundle(folder / name, fitted, items, **about, split="leave-one-out", metrics={})
+    return {name: folder / name for name in BASELINES}
+
+
 def publish_pointer(path: Path, bundle: Path, version: str) -> None:
     """Publish a bundle the way promotion does: whole or not at all."""
     text = Pointer(str(bundle), version, bundle_hash(bundle), promoted_at=1.0).to_json()
@@ -180,11 +193,24 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="session")
-def bento_home(tmp_path_factory: pytest.TempPathFactory, bundles: dict[str, Path]) -> Path:
-    """A BENTOML_HOME with the Bento nextplay:7 of bundle `a`, built by the command line."""
+def write_baselines() -> Callable[[Path, ItemTable], dict[str, Path]]:
+    return write_real_baselines
+
+
+@pytest.fixture(scope="session")
+def baselines(tmp_path_factory: pytest.TempPathFactory, bundles: dict[str, Path]) -> dict[str, Path]:
+    """Both baselines, which know the items of bundle `a`."""
+    return write_real_baselines(tmp_path_factory.mktemp("baselines"), read_items(bundles["a"]))
+
+
+@pytest.fixture(scope="session")
+def bento_home(
+    tmp_path_factory: pytest.TempPathFactory, bundles: dict[str, Path], baselines: dict[str, Path]
+) -> Path:
+    """A BENTOML_HOME with the Bento nextplay:7 of bundle `a` and baselines, built by the command line."""
     home = tmp_path_factory.mktemp("bento") / "bentoml"
     built = subprocess.run(
-        [sys.executable, "-m", "serving.package", str(bundles["a"]), "7"],
+        [sys.executable, "-m", "serving.package", str(bundles["a"]), "7", *map(str, baselines.values())],
         cwd=ROOT,
         env=os.environ | {"BENTOML_HOME": str(home)},
         check=True,

@@ -10,30 +10,13 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from models.baselines import Markov, Popularity, baseline_bundle
-from models.bundle import ItemTable, bundle_hash, read_items
-from models.data import Sequences
+from models.bundle import bundle_hash, read_items
 from models.pointer import Pointer
 from serving.app import create_app
 from serving.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 TRAIN = [[1, 2, 3], [1, 2, 4], [2, 3], [5, 3], [3, 6]]
-
-
-@pytest.fixture(scope="session")
-def baselines(tmp_path_factory: pytest.TempPathFactory, bundles: dict[str, Path]) -> dict[str, Path]:
-    """Real baselines that know the items of bundle `a`."""
-    folder, items = tmp_path_factory.mktemp("baselines"), read_items(bundles["a"])
-    train = Sequences.from_lists(TRAIN, items.n_items)
-    for name, baseline in (("markov", Markov), ("popularity", Popularity)):
-        write_baseline(folder / name, baseline.fit(train), items)
-    return {name: folder / name for name in ("markov", "popularity")}
-
-
-def write_baseline(folder: Path, fitted: Markov | Popularity, items: ItemTable) -> None:
-    about = {"data_fingerprint": "data-1", "code_version": "code-1", "source": "sample"}
-    baseline_bundle(folder, fitted, items, **about, split="leave-one-out", metrics={})
 
 
 def publish(path: Path, bundle: Path, baselines: dict[str, Path]) -> Path:
@@ -87,13 +70,11 @@ def test_a_champion_without_baselines_is_shown_alone(start) -> None:
 
 
 def test_a_baseline_that_does_not_fit_is_left_out_and_the_champion_serves(
-    start, bundles, tmp_path: Path
+    start, bundles, write_baselines, tmp_path: Path
 ) -> None:
-    broken, other = tmp_path / "broken", tmp_path / "other"
-    broken.mkdir()
-    foreign = read_items(bundles["b"])
-    write_baseline(other, Popularity.fit(Sequences.from_lists(TRAIN, foreign.n_items)), foreign)
-    client = start({"markov": broken, "popularity": other})
+    (tmp_path / "broken").mkdir()
+    foreign = write_baselines(tmp_path / "foreign", read_items(bundles["b"]))
+    client = start({"markov": tmp_path / "broken", "popularity": foreign["popularity"]})
     answer = client.post("/compare", json={"history": ["3"]}).json()
     assert [column["name"] for column in answer["columns"]] == ["sums"]
 
@@ -163,8 +144,9 @@ def test_nothing_else_is_served(start, path: str) -> None:
 
 def test_the_demo_can_be_switched_off(start, baselines) -> None:
     client = start(baselines, demo=False)
-    for path in ("/", "/demo/app.js", "/demo/examples"):
+    for path in ("/", "/demo/index.html", "/demo/app.js", "/demo/examples"):
         assert client.get(path).status_code == 404
+    assert "/compare" not in client.get("/openapi.json").json()["paths"]
     assert client.post("/compare", json={"history": []}).status_code == 404
     assert client.app.state.follower.current.baselines == {}
     assert client.post("/recommend", json={"history": ["3"]}).status_code == 200

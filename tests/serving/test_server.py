@@ -28,6 +28,17 @@ def test_bentoml_lets_the_app_answer_for_itself(bento_server: httpx.Client) -> N
     assert bento_server.get("/openapi.json").json()["info"]["title"] == "Nextplay"
 
 
+def test_the_bento_brings_the_page_and_the_baselines(bento_server: httpx.Client) -> None:
+    page = bento_server.get("/")
+    assert (
+        "What should I play next?" in page.text and "default-src" in page.headers["content-security-policy"]
+    )
+    assert bento_server.get("/demo/app.js").status_code == 200
+    assert "How to ask the endpoint" in bento_server.get("/docs").text
+    columns = bento_server.post("/compare", json={"history": ["3"]}).json()["columns"]
+    assert [column["name"] for column in columns] == ["sums", "markov", "popularity"]
+
+
 def test_bentoml_keeps_bad_input_and_its_answer_as_they_are(bento_server: httpx.Client) -> None:
     for content, status in ((b"\xff", 400), (b'{"history": [], "k": 0}', 422), (b" " * 1_200_000, 413)):
         answer = bento_server.post("/recommend", content=content)
@@ -45,7 +56,7 @@ def test_metrics_are_the_apps(bento_server: httpx.Client) -> None:
 def test_a_bento_holds_what_serving_needs_and_no_more(bento_home: Path, bento_server: httpx.Client) -> None:
     source = bento_home / "bentos" / "nextplay" / "7" / "src"
     assert {path.name for path in source.iterdir()} == {
-        "serving", "models", "bundle", "champion.json", "bentofile.yaml",
+        "serving", "models", "bundle", "baselines", "champion.json", "bentofile.yaml",
     }  # fmt: skip
     assert not (source / "models" / "networks").exists()
     requirements = (source.parent / "env" / "python" / "requirements.txt").read_text()
