@@ -81,7 +81,8 @@ def schemas() -> dict[str, Any]:
             "tags": pa.Column(),
             "price": pa.Column(dt.float64, [not_negative], nullable=True),
             "release_date": text(nullable=True),
-            "early_access": pa.Column(dt.boolean),
+            "early_access": pa.Column(dt.boolean, nullable=True),
+            "attributes": text(nullable=True),
         },
         "item_names": {"item_id": text(filled), "name": text(filled)},
         "raw_counts": {
@@ -97,6 +98,12 @@ def schemas() -> dict[str, Any]:
             "item_id": text(filled),
             "title": text(filled),
             "count": whole(not_negative),
+            "genres": pa.Column(nullable=True),
+            "tags": pa.Column(nullable=True),
+            "price": pa.Column(dt.float64, [not_negative], nullable=True),
+            "release_date": pa.Column(dt.date, nullable=True),
+            "early_access": pa.Column(dt.boolean, nullable=True),
+            "attributes": text(nullable=True),
         },
         "items_before": {"item_index": whole(pa.Check.ge(1)), "item_id": text(filled)},
         "sequences": {

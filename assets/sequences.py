@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from assets.attributes import item_attributes
 from assets.contracts import contract, no_faults
 from assets.interactions import table_result
 from assets.io.lake import Lake, fingerprint, write_parquet
@@ -20,10 +21,10 @@ from models.bundle import BundleError, ItemTable, read_items
 from models.data import Sequences, Split, labelled
 from models.pointer import read_pointer
 
-CODE_VERSION = "2"
+CODE_VERSION = "3"
 KEPT = "SELECT item_index, item_id FROM item_order WHERE kept ORDER BY item_index"
 TABLES = {
-    "items": "The item vocabulary: index, id, title, and occurrences in the training part.",
+    "items": "The item vocabulary: index, id, title, occurrences in the training part, attributes.",
     "items_before": "The champion's vocabulary, where tonight's keeps its indexes; else empty.",
     "sequences": "Item indexes a user, oldest first, each in train, validation, test or context.",
     "split": "How the sequences are split, and how large the parts are.",
@@ -115,7 +116,8 @@ def load_items(lake: Lake) -> ItemTable:
     """The item vocabulary, padding first. Raises LakeError."""
     rows = pq.read_table(lake.current("items").path)
     counts = np.append(0, rows["count"].to_numpy()).astype(np.int64)  # [n_items + 1]
-    return ItemTable(["", *rows["item_id"].to_pylist()], ["", *rows["title"].to_pylist()], counts)
+    ids, titles = ["", *rows["item_id"].to_pylist()], ["", *rows["title"].to_pylist()]
+    return ItemTable(ids, titles, counts, item_attributes(rows))
 
 
 SEQUENCES_CHECKS = [

@@ -16,6 +16,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from models.attributes import Attribute, Attributes
+
 FORMAT = 2  # 2: the network gives a state, and the item table may hold attributes
 PADDING = 0
 
@@ -54,15 +56,18 @@ class Manifest:
 class ItemTable:
     """The item vocabulary. Row `i` of each column describes item index `i`; row 0 is padding.
 
-    `ids` and `titles` are text; `counts` (int64) says how often an item occurs in the training part.
+    `ids` and `titles` are text; `counts` (int64) says how often an item occurs in the training part;
+    `attributes` are what else the catalogue knows, by name.
     """
 
     ids: list[str]
     titles: list[str]
     counts: NDArray[np.int64]
+    attributes: Attributes = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not len(self.ids) == len(self.titles) == len(self.counts):
+        lengths = {len(attribute.values) for attribute in self.attributes.values()}
+        if not {len(self.ids), len(self.titles), len(self.counts)} | lengths == {len(self.ids)}:
             raise BundleError("The columns of the item table differ in length.")
         if len(set(self.ids)) != len(self.ids):
             raise BundleError("The item table names an item twice.")
@@ -81,12 +86,15 @@ class ItemTable:
         return {item_id: i for i, item_id in enumerate(self.ids) if i != PADDING}
 
     def to_json(self) -> str:
-        return _dumps({"ids": self.ids, "titles": self.titles, "counts": self.counts.tolist()})
+        attributes = {name: asdict(attribute) for name, attribute in self.attributes.items()}
+        columns = {"ids": self.ids, "titles": self.titles, "counts": self.counts.tolist()}
+        return _dumps(columns | {"attributes": attributes})
 
     @classmethod
     def from_json(cls, text: str) -> Self:
         columns = json.loads(text)
-        return cls(columns["ids"], columns["titles"], np.array(columns["counts"], dtype=np.int64))
+        attributes = {name: Attribute(**of) for name, of in columns["attributes"].items()}
+        return cls(columns["ids"], columns["titles"], np.array(columns["counts"], dtype=np.int64), attributes)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from serving.settings import BASELINES_FOLDER, BUNDLE_FOLDER, POINTER_FILE
 ROOT = Path(__file__).resolve().parents[1]
 MODEL_FILES = (  # what serving imports, all of it free of torch
     "__init__.py",
+    "attributes.py",
     "baselines.py",
     "bundle.py",
     "data.py",

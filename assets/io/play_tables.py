@@ -1,6 +1,7 @@
 """Makes the clean tables of files of plays, row by row: tables of anybody's and the Steam reviews."""
 
-from collections.abc import Callable, Iterator, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import duckdb
 import pyarrow as pa
 
 from assets.io.lake import write_parquet
-from assets.io.rows import read_rows
+from assets.io.rows import ABOUT_A_ROW, columns_of, read_rows
 from assets.io.sql import append, make_table, make_view, statement
 from assets.io.steam_games import Catalogue, read_games
 from assets.io.steam_reviews import read_reviews
@@ -24,6 +25,8 @@ from assets.io.steam_tables import (
 from assets.io.table_source import ITEM_COLUMNS, ITEMS_ROLE, TABLE_COLUMNS, TABLE_ROLE
 
 DESCRIPTIONS = ("title", "genres", "tags", "price", "release_date", "early_access")  # optional, of an item
+NOT_FURTHER = {"", *ITEM_COLUMNS, *DESCRIPTIONS, *ABOUT_A_ROW, "attributes"}
+MAX_FURTHER = 50  # columns of a file of items
 PLAY_STATEMENTS = (
     "read_plays",
     "first_form",
@@ -46,7 +49,7 @@ CREATE TABLE plays (file INTEGER, line INTEGER, user_id VARCHAR, item_id VARCHAR
 CREATE TABLE refused (file INTEGER, line INTEGER, reason VARCHAR, text VARCHAR);
 CREATE TABLE all_items (
     line INTEGER, item_id VARCHAR, title VARCHAR, genres VARCHAR[], tags VARCHAR[], price DOUBLE,
-    release_date VARCHAR, early_access BOOLEAN
+    release_date VARCHAR, early_access BOOLEAN, attributes VARCHAR
 );
 """
 
@@ -108,13 +111,26 @@ def _add_plays(
 def _add_items(connection: duckdb.DuckDBPyConnection, number: int, path: Path) -> dict[str, object]:
     """Take in a file of items; returns its row of raw_counts."""
     rows = accepted = 0
-    for batch in read_rows(path, ITEM_COLUMNS, DESCRIPTIONS):
-        connection.register("batch", batch)
+    named = dict.fromkeys(columns_of(path, ITEM_COLUMNS))
+    further = [name for name in named if name not in NOT_FURTHER][:MAX_FURTHER]
+    for batch in read_rows(path, ITEM_COLUMNS, [*DESCRIPTIONS, *further]):
+        connection.register("batch", _with_attributes(batch, further))
         accepted += append(connection, "all_items", "read_items", {})
         append(connection, "refused", "refused_items", {"file": number})
         rows += len(batch)
     distinct = connection.execute("SELECT count(DISTINCT item_id) FROM all_items").fetchone() or (0,)
     return count_rows(ITEMS_ROLE, rows, accepted, accepted - int(distinct[0]))
+
+
+def _with_attributes(batch: pa.Table, further: Sequence[str]) -> pa.Table:
+    """The further columns as one, of JSON objects, so that every catalogue has the same columns."""
+    columns = [batch[name].to_pylist() for name in further]
+    objects = [
+        {name: value for name, value in zip(further, row, strict=True) if value}
+        for row in (zip(*columns, strict=True) if columns else [()] * len(batch))
+    ]
+    texts = [json.dumps(of, ensure_ascii=False, sort_keys=True) if of else None for of in objects]
+    return batch.drop_columns(list(further)).append_column("attributes", pa.array(texts, pa.string()))
 
 
 def _write_catalogue(

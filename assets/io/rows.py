@@ -27,7 +27,7 @@ LIST_SEPARATOR = "|"
 SEPARATORS = ",;\t|"
 
 _PARQUET_MAGIC = b"PAR1"
-_ABOUT_A_ROW = {"line": pa.int32(), "reason": pa.string(), "text": pa.string()}
+ABOUT_A_ROW = {"line": pa.int32(), "reason": pa.string(), "text": pa.string()}
 
 
 class ColumnError(Exception):
@@ -36,16 +36,16 @@ class ColumnError(Exception):
 
 def batch_schema(columns: Sequence[str]) -> pa.Schema:
     """Columns line, reason (why the row could not be read, else null), text, and those asked for."""
-    return pa.schema({**_ABOUT_A_ROW, **dict.fromkeys(columns, pa.string())})
+    return pa.schema({**ABOUT_A_ROW, **dict.fromkeys(columns, pa.string())})
 
 
-def check_columns(path: Path, required: Sequence[str]) -> None:
-    """Raises ColumnError where a file has no such columns, DamagedFileError where it cannot be read."""
+def columns_of(path: Path, required: Sequence[str]) -> list[str]:
+    """The names of a file's columns. Raises ColumnError where it lacks one of those required, and
+    DamagedFileError where it cannot be read."""
     if _is_parquet(path):
-        _parquet_columns(path, required)
-        return
+        return _parquet_columns(path, required)
     with _open_text(path) as stream, _sound(path):
-        _read_header(stream, required)
+        return _read_header(stream, required)[0]
 
 
 def read_rows(path: Path, required: Sequence[str], optional: Sequence[str] = ()) -> Iterator[pa.Table]:
@@ -222,6 +222,8 @@ def _texts(batch: pa.RecordBatch, wanted: Sequence[str], line: int) -> pa.Table:
 
 def _as_text(values: pa.Array) -> pa.Array:
     """Values as they would stand in CSV."""
+    if pa.types.is_struct(values.type) or pa.types.is_map(values.type):
+        return pa.nulls(len(values), pa.string())
     if pa.types.is_list(values.type) or pa.types.is_large_list(values.type):
         texts = pc.cast(values, pa.list_(pa.string()))
         return pc.binary_join(texts, LIST_SEPARATOR)

@@ -83,7 +83,7 @@ def game_lines(shop: Shop, seed: int) -> Iterator[str]:
     missing = set(rng.permutation(n)[: max(1, int(MISSING_SHARE * n))].tolist())
     in_order = sorted(range(n), key=lambda game: int(shop.ids[game]))
     listed = [game for game in in_order if game not in missing]
-    yield from _with_malformed(_game_line(rng, shop, game) for game in listed)
+    yield from _with_malformed(_python2(game_fields(rng, shop, game)) for game in listed)
 
 
 def library_lines(process: SampleProcess, shop: Shop, seed: int) -> Iterator[str]:
@@ -194,7 +194,7 @@ def _account_lines(rng: np.random.Generator, account: int, items: list[str], see
     return [line(items)] * (2 if SPLIT_SHARE <= oddity < SPLIT_SHARE + REPEATED_SHARE else 1)
 
 
-def _game_line(rng: np.random.Generator, shop: Shop, game: int) -> str:
+def game_fields(rng: np.random.Generator, shop: Shop, game: int) -> dict[str, object]:
     """One game of the catalogue, most keys optional. Newer app ids tend to be released later."""
     title, item_id, theme = shop.titles[game], shop.ids[game], theme_of(int(shop.groups[game]))
     slug = "".join(letter for letter in title if letter.isalnum() or letter == " ").replace(" ", "_")
@@ -216,7 +216,7 @@ def _game_line(rng: np.random.Generator, shop: Shop, game: int) -> str:
         "developer": maker,
     }
     left_out = {key for key in _OPTIONAL if rng.random() < 0.06}
-    return _python2({key: value for key, value in fields.items() if key not in left_out})
+    return {key: value for key, value in fields.items() if key not in left_out}
 
 
 def _price(rng: np.random.Generator) -> float | str:

@@ -17,11 +17,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from assets.io.sample import PLAYERS_AT_ONCE, Shop, played_games, steam_id, write_lines
+from assets.io.rows import LIST_SEPARATOR
+from assets.io.sample import PLAYERS_AT_ONCE, Shop, game_fields, played_games, steam_id, write_lines
 from assets.io.sample_process import SampleProcess, SampleSize
 
 PLAYS_FILE = "plays.csv.gz"
 ITEMS_FILE = "items.csv.gz"
+ITEM_COLUMNS = (
+    "item_id", "title", "genres", "tags", "price", "release_date", "early_access", "developer"
+)  # fmt: skip
 
 FIRST_DAY, LAST_DAY = np.datetime64("2014-01-01", "s"), np.datetime64("2018-11-14", "s")
 SHORTEST_STAY = 30 * 86_400  # seconds
@@ -30,7 +34,7 @@ MALFORMED_ROW_EVERY = 500
 
 
 def write_dated_sample(folder: Path, size: str | SampleSize = "default", seed: int = 20181114) -> None:
-    """Write `plays.csv.gz` (user_id, item_id, timestamp) and `items.csv.gz` (item_id, title).
+    """Write `plays.csv.gz` (user_id, item_id, timestamp) and `items.csv.gz` (ITEM_COLUMNS).
 
     The same size and seed give the same bytes. Some 1,000 players are in memory at a time: their rows are in
     the order of time, and the file is not.
@@ -38,11 +42,22 @@ def write_dated_sample(folder: Path, size: str | SampleSize = "default", seed: i
     folder.mkdir(parents=True, exist_ok=True)
     process = SampleProcess.from_seed(size, seed)
     shop = Shop.from_seed(process, seed)
-    titles = zip(shop.ids[: process.n_games], shop.titles, strict=False)
-    write_lines(folder / ITEMS_FILE, _csv_lines(["item_id", "title"], titles))
+    write_lines(folder / ITEMS_FILE, _csv_lines(list(ITEM_COLUMNS), item_rows(shop, process.n_games, seed)))
     write_lines(
         folder / PLAYS_FILE, _csv_lines(["user_id", "item_id", "timestamp"], play_rows(process, seed))
     )
+
+
+def item_rows(shop: Shop, n_games: int, seed: int) -> Iterator[tuple[str, ...]]:
+    """The games of the process as the sample's catalogue describes games, each with its title."""
+    rng = np.random.default_rng([seed, 5])
+    for game in range(n_games):
+        fields = game_fields(rng, shop, game) | {"item_id": shop.ids[game], "title": shop.titles[game]}
+        yield tuple(_cell(fields.get(name, "")) for name in ITEM_COLUMNS)
+
+
+def _cell(value: object) -> str:
+    return LIST_SEPARATOR.join(value) if isinstance(value, list) else str(value)
 
 
 def play_rows(process: SampleProcess, seed: int) -> Iterator[tuple[str, str, str]]:

@@ -28,6 +28,7 @@ CATALOGUE = pa.schema(
         "price": pa.float64(),
         "release_date": pa.string(),
         "early_access": pa.bool_(),
+        "attributes": pa.string(),
     }
 )
 ITEM_NAMES = pa.schema({"item_id": pa.string(), "name": pa.string()})

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from assets.io.gunzip import DamagedFileError
 from assets.io.raw_file import RawFile, Request, SourceError, local_path, raw_file, shown
-from assets.io.rows import ColumnError, check_columns
+from assets.io.rows import ColumnError, columns_of
 
 TABLE_COLUMNS = ("user_id", "item_id", "timestamp")
 ITEM_COLUMNS = ("item_id",)
@@ -68,7 +68,7 @@ def _path(given: str, variable: str) -> Path:
 
 def _checked(role: str, path: Path, variable: str, columns: Sequence[str]) -> RawFile:
     try:
-        check_columns(path, columns)
+        columns_of(path, columns)
         return raw_file(role, path, path.as_uri(), "in place")
     except (ColumnError, FileNotFoundError, IsADirectoryError) as error:
         fault = str(error) if isinstance(error, ColumnError) else "does not exist or is no file"

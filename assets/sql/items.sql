@@ -1,10 +1,19 @@
 -- The item vocabulary in its order; the title of the catalogue, else the name in the libraries, else the title that
--- the item had before, else the id; and how often an item occurs in the training part.
+-- the item had before, else the id; and how often an item occurs in the training part. What else the catalogue
+-- knows follows; a date is taken in the forms of the Steam store, a month as its first day.
 SELECT
     item_order.item_index,
     item_order.item_id,
     coalesce(catalogue.title, item_names.name, item_order.title, item_order.item_id) AS title,
-    CAST(coalesce(counts.trained, 0) AS INTEGER) AS count
+    CAST(coalesce(counts.trained, 0) AS INTEGER) AS count,
+    catalogue.genres,
+    catalogue.tags,
+    catalogue.price,
+    CAST(
+        try_strptime(catalogue.release_date, ['%Y-%m-%d', '%b %Y', '%B %Y', '%Y', '%b %d, %Y', '%d %b, %Y']) AS DATE
+    ) AS release_date,
+    catalogue.early_access,
+    catalogue.attributes
 FROM item_order
 LEFT JOIN (
     SELECT item_id, sum(CASE WHEN split = 'train' THEN 1 ELSE 0 END) AS trained

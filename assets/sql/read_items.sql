@@ -7,6 +7,7 @@ SELECT
     CASE WHEN coalesce(tags, '') <> '' THEN string_split(tags, '|') ELSE CAST([] AS VARCHAR[]) END AS tags,
     CASE WHEN TRY_CAST(price AS DOUBLE) BETWEEN 0 AND 1e6 THEN TRY_CAST(price AS DOUBLE) END AS price,
     CASE WHEN release_date <> '' THEN release_date END AS release_date,
-    coalesce(lower(early_access) IN ('true', '1'), false) AS early_access
+    CASE WHEN early_access <> '' THEN lower(early_access) IN ('true', '1') END AS early_access,
+    attributes
 FROM batch
 WHERE reason IS NULL AND item_id <> ''

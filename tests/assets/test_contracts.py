@@ -70,8 +70,8 @@ TABLES = {
     ),
     "catalogue": (
         "item_id VARCHAR, title VARCHAR, genres VARCHAR[], tags VARCHAR[], price DOUBLE, "
-        "release_date VARCHAR, early_access BOOLEAN",
-        [("a", None, ["x"], [], None, None, False), ("b", "B", [], [], 0.0, "2018", True)],
+        "release_date VARCHAR, early_access BOOLEAN, attributes VARCHAR",
+        [("a", None, ["x"], [], None, None, False, None), ("b", "B", [], [], 0.0, "2018", True, "{}")],
     ),
     "item_names": ("item_id VARCHAR, name VARCHAR", [("a", "A")]),
     "raw_counts": (
@@ -80,8 +80,13 @@ TABLES = {
         [("libraries", 4, 7, 3, 6, 1), ("games", 3, 3, 3, 3, 1)],
     ),
     "items": (
-        "item_index INTEGER, item_id VARCHAR, title VARCHAR, count INTEGER",
-        [(1, "a", "A", 1), (2, "b", "B", 1), (3, "c", "C", 0)],
+        "item_index INTEGER, item_id VARCHAR, title VARCHAR, count INTEGER, genres VARCHAR[], "
+        "tags VARCHAR[], price DOUBLE, release_date DATE, early_access BOOLEAN, attributes VARCHAR",
+        [
+            (1, "a", "A", 1, ["x"], None, 1.5, "2018-01-04", True, '{"studio": "S"}'),
+            (2, "b", "B", 1, [], [], None, None, None, None),
+            (3, "c", "C", 0, None, [], 0.0, None, False, None),
+        ],
     ),
     "items_before": ("item_index INTEGER, item_id VARCHAR", [(1, "a"), (2, "b")]),
     "split": (
@@ -146,6 +151,7 @@ def test_every_table_has_a_schema() -> None:
         ("UPDATE raw_counts SET repeats = -1", "raw_counts", "repeats"),
         ("UPDATE items SET item_index = 0 WHERE item_index = 1", "items", "item_index"),
         ("UPDATE items SET title = NULL", "items", "title"),
+        ("UPDATE items SET price = -1", "items", "price"),
         ("UPDATE split SET train = -1", "split", "train"),
         ("UPDATE sequences SET split = 'other' WHERE position = 2", "sequences", "split"),
         ("UPDATE sequences SET item_index = 0 WHERE position = 2", "sequences", "item_index"),
@@ -235,7 +241,7 @@ PLANTED = [
     ("fault_vocabulary", "UPDATE items SET item_index = 4 WHERE item_id = 'c'", "outside 1..n"),
     ("fault_vocabulary", "UPDATE items SET item_index = 0 WHERE item_id = 'a'", "outside 1..n"),
     ("fault_vocabulary", "DELETE FROM items WHERE item_id = 'c'", "without an index"),
-    ("fault_vocabulary", "INSERT INTO items VALUES (4, 'z', 'Z', 0)", "played by nobody"),
+    ("fault_vocabulary", "INSERT INTO items (item_index, item_id) VALUES (4, 'z')", "played by nobody"),
     ("fault_vocabulary", "UPDATE items_before SET item_index = 3 - item_index", "renumbered"),
     ("fault_vocabulary", "INSERT INTO items_before VALUES (4, 'z')", "renumbered"),
     ("fault_splits", "UPDATE sequences SET split = 'train' WHERE split = 'test'", "1"),

@@ -18,7 +18,10 @@ LIBRARIES = [("u1", "a", 0, 90, None), ("u1", "b", 1, 80, None), ("u2", "b", 0, 
 DATED = [("u1", "a", 0, None, DAY_1 * 1000), ("u1", "b", 1, None, DAY_2 * 1000)]
 COLUMNS = {
     "interactions": "user_id VARCHAR, item_id VARCHAR, position INTEGER, playtime INTEGER, timestamp BIGINT",
-    "catalogue": "item_id VARCHAR, title VARCHAR",
+    "catalogue": (
+        "item_id VARCHAR, title VARCHAR, genres VARCHAR[], tags VARCHAR[], price DOUBLE, "
+        "release_date VARCHAR, early_access BOOLEAN, attributes VARCHAR"
+    ),
 }
 
 
@@ -27,7 +30,9 @@ def publish(lake: Lake, table: str, rows: list[tuple[Any, ...]]) -> None:
         with lake.connect() as connection:
             connection.execute(f"CREATE TABLE made ({COLUMNS[table]})")
             for row in rows:
-                connection.execute(f"INSERT INTO made VALUES ({', '.join('?' * len(row))})", row)
+                columns = COLUMNS[table].split(", ")[: len(row)]  # the others stay empty
+                names = ", ".join(column.split()[0] for column in columns)
+                connection.execute(f"INSERT INTO made ({names}) VALUES ({', '.join('?' * len(row))})", row)
             write_parquet(connection, "SELECT * FROM made ORDER BY ALL", path)
 
     lake.publish(table, fingerprint(table, rows), write)

@@ -44,6 +44,18 @@ def test_it_holds_what_the_players_of_the_sample_really_play(dated: Path, tmp_pa
     assert all(known[item] == title for item, title in rows(tmp_path, titles) if item in known)
 
 
+def test_its_games_are_described_as_those_of_the_sample_are(dated: Path) -> None:
+    ((games, *described),) = rows(
+        dated,
+        """
+        SELECT count(*), count(*) FILTER (len(genres) > 0), count(*) FILTER (len(tags) > 0), count(price),
+            count(release_date), count(early_access), count(attributes ->> 'developer')
+        FROM catalogue
+        """,
+    )
+    assert all(0.8 * games < known <= games for known in described)
+
+
 def test_it_has_oddities_and_few_of_them(dated: Path) -> None:
     ((read, accepted, repeats),) = rows(
         dated, "SELECT lines_read, lines_accepted, repeats FROM raw_counts WHERE file = 'table/plays'"

@@ -20,7 +20,10 @@ COLUMNS = {
     "core_interactions": (
         "user_id VARCHAR, item_id VARCHAR, position INTEGER, playtime INTEGER, timestamp BIGINT"
     ),
-    "catalogue": "item_id VARCHAR, title VARCHAR",
+    "catalogue": (
+        "item_id VARCHAR, title VARCHAR, genres VARCHAR[], tags VARCHAR[], price DOUBLE, "
+        "release_date VARCHAR, early_access BOOLEAN, attributes VARCHAR"
+    ),
     "item_names": "item_id VARCHAR, name VARCHAR",
 }
 PLAYED = {"u2": ["9", "10", "100", "7"], "u10": ["7", "9", "10"], "u1": ["100", "é"]}
@@ -31,8 +34,9 @@ def publish(lake: Lake, table: str, rows: list[tuple[Any, ...]]) -> None:
     def write(path: Path) -> None:
         with lake.connect() as connection:
             connection.execute(f"CREATE TABLE made ({COLUMNS[table]})")
-            marks = ", ".join("?" * len(rows[0]))
-            connection.executemany(f"INSERT INTO made VALUES ({marks})", rows)
+            columns = COLUMNS[table].split(", ")[: len(rows[0])]  # the others stay empty
+            names, marks = ", ".join(column.split()[0] for column in columns), ", ".join("?" * len(columns))
+            connection.executemany(f"INSERT INTO made ({names}) VALUES ({marks})", rows)
             write_parquet(connection, "SELECT * FROM made ORDER BY ALL", path)
 
     lake.publish(table, fingerprint(table, rows), write)
@@ -68,13 +72,55 @@ def test_the_vocabulary_is_in_the_order_of_the_ids_with_the_best_titles(home: Ho
     evaluations = result.get_asset_check_evaluations()
     assert len(evaluations) == len(sequences.SEQUENCES_CHECKS)
     assert all(evaluation.passed for evaluation in evaluations)
-    assert rows(home.lake(), "items") == [
+    with home.lake().connect("items") as connection:
+        found = connection.execute("SELECT item_index, item_id, title, count FROM items").fetchall()
+    assert found == [
         (1, "10", "ten", 1),  # twice played, once held out
         (2, "100", "100", 1),
         (3, "7", "Seven", 1),
         (4, "9", "nine", 1),
         (5, "é", "é", 1),
     ]
+
+
+def test_what_the_catalogue_knows_of_an_item_goes_with_it(home: Home) -> None:
+    described = [
+        (
+            "7",
+            "Seven",
+            ["Action", "Indie"],
+            ["2D"],
+            9.99,
+            "Jan 2017",
+            True,
+            '{"studio": "A", "players": "4"}',
+        ),
+        ("9", "Nine", [], [], None, "soon", None, '{"studio": "B|C", "patched": "2020-02-03"}'),
+        ("10", "Ten", ["Action"], [], 0.0, "2018-11-14", False, '{"vr": "true", "players": "1.5"}'),
+    ]
+    publish(home.lake(), "catalogue", described)
+    assert materialize(home, checks=True).success
+    items = load_items(home.lake())
+    found = {
+        name: (of.kind, dict(zip(items.ids, of.values, strict=True))) for name, of in items.attributes.items()
+    }
+    nothing = dict.fromkeys(items.ids)
+    assert found == {
+        "genres": ("text", nothing | {"7": ["Action", "Indie"], "10": ["Action"]}),
+        "tags": ("text", nothing | {"7": ["2D"]}),
+        "price": ("number", nothing | {"7": 9.99, "10": 0.0}),
+        "release_date": ("date", nothing | {"7": "2017-01-01", "10": "2018-11-14"}),
+        "early_access": ("flag", nothing | {"7": True, "10": False}),
+        "studio": ("text", nothing | {"7": ["A"], "9": ["B", "C"]}),
+        "players": ("number", nothing | {"7": 4.0, "10": 1.5}),
+        "patched": ("date", nothing | {"9": "2020-02-03"}),
+        "vr": ("flag", nothing | {"10": True}),
+    }
+
+
+def test_a_catalogue_that_knows_nothing_gives_no_attributes(home: Home) -> None:
+    materialize(home)
+    assert load_items(home.lake()).attributes == {}
 
 
 def test_the_sequences_are_split_leave_one_out(home: Home) -> None:
@@ -258,7 +304,7 @@ def test_an_item_that_nobody_plays_any_more_keeps_its_index_and_title(home: Home
     crown(home, "one")
     assert replay(home, {"u": MANY["u"], "v": ["9", "99"]}) == [*first, (25, "99")]
     gone = next(row for row in rows(home.lake(), "items") if row[1] == "7")
-    assert gone[2:] == ("Seven", 0)
+    assert gone[2:4] == ("Seven", 0)
 
 
 def test_other_data_begin_a_vocabulary_of_their_own(home: Home) -> None:

@@ -19,7 +19,7 @@ from assets.io.gunzip import DamagedFileError
 from assets.io.lake import Lake
 from assets.io.play_tables import write_play_tables
 from assets.io.raw_file import Request, SourceError
-from assets.io.rows import ColumnError, check_columns, read_rows
+from assets.io.rows import ColumnError, columns_of, read_rows
 from assets.io.sources import resolve
 from assets.io.table_source import TABLE_COLUMNS
 from assets.resources import Cleaning, Home, Source
@@ -153,7 +153,7 @@ def test_a_file_that_is_cut_off_is_told_as_damaged(tmp_path: Path) -> None:
 def test_a_column_of_lists_is_refused(tmp_path: Path) -> None:
     pq.write_table(pa.table({"user_id": [[1]], "item_id": ["a"], "timestamp": [1]}), tmp_path / "p")
     with pytest.raises(ColumnError, match="has a column 'user_id' of type list"):
-        check_columns(tmp_path / "p", TABLE_COLUMNS)
+        columns_of(tmp_path / "p", TABLE_COLUMNS)
 
 
 # --- timestamps
@@ -256,11 +256,28 @@ def test_items_are_described_by_their_own_file(tmp_path: Path) -> None:
     files = {"table/x.csv": tmp_path / "x.csv", "items": tmp_path / "items.csv"}
     made = clean(tmp_path, files)
     assert made.catalogue == [
-        ("1", "One", ["a", "b"], [], 9.5, None, False),
-        ("2", None, [], [], None, None, False),
+        ("1", "One", ["a", "b"], [], 9.5, None, None, None),
+        ("2", None, [], [], None, None, None, None),
     ]
     assert made.quarantine == [("items", 5, None, "no item_id", ",Nobody,,")]
     assert made.counts[0] == ("items", 4, 3, 1)
+
+
+def test_any_other_column_of_items_is_kept_but_those_of_the_reader_itself(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text(HEADER + "u,1,5\n")
+    (tmp_path / "items.csv").write_text(
+        'item_id,studio,early_access,line,studio,,players\n1,é "é,true,9,ignored,ignored,4\n2,,0,,,,\n'
+    )
+    struct = pa.array([{"a": 1}, None])
+    table = pa.table({"item_id": ["1", "2"], "players": [4, None], "nested": struct, "modes": [["a"], []]})
+    pq.write_table(table, tmp_path / "items.parquet")
+    files = {"table/x.csv": tmp_path / "x.csv", "items": tmp_path / "items.csv"}
+    assert [(row[6], row[7]) for row in clean(tmp_path, files).catalogue] == [
+        (True, '{"players": "4", "studio": "é \\"é"}'),
+        (False, None),
+    ]
+    files["items"] = tmp_path / "items.parquet"
+    assert [row[7] for row in clean(tmp_path, files).catalogue] == ['{"modes": "a", "players": "4"}', None]
 
 
 # --- which files
