@@ -18,10 +18,10 @@ ifneq ($(SOURCE),)
 export NEXTPLAY_SOURCE := $(SOURCE)
 endif
 
-.PHONY: help setup run test test-all lint ui serve demo mlflow status promote rollback bench-etl bench-gate clean
+.PHONY: help setup run test test-all lint ui serve demo mlflow status promote rollback simulate bench-etl bench-gate clean
 
 help: ## List the commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 .venv/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 to 3.13 is needed, this is " + sys.version.split()[0] + ": give another with make PYTHON=python3.12") if not (3, 11) <= sys.version_info[:2] <= (3, 13) else 0'
@@ -70,6 +70,9 @@ promote: setup ## Make a version the champion: VERSION=3 BY=ada REASON='the old 
 
 rollback: setup ## Set the champion before this one back; a running endpoint follows
 	@$(BIN)/python -m pipelines.rollback
+
+simulate: setup ## 60 simulated days and nights: what freshness is worth (half an hour)
+	@$(BIN)/python -m pipelines.simulation
 
 bench-etl: setup ## From the gzipped libraries to the core, beside pandas and Polars (10 minutes)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,bench]'

@@ -189,7 +189,7 @@ def recommendation_rows(
     ranks = np.broadcast_to(np.arange(1, best.shape[1] + 1, dtype=np.int32), best.shape)
     return pa.table(
         {
-            "model": [model] * int(per_user.sum()),
+            "model": pa.array([model] * int(per_user.sum()), pa.string()),  # none, where all scores are NaN
             "user_id": np.repeat(users, per_user),
             "item_id": np.asarray(items.ids)[best[shown]],
             "rank": ranks[shown],

@@ -21,6 +21,7 @@ from pipelines.jobs import everything, nightly
 from pipelines.operations import operations
 from pipelines.resources import Settings, read_settings, resources
 from pipelines.sensors import failure_alert
+from pipelines.simulation.job import simulation
 
 MODULES = [
     raw,
@@ -44,7 +45,7 @@ def define(settings: Settings) -> dg.Definitions:
     return dg.Definitions(
         assets=dg.load_assets_from_modules(MODULES),
         asset_checks=dg.load_asset_checks_from_modules(MODULES),
-        jobs=[everything, feedback.events_of_a_day, *operations(settings)],
+        jobs=[everything, feedback.events_of_a_day, simulation, *operations(settings)],
         schedules=[nightly(settings)],
         sensors=[failure_alert(settings.webhook())],
         resources=resources(settings),

@@ -83,7 +83,7 @@ class SampleProcess:
             weights=_popularity(size.games),
             after_last=_draw_followers(rng, size.groups, FIRST_ORDER),
             after_earlier=_draw_followers(rng, size.groups, SECOND_ORDER),
-            tastes=_draw_tastes(rng, size.tastes, size.groups),
+            tastes=draw_tastes(rng, size.tastes, size.groups),
             taste_shares=np.full(size.tastes, 1 / size.tastes),
             size=size,
         )
@@ -114,9 +114,9 @@ class SampleProcess:
         for step in range(played.shape[1]):
             active = int((lengths > step).sum())
             odds = state.group_odds(active) * state.unseen_weight[:active]  # [active, G]
-            group = _draw_columns(rng, odds * self.tastes[taste[:active]])  # [active]
+            group = draw_columns(rng, odds * self.tastes[taste[:active]])  # [active]
             members, weights = state.unseen_members(group)  # [active, m]
-            played[:active, step] = members[np.arange(active), _draw_columns(rng, weights)]
+            played[:active, step] = members[np.arange(active), draw_columns(rng, weights)]
             state.play(played[:active, step])
         by_user = np.argsort(order)
         return [played[row, :length] for row, length in zip(by_user, lengths, strict=True)]
@@ -224,7 +224,7 @@ class OptimumScorer:
         return scores
 
 
-def _draw_columns(rng: np.random.Generator, odds: NDArray[np.float64]) -> NDArray[np.int64]:
+def draw_columns(rng: np.random.Generator, odds: NDArray[np.float64]) -> NDArray[np.int64]:
     """One column a row, by the row's odds [rows, columns] -> [rows]."""
     cumulative = odds.cumsum(axis=1)
     threshold = rng.random(len(odds)) * cumulative[:, -1]
@@ -247,7 +247,7 @@ def _draw_followers(rng: np.random.Generator, n_groups: int, logit: float) -> ND
     return np.exp(logits)
 
 
-def _draw_tastes(rng: np.random.Generator, n_tastes: int, n_groups: int) -> NDArray[np.float64]:
+def draw_tastes(rng: np.random.Generator, n_tastes: int, n_groups: int) -> NDArray[np.float64]:
     """Each taste likes some of the groups [Z, G]."""
     logits = np.zeros((n_tastes, n_groups))
     liked = max(1, round(TASTE_SHARE * n_groups))

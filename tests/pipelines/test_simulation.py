@@ -1,0 +1,132 @@
+"""Time travel in small: a few nights with every fault, and what is made of the days that they judge."""
+
+import csv
+from pathlib import Path
+
+import dagster as dg
+import numpy as np
+import pytest
+
+from assets.io.sample_days import Day
+from assets.resources import Home
+from models.events import EventStore
+from pipelines.simulation import job
+from pipelines.simulation.faults import killed_in_training, nan_candidates, truncated_file
+from pipelines.simulation.judging import OPTIMUM, JudgedDay, item_table, judge, mean_over
+from pipelines.simulation.nights import Night, champion
+from pipelines.simulation.picture import nights_table, periods, table
+from pipelines.simulation.records import DAYS_FILE, NIGHTS_FILE, PAGE_FILE, write_records
+from pipelines.simulation.scenario import NEVER, NIGHTLY, WEEKLY, Outcome, Scenario
+from pipelines.simulation.source import date_of, send_events, times
+
+
+def judged(number: int, players: list[int], **ndcg: list[float]) -> JudgedDay:
+    return JudgedDay(number, np.array(players), {way: np.array(values) for way, values in ndcg.items()})
+
+
+@pytest.fixture
+def outcome() -> Outcome:
+    rng = np.random.default_rng(0)
+    level = {NIGHTLY: 0.5, WEEKLY: 0.4, NEVER: 0.3, OPTIMUM: 0.6}
+    days = [
+        judged(
+            day, list(range(40)), **{way: rng.normal(mean, 0.1, 40).tolist() for way, mean in level.items()}
+        )
+        for day in range(1, 11)
+    ]
+    nights = [
+        Night(0, NIGHTLY, "promoted", 1, 9.0, "3", "better"),
+        Night(1, NIGHTLY, "refused", 2, 9.0, "3", "worse", "killed"),
+        Night(2, NIGHTLY, "promoted", 1, 9.0, "7", "better"),
+    ]
+    return Outcome(Scenario(days=10, shift=5, faults={1: killed_in_training}), days, nights, 60.0)
+
+
+def test_an_interval_is_over_players_not_plays() -> None:
+    alike = [judged(day, list(range(50)), a=[0.0] * 25 + [1.0] * 25) for day in range(1, 11)]
+    apart = [
+        judged(day, list(range(50 * day, 50 * day + 50)), a=[0.0] * 25 + [1.0] * 25) for day in range(1, 11)
+    ]
+    few, many = mean_over(alike, "a"), mean_over(apart, "a")
+    assert few.value == many.value == 0.5
+    assert few.high - few.low == pytest.approx(2 * 1.96 * 0.5 / np.sqrt(50), rel=0.1)
+    assert many.high - many.low == pytest.approx(2 * 1.96 * 0.5 / np.sqrt(500), rel=0.1)
+
+
+def test_a_difference_is_taken_on_the_same_plays(outcome: Outcome) -> None:
+    gain = mean_over(outcome.days, NIGHTLY, less=NEVER)
+    assert gain.value == pytest.approx(
+        mean_over(outcome.days, NIGHTLY).value - mean_over(outcome.days, NEVER).value
+    )
+    assert 0 < gain.low < gain.value < gain.high
+
+
+def test_the_periods_hold_every_day_once(outcome: Outcome) -> None:
+    parts = periods(outcome)
+    assert list(parts) == ["1 to 4", "5 to 10"]
+    assert [day.number for days in parts.values() for day in days] == list(range(1, 11))
+    assert "| 5 to 10 | 240 | 0.6" in table(outcome)
+
+
+def test_the_records_say_what_happened(outcome: Outcome, tmp_path: Path) -> None:
+    write_records(outcome, tmp_path)
+    rows = list(csv.DictReader((tmp_path / DAYS_FILE).open()))
+    assert len(rows) == 10 * 4
+    assert all(float(r["low"]) <= float(r["ndcg_at_10"]) <= float(r["high"]) for r in rows)
+    nights = list(csv.DictReader((tmp_path / NIGHTS_FILE).open()))
+    assert [night["outcome"] for night in nights] == ["promoted", "refused", "promoted"]
+    assert "| 1 | killed | 2 | refused | night 2 |" in (tmp_path / PAGE_FILE).read_text()
+    assert "| nightly | 3 | 2 | 1 |" in nights_table(outcome)
+    svg = (tmp_path / "freshness.svg").read_text()
+    assert all(words in svg for words in ("killed in training", "retrained nightly", "never retrained"))
+
+
+def test_plays_arrive_at_the_store_at_their_time_and_only_once(tmp_path: Path) -> None:
+    none = np.empty(0, dtype=np.int64)
+    day = Day(3, np.array([7, 8]), np.array([1, 0]), [none, none], np.eye(2))
+    for _ in range(2):  # a day that is sent again is known
+        send_events(tmp_path, day, ["10", "20"])
+    store = EventStore(Home(path=str(tmp_path)).events_file)
+    assert [(e.user_id, e.item_id) for e in store.events()] == [("7", "20"), ("8", "10")]
+    assert [e.played_at for e in store.events()] == [int(moment.timestamp() * 1000) for moment in times(day)]
+    assert {moment.date().isoformat() for moment in times(day)} == {date_of(3)}
+    store.close()
+
+
+def test_a_champion_is_judged_on_the_plays_that_have_a_history(tiny_run) -> None:
+    home = Path(tiny_run.home.path)
+    with tiny_run.home.lake().connect("items") as connection:
+        ids = [
+            row[0] for row in connection.execute("SELECT item_id FROM items ORDER BY item_index").fetchall()
+        ]
+    ids.append("a game of tomorrow")
+    n = len(ids)
+    histories = [np.array([], dtype=np.int64), np.array([0, 1]), np.array([2]), np.array([n - 1])]
+    day = Day(1, np.arange(4), np.array([3, 3, n - 1, 4]), histories, np.full((4, n), 1 / n))
+    found = judge(day, {"a": home}, item_table(ids))
+    assert found.players.tolist() == [1, 2, 3]
+    assert found.ndcg["a"][1] == 0, "a game that the champion does not know ranks last"
+    assert found.ndcg["a"][2] == 0, "and a player of whom it knows no game gets nothing right"
+    assert found.ndcg[OPTIMUM].tolist() == [0, 0, 0], "all chances are equal, and ties count against"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_nights_with_every_fault_run_unattended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEXTPLAY_HOME", str(tmp_path))
+    faults = {1: killed_in_training, 2: truncated_file, 3: nan_candidates}
+    scenario = Scenario(days=5, shift=3, training='{"epochs": 3}', faults=faults)
+    monkeypatch.setattr(job, "Scenario", lambda **_: scenario)
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = job.simulation.execute_in_process(instance=instance)
+    assert result.success
+    nights = list(csv.DictReader((job.records_folder() / NIGHTS_FILE).open()))
+    assert [(night["day"], night["runs"]) for night in nights] == [
+        ("0", "1"), ("1", "2"), ("2", "2"), ("3", "1"), ("4", "1"),
+    ]  # fmt: skip
+    assert nights[0]["outcome"] == "promoted"
+    assert nights[3]["outcome"] == "refused" and "NaN" in nights[3]["reason"]
+    assert champion(tmp_path / "simulation" / "homes" / NIGHTLY).version == nights[-1]["champion"]
+    assert champion(tmp_path / "simulation" / "homes" / NEVER).version == nights[0]["champion"]
+    rows = list(csv.DictReader((job.records_folder() / DAYS_FILE).open()))
+    assert {row["way"] for row in rows} == {NIGHTLY, WEEKLY, NEVER, OPTIMUM}
