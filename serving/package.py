@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 MODEL_FILES = (  # what serving imports, all of it free of torch
     "__init__.py",
     "attributes.py",
-    "baselines.py",
+    "baselines/*.py",
     "bundle.py",
     "data.py",
     "evaluation/__init__.py",
@@ -71,9 +71,10 @@ def build_bento(bundle: Path, version: str, bentoml_home: Path, baselines: Seque
 def _fill(context: Path, bundle: Path, version: str, baselines: Sequence[Path]) -> None:
     """Lay out a Bento's files: code, bundle, baselines, pointer."""
     shutil.copytree(ROOT / "serving", context / "serving", ignore=shutil.ignore_patterns("__pycache__"))
-    (context / "models" / "evaluation").mkdir(parents=True)
-    for name in MODEL_FILES:
-        shutil.copy(ROOT / "models" / name, context / "models" / name)
+    for path in (path for pattern in MODEL_FILES for path in (ROOT / "models").glob(pattern)):
+        copy = context / path.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy)
     shutil.copytree(bundle, context / BUNDLE_FOLDER)
     beaten = {}
     for baseline in baselines:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from models.baselines import Markov, Popularity
+from models.baselines import Markov, NextLargerId, Popularity
+from models.baselines.next_larger_id import whole_numbers
 from models.bundle import PADDING
 from models.data import Holdout, Sequences, Split
 from models.evaluation.metrics import per_user, rank_targets
@@ -40,31 +41,6 @@ class Figure:
     value: float
     low: float = float("nan")
     high: float = float("nan")
-
-
-@dataclass(frozen=True, eq=False)
-class NextLargerId:
-    """Predicts that ids grow: the next larger id first, then the one after it; ids before the last item last.
-
-    With a history sorted by id it is the best guess that looks at no person at all.
-    """
-
-    place: NDArray[np.int64]  # [n_items + 1], 0-based place of each item when sorted by id
-
-    @classmethod
-    def of(cls, ids: NDArray[np.int64]) -> "NextLargerId":
-        """From the ids [n_items + 1]; that of padding is ignored."""
-        place = np.zeros(len(ids), dtype=np.int64)
-        place[1 + np.argsort(ids[1:], kind="stable")] = np.arange(len(ids) - 1)
-        return cls(place)
-
-    def score(self, histories: Sequence[NDArray[np.integer]]) -> NDArray[np.float32]:
-        """Histories -> scores [users, n_items + 1]; an empty one starts before the smallest id."""
-        last = np.array([self.place[h[-1]] if len(h) else -1 for h in histories], dtype=np.int64)  # [users]
-        away = (self.place[None, :] - last[:, None] - 1) % (len(self.place) - 1)  # [users, n_items + 1]
-        scores = -away.astype(np.float32)
-        scores[:, PADDING] = -np.inf
-        return scores
 
 
 def audit(split: Split, ids: Sequence[str], *, seed: int) -> list[Figure]:
@@ -106,13 +82,6 @@ def audit(split: Split, ids: Sequence[str], *, seed: int) -> list[Figure]:
         figures.append(judged("markov_sorted_by_id", by_id)[0])
         figures.append(judged("next_larger_id", NextLargerId.of(numbers))[0])
     return figures
-
-
-def whole_numbers(ids: Sequence[str]) -> NDArray[np.int64] | None:
-    """The ids as integers [n_items + 1], 0 for padding; None unless all are whole numbers of 18 digits."""
-    if not all(i.isascii() and i.isdecimal() and len(i) <= 18 for i in ids[1:]):
-        return None
-    return np.array([0, *map(int, ids[1:])], dtype=np.int64)
 
 
 def id_correlations(sequences: Sequences, ids: NDArray[np.int64]) -> NDArray[np.float64]:

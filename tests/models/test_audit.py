@@ -6,17 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
+from models.baselines import NextLargerId
+from models.baselines.next_larger_id import whole_numbers
 from models.data import Sequences, leave_one_out
 from models.evaluation.audit import (
     Figure,
-    NextLargerId,
     audit,
     describe,
     id_correlations,
     repeated_transitions,
     shuffled_within,
     sorted_within,
-    whole_numbers,
 )
 
 ITEMS = 30

@@ -13,7 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
-from models.baselines import BASELINES, SMOOTHING, SMOOTHINGS, Markov, Popularity, baseline_bundle
+from models.baselines import (
+    BASELINES,
+    SMOOTHING,
+    SMOOTHINGS,
+    Baseline,
+    Facts,
+    Markov,
+    Popularity,
+    baseline_bundle,
+)
 from models.bundle import (
     WEIGHTS_FILE,
     BundleError,
@@ -29,10 +38,11 @@ from models.scorer import open_scorer
 
 # Item 1 is followed twice by 2 and once by 3; nothing follows 4 or 5; 5 is never played.
 TRAIN = Sequences.from_lists([[1, 2], [1, 2, 1, 3], [4], []], 5)
-ITEMS = ItemTable(["", "a", "b", "c", "d", "e"], ["", "A", "B", "C", "D", "E"], TRAIN.counts())
+ITEMS = ItemTable(["", "30", "10", "20", "50", "40"], ["", "A", "B", "C", "D", "E"], TRAIN.counts())
+FACTS = Facts(ITEMS.ids, times=np.array([1, 2, 3, 4, 5, 9, 7]))
 
 
-def score(scorer: Popularity | Markov, *histories: Sequence[int]) -> list[list[float]]:
+def score(scorer: Baseline, *histories: Sequence[int]) -> list[list[float]]:
     result: list[list[float]] = scorer.score([np.array(h, dtype=np.int32) for h in histories]).tolist()
     return result
 
@@ -99,7 +109,7 @@ def test_popularity_breaks_ties_between_followers() -> None:
 def test_a_batch_scores_as_its_users_do_alone(name: str) -> None:
     rng = np.random.default_rng(1)
     histories = [rng.integers(1, 6, size=rng.integers(0, 5)) for _ in range(40)]
-    baseline = BASELINES[name].fit(TRAIN)
+    baseline = BASELINES[name].fit(TRAIN, facts=FACTS)
     batch = baseline.score(histories)
     assert batch.dtype == np.float32
     assert batch.shape == (40, 6)
@@ -142,15 +152,28 @@ def test_smoothing_must_be_positive(smoothing: float) -> None:
 
 
 @pytest.mark.parametrize("name", BASELINES)
+def test_fitting_leaves_the_data_as_they_are(name: str) -> None:
+    split = leave_one_out(TRAIN)
+    before = [split.train.fingerprint(), split.validation.histories.fingerprint(), TRAIN.fingerprint()]
+    BASELINES[name].fit(split.train, split.validation, Facts(ITEMS.ids, np.arange(len(split.train.items))))
+    assert [
+        split.train.fingerprint(),
+        split.validation.histories.fingerprint(),
+        TRAIN.fingerprint(),
+    ] == before
+
+
+@pytest.mark.parametrize("name", BASELINES)
 def test_nothing_to_fit_is_said_so(name: str) -> None:
     with pytest.raises(ValueError, match="no interaction"):
-        BASELINES[name].fit(Sequences.from_lists([[], []], 5))
+        BASELINES[name].fit(Sequences.from_lists([[], []], 5), facts=Facts(ITEMS.ids, np.array([], np.int64)))
 
 
+@pytest.mark.parametrize("name", ["markov", "item_knn", "ease"])
 @pytest.mark.parametrize("item", [-1, 6])
-def test_an_item_outside_the_vocabulary_is_refused(item: int) -> None:
+def test_an_item_outside_the_vocabulary_is_refused(name: str, item: int) -> None:
     with pytest.raises(ValueError, match=r"outside 1\.\.5"):
-        Markov.fit(TRAIN).score([np.array([1]), np.array([item])])
+        BASELINES[name].fit(TRAIN).score([np.array([1]), np.array([item])])
 
 
 # -- bundles -----------------------------------------------------------------------------------------------
@@ -159,7 +182,7 @@ def test_an_item_outside_the_vocabulary_is_refused(item: int) -> None:
 def write(folder: Path, name: str) -> Path:
     baseline_bundle(
         folder,
-        BASELINES[name].fit(TRAIN),
+        BASELINES[name].fit(TRAIN, facts=FACTS),
         ITEMS,
         data_fingerprint="data",
         code_version="code",
@@ -185,7 +208,7 @@ def test_a_bundle_opens_and_gives_its_golden_answers(name: str, tmp_path: Path) 
         assert answer.items == items[row].tolist()
         assert answer.scores == scores[row].tolist()
         assert not set(answer.items) & set(answer.history)
-    fitted = BASELINES[name].fit(TRAIN)
+    fitted = BASELINES[name].fit(TRAIN, facts=FACTS)
     histories = [np.array(g.history, dtype=np.int32) for g in golden]
     np.testing.assert_array_equal(scorer.score(histories), fitted.score(histories))
 
@@ -205,8 +228,9 @@ def test_a_short_golden_answer_holds_no_padding(tmp_path: Path) -> None:
     assert len(golden.scores) == 1
 
 
-def test_serving_needs_numpy_and_safetensors_alone(tmp_path: Path) -> None:
-    write(tmp_path, "markov")
+@pytest.mark.parametrize("name", BASELINES)
+def test_serving_needs_numpy_and_safetensors_alone(name: str, tmp_path: Path) -> None:
+    write(tmp_path, name)
     code = (
         "import sys\n"
         "for name in ('scipy', 'torch', 'onnxruntime', 'mlflow', 'dagster', 'pandas', 'duckdb'):\n"
@@ -214,7 +238,8 @@ def test_serving_needs_numpy_and_safetensors_alone(tmp_path: Path) -> None:
         "import numpy, pathlib\n"
         "from models.scorer import open_scorer\n"
         f"scorer = open_scorer(pathlib.Path({str(tmp_path)!r}))\n"
-        "assert scorer.score([numpy.array([1])]).argmax() == 2\n"
+        "scores = scorer.score([numpy.array([1])])\n"
+        "assert scores.shape == (1, 6) and numpy.isfinite(scores[:, 1:]).all()\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -248,6 +273,12 @@ BROKEN = {
     "rows out of order": ("markov", tamper("starts", np.array([0, 2, 0, 0, 0, 0, 3]))),
     "an item too many": ("markov", tamper("followers", np.array([2, 3, 99], dtype=np.int32))),
     "no smoothing": ("markov", tamper("smoothing", np.empty(0))),
+    "places twice": ("next_larger_id", tamper("place", np.array([0, 1, 1, 2, 3, 4], dtype=np.int32))),
+    "no half-life": ("recent_popularity", tamper("half_life", None)),
+    "no decay": ("item_knn", tamper("decay", np.empty(0))),
+    "weights of an item too many": ("item_knn", tamper("items", np.array([2, 3, 99], dtype=np.int32))),
+    "weights out of order": ("ease", tamper("starts", np.array([0, 5, 0, 0, 0, 0, 0]))),
+    "weights of another type": ("ease", tamper("values", np.ones(3))),
     "no rows": ("markov", tamper("starts", np.empty(0, dtype=np.int64))),
 }
 

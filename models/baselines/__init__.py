@@ -1,0 +1,33 @@
+"""What a network has to beat, by name. A new baseline is a file here and an entry in `BASELINES`.
+
+Opened by serving too: scoring and loading need NumPy and safetensors alone, and fitting alone needs SciPy.
+"""
+
+from models.baselines.base import Baseline, Facts, NotApplicableError
+from models.baselines.bundles import baseline_bundle
+from models.baselines.ease import Ease
+from models.baselines.item_knn import ItemKnn
+from models.baselines.markov import SMOOTHING, SMOOTHINGS, Markov
+from models.baselines.next_larger_id import NextLargerId
+from models.baselines.popularity import Popularity, RecentPopularity
+
+__all__ = [
+    "BASELINES",
+    "SMOOTHING",
+    "SMOOTHINGS",
+    "Baseline",
+    "Ease",
+    "Facts",
+    "ItemKnn",
+    "Markov",
+    "NextLargerId",
+    "NotApplicableError",
+    "Popularity",
+    "RecentPopularity",
+    "baseline_bundle",
+]
+
+BASELINES: dict[str, type[Baseline]] = {
+    baseline.architecture: baseline
+    for baseline in (Popularity, RecentPopularity, NextLargerId, Markov, ItemKnn, Ease)
+}

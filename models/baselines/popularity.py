@@ -1,0 +1,101 @@
+"""How often an item is played, over all of training or of late, whoever asks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.baselines.base import (
+    NO_FACTS,
+    Facts,
+    NotApplicableError,
+    ndcg,
+    popularity,
+    save_weights,
+    saved_weights,
+    some_users,
+    vector,
+)
+from models.bundle import PADDING
+from models.data import Holdout, Sequences
+
+HALF_LIVES = (1 / 2, 1 / 8, 1 / 32, 1 / 128)  # of the time that training spans; tried on validation
+
+
+@dataclass(frozen=True, eq=False)
+class Popularity:
+    """The score of an item is its share of the interactions in training, whoever asks."""
+
+    architecture: ClassVar[str] = "popularity"
+    max_length: ClassVar[int] = 0
+
+    share: NDArray[np.float32]  # [n_items + 1]
+
+    @classmethod
+    def fit(cls, train: Sequences, validation: Holdout | None = None, facts: Facts = NO_FACTS) -> Self:
+        """Count; there is nothing to choose on validation. Raises ValueError without any interaction."""
+        return cls(popularity(train))
+
+    def score(self, histories: Sequence[NDArray[np.integer]]) -> NDArray[np.float32]:
+        scores = np.tile(self.share, (len(histories), 1))  # [users, n_items + 1]
+        scores[:, PADDING] = -np.inf
+        return scores
+
+    def config(self) -> dict[str, Any]:
+        return {}
+
+    def save(self, folder: Path) -> None:
+        save_weights(folder, {"share": self.share})
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Raises BundleError where the weights cannot be read or are not those of a popularity baseline."""
+        with saved_weights(folder, cls.architecture) as weights:
+            return cls(vector(weights["share"], np.float32))
+
+
+@dataclass(frozen=True, eq=False)
+class RecentPopularity(Popularity):
+    """Popularity in which a play counts half as much for each half-life that it is older than the newest."""
+
+    architecture: ClassVar[str] = "recent_popularity"
+
+    half_life: float = HALF_LIVES[0]  # share of the time that training spans
+
+    @classmethod
+    def fit(cls, train: Sequences, validation: Holdout | None = None, facts: Facts = NO_FACTS) -> Self:
+        """With the half-life of HALF_LIVES that is best on validation by NDCG@10, else the first.
+
+        Raises NotApplicableError for data without times, and ValueError without any interaction.
+        """
+        popularity(train)  # raises where there is nothing to count
+        if facts.times is None:
+            raise NotApplicableError("the data have no times")
+        if len(facts.times) != len(train.items):
+            raise ValueError(f"There are {len(facts.times)} times for {len(train.items)} interactions.")
+        if validation is None or len(validation) == 0:
+            return cls._weigh(train, facts.times, HALF_LIVES[0])
+        some = some_users(validation)
+        made = (cls._weigh(train, facts.times, half_life) for half_life in HALF_LIVES)
+        return max(made, key=lambda recent: ndcg(recent, some))
+
+    def config(self) -> dict[str, Any]:
+        return {"half_life": self.half_life}
+
+    def save(self, folder: Path) -> None:
+        save_weights(folder, {"share": self.share, "half_life": np.array([self.half_life])})
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Raises BundleError as Popularity does."""
+        with saved_weights(folder, cls.architecture) as weights:
+            return cls(vector(weights["share"], np.float32), float(weights["half_life"][0]))
+
+    @classmethod
+    def _weigh(cls, train: Sequences, times: NDArray[np.int64], half_life: float) -> Self:
+        age = (times.max() - times).astype(np.float64)  # [interactions]
+        span = max(float(age.max()), 1.0)
+        return cls(popularity(train, 0.5 ** (age / span / half_life)), half_life)
