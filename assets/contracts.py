@@ -112,6 +112,7 @@ def schemas() -> dict[str, Any]:
             "position": whole(not_negative),
             "item_index": whole(pa.Check.ge(1)),
             "split": text(pa.Check.isin(["train", "validation", "test", "context"])),
+            "timestamp": whole(dtype=dt.int64, nullable=True),
         },
     }
     time = whole(dtype=dt.int64, nullable=True)

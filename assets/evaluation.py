@@ -63,7 +63,7 @@ def open_bundle(folder: Path, model: str, role: str, items: ItemTable) -> Entran
 def entrants(home: Home, source: Source, items: ItemTable) -> Iterator[Entrant]:
     """Baselines, candidates, today's champion (unless it cannot be opened), and the sample's optimum."""
     store = home.bundles()
-    for name in BASELINES:
+    for name in filter(store.has, BASELINES):  # those that these data allow
         yield open_bundle(store.current(name), name, "baseline", items)
     for name in NETWORKS:
         yield open_bundle(store.current(name), name, "candidate", items)

@@ -21,12 +21,12 @@ import tenacity
 from assets.gating import read_verdict
 from assets.io.lake import fingerprint, write_parquet
 from assets.resources import Home
-from models.baselines import BASELINES
 from models.bundle import bundle_hash, read_golden, read_items
 from models.code import MODELS, code_version, source_hash
 
 SERVING = MODELS.parent / "serving"
 SERVED_SUFFIXES = (".py", ".html", ".css", ".js", ".svg")
+SHOWN = ("popularity", "markov")  # of the baselines, those that need no explanation
 START_TIMEOUT_S = 120
 SCORE_TOLERANCE = 1e-3
 
@@ -73,8 +73,9 @@ def bento(home: Home) -> dg.MaterializeResult[None]:
 
 
 def baseline_folders(home: Home, winner: str) -> dict[str, Path]:
-    """The baselines' bundles by name: what the endpoint shows beside the champion, itself left out."""
-    return {name: home.bundles().current(name) for name in BASELINES if name != winner}
+    """The bundles that the endpoint shows beside the champion, by name; the champion itself left out."""
+    store = home.bundles()
+    return {name: store.current(name) for name in SHOWN if name != winner and store.has(name)}
 
 
 def answered_bento(home: Home) -> AnsweredBento:

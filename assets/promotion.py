@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import dagster as dg
 
+from assets.bundling import input_tables
 from assets.champions import Champions
 from assets.gating import read_verdict
 from assets.packaging import BentoError, answered_bento, ask_golden, baseline_folders, build, served
 from assets.resources import Home
-from assets.training import input_tables
 from models.bundle import BundleError, bundle_hash, read_manifest
 from models.pointer import Pointer
 from models.scorer import check_golden

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import dagster as dg
 
+from assets.bundling import CURVE_FILE
 from assets.io.bundles import MissingBundleError
 from assets.io.files import replace_text
 from assets.io.lake import fingerprint
 from assets.reporting.evidence import TABLES, RunEvidence, read_evidence
 from assets.reporting.page import headline, render
 from assets.resources import Home
-from assets.training import CURVE_FILE
 from models.bundle import read_manifest
 from models.code import source_hash
 from models.networks import NETWORKS

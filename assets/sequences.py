@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
@@ -105,6 +106,27 @@ def load_split(lake: Lake) -> Split:
     sequences, _ = load_sequences(lake)
     parts = pq.read_table(lake.current("sequences").path, columns=["split"])["split"]
     return labelled(sequences, parts.to_numpy().astype(np.str_), split_name(lake))
+
+
+@dataclass(frozen=True, eq=False)
+class Times:
+    """When it was played, in the unit of the column `timestamp`."""
+
+    train: NDArray[np.int64]  # [interactions of the training part]
+    before_test: NDArray[np.int64]  # [test users], from the play before the test item to that item
+
+
+def load_times(lake: Lake) -> Times | None:
+    """The times of the current sequences, aligned with `load_split`; None for undated data.
+
+    Raises LakeError.
+    """
+    rows = pq.read_table(lake.current("sequences").path, columns=["split", "timestamp"])
+    if rows["timestamp"].null_count:
+        return None
+    parts, times = rows["split"].to_numpy().astype(np.str_), rows["timestamp"].to_numpy()  # [interactions]
+    (test,) = np.nonzero(parts == "test")
+    return Times(times[parts == "train"], times[test] - times[test - 1])  # a test item is no user's first
 
 
 def split_name(lake: Lake) -> str:

@@ -3,75 +3,63 @@
 import json
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from assets.io.lake import Lake, fingerprint
-from assets.io.tracking import RunHandle, Tracking
+from assets.bundling import CURVE_FILE, load_training_data, write_baseline, write_candidate
+from assets.io.lake import fingerprint
+from assets.io.sql import markdown
+from assets.io.tracking import Tracking
 from assets.plots import curve_plot
 from assets.resources import Home, Source, Training
-from assets.sequences import TABLES, load_items, load_split
-from models.baselines import BASELINES, baseline_bundle
+from models.baselines import BASELINES, NotApplicableError
 from models.bundle import bundle_hash, read_manifest
 from models.code import code_version
 from models.config import TrainConfig
 from models.data import Split
-from models.evaluation.metrics import rank_targets, summary
 from models.networks import NETWORKS, default_config
 
 if TYPE_CHECKING:
-    from models.train import Trained
+    from models.train import EpochReport
 
-CURVE_FILE = "curve.json"
-
-
-def data_fingerprint(lake: Lake) -> str:
-    """Names the sequences and the item vocabulary that a bundle is made from."""
-    return _data_fingerprint(lake.current("sequences").fingerprint, lake.current("items").fingerprint)
-
-
-def _data_fingerprint(sequences: str, items: str) -> str:
-    return fingerprint(sequences, items)
-
-
-def input_tables(lake: Lake, bundle: Path) -> dict[str, str]:
-    """The versions (fingerprints) of the tables that a bundle was made from, as far as they are kept."""
-    wanted = read_manifest(bundle).data_fingerprint
-    for version in lake.versions("sequences"):
-        made_from = version.fingerprint  # the tables of one step share it
-        if _data_fingerprint(made_from, made_from) == wanted:
-            return dict.fromkeys(TABLES, made_from)
-    return {}
+FITTED = ("baseline", "validation NDCG@10", "settings", "MB", "version", "seconds")
 
 
 @dg.asset(
     group_name="models",
-    kinds={"numpy", "mlflow"},
+    kinds={"numpy", "scipy", "mlflow"},
     deps=["sequences", "items"],
-    description="Popularity and a Markov chain with back-off: what every candidate has to beat.",
+    description="Popularity, a Markov chain, item-kNN, EASE and others: what every candidate has to beat.",
 )
-def baselines(home: Home, source: Source) -> dg.MaterializeResult[None]:
+def baselines(context: dg.AssetExecutionContext, home: Home, source: Source) -> dg.MaterializeResult[None]:
     lake, store, tracking = home.lake(), home.bundles(), home.tracking()
-    split, items, data = load_split(lake), load_items(lake), data_fingerprint(lake)
-    metadata: dict[str, Any] = {}
-    for name, baseline in BASELINES.items():
-        made_from = fingerprint(name, data, code_version())
-
-        def write(folder: Path, name: str = name, baseline: Any = baseline) -> None:
-            fitted = baseline.fit(split.train, split.validation)
-            metrics = summary(rank_targets(fitted, split.validation))
-            baseline_bundle(
-                folder, fitted, items, data_fingerprint=data, code_version=code_version(),
-                source=source.name, split=split.name, metrics=metrics,
-            )  # fmt: skip
-
-        folder = store.publish(name, made_from, write)
-        version = _track(tracking, name, made_from, folder)
-        metadata[f"{name} validation NDCG@10"] = read_manifest(folder).metrics["ndcg@10"]
-        metadata[f"{name} version"] = version
-    return dg.MaterializeResult(metadata=metadata)
+    data = load_training_data(lake, source.name)
+    fitted, left_out = [], []
+    for name in BASELINES:
+        started = time.monotonic()
+        made_from = fingerprint(name, data.fingerprint, code_version())
+        try:
+            folder = store.publish(name, made_from, partial(write_baseline, name=name, data=data))
+        except NotApplicableError as why:
+            store.withdraw(name)
+            left_out.append(f"{name}: {why}")
+            context.log.info("The baseline %s is left out: %s.", name, why)
+            continue
+        version, manifest = _track(tracking, name, made_from, folder), read_manifest(folder)
+        size = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
+        settings = ", ".join(f"{setting} {value}" for setting, value in manifest.config.items())
+        figures = (f"{manifest.metrics['ndcg@10']:.4f}", settings, f"{size:.1f}", version)
+        fitted.append((name, *figures, f"{time.monotonic() - started:.1f}"))
+    return dg.MaterializeResult(
+        metadata={
+            "fitted": dg.MetadataValue.md(markdown(FITTED, fitted)),
+            "left out": "; ".join(left_out) or "none",
+            **{f"{name} validation NDCG@10": float(ndcg) for name, ndcg, *_ in fitted},
+        }
+    )
 
 
 def candidate_asset(architecture: str) -> dg.AssetsDefinition:
@@ -87,17 +75,22 @@ def candidate_asset(architecture: str) -> dg.AssetsDefinition:
     def candidate(home: Home, source: Source, training: Training) -> dg.MaterializeResult[None]:
         lake, store, tracking = home.lake(), home.bundles(), home.tracking()
         started = time.monotonic()
-        split, data = load_split(lake), data_fingerprint(lake)
-        config = training_config(architecture, split, training)
-        made_from = fingerprint(architecture, data, config.to_dict(), code_version(), source.name)
+        data = load_training_data(lake, source.name)
+        config = training_config(architecture, data.split, training)
+        made_from = fingerprint(architecture, data.fingerprint, config.to_dict(), code_version(), source.name)
         known = store.find(architecture, made_from) is not None
         checkpoints = home.folder("checkpoints", f"{architecture}-{made_from[:16]}")
         with tracking.run(architecture, made_from) as run:
             run.params({"architecture": architecture, "source": source.name, **_flat(config.to_dict())})
 
+            def log_epoch(report: "EpochReport") -> None:
+                run.metrics({"train loss": report.loss, "validation ndcg@10": report.ndcg}, step=report.epoch)
+
             def write(folder: Path) -> None:
-                trained = _train(architecture, split, config, checkpoints, run, training.progress)
-                _export(folder, trained, lake, source.name, split.name)
+                write_candidate(
+                    folder, architecture, data, config,
+                    checkpoints=checkpoints, on_epoch=log_epoch, progress=training.progress,
+                )  # fmt: skip
 
             folder = store.publish(architecture, made_from, write)
         version = _track(tracking, architecture, made_from, folder)
@@ -126,36 +119,6 @@ def training_config(architecture: str, split: Split, training: Training) -> Trai
     train = split.train
     config = default_config(architecture, len(train), train.n_items, len(train.items))
     return config.with_changes(seed=training.seed, threads=training.threads, **training.changes)
-
-
-def _train(
-    architecture: str, split: Split, config: TrainConfig, checkpoints: Path, run: RunHandle, progress: bool
-) -> "Trained":
-    from models.train import EpochReport, train  # torch takes seconds to import: only where it is used
-
-    def log_epoch(report: EpochReport) -> None:
-        run.metrics({"train loss": report.loss, "validation ndcg@10": report.ndcg}, step=report.epoch)
-
-    return train(
-        architecture, split, config, checkpoint_folder=checkpoints, on_epoch=log_epoch, progress=progress
-    )
-
-
-def _export(folder: Path, trained: "Trained", lake: Lake, source: str, split: str) -> None:
-    from models.export import export_bundle
-
-    export_bundle(
-        folder,
-        trained,
-        load_items(lake),
-        data_fingerprint=data_fingerprint(lake),
-        code_version=code_version(),
-        source=source,
-        split_name=split,
-        metrics=trained.metrics,
-    )
-    curve = [{"epoch": r.epoch, "loss": r.loss, "ndcg": r.ndcg} for r in trained.curve]
-    (folder / CURVE_FILE).write_text(json.dumps(curve))
 
 
 def _track(tracking: Tracking, name: str, made_from: str, folder: Path) -> str:

@@ -11,10 +11,10 @@ from typing import Any
 
 import dagster as dg
 
+from assets.bundling import data_fingerprint
 from assets.champions import Champions
 from assets.io.lake import LakeError
 from assets.resources import Home
-from assets.training import data_fingerprint
 from models.bundle import BundleError, bundle_hash, read_manifest
 from models.pointer import Pointer
 from pipelines.command import run_command

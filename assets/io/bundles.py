@@ -42,7 +42,11 @@ class BundleStore:
             unfinished = self._root / f"{UNFINISHED}{folder.name}"
             shutil.rmtree(unfinished, ignore_errors=True)
             unfinished.mkdir()
-            write(unfinished)
+            try:
+                write(unfinished)
+            except BaseException:
+                shutil.rmtree(unfinished, ignore_errors=True)
+                raise
             sync_folder(unfinished)
             self._merge(HASHES_FILE, folder.name, bundle_hash(unfinished))
             self.remove(folder)
@@ -63,6 +67,16 @@ class BundleStore:
     def folders(self) -> list[Path]:
         """Every finished bundle."""
         return sorted(path for path in self._root.glob("[!.]*") if path.is_dir())
+
+    def withdraw(self, architecture: str) -> None:
+        """From now on there is no current bundle of an architecture; the folders stay."""
+        current = self._read(CURRENT_FILE)
+        if current.pop(architecture, None) is not None:
+            replace_text(self._root / CURRENT_FILE, json.dumps(current, indent=2))
+
+    def has(self, architecture: str) -> bool:
+        """Whether there is a current bundle of an architecture."""
+        return architecture in self._read(CURRENT_FILE)
 
     def current(self, architecture: str) -> Path:
         """The newest bundle of an architecture; raises MissingBundleError."""

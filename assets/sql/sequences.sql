@@ -4,7 +4,8 @@ SELECT
     splits.user_id,
     splits.position,
     items.item_index,
-    splits.split
+    splits.split,
+    splits.timestamp
 FROM splits
 JOIN items ON items.item_id = splits.item_id
 JOIN (

@@ -8,7 +8,8 @@ SELECT
         WHEN lengths.length < 3 OR core.position < lengths.length - 2 THEN 'train'
         WHEN core.position = lengths.length - 2 THEN 'validation'
         ELSE 'test'
-    END AS split
+    END AS split,
+    core.timestamp
 FROM core_interactions AS core
 JOIN (
     SELECT user_id, count(*) AS length

@@ -10,19 +10,22 @@ SELECT
         WHEN position = 0 OR place > 1 THEN 'context'
         WHEN part = 1 THEN 'validation'
         ELSE 'test'
-    END AS split
+    END AS split,
+    timestamp
 FROM (
     SELECT
         user_id,
         item_id,
         position,
         part,
+        timestamp,
         row_number() OVER (PARTITION BY user_id, part ORDER BY position) AS place
     FROM (
         SELECT
             user_id,
             item_id,
             position,
+            timestamp,
             CASE
                 WHEN timestamp < $validation_from THEN 0
                 WHEN timestamp < $test_from THEN 1

@@ -45,3 +45,23 @@ def test_going_back_to_earlier_inputs_makes_the_earlier_bundle_current(tmp_path:
 def test_a_missing_bundle_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(MissingBundleError, match="no bundle of sasrec yet"):
         BundleStore(tmp_path).current("sasrec")
+
+
+def test_a_withdrawn_bundle_is_current_no_more_and_can_come_back(tmp_path: Path) -> None:
+    store = BundleStore(tmp_path)
+    folder = store.publish("ease", "a" * 64, lambda made: (made / "x").write_text("1"))
+    assert store.has("ease")
+    store.withdraw("ease")
+    store.withdraw("ease")  # twice does no harm
+    assert not store.has("ease") and folder.exists()
+    assert store.publish("ease", "a" * 64, lambda made: None) == folder == store.current("ease")
+
+
+def test_a_bundle_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
+    def fail(folder: Path) -> None:
+        (folder / "half").write_text("1")
+        raise ValueError("too large")
+
+    with pytest.raises(ValueError, match="too large"):
+        BundleStore(tmp_path).publish("ease", "a" * 64, fail)
+    assert list(tmp_path.iterdir()) == []

@@ -95,12 +95,13 @@ TABLES = {
         [("leave-one-out", None, None, 2, 1, 1, 0, 0)],
     ),
     "sequences": (
-        "user_index INTEGER, user_id VARCHAR, position INTEGER, item_index INTEGER, split VARCHAR",
+        "user_index INTEGER, user_id VARCHAR, position INTEGER, item_index INTEGER, split VARCHAR, "
+        "timestamp BIGINT",
         [
-            (0, "1", 0, 1, "train"),
-            (0, "1", 1, 2, "validation"),
-            (0, "1", 2, 3, "test"),
-            (1, "2", 0, 2, "train"),
+            (0, "1", 0, 1, "train", None),
+            (0, "1", 1, 2, "validation", 8),
+            (0, "1", 2, 3, "test", -1),
+            (1, "2", 0, 2, "train", 7),
         ],
     ),
 }

@@ -10,7 +10,7 @@ import pytest
 from assets import sequences
 from assets.io.lake import Lake, LakeError, fingerprint, write_parquet
 from assets.resources import Cleaning, Home, Splitting
-from assets.sequences import load_items, load_sequences, load_split
+from assets.sequences import load_items, load_sequences, load_split, load_times
 from assets.splitting import Cutoffs, SplitError
 from models.bundle import Manifest, write_bundle
 from models.data import leave_one_out
@@ -125,7 +125,7 @@ def test_a_catalogue_that_knows_nothing_gives_no_attributes(home: Home) -> None:
 
 def test_the_sequences_are_split_leave_one_out(home: Home) -> None:
     materialize(home)
-    assert rows(home.lake(), "sequences") == [
+    assert [row[:5] for row in rows(home.lake(), "sequences")] == [
         (0, "u1", 0, 2, "train"), (0, "u1", 1, 5, "train"),
         (1, "u10", 0, 3, "train"), (1, "u10", 1, 4, "validation"), (1, "u10", 2, 1, "test"),
         (2, "u2", 0, 4, "train"), (2, "u2", 1, 1, "train"), (2, "u2", 2, 2, "validation"),
@@ -203,7 +203,7 @@ def test_the_temporal_split_cuts_all_users_at_the_same_times(tmp_path: Path) -> 
     assert result.success
     assert [e.check_name for e in result.get_asset_check_evaluations() if not e.passed] == []
     found: dict[str, list[str]] = {}
-    for _, user, _, _, part in rows(home.lake(), "sequences"):
+    for _, user, _, _, part, _ in rows(home.lake(), "sequences"):
         found.setdefault(user, []).append(part)
     assert found == {
         "u1": ["train", "train", "validation", "context", "test"],
@@ -216,6 +216,25 @@ def test_the_temporal_split_cuts_all_users_at_the_same_times(tmp_path: Path) -> 
     assert split.name == "temporal (5,8)"
     assert split.test.histories.lengths.tolist() == [4, 2]
     assert load_items(home.lake()).counts.tolist() == [0, 1, 2, 0, 1, 1]
+
+
+def test_times_go_with_the_plays_of_training_and_with_the_test_items(tmp_path: Path) -> None:
+    home = dated_home(tmp_path, DATED)
+    materialize(home, splitting=Splitting(split="temporal", cutoffs="5,8"))
+    split, times = load_split(home.lake()), load_times(home.lake())
+    assert times.train.tolist() == [1, 2, 3, 4, 4]
+    assert len(split.train.items) == 5
+    assert times.before_test.tolist() == [9 - 6, 8 - 6]  # of u1 and u2
+    materialize(home)
+    leave = load_times(home.lake())
+    assert leave.train.tolist() == [1, 2, 5, 5, 6, 8, 9, 3]  # u1 and u2 without their last two, u3, u4
+    assert leave.before_test.tolist() == [3, 1, 0]
+
+
+def test_data_of_which_a_part_has_no_times_count_as_undated(tmp_path: Path) -> None:
+    home = dated_home(tmp_path, {"u": [("a", 1), ("b", None), ("c", 3)], "v": [("a", 1)]})
+    materialize(home)
+    assert load_times(home.lake()) is None
 
 
 def test_shares_cut_where_that_share_of_the_plays_lies_before(tmp_path: Path) -> None:

@@ -1,0 +1,104 @@
+"""Bundles from the tables: whoever has the same tables, settings and code makes the same bytes again."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assets.io.lake import Lake, fingerprint
+from assets.sequences import TABLES, load_items, load_split, load_times
+from models.baselines import BASELINES, Facts, baseline_bundle
+from models.bundle import ItemTable, read_manifest
+from models.code import code_version
+from models.config import TrainConfig
+from models.data import Split
+from models.evaluation.metrics import rank_targets, summary
+
+if TYPE_CHECKING:
+    from models.train import EpochReport
+
+CURVE_FILE = "curve.json"
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingData:
+    """All that a bundle is made from but settings and code."""
+
+    split: Split
+    items: ItemTable
+    facts: Facts
+    fingerprint: str  # of the sequences and the item vocabulary
+    source: str  # name of the source, as it stands in the manifest
+
+
+def data_fingerprint(lake: Lake) -> str:
+    """Names the sequences and the item vocabulary that a bundle is made from."""
+    return _data_fingerprint(lake.current("sequences").fingerprint, lake.current("items").fingerprint)
+
+
+def _data_fingerprint(sequences: str, items: str) -> str:
+    return fingerprint(sequences, items)
+
+
+def input_tables(lake: Lake, bundle: Path) -> dict[str, str]:
+    """The versions (fingerprints) of the tables that a bundle was made from, as far as they are kept."""
+    wanted = read_manifest(bundle).data_fingerprint
+    for version in lake.versions("sequences"):
+        made_from = version.fingerprint  # the tables of one step share it
+        if _data_fingerprint(made_from, made_from) == wanted:
+            return dict.fromkeys(TABLES, made_from)
+    return {}
+
+
+def load_training_data(lake: Lake, source: str) -> TrainingData:
+    """From the current tables; raises LakeError."""
+    split, items, times = load_split(lake), load_items(lake), load_times(lake)
+    trained = None if times is None else times.train
+    return TrainingData(split, items, Facts(items.ids, trained), data_fingerprint(lake), source)
+
+
+def write_baseline(folder: Path, name: str, data: TrainingData) -> None:
+    """Fit a baseline and write its bundle; raises NotApplicableError."""
+    fitted = BASELINES[name].fit(data.split.train, data.split.validation, data.facts)
+    baseline_bundle(
+        folder,
+        fitted,
+        data.items,
+        data_fingerprint=data.fingerprint,
+        code_version=code_version(),
+        source=data.source,
+        split=data.split.name,
+        metrics=summary(rank_targets(fitted, data.split.validation)),
+    )
+
+
+def write_candidate(
+    folder: Path,
+    name: str,
+    data: TrainingData,
+    config: TrainConfig,
+    *,
+    checkpoints: Path | None = None,
+    on_epoch: Callable[["EpochReport"], None] | None = None,
+    progress: bool = False,
+) -> None:
+    """Train a network and write its bundle, learning curve included; raises TrainingError, BundleError."""
+    from models.export import export_bundle  # torch takes seconds to import: only where it is used
+    from models.train import train
+
+    trained = train(
+        name, data.split, config, checkpoint_folder=checkpoints, on_epoch=on_epoch, progress=progress
+    )
+    export_bundle(
+        folder,
+        trained,
+        data.items,
+        data_fingerprint=data.fingerprint,
+        code_version=code_version(),
+        source=data.source,
+        split_name=data.split.name,
+        metrics=trained.metrics,
+    )
+    curve = [{"epoch": r.epoch, "loss": r.loss, "ndcg": r.ndcg} for r in trained.curve]
+    (folder / CURVE_FILE).write_text(json.dumps(curve))
