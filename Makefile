@@ -18,7 +18,7 @@ ifneq ($(SOURCE),)
 export NEXTPLAY_SOURCE := $(SOURCE)
 endif
 
-.PHONY: help setup run test test-all lint ui serve demo mlflow status promote rollback simulate bench-etl bench-gate clean
+.PHONY: help setup run test test-all test-scale lint ui serve demo mlflow status promote rollback simulate bench-etl bench-gate clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -39,10 +39,14 @@ run: setup ## Run the whole pipeline (SOURCE=sample, steam, table, ...: see docs
 	@$(BIN)/python -m pipelines.run
 
 test: setup lint ## Lint, type-check and test
-	@$(BIN)/python -m pytest -m 'not slow'
+	@$(BIN)/python -m pytest -m 'not slow and not scale'
 
 test-all: setup lint ## The slow tests too
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -m 'not scale'
+
+test-scale: setup ## Spark, object storage and Postgres, against real servers that the tests start
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,dev-scale]'
+	@$(BIN)/python -m pytest -m scale
 
 lint: setup
 	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-cache >/dev/null && echo "lint, format, types, imports: fine"

@@ -1,18 +1,17 @@
 """What every table promises: one Pandera schema a table, and rules between rows and tables as SQL.
 
 Both run as blocking asset checks beside the asset that makes the table: a broken promise fails the run and
-keeps everything downstream from starting. A schema is checked by ibis inside DuckDB, so no table is loaded
-into memory. The SQL of a rule selects the rows that break it.
+keeps everything downstream from starting. A schema is checked by ibis inside the engine, so no table is
+loaded into memory. The SQL of a rule selects the rows that break it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
-import duckdb
 
-from assets.io.lake import Lake
-from assets.io.sql import markdown, statement
+from assets.io.engine import Engine
+from assets.io.sql import markdown
 from assets.resources import Cleaning, Home
 
 SHOWN = 5  # failing rows in a check's metadata
@@ -122,12 +121,11 @@ def schemas() -> dict[str, Any]:
     return {table: pa.DataFrameSchema(of, strict=True, name=table) for table, of in columns.items()}
 
 
-def schema_faults(connection: duckdb.DuckDBPyConnection, table: str) -> list[tuple[str, str, str]]:
+def schema_faults(engine: Engine, table: str) -> list[tuple[str, str, str]]:
     """Every broken promise of the schema at once, as column, check, what was found."""
-    import ibis
     from pandera.errors import SchemaErrors
 
-    checked, schema = ibis.duckdb.from_connection(connection).table(table), schemas()[table]
+    checked, schema = engine.ibis_table(table), schemas()[table]
     if checked.count().execute() == 0:
         for column in schema.columns.values():  # pandera takes the absence of rows for a broken promise
             column.checks, column.nullable = [], True
@@ -139,16 +137,11 @@ def schema_faults(connection: duckdb.DuckDBPyConnection, table: str) -> list[tup
 
 
 def rule_faults(
-    connection: duckdb.DuckDBPyConnection, rule: str, parameters: Mapping[str, Any]
+    engine: Engine, rule: str, parameters: Mapping[str, Any]
 ) -> tuple[list[str], list[tuple[Any, ...]], int]:
     """The columns, the first rows and the number of the rows that break a rule."""
-    found = connection.execute(statement(rule), dict(parameters))
-    columns = [column[0] for column in found.description]
-    first, count = found.fetchmany(SHOWN), 0
-    count = len(first)
-    while more := found.fetchmany(10_000):
-        count += len(more)
-    return columns, first, count
+    found, count = engine.find_some(rule, parameters, SHOWN)
+    return found.columns, found.rows, count
 
 
 def contract(table: str) -> dg.AssetChecksDefinition:
@@ -161,8 +154,8 @@ def contract(table: str) -> dg.AssetChecksDefinition:
         description=f"The schema of {table}.",
     )
     def check(home: Home) -> dg.AssetCheckResult:
-        with home.lake().connect(table) as connection:
-            faults = schema_faults(connection, table)
+        with home.engine_on(table) as engine:
+            faults = schema_faults(engine, table)
         return verdict(f"the schema of {table}", ["column", "check", "found"], faults[:SHOWN], len(faults))
 
     return check
@@ -189,18 +182,13 @@ def no_faults(
         additional_deps=tables[1:],
     )
     def check(home: Home, cleaning: Cleaning) -> dg.AssetCheckResult:
-        with connect(home.lake(), tables, checked) as connection:
+        with home.engine_on(*tables) as engine:
+            if checked is not None:
+                engine.alias("checked", checked)
             values = parameters(cleaning) if parameters else {}
-            return verdict(description, *rule_faults(connection, rule, values))
+            return verdict(description, *rule_faults(engine, rule, values))
 
     return check
-
-
-def connect(lake: Lake, tables: Sequence[str], checked: str | None) -> duckdb.DuckDBPyConnection:
-    connection = lake.connect(*tables)
-    if checked is not None:
-        connection.table(checked).create_view("checked")
-    return connection
 
 
 def verdict(

@@ -10,10 +10,11 @@ import dagster as dg
 import duckdb
 
 from assets.contracts import contract, no_faults
+from assets.io.engine import Engine
 from assets.io.gunzip import DamagedFileError
-from assets.io.lake import Lake, TableVersion, fingerprint, write_parquet
+from assets.io.lake import Lake, TableVersion, fingerprint
 from assets.io.play_tables import PLAY_STATEMENTS, reader_of, write_play_tables
-from assets.io.sql import append, make_table, make_view, markdown, preview, query, statement
+from assets.io.sql import markdown, preview, query, statement
 from assets.io.steam_format import read_libraries
 from assets.io.steam_games import Catalogue, read_games
 from assets.io.steam_tables import (
@@ -65,6 +66,8 @@ def clean(home: Home, cleaning: Cleaning) -> Iterator[dg.MaterializeResult[None]
     if any(reader_of(role) for role in files):
         write = partial(_write_plays, lake, files, cleaning.repeats)
         made_how = [cleaning.repeats, [statement(name) for name in PLAY_STATEMENTS]]
+    if home.engine == "spark":
+        write = partial(_write_on_spark, home, files, cleaning.repeats)
     made_from = fingerprint("clean", CODE_VERSION, lake.current("raw_files").fingerprint, *made_how)
     try:
         versions = lake.publish_many(made_from, list(CLEAN_TABLES), write)
@@ -89,6 +92,13 @@ def write_clean(files: Mapping[str, Path], paths: Mapping[str, Path]) -> None:
     write_catalogue(catalogue, paths["catalogue"])
     write_item_names(libraries, paths["item_names"])
     write_raw_counts(libraries, interactions, catalogue, paths["raw_counts"])
+
+
+def _write_on_spark(home: Home, files: Mapping[str, Path], repeats: str, paths: Mapping[str, Path]) -> None:
+    from assets.io.spark_clean import write_clean_on_spark
+
+    with home.spark() as spark:
+        write_clean_on_spark(spark, {role: str(path) for role, path in files.items()}, repeats, paths)
 
 
 def _write_plays(lake: Lake, files: Mapping[str, Path], repeats: str, paths: Mapping[str, Path]) -> None:
@@ -116,9 +126,9 @@ def core_interactions(home: Home, cleaning: Cleaning) -> dg.MaterializeResult[No
     rounds: list[Dropped] = []
 
     def write(path: Path) -> None:
-        with lake.connect("all_interactions") as connection:
-            connection.table("all_interactions").create_view("interactions")
-            rounds.extend(write_core(connection, path, **settings))
+        with home.engine_on("all_interactions") as engine:
+            engine.alias("interactions", "all_interactions")
+            rounds.extend(write_core(engine, path, **settings))
 
     version = lake.publish("core_interactions", made_from, write)
     with lake.connect("core_interactions") as connection:
@@ -133,27 +143,25 @@ class Dropped(NamedTuple):
     items: int
 
 
-def write_core(
-    connection: duckdb.DuckDBPyConnection, path: Path, min_playtime: int, core: int
-) -> list[Dropped]:
+def write_core(engine: Engine, path: Path, min_playtime: int, core: int) -> list[Dropped]:
     """Write the k-core of the view `interactions`; returns what each round dropped, the last one nothing.
 
     Users and items with fewer than `core` interactions are dropped in turns until none is left: the largest
     part of the bipartite graph in which every degree is at least `core` (Seidman, "Network structure and
     minimum degree", 1983), whatever the order of dropping.
     """
-    make_table(connection, "candidates", {"min_playtime": min_playtime})
-    connection.execute("CREATE TABLE dropped_users (user_number INTEGER)")
-    connection.execute("CREATE TABLE dropped_items (item_number INTEGER)")
-    make_view(connection, "remaining")
+    engine.make_table("candidates", {"min_playtime": min_playtime})
+    engine.create("dropped_users", "user_number INTEGER")
+    engine.create("dropped_items", "item_number INTEGER")
+    engine.make_view("remaining")
     rounds = []
     while True:
-        users = append(connection, "dropped_users", "weak_users", {"core": core})
-        items = append(connection, "dropped_items", "weak_items", {"core": core})
+        users = engine.append("dropped_users", "weak_users", {"core": core})
+        items = engine.append("dropped_items", "weak_items", {"core": core})
         rounds.append(Dropped(users, items))
         if users == items == 0:
             break
-    write_parquet(connection, statement("core_interactions"), path)
+    engine.write("core_interactions", path)
     return rounds
 
 

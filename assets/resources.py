@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from filelock import FileLock, Timeout
@@ -12,20 +12,28 @@ from pydantic import Field
 
 from assets.champions import Champions
 from assets.io.bundles import BundleStore
+from assets.io.engine import DuckDB, Engine
 from assets.io.lake import Lake, LakeError
 from assets.io.tracking import Tracking
+
+if TYPE_CHECKING:
+    from assets.io.spark import Spark
 
 log = logging.getLogger(__name__)
 
 
 class Home(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """The folder that holds all state, and the DuckDB limits of the tables made in it.
+    """The folder that holds all state, and the engine of the tables made in it with its limits.
 
     A run holds the folder's lock from its first to its last asset: a second one waits, and says so.
     """
 
     path: str = "var"
-    memory_limit: str = "2GB"
+    memory_limit: str = "2GB"  # of DuckDB
+    engine: str = "duckdb"  # or spark
+    spark_master: str = "local[*]"
+    spark_remote: str | None = None  # a Spark Connect server; it counts before the master
+    spark_conf: dict[str, str] = Field(default_factory=dict)
     wait_for_other_run_s: float = 3600.0
 
     @contextmanager
@@ -52,6 +60,30 @@ class Home(dg.ConfigurableResource):  # type: ignore[type-arg]
             yield
         finally:
             lock.release()
+
+    @contextmanager
+    def engine_on(self, *tables: str) -> Iterator[Engine]:
+        """What makes and checks tables, with a view of each named table. Raises LakeError, SparkError."""
+        if self.engine != "spark":
+            with self.lake().connect(*tables) as connection:
+                yield DuckDB(connection)
+            return
+        with self.spark() as spark:
+            for table in tables:
+                spark.open(table, self.lake().address(table))
+            yield spark
+
+    @contextmanager
+    def spark(self) -> Iterator["Spark"]:
+        """Spark with nothing open. Raises SparkError."""
+        from assets.io.spark import Spark, SparkSettings, session
+
+        settings = SparkSettings(self.spark_master, self.spark_remote, self.spark_conf)
+        spark = Spark(session(settings), self.lake().scratch(), self.lake())
+        try:
+            yield spark
+        finally:
+            spark.close()
 
     def folder(self, *parts: str) -> Path:
         """A folder below the home, made if it is missing."""

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from assets.attributes import item_attributes
 from assets.contracts import contract, no_faults
 from assets.interactions import table_result
-from assets.io.lake import Lake, fingerprint, write_parquet
-from assets.io.sql import make_table, statement
+from assets.io.lake import Lake, fingerprint
+from assets.io.sql import statement
 from assets.resources import Home, Splitting
 from assets.splitting import SPLIT_STATEMENTS, TEMPORAL, SplitError, make_splits
 from assets.vocabulary import order_items, played_items
@@ -23,7 +23,7 @@ from models.data import Sequences, Split, labelled
 from models.pointer import read_pointer
 
 CODE_VERSION = "3"
-KEPT = "SELECT item_index, item_id FROM item_order WHERE kept ORDER BY item_index"
+VOCABULARY_STATEMENTS = ("items", "ordered_items", "kept_items")
 TABLES = {
     "items": "The item vocabulary: index, id, title, occurrences in the training part, attributes.",
     "items_before": "The champion's vocabulary, where tonight's keeps its indexes; else empty.",
@@ -56,19 +56,19 @@ def vocabulary_and_sequences(home: Home, splitting: Splitting) -> Iterator[dg.Ma
         CODE_VERSION,
         [lake.current(table).fingerprint for table in inputs],
         [splitting.split, splitting.cutoffs if splitting.split == TEMPORAL else None],
-        [statement(name) for name in (*SPLIT_STATEMENTS, "items", "sequences")],
+        [statement(name) for name in (*SPLIT_STATEMENTS, *VOCABULARY_STATEMENTS, "sequences")],
         *([vocabulary.order] if vocabulary.kept else []),
     )
 
     def write(paths: Mapping[str, Path]) -> None:
-        with lake.connect(*inputs) as connection:
-            vocabulary.register(connection)
-            made = make_splits(connection, splitting.split, splitting.cutoffs)
-            make_table(connection, "items")
-            write_parquet(connection, "SELECT * FROM items ORDER BY item_index", paths["items"])
-            write_parquet(connection, KEPT, paths["items_before"])
-            write_parquet(connection, statement("sequences"), paths["sequences"])
-            write_parquet(connection, statement("split"), paths["split"], made)
+        with home.engine_on(*inputs) as engine:
+            engine.load("item_order", vocabulary.rows())
+            made = make_splits(engine, splitting.split, splitting.cutoffs)
+            engine.make_table("items")
+            engine.write("ordered_items", paths["items"])
+            engine.write("kept_items", paths["items_before"])
+            engine.write("sequences", paths["sequences"])
+            engine.write("split", paths["split"], made)
 
     try:
         versions = lake.publish_many(made_from, list(TABLES), write)

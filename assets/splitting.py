@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import duckdb
-
-from assets.io.sql import make_view, statement
+from assets.io.engine import Engine
 
 LEAVE_ONE_OUT, TEMPORAL = "leave-one-out", "temporal"
 SPLIT_STATEMENTS = ("splits", "temporal_splits", "timestamp_quantile", "time_span", "split")
@@ -59,28 +57,28 @@ def _date(text: str) -> int:
     return seconds * 10**6 + moment.microsecond
 
 
-def make_splits(connection: duckdb.DuckDBPyConnection, split: str, cutoffs: str) -> dict[str, Any]:
+def make_splits(engine: Engine, split: str, cutoffs: str) -> dict[str, Any]:
     """Make `splits` of the view `core_interactions`; returns the parameters of `split.sql`.
 
     Raises SplitError where the data have no times, or the cut-offs leave a part empty.
     """
     if split == LEAVE_ONE_OUT:
-        make_view(connection, "splits")
+        engine.make_view("splits")
         return {"name": LEAVE_ONE_OUT, "validation_from": None, "test_from": None}
-    cuts = _times(connection, Cutoffs.from_text(cutoffs))
-    connection.execute(f"CREATE TABLE splits AS {statement('temporal_splits')}", cuts)
+    cuts = _times(engine, Cutoffs.from_text(cutoffs))
+    engine.make_table("temporal_splits", cuts)
+    engine.alias("splits", "temporal_splits")
     made = {"name": f"{TEMPORAL} ({cutoffs})", **cuts}
-    found = connection.execute(statement("split"), made)
-    sizes = dict(zip([column[0] for column in found.description], found.fetchone() or (), strict=True))
+    sizes = engine.find("split", made).one()
     for part in ("train", "validation", "test"):
         if not sizes[part]:
             raise SplitError(f"NEXTPLAY_CUTOFFS={cutoffs} leaves nothing for {part}: {_ADVICE}.")
     return made
 
 
-def _times(connection: duckdb.DuckDBPyConnection, cutoffs: Cutoffs) -> Mapping[str, int]:
+def _times(engine: Engine, cutoffs: Cutoffs) -> Mapping[str, int]:
     """Where validation and test begin, as times."""
-    plays, dated, first, last = connection.execute(statement("time_span")).fetchone() or (0, 0, 0, 0)
+    ((plays, dated, first, last),) = engine.find("time_span").rows
     if dated < plays:
         raise SplitError(
             "NEXTPLAY_SPLIT=temporal needs plays with a time, and this source has none: set "
@@ -88,7 +86,7 @@ def _times(connection: duckdb.DuckDBPyConnection, cutoffs: Cutoffs) -> Mapping[s
         )
     times = [cutoffs.validation, cutoffs.test]
     if cutoffs.are_shares:
-        times = [_quantile(connection, share) for share in times]
+        times = [_quantile(engine, share) for share in times]
     if not first < times[0] < times[1] <= last:
         raise SplitError(
             f"NEXTPLAY_CUTOFFS cut at {times[0]} and {times[1]}, and the plays run from {first} to {last} "
@@ -97,6 +95,5 @@ def _times(connection: duckdb.DuckDBPyConnection, cutoffs: Cutoffs) -> Mapping[s
     return {"validation_from": int(times[0]), "test_from": int(times[1])}
 
 
-def _quantile(connection: duckdb.DuckDBPyConnection, share: float) -> int:
-    (time,) = connection.execute(statement("timestamp_quantile"), {"share": share}).fetchone() or (0,)
-    return int(time)
+def _quantile(engine: Engine, share: float) -> int:
+    return int(engine.find("timestamp_quantile", {"share": share}).one()["time"])

@@ -24,8 +24,8 @@ class Vocabulary:
     titles: list[str | None]  # in the champion
     kept: int = 0
 
-    def register(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Make the view `item_order`: item_index, item_id, title (or none), kept."""
+    def rows(self) -> pa.Table:
+        """The view `item_order`: item_index, item_id, title (or none), kept."""
         indexes = range(1, len(self.order) + 1)
         columns = {
             "item_index": pa.array(indexes, pa.int32()),
@@ -33,7 +33,7 @@ class Vocabulary:
             "title": pa.array(self.titles, pa.string()),
             "kept": pa.array([index <= self.kept for index in indexes], pa.bool_()),
         }
-        connection.register("item_order", pa.table(columns))
+        return pa.table(columns)
 
 
 def order_items(champion: ItemTable | None, played: Collection[str]) -> Vocabulary:

@@ -53,6 +53,7 @@ def ours(source: Path, folder: Path) -> Iterator[str]:
     import pandas  # noqa: F401  (pyarrow imports it at its first conversion)
 
     from assets.interactions import CLEAN_TABLES, write_clean, write_core
+    from assets.io.engine import DuckDB
     from assets.io.lake import Lake, fingerprint
 
     yield "imports"
@@ -62,7 +63,7 @@ def ours(source: Path, folder: Path) -> Iterator[str]:
 
     def write(path: Path) -> None:
         with lake.connect("interactions") as connection:
-            write_core(connection, path, MIN_PLAYTIME, CORE)
+            write_core(DuckDB(connection), path, MIN_PLAYTIME, CORE)
 
     lake.publish("core_interactions", fingerprint("b"), write)
     yield "k-core, write"

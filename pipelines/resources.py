@@ -51,6 +51,14 @@ class Settings(BaseSettings):
         default=0.01, ge=0, le=1, description="of lines and of items; more fails"
     )
     memory_limit: str = Field(default="2GB", description="of DuckDB")
+    engine: Literal["duckdb", "spark"] = Field(default="duckdb", description="what makes the tables")
+    spark_master: str = Field(default="local[*]", description="where Spark runs")
+    spark_remote: str | None = Field(
+        default=None, description="a Spark Connect server such as sc://host:15002, instead of a master"
+    )
+    spark_conf: Json[dict[str, str]] = Field(
+        default="{}", validate_default=True, description='JSON, for example {"spark.executor.memory": "8g"}'
+    )
     seed: int = Field(default=0, ge=0, description="of training")
     threads: int | None = Field(default=None, ge=1, description="of training; all cores by default")
     training: Json[dict[str, Any]] = Field(
@@ -93,10 +101,22 @@ def read_settings() -> Settings:
         raise SettingsError("; ".join(mistakes) + ".") from None
 
 
+def home_of(settings: Settings) -> Home:
+    """The home as the settings have it."""
+    return Home(
+        path=str(settings.home),
+        memory_limit=settings.memory_limit,
+        engine=settings.engine,
+        spark_master=settings.spark_master,
+        spark_remote=settings.spark_remote,
+        spark_conf=settings.spark_conf,
+    )
+
+
 def resources(settings: Settings) -> dict[str, dg.ConfigurableResource[Any]]:
     """What the assets ask for by name."""
     return {
-        "home": Home(path=str(settings.home), memory_limit=settings.memory_limit),
+        "home": home_of(settings),
         "source": Source(
             name=settings.source,
             libraries=settings.steam_libraries,

@@ -25,6 +25,7 @@ import duckdb
 from filelock import FileLock, Timeout
 
 from assets.io.files import replace_text, sync_entry, sync_folder
+from models.storage import Store
 
 log = logging.getLogger(__name__)
 
@@ -122,6 +123,14 @@ class Lake:
         for version in versions:
             connection.from_parquet(str(version.path)).create_view(version.table)
         return connection
+
+    def address(self, table: str) -> str:
+        """Where the published version lies for other machines. Raises LakeError."""
+        return str(self.current(table).path)
+
+    def scratch(self) -> Store:
+        """Where an engine of many machines keeps what it makes in between."""
+        return Store(str(self.root / "spill"))
 
     @contextmanager
     def lock(self, timeout_s: float = 3600.0) -> Iterator[None]:

@@ -22,6 +22,9 @@ from assets.io.gunzip import DamagedFileError
 from assets.io.literals import TEXT_KEPT
 from assets.io.transfer import GZIP_MAGIC
 
+TABLE_COLUMNS = ("user_id", "item_id", "timestamp")  # of a file of plays
+ITEM_COLUMNS = ("item_id",)  # of a file of items; it may have more
+
 ROWS_AT_ONCE = 1 << 16
 LIST_SEPARATOR = "|"
 SEPARATORS = ",;\t|"
@@ -37,6 +40,11 @@ class ColumnError(Exception):
 def batch_schema(columns: Sequence[str]) -> pa.Schema:
     """Columns line, reason (why the row could not be read, else null), text, and those asked for."""
     return pa.schema({**ABOUT_A_ROW, **dict.fromkeys(columns, pa.string())})
+
+
+def with_file(rows: pa.Table, number: int) -> pa.Table:
+    """Rows with the number of their file as first column."""
+    return rows.add_column(0, "file", pa.array([number] * len(rows), pa.int32()))
 
 
 def columns_of(path: Path, required: Sequence[str]) -> list[str]:

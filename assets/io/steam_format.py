@@ -64,7 +64,7 @@ class Libraries:
 
 def read_libraries(path: Path, chunk_bytes: int = 1 << 24) -> Libraries:
     """Read a gzip file of libraries. Raises DamagedFileError where it cannot be decompressed to its end."""
-    return _joined(in_order(_read_chunk, chunks_of_lines(path, chunk_bytes)))
+    return _joined(in_order(read_chunk, chunks_of_lines(path, chunk_bytes)))
 
 
 def _joined(parts: Iterable[Libraries]) -> Libraries:
@@ -84,7 +84,7 @@ def _joined(parts: Iterable[Libraries]) -> Libraries:
     return whole
 
 
-def _read_chunk(chunk: bytes) -> Libraries:
+def read_chunk(chunk: bytes) -> Libraries:
     """The libraries of some whole lines."""
     lines = _spans(chunk)
     part = Libraries(lines_read=chunk.count(b"\n") + (not chunk.endswith(b"\n")))

@@ -1,6 +1,7 @@
 """Reads the Steam catalogue: a gzip file of lines, each a Python 2 literal of a game with optional keys."""
 
 import html
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,17 +36,23 @@ def read_games(path: Path) -> Catalogue:
     """Read a gzip file of games. Raises DamagedFileError where it cannot be decompressed to its end."""
     catalogue = Catalogue()
     for chunk in chunks_of_lines(path):
-        first_line = catalogue.lines_read + 1
-        catalogue.lines_read += chunk.count(b"\n") + (not chunk.endswith(b"\n"))
-        for line, text in enumerate(chunk.removesuffix(b"\n").split(b"\n"), first_line):
-            try:
-                game = _game(literal(text))
-            except RefusedError as refused:
-                catalogue.quarantine.append(quarantined(line, None, refused, text))
+        for _, game in read_chunk(chunk, catalogue.lines_read + 1):
+            catalogue.lines_read += 1
+            if isinstance(game, Quarantined):
+                catalogue.quarantine.append(game)
                 continue
             catalogue.repeats += game.item_id in catalogue.games
             catalogue.games.setdefault(game.item_id, game)
     return catalogue
+
+
+def read_chunk(chunk: bytes, first_line: int) -> Iterator[tuple[int, CatalogueGame | Quarantined]]:
+    """The number of each line, and its game or why it is none."""
+    for line, text in enumerate(chunk.removesuffix(b"\n").split(b"\n"), first_line):
+        try:
+            yield line, _game(literal(text))
+        except RefusedError as refused:
+            yield line, quarantined(line, None, refused, text)
 
 
 def _title(value: object) -> str | None:

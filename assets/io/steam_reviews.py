@@ -18,8 +18,7 @@ import pyarrow as pa
 from assets.io.gunzip import chunks_of_lines
 from assets.io.literals import TEXT_KEPT, RefusedError, is_text, literal
 from assets.io.parallel import in_order
-from assets.io.rows import batch_schema
-from assets.io.table_source import TABLE_COLUMNS
+from assets.io.rows import TABLE_COLUMNS, batch_schema
 
 KEYS = ("username", "product_id", "date")  # user_id, item_id, timestamp of the table
 
@@ -39,10 +38,10 @@ def read_reviews(path: Path, chunk_bytes: int = 1 << 24) -> Iterator[pa.Table]:
 
     Raises DamagedFileError where the file cannot be decompressed to its end.
     """
-    return in_order(_read_chunk, _numbered(chunks_of_lines(path, chunk_bytes)))
+    return in_order(read_chunk, numbered(chunks_of_lines(path, chunk_bytes)))
 
 
-def _numbered(chunks: Iterator[bytes]) -> Iterator[tuple[int, bytes]]:
+def numbered(chunks: Iterator[bytes]) -> Iterator[tuple[int, bytes]]:
     """Chunks with the number of their first line."""
     line = 1
     for chunk in chunks:
@@ -50,8 +49,9 @@ def _numbered(chunks: Iterator[bytes]) -> Iterator[tuple[int, bytes]]:
         line += chunk.count(b"\n")
 
 
-def _read_chunk(numbered: tuple[int, bytes]) -> pa.Table:
-    first, chunk = numbered
+def read_chunk(numbered_chunk: tuple[int, bytes]) -> pa.Table:
+    """The reviews of some whole lines, given with the number of their first."""
+    first, chunk = numbered_chunk
     rows = [_row(line, text) for line, text in enumerate(chunk.removesuffix(b"\n").split(b"\n"), first)]
     schema = batch_schema(TABLE_COLUMNS)
     columns = zip(zip(*rows, strict=True), schema.types, strict=True)

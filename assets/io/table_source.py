@@ -7,10 +7,8 @@ from pathlib import Path
 
 from assets.io.gunzip import DamagedFileError
 from assets.io.raw_file import RawFile, Request, SourceError, local_path, raw_file, shown
-from assets.io.rows import ColumnError, columns_of
+from assets.io.rows import ITEM_COLUMNS, TABLE_COLUMNS, ColumnError, columns_of
 
-TABLE_COLUMNS = ("user_id", "item_id", "timestamp")
-ITEM_COLUMNS = ("item_id",)
 TABLE_ROLE = "table/"  # the name of the file follows: the order of the files breaks ties in time
 ITEMS_ROLE = "items"
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")  # of files in a folder

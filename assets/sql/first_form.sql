@@ -2,5 +2,5 @@
 SELECT form
 FROM read_plays
 WHERE form IS NOT NULL
-ORDER BY line
+ORDER BY file, line
 LIMIT 1

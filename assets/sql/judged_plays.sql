@@ -1,5 +1,6 @@
 -- Rows with the reason for which each is left out, or none.
 SELECT
+    file,
     line,
     user_id,
     item_id,

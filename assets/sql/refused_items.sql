@@ -1,4 +1,4 @@
 -- The rows of a file of items that name none.
-SELECT $file AS file, line, coalesce(reason, 'no item_id') AS reason, text
+SELECT file, line, coalesce(reason, 'no item_id') AS reason, text
 FROM batch
 WHERE reason IS NOT NULL OR coalesce(item_id, '') = ''

@@ -1,4 +1,4 @@
--- The rows of a file that are left out.
-SELECT $file AS file, line, refused AS reason, text
+-- The rows that are left out.
+SELECT file, line, refused AS reason, text
 FROM judged_plays
 WHERE refused IS NOT NULL

@@ -13,6 +13,7 @@ from assets import contracts
 from assets.contracts import rule_faults, schema_faults, schemas, verdict
 from assets.feedback import FEEDBACK_CHECKS
 from assets.interactions import INTERACTIONS_CHECKS
+from assets.io.engine import DuckDB
 from assets.io.lake import fingerprint, write_parquet
 from assets.resources import Cleaning, Home
 from assets.sequences import SEQUENCES_CHECKS
@@ -123,9 +124,9 @@ def tables() -> Iterator[Connection]:
 
 @pytest.mark.parametrize("table", TABLES)
 def test_tables_without_faults_fulfil_their_schemas(tables: Connection, table: str) -> None:
-    assert schema_faults(tables, table) == []
+    assert schema_faults(DuckDB(tables), table) == []
     tables.execute(f"DELETE FROM {table}")
-    assert schema_faults(tables, table) == [], "an empty table breaks no promise"
+    assert schema_faults(DuckDB(tables), table) == [], "an empty table breaks no promise"
 
 
 def test_every_table_has_a_schema() -> None:
@@ -160,19 +161,19 @@ def test_every_table_has_a_schema() -> None:
 )
 def test_a_schema_finds_what_breaks_it(tables: Connection, change: str, table: str, column: str) -> None:
     tables.execute(change)
-    faults = schema_faults(tables, table)
+    faults = schema_faults(DuckDB(tables), table)
     assert faults
     assert any(column in " ".join(fault) for fault in faults)
 
 
 def test_a_schema_tells_all_that_is_broken_at_once(tables: Connection) -> None:
     tables.execute("UPDATE interactions SET playtime = -1, item_id = '' WHERE position = 3")
-    assert {fault[0] for fault in schema_faults(tables, "interactions")} == {"playtime", "item_id"}
+    assert {fault[0] for fault in schema_faults(DuckDB(tables), "interactions")} == {"playtime", "item_id"}
 
 
 def test_an_empty_table_of_wrong_columns_breaks_its_schema(tables: Connection) -> None:
     tables.execute("DELETE FROM items; ALTER TABLE items DROP title")
-    assert schema_faults(tables, "items")
+    assert schema_faults(DuckDB(tables), "items")
 
 
 # --- rules
@@ -191,12 +192,13 @@ ON = {"fault_repeated": "interactions", "fault_positions": "core_interactions"} 
 def faults(tables: Connection, rule: str, **parameters: Any) -> list[tuple[Any, ...]]:
     if rule in ON:
         tables.execute(f"CREATE OR REPLACE VIEW checked AS SELECT * FROM {ON[rule]}")
-    _, first, count = rule_faults(tables, rule, {**PARAMETERS.get(rule, {}), **parameters})
+    _, first, count = rule_faults(DuckDB(tables), rule, {**PARAMETERS.get(rule, {}), **parameters})
     assert count == len(first)
     return first
 
 
-RULES = [path.stem for path in sorted((Path(contracts.__file__).parent / "sql").glob("fault_*.sql"))]
+FOLDER, TWIN = Path(contracts.__file__).parent / "sql", ".spark.sql"
+RULES = [path.stem for path in sorted(FOLDER.glob("fault_*.sql"))]
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -287,13 +289,24 @@ def test_every_rule_has_a_planted_fault_and_runs_as_a_check() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", sorted((Path(contracts.__file__).parent / "sql").glob("*.sql")), ids=lambda path: path.stem
+    "path",
+    sorted(p for p in FOLDER.glob("*.sql") if not p.name.endswith(TWIN)),
+    ids=lambda path: path.stem,
 )
 def test_a_statement_is_one_and_carries_over_to_spark(path: Path) -> None:
     (parsed,) = sqlglot.parse(path.read_text(), read="duckdb")
     assert parsed is not None
     assert isinstance(parsed, sqlglot.exp.Query)
     parsed.sql("spark", unsupported_level=sqlglot.ErrorLevel.RAISE)
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob(f"*{TWIN}")), ids=lambda path: path.stem)
+def test_a_twin_says_why_it_is_there(path: Path) -> None:
+    text = path.read_text()
+    (parsed,) = sqlglot.parse(text, read="spark")
+    assert isinstance(parsed, sqlglot.exp.Query)
+    assert text.startswith("-- A twin: ")
+    assert path.with_name(path.name.replace(TWIN, ".sql")).exists()
 
 
 # --- checks

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from assets import feedback, interactions
+from assets.io.engine import DuckDB
 from assets.io.lake import Lake, file_hash, fingerprint
 from assets.io.steam_format import read_libraries
 from assets.io.steam_tables import Owned
@@ -154,7 +155,7 @@ def test_the_core_equals_brute_force(tmp_path: Path, drawn: list[tuple[int, int,
         if owned:
             connection.executemany("INSERT INTO interactions VALUES (?, ?, ?, ?, NULL)", owned)
         path = tmp_path / "core.parquet"
-        rounds = interactions.write_core(connection, path, min_playtime=60, core=core)
+        rounds = interactions.write_core(DuckDB(connection), path, min_playtime=60, core=core)
         found = connection.execute(f"SELECT {PLAYED} FROM read_parquet(?)", [str(path)]).fetchall()
     kept = brute_force_core([(u, i) for u, i, _, playtime in owned if playtime > 60], core)
     wanted: list[tuple[str, str, int, int]] = []
