@@ -6,7 +6,7 @@ champion/history.json   every champion ever set, oldest first, each with the tab
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -25,10 +25,13 @@ class Reign:
 
 
 class Champions:
-    """The champion and its predecessors. Whoever writes holds the home's lock."""
+    """The champion and its predecessors. Whoever writes holds the home's lock.
 
-    def __init__(self, pointer_file: Path) -> None:
-        self._pointer_file = pointer_file
+    `hand_on` is called after every change: it lets the endpoints of other machines follow.
+    """
+
+    def __init__(self, pointer_file: Path, hand_on: Callable[[], None] | None = None) -> None:
+        self._pointer_file, self._hand_on = pointer_file, hand_on
 
     def current(self) -> Pointer | None:
         """None before the first promotion; raises BundleError where the pointer cannot be understood."""
@@ -65,12 +68,19 @@ class Champions:
             kept = [p for p in self.past() if p.bundle_hash not in (before.bundle_hash, pointer.bundle_hash)]
             self._write("past.json", [asdict(p) for p in [*kept, before]])
         self._set(pointer, history, tables)
+        self.hand_on()
 
     def restore(self, pointer: Pointer, past: Sequence[Pointer], tables: Mapping[str, str]) -> None:
         """Set an earlier champion again; `past` is what remains to go back to."""
         history = self._finished()
         self._set(pointer, history, tables)
         self._write("past.json", [asdict(p) for p in past])
+        self.hand_on()
+
+    def hand_on(self) -> None:
+        """Let other machines follow, where there are any; again where a run was killed before it did."""
+        if self._hand_on is not None:
+            self._hand_on()
 
     def _set(self, pointer: Pointer, history: Sequence[Reign], tables: Mapping[str, str]) -> None:
         baselines = {name: str(path) for name, path in pointer.baseline_folders(self._pointer_file).items()}

@@ -129,7 +129,7 @@ def take_in(context: Logs, home: Home, first_ms: int, last_ms: int) -> TableVers
         connection.register("no_events", EVENTS.empty_table())
         connection.table("events" if lake.has("events") else "no_events").create_view("events_before")
         connection.execute("CREATE TABLE new_events AS FROM no_events")
-        forgotten = _read_store(connection, home.events_file, first_ms, last_ms)
+        forgotten = _read_store(connection, home.event_store(), first_ms, last_ms)
         connection.register("forgotten", pa.table({"user_id": pa.array(forgotten, pa.string())}))
         for day, count in connection.execute(statement("new_days")).fetchall():
             metadata = {"events": count}
@@ -139,11 +139,12 @@ def take_in(context: Logs, home: Home, first_ms: int, last_ms: int) -> TableVers
         )
 
 
-def _read_store(connection: duckdb.DuckDBPyConnection, file: Path, first_ms: int, last_ms: int) -> list[str]:
+def _read_store(
+    connection: duckdb.DuckDBPyConnection, store: EventStore | None, first_ms: int, last_ms: int
+) -> list[str]:
     """Fill `new_events`, some at a time; returns the forgotten users."""
-    if not file.exists():
+    if store is None:
         return []
-    store = EventStore(file)
     received = takewhile(lambda event: event.received_at <= last_ms, store.events(first_ms - 1))
     while some := list(islice(received, EVENTS_AT_ONCE)):
         connection.register("some_events", pa.Table.from_pylist([_row(event) for event in some], EVENTS))

@@ -1,7 +1,7 @@
 """From raw files to interactions to learn from: typed, quarantined, united, long enough, k-core."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +14,7 @@ from assets.io.engine import Engine
 from assets.io.gunzip import DamagedFileError
 from assets.io.lake import Lake, TableVersion, fingerprint
 from assets.io.play_tables import PLAY_STATEMENTS, reader_of, write_play_tables
+from assets.io.raw_file import RawFile
 from assets.io.sql import markdown, preview, query, statement
 from assets.io.steam_format import read_libraries
 from assets.io.steam_games import Catalogue, read_games
@@ -26,7 +27,7 @@ from assets.io.steam_tables import (
     write_raw_counts,
 )
 from assets.plots import BLUE, figure, markdown_image
-from assets.raw import current_raw_files
+from assets.raw import current_raw_files, shared_address
 from assets.resources import Cleaning, Home
 
 CODE_VERSION = "3"
@@ -61,13 +62,14 @@ REFERENCE_CLEANING = {"min_playtime": 60, "core": 5}
 )
 def clean(home: Home, cleaning: Cleaning) -> Iterator[dg.MaterializeResult[None]]:
     started, lake = time.monotonic(), home.lake()
-    files = {file.role: file.path for file in current_raw_files(home)}
+    raw_files = current_raw_files(home)
+    files = {file.role: file.path for file in raw_files}
     write, made_how = partial(write_clean, files), list[object]()
     if any(reader_of(role) for role in files):
         write = partial(_write_plays, lake, files, cleaning.repeats)
         made_how = [cleaning.repeats, [statement(name) for name in PLAY_STATEMENTS]]
     if home.engine == "spark":
-        write = partial(_write_on_spark, home, files, cleaning.repeats)
+        write = partial(_write_on_spark, home, raw_files, cleaning.repeats)
     made_from = fingerprint("clean", CODE_VERSION, lake.current("raw_files").fingerprint, *made_how)
     try:
         versions = lake.publish_many(made_from, list(CLEAN_TABLES), write)
@@ -94,11 +96,12 @@ def write_clean(files: Mapping[str, Path], paths: Mapping[str, Path]) -> None:
     write_raw_counts(libraries, interactions, catalogue, paths["raw_counts"])
 
 
-def _write_on_spark(home: Home, files: Mapping[str, Path], repeats: str, paths: Mapping[str, Path]) -> None:
+def _write_on_spark(home: Home, files: Sequence[RawFile], repeats: str, paths: Mapping[str, Path]) -> None:
     from assets.io.spark_clean import write_clean_on_spark
 
+    addresses = {file.role: shared_address(home, file) for file in files}
     with home.spark() as spark:
-        write_clean_on_spark(spark, {role: str(path) for role, path in files.items()}, repeats, paths)
+        write_clean_on_spark(spark, addresses, repeats, paths)
 
 
 def _write_plays(lake: Lake, files: Mapping[str, Path], repeats: str, paths: Mapping[str, Path]) -> None:

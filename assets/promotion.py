@@ -47,6 +47,8 @@ def promotion(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeRe
         beaten = {name: str(folder) for name, folder in baseline_folders(home, verdict.winner).items()}
         pointer = Pointer(str(bundle), version, digest, time.time(), reason, bento.tag, beaten)
         home.champions().crown(pointer, home.lake().published())
+    else:
+        home.champions().hand_on()
     return dg.MaterializeResult(
         metadata={
             "promoted": True,
@@ -85,6 +87,7 @@ def promote(home: Home, version: str, by: str, why: str) -> Pointer:
     home.tracking().set_champion(version)
     now, reason = home.champions().whole(), f"promoted by {by.strip()}: {why.strip()}"
     if now is not None and now.bundle_hash == digest:
+        home.champions().hand_on()
         return now
     baselines = {name: str(folder) for name, folder in beaten.items()}
     pointer = Pointer(str(bundle), version, digest, time.time(), reason, tag, baselines)

@@ -24,6 +24,7 @@ from assets.io.raw_file import RawFile, Request, SourceError
 from assets.io.sources import resolve
 from assets.io.transfer import GZIP_MAGIC
 from assets.resources import Home, Source
+from models.storage import Store
 
 CODE_VERSION = "1"
 DOWNLOAD = DEFAULT_SETTINGS
@@ -92,6 +93,16 @@ def current_raw_files(home: Home) -> list[RawFile]:
     """The published raw files; `path` is where each lies on this machine now. Raises LakeError."""
     rows = pq.read_table(home.lake().current("raw_files").path).to_pylist()
     return [RawFile(**row | {"path": (home.folder() / row["path"]).resolve()}) for row in rows]
+
+
+def shared_address(home: Home, file: RawFile) -> str:
+    """Where other machines find a raw file: beside a lake that is on an object store, else at its path."""
+    if not home.lake_address:
+        return str(file.path)
+    store, key = Store(home.lake_address), f"raw/{file.sha256}"
+    if key not in store.keys("raw"):
+        store.put(file.path, key)
+    return f"{store.address}/{key}"
 
 
 def _resolve(home: Home, source: Source) -> list[RawFile]:

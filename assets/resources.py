@@ -1,8 +1,9 @@
 """The configured things that assets work with; `pipelines.resources` fills them from the environment."""
 
 import logging
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,13 @@ from assets.champions import Champions
 from assets.io.bundles import BundleStore
 from assets.io.engine import DuckDB, Engine
 from assets.io.lake import Lake, LakeError
+from assets.io.remote_tables import RemoteTables
+from assets.io.run_lock import database_lock
+from assets.io.shared import SharedState
 from assets.io.tracking import Tracking
+from models.event_stores import open_event_store
+from models.events import EventStore
+from models.storage import Store
 
 if TYPE_CHECKING:
     from assets.io.spark import Spark
@@ -25,10 +32,14 @@ log = logging.getLogger(__name__)
 class Home(dg.ConfigurableResource):  # type: ignore[type-arg]
     """The folder that holds all state, and the engine of the tables made in it with its limits.
 
-    A run holds the folder's lock from its first to its last asset: a second one waits, and says so.
+    A run holds the folder's lock from its first to its last asset: a second one waits, and says so. Addresses
+    with passwords are no settings that Dagster shows: NEXTPLAY_DATABASE names a Postgres database in which
+    events are kept and runs of several machines wait for each other, NEXTPLAY_MLFLOW_URI a store of MLflow.
     """
 
     path: str = "var"
+    mlflow_artifacts: str | None = None  # an address, instead of a folder below the home
+    lake_address: str | None = None  # of an object store: tables, bundles and champion are then there too
     memory_limit: str = "2GB"  # of DuckDB
     engine: str = "duckdb"  # or spark
     spark_master: str = "local[*]"
@@ -57,9 +68,16 @@ class Home(dg.ConfigurableResource):  # type: ignore[type-arg]
                     "wait until it has ended, or stop it, and run this again."
                 ) from None
         try:
-            yield
+            with self._alone():
+                if shared := self.shared():
+                    shared.take_over()
+                yield
         finally:
             lock.release()
+
+    def _alone(self) -> AbstractContextManager[None]:
+        """The right to work, among the machines that share a database."""
+        return database_lock(self.database, self.wait_for_other_run_s) if self.database else nullcontext()
 
     @contextmanager
     def engine_on(self, *tables: str) -> Iterator[Engine]:
@@ -92,21 +110,37 @@ class Home(dg.ConfigurableResource):  # type: ignore[type-arg]
         return folder
 
     def lake(self) -> Lake:
-        return Lake(self.folder("lake"), memory_limit=self.memory_limit)
+        remote = RemoteTables(Store(self.lake_address)) if self.lake_address else None
+        return Lake(self.folder("lake"), self.memory_limit, remote)
 
     def bundles(self) -> BundleStore:
-        return BundleStore(self.folder("bundles"))
+        return BundleStore(self.folder("bundles"), self.shared())
+
+    def shared(self) -> SharedState | None:
+        """What other machines see of this home, where the lake is on an object store."""
+        return SharedState(self.folder(), Store(self.lake_address)) if self.lake_address else None
 
     def tracking(self) -> Tracking:
-        return Tracking(self.folder("mlflow"))
+        return Tracking(self.folder("mlflow"), os.environ.get("NEXTPLAY_MLFLOW_URI"), self.mlflow_artifacts)
 
     def champions(self) -> Champions:
-        return Champions(self.pointer_file)
+        shared = self.shared()
+        return Champions(self.pointer_file, shared.put_champion if shared else None)
 
     @property
     def events_file(self) -> Path:
         """The endpoint's event store, which need not be there; see `models.events`."""
         return self.folder() / "events" / "events.db"
+
+    @property
+    def database(self) -> str | None:
+        return os.environ.get("NEXTPLAY_DATABASE") or None
+
+    def event_store(self) -> EventStore | None:
+        """The endpoint's event store, if there is one."""
+        if self.database:
+            return open_event_store(self.database)
+        return EventStore(self.events_file) if self.events_file.exists() else None
 
     @property
     def pointer_file(self) -> Path:

@@ -177,7 +177,7 @@ class EventStore:
             connection.execute("INSERT INTO forgotten VALUES (?, ?) ON CONFLICT DO NOTHING", tombstone)
             events = connection.execute("DELETE FROM events WHERE user_id = ?", (user_id,)).rowcount
             shown = connection.execute("DELETE FROM impressions WHERE user_id = ?", (user_id,)).rowcount
-        self._connection().execute("PRAGMA wal_checkpoint(TRUNCATE)")  # the log holds deleted rows too
+        self._wipe()
         return Forgotten(events, shown)
 
     def is_forgotten(self, user_id: str) -> bool:
@@ -213,6 +213,9 @@ class EventStore:
         while self._opened:
             self._opened.pop().close()
         self._local = threading.local()
+
+    def _wipe(self) -> None:
+        self._connection().execute("PRAGMA wal_checkpoint(TRUNCATE)")  # the log holds deleted rows too
 
     def _rows(self, statement: str, value: int) -> Iterator[tuple[Any, ...]]:
         cursor = self._connection().execute(statement, (value,))

@@ -5,6 +5,7 @@ from the store's usual environment variables (`AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT
 whole or not at all: on an object store a put is atomic, in a folder the file is written aside and renamed.
 """
 
+import json
 import os
 import shutil
 import tempfile
@@ -17,6 +18,8 @@ from typing import Any, TypeVar
 import tenacity
 
 PATIENCE_S = 90.0  # how long a store may be away before an error is told
+
+_LIST = ".files.json"  # beside a folder: the names of its files
 
 Result = TypeVar("Result")
 
@@ -80,6 +83,15 @@ class Store:
         with opened:
             yield opened
 
+    def stamp(self, key: str) -> str:
+        """Changes when a file is replaced; empty where there is none."""
+
+        def look() -> str:
+            info = self._files.get_file_info(self._path(key))
+            return f"{info.mtime_ns} {info.size}" if info.is_file else ""
+
+        return self._patiently("look at", key, look)
+
     def keys(self, prefix: str) -> list[str]:
         """The keys of all files below a prefix, sorted, relative to the store."""
         from pyarrow.fs import FileSelector
@@ -138,6 +150,36 @@ class Store:
             return tries(work)
         except OSError as error:
             raise StorageError(f"Cannot {what} {self.address}/{key}: {error}.") from error
+
+
+def put_folder(store: Store, key: str, folder: Path) -> None:
+    """Copy a folder to the store under `key`, unless it is there; the list of its files goes last."""
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    whole = json.dumps(names).encode()
+    if store.read(key + _LIST) == whole:
+        return
+    for name in names:
+        store.put(folder / name, f"{key}/{name}")
+    store.write(key + _LIST, whole)
+
+
+def get_folder(store: Store, key: str, folder: Path) -> bool:
+    """Copy a folder of the store to this machine, where it appears whole; False where there is none."""
+    listed = store.read(key + _LIST)
+    if listed is None:
+        return False
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=folder.parent) as aside:
+        whole = Path(aside) / "whole"
+        whole.mkdir()
+        for name in json.loads(listed):
+            store.get(f"{key}/{name}", whole / name)
+        try:
+            whole.rename(folder)
+        except OSError:  # somebody else was faster
+            if not folder.is_dir():
+                raise
+    return True
 
 
 def _may_pass(error: BaseException) -> bool:

@@ -8,7 +8,7 @@ from assets.io.lake import LakeError
 from assets.promotion import PromotionError
 from assets.resources import Home
 from models.bundle import BundleError
-from pipelines.resources import Settings, SettingsError, read_settings
+from pipelines.resources import Settings, SettingsError, home_of, read_settings
 
 MISTAKES = (LakeError, PromotionError, BundleError, MissingBundleError, SettingsError)
 
@@ -17,7 +17,7 @@ def run_command(action: Callable[[Settings, Home], str]) -> int:
     """Do it and print what it says; returns the exit status, 1 after a mistake."""
     try:
         settings = read_settings()
-        home = Home(path=str(settings.home), memory_limit=settings.memory_limit)
+        home = home_of(settings)
         sys.stdout.write(f"{action(settings, home)}\n")
     except MISTAKES as error:
         sys.stderr.write(f"{error}\n")

@@ -4,7 +4,7 @@ import dagster as dg
 
 from assets.promotion import PromotionError, promote, rollback
 from assets.resources import Home
-from pipelines.resources import Settings
+from pipelines.resources import Settings, home_of
 from pipelines.status import read_status
 from pipelines.status_page import rendered
 
@@ -50,7 +50,7 @@ def status_job(settings: Settings) -> dg.JobDefinition:
 
     @dg.op(name="status", description="Who is champion and why, what is stale, sizes, the last run.")
     def status_op(context: dg.OpExecutionContext) -> None:
-        status = read_status(settings, Home(path=str(settings.home), memory_limit=settings.memory_limit))
+        status = read_status(settings, home_of(settings))
         context.log.info("%s", rendered(status, colour=False))
         context.add_output_metadata({"attention": status.attention or ["nothing"]})
 

@@ -21,6 +21,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="NEXTPLAY_", env_ignore_empty=True, extra="ignore")
 
     home: Path = Field(default=Path("var"), description="the folder of all state")
+    lake: str | None = Field(
+        default=None, description="where tables, bundles and champion are shared, such as s3://bucket/prefix"
+    )
     source: str = Field(default="sample", description="where raw files come from")
     steam_libraries: str | None = Field(
         default=None, description="path or address instead of the published libraries"
@@ -105,6 +108,7 @@ def home_of(settings: Settings) -> Home:
     """The home as the settings have it."""
     return Home(
         path=str(settings.home),
+        lake_address=settings.lake,
         memory_limit=settings.memory_limit,
         engine=settings.engine,
         spark_master=settings.spark_master,

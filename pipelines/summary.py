@@ -16,7 +16,7 @@ from assets.resources import Home
 from assets.sequences import split_name
 from models.evaluation.audit import follows_ids, on_ids
 from models.pointer import read_pointer
-from pipelines.resources import Settings
+from pipelines.resources import Settings, home_of
 
 EXAMPLES = 3
 WIDTH = 100
@@ -25,7 +25,7 @@ WIDTH = 100
 def print_summary(settings: Settings, seconds: float) -> None:
     """Print the summary of the state in `settings.home` to the terminal."""
     console = Console(highlight=False, width=WIDTH)
-    home = Home(path=str(settings.home), memory_limit=settings.memory_limit)
+    home = home_of(settings)
     rows = leaderboard_rows(home.lake())
     how = f"{rows[0]['users']:,} test users, {split_name(home.lake())}, full catalogue"
     console.print(f"\n[bold]Leaderboard[/bold]  {how}\n")

@@ -18,7 +18,7 @@ def main(host: str, port: int) -> None:
     settings = load_settings()
     if not settings.demo:
         raise SystemExit("NEXTPLAY_DEMO is false, so there is no page: unset it.")
-    if not settings.pointer.exists():
+    if not Path(settings.pointer).exists():
         raise SystemExit(
             "There is no champion yet: `make run` trains one, on the built-in sample in minutes."
         )

@@ -28,9 +28,12 @@ MODEL_FILES = (  # what serving imports, all of it free of torch
     "data.py",
     "evaluation/__init__.py",
     "evaluation/metrics.py",
+    "event_stores.py",
     "events.py",
+    "events_postgres.py",
     "pointer.py",
     "scorer.py",
+    "storage.py",
     "user_state.py",
 )
 PACKAGES = (

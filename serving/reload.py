@@ -9,8 +9,10 @@ from pathlib import Path
 
 from models.bundle import BundleError, bundle_hash
 from models.pointer import Pointer, read_pointer
+from models.storage import StorageError
 from serving import telemetry
 from serving.baselines import load_baselines
+from serving.mirror import Mirror
 from serving.recommender import Recommender
 
 RETRY_SECONDS = 30.0  # before a bundle that could not be loaded is tried again
@@ -35,14 +37,21 @@ class ServedModel:
 class Follower:
     """Keeps `current` at the model that the pointer names; None until the first one is loaded and warm.
 
-    Whatever goes wrong, the model in service stays; a log line and a metric say so.
+    Whatever goes wrong, the model in service stays; a log line and a metric say so. With a `mirror` the
+    pointer file is its copy of one on an object store, brought up to date before each look.
     """
 
     def __init__(
-        self, pointer_file: Path, poll_seconds: float, threads: int, with_baselines: bool = False
+        self,
+        pointer_file: Path,
+        poll_seconds: float,
+        threads: int,
+        with_baselines: bool = False,
+        mirror: Mirror | None = None,
     ) -> None:
         self.current: ServedModel | None = None
         self._pointer_file = pointer_file
+        self._mirror = mirror
         self._poll_seconds = poll_seconds
         self._threads = threads
         self._with_baselines = with_baselines
@@ -75,6 +84,8 @@ class Follower:
             self.check()
 
     def _follow(self) -> None:
+        if self._mirror is not None:
+            self._mirror.sync()
         pointer = read_pointer(self._pointer_file)
         if pointer is None:
             raise BundleError(
@@ -116,5 +127,5 @@ class Follower:
         self._problem = str(error)
         telemetry.RELOADS.labels("failure").inc()
         kept = self.current.version if self.current else None
-        trace = None if isinstance(error, BundleError) else error
+        trace = None if isinstance(error, BundleError | StorageError) else error
         telemetry.log("model not loaded", error=trace, reason=self._problem, kept_version=kept)

@@ -13,15 +13,17 @@ BASELINES_FOLDER = "baselines"
 class Settings(BaseSettings):
     """`NEXTPLAY_POINTER` names the pointer to follow; unset, the bundle packaged with the code is served.
 
+    The pointer may be on an object store; what it names is then copied to `NEXTPLAY_CACHE`.
     `NEXTPLAY_EVENTS` names the event store; unset, no events are taken and no answers logged.
     """
 
     model_config = SettingsConfigDict(env_prefix="NEXTPLAY_", env_ignore_empty=True)
 
-    pointer: Path = Path(__file__).resolve().parents[1] / POINTER_FILE
+    pointer: str | Path = Path(__file__).resolve().parents[1] / POINTER_FILE
+    cache: Path | None = None  # a folder of this machine; one below the system's temporary folder by default
     poll_seconds: float = Field(default=1.0, gt=0)  # between two looks at the pointer
     scorer_threads: int = Field(default=1, ge=1)  # of one request; requests run side by side
-    events: Path | None = None
+    events: str | Path | None = None  # a file, or postgresql://…
     impressions: bool = True  # log what was recommended, where there is an event store
     demo: bool = True  # the page at /, what it asks for, and the baselines that it shows
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from assets.io.files import replace_text, sync_entry, sync_folder
+from assets.io.shared import SharedState
 from models.bundle import bundle_hash
 
 log = logging.getLogger(__name__)
@@ -26,10 +27,13 @@ class MissingBundleError(Exception):
 
 
 class BundleStore:
-    """Bundles below `root`, one folder a version. Whoever writes holds the home's lock."""
+    """Bundles below `root`, one folder a version. Whoever writes holds the home's lock.
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    With `shared`, other machines have them too.
+    """
+
+    def __init__(self, root: Path, shared: SharedState | None = None) -> None:
+        self._root, self._shared = root, shared
         root.mkdir(parents=True, exist_ok=True)
 
     def publish(self, architecture: str, fingerprint: str, write: Callable[[Path], None]) -> Path:
@@ -38,7 +42,7 @@ class BundleStore:
         The folder appears under its name only when whole: a kill leaves the bundle that was current before.
         """
         folder = self._folder(architecture, fingerprint)
-        if not self._is_whole(folder):
+        if self.find(architecture, fingerprint) is None:
             unfinished = self._root / f"{UNFINISHED}{folder.name}"
             shutil.rmtree(unfinished, ignore_errors=True)
             unfinished.mkdir()
@@ -53,11 +57,15 @@ class BundleStore:
             unfinished.replace(folder)
             sync_entry(self._root)
         self._merge(CURRENT_FILE, architecture, folder.name)
+        if self._shared is not None:
+            self._shared.put_bundle(folder.name)
         return folder
 
     def find(self, architecture: str, fingerprint: str) -> Path | None:
         """The finished bundle made from `fingerprint`, if there is a whole one."""
         folder = self._folder(architecture, fingerprint)
+        if self._shared is not None:
+            self._shared.get_bundle(folder.name)
         return folder if self._is_whole(folder) else None
 
     def with_hash(self, digest: str) -> Path | None:

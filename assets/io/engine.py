@@ -55,7 +55,7 @@ class Engine(Protocol):
         """The first rows of a statement, and how many it has."""
 
     def write(self, name: str, path: Path, parameters: Mapping[str, Any] = NOTHING) -> None:
-        """Write the rows of a statement that orders them as Parquet: equal rows give equal bytes."""
+        """Write the rows of a statement that orders them, as one Parquet file."""
 
     def ibis_table(self, table: str) -> Any:
         """The table as ibis sees it."""

@@ -4,6 +4,8 @@
     <root>/pointer.json             table -> fingerprint; replacing it is the publication
     <root>/../warehouse.duckdb      a view of each current table, for people and tools that want to look
 
+Where the lake is on an object store (`remote_tables`), the root holds a copy of what was read or written.
+
 Every file is written aside, synced and renamed, so that a run killed anywhere leaves the old or the new
 version current, never half of one.
 """
@@ -25,6 +27,7 @@ import duckdb
 from filelock import FileLock, Timeout
 
 from assets.io.files import replace_text, sync_entry, sync_folder
+from assets.io.remote_tables import RemoteTables
 from models.storage import Store
 
 log = logging.getLogger(__name__)
@@ -75,9 +78,10 @@ def write_parquet(
 class Lake:
     """Reads need no lock; everything that writes holds it."""
 
-    def __init__(self, root: Path, memory_limit: str = "2GB") -> None:
+    def __init__(self, root: Path, memory_limit: str = "2GB", remote: RemoteTables | None = None) -> None:
         self.root = root.resolve()
         self.memory_limit = memory_limit
+        self._remote = remote  # then what is below the root is a copy
         self.root.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(self.root / "lake.lock")
 
@@ -126,11 +130,16 @@ class Lake:
 
     def address(self, table: str) -> str:
         """Where the published version lies for other machines. Raises LakeError."""
-        return str(self.current(table).path)
+        version = self.current(table)
+        if self._remote is None:
+            return str(version.path)
+        return self._remote.address(self._place(table, version.fingerprint), table)
 
     def scratch(self) -> Store:
         """Where an engine of many machines keeps what it makes in between."""
-        return Store(str(self.root / "spill"))
+        if self._remote is None:
+            return Store(str(self.root / "spill"))
+        return Store(f"{self._remote.store.address}/scratch")
 
     @contextmanager
     def lock(self, timeout_s: float = 3600.0) -> Iterator[None]:
@@ -169,6 +178,9 @@ class Lake:
             if not all(versions.values()):
                 versions = dict(self._write(made_from, tables, write))
             found = {table: version for table, version in versions.items() if version is not None}
+            if self._remote is not None:
+                for table, version in found.items():
+                    self._remote.put(self._place(table, made_from), table, version.path.parent)
             self._point_to(found)
             self._rebuild_warehouse()
         return found
@@ -206,6 +218,8 @@ class Lake:
 
     def _point_to(self, versions: Mapping[str, TableVersion]) -> None:
         pointer = self._pointer() | {table: version.fingerprint for table, version in versions.items()}
+        if self._remote is not None:
+            self._remote.point(_json(pointer))
         replace_text(self.root / POINTER_FILE, _json(pointer))
 
     def _rebuild_warehouse(self) -> None:
@@ -213,7 +227,7 @@ class Lake:
         aside.unlink(missing_ok=True)
         with duckdb.connect(str(aside)) as connection:
             for table, published in sorted(self._pointer().items()):
-                if version := self._version(table, published):
+                if version := self._version_here(table, published):
                     connection.from_parquet(str(version.path)).create_view(table)
         aside.replace(self.root.parent / WAREHOUSE_FILE)
 
@@ -229,7 +243,8 @@ class Lake:
     def _pointer(self) -> dict[str, str]:
         path = self.root / POINTER_FILE
         try:
-            pointer: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+            published = self._remote.pointer() if self._remote is not None else None
+            pointer: dict[str, str] = json.loads(published or path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return {}
         except ValueError:
@@ -244,7 +259,16 @@ class Lake:
     def _folder(self, table: str, made_from: str) -> Path:
         return self._table_folder(table) / made_from[:16]
 
+    def _place(self, table: str, made_from: str) -> str:
+        return self._folder(table, made_from).relative_to(self.root).as_posix()
+
     def _version(self, table: str, made_from: str) -> TableVersion | None:
+        """The version of a fingerprint, fetched where it is elsewhere only; None where there is none."""
+        if self._remote is not None:
+            self._remote.fetch(self._place(table, made_from), table, self._folder(table, made_from))
+        return self._version_here(table, made_from)
+
+    def _version_here(self, table: str, made_from: str) -> TableVersion | None:
         """The version of a fingerprint as its folder describes it, or None where it is not there."""
         folder = self._folder(table, made_from)
         path = folder / f"{table}.parquet"

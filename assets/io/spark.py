@@ -3,8 +3,8 @@
 A statement that cannot be carried has a twin, `<name>.spark.sql`, that says why. What is kept between two
 statements is written as Parquet parts to a scratch folder beside the lake and read again: so the rounds of
 the k-core build on files and not on each other, and what a lost executor held is still there. A published
-table is read back from its parts by DuckDB, in their order, and written as one file: equal rows give equal
-bytes, whichever engine made them.
+table is read back from its parts by DuckDB, in their order, and written as one file, as those of the other
+engine are: nobody who reads a table has to know which engine made it.
 """
 
 import os
@@ -41,7 +41,6 @@ OF_A_MASTER = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
     "spark.log.level": "ERROR",
-    "spark.pyspark.python": os.environ.get("PYSPARK_PYTHON", sys.executable),
 }
 
 
@@ -72,6 +71,7 @@ def session(settings: SparkSettings) -> "SparkSession":
     if settings.remote:
         builder, conf = SparkSession.builder.remote(settings.remote), SETTINGS
     else:
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # of the executors
         builder, conf = SparkSession.builder.master(settings.master), SETTINGS | OF_A_MASTER
     for name, value in {**conf, **settings.conf}.items():
         builder = builder.config(name, value)

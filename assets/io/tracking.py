@@ -10,6 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from assets.io.patience import Patient
+
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
@@ -57,17 +59,21 @@ class Registered:
 
 
 class Tracking:
-    """The MLflow store below `root`: an SQLite database and a folder of artifacts."""
+    """An MLflow store: below `root`, an SQLite database and a folder of artifacts, unless others are given.
 
-    def __init__(self, root: Path, uri: str | None = None) -> None:
+    `uri` is a database or an MLflow server, `artifacts` an address; a server keeps artifacts where it likes.
+    """
+
+    def __init__(self, root: Path, uri: str | None = None, artifacts: str | None = None) -> None:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         from mlflow import MlflowClient  # two seconds: not at the import of every asset
 
         for chatty in ("mlflow", "alembic"):
             logging.getLogger(chatty).setLevel(logging.WARNING)
-        self._root = root
-        self._client = MlflowClient(tracking_uri=uri or f"sqlite:///{root / 'mlflow.db'}")
+        served = uri is not None and uri.startswith(("http://", "https://"))
+        self._artifacts = artifacts or (None if served else (root / "artifacts").as_uri())
+        self._client: Any = Patient(MlflowClient(tracking_uri=uri or f"sqlite:///{root / 'mlflow.db'}"))
         self._experiment = self._experiment_id("nextplay")
 
     @contextmanager
@@ -148,8 +154,14 @@ class Tracking:
         experiment = self._client.get_experiment_by_name(name)
         if experiment is not None:
             return str(experiment.experiment_id)
-        location = (self._root / "artifacts").as_uri()
-        return str(self._client.create_experiment(name, artifact_location=location))
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return str(self._client.create_experiment(name, artifact_location=self._artifacts))
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        return self._experiment_id(name)  # another machine was faster
 
 
 def _environment() -> dict[str, str]:

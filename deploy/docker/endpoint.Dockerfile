@@ -1,0 +1,24 @@
+# The endpoint: no torch, no Dagster, no MLflow. The champion is fetched when the container starts.
+FROM python:3.12-slim-bookworm AS build
+WORKDIR /build
+COPY constraints.txt deploy/docker/endpoint-requirements.txt ./
+RUN python -m venv /venv \
+  && /venv/bin/pip install --no-cache-dir --constraint constraints.txt --requirement endpoint-requirements.txt
+
+FROM python:3.12-slim-bookworm
+RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin nextplay
+COPY --from=build /venv /venv
+COPY models /app/models
+COPY serving /app/serving
+ENV PATH=/venv/bin:$PATH \
+  PYTHONPATH=/app \
+  NEXTPLAY_CACHE=/tmp/nextplay \
+  BENTOML_HOME=/tmp/bentoml \
+  BENTOML_DO_NOT_TRACK=True \
+  HOME=/tmp \
+  PYTHONDONTWRITEBYTECODE=1
+# Writable at run time: /tmp alone.
+WORKDIR /app
+USER 10001
+EXPOSE 3000
+CMD ["bentoml", "serve", "serving.service:Nextplay", "--host", "0.0.0.0", "--port", "3000"]

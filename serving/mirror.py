@@ -1,0 +1,64 @@
+"""A champion on an object store: what its pointer names is copied to this machine, and followed there."""
+
+import hashlib
+import os
+import posixpath
+import shutil
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+from models.bundle import BundleError, bundle_hash
+from models.pointer import Pointer, read_pointer
+from models.storage import Store, get_folder
+from models.user_state import SNAPSHOT_FILE
+
+PATIENCE_S = 5.0  # per look; the model in service stays, and the next look tries again
+
+
+class Mirror:
+    """Copies of a pointer, of the bundles that it names, and of the users' histories beside it.
+
+    `address` is that of the pointer, such as `s3://bucket/prefix/champion/pointer.json`.
+    """
+
+    def __init__(self, address: str, folder: Path | None = None) -> None:
+        root, self._place, name = address.rsplit("/", 2)
+        self._store = Store(root, PATIENCE_S)
+        self._key = f"{self._place}/{name}"
+        named = hashlib.sha256(address.encode()).hexdigest()[:16]
+        self._folder = (folder or Path(tempfile.gettempdir()) / "nextplay") / named
+        self._snapshot = ""
+        self.pointer_file = self._folder / self._key
+
+    def sync(self) -> None:
+        """Take over what has changed; the pointer last. Raises BundleError and StorageError."""
+        self._sync_snapshot()
+        content = self._store.read(self._key)
+        if content is None or (self.pointer_file.exists() and self.pointer_file.read_bytes() == content):
+            return
+        self.pointer_file.parent.mkdir(parents=True, exist_ok=True)
+        aside = self.pointer_file.with_name(f".{self.pointer_file.name}.{os.getpid()}")
+        aside.write_bytes(content)
+        pointer = read_pointer(aside)
+        if pointer is not None:
+            self._get(pointer)
+        aside.replace(self.pointer_file)
+
+    def _get(self, pointer: Pointer) -> None:
+        champion = self._folder / posixpath.normpath(posixpath.join(self._place, pointer.bundle))
+        if champion.is_dir() and bundle_hash(champion) != pointer.bundle_hash:
+            shutil.rmtree(champion)  # a damaged copy
+        for named in [pointer.bundle, *asdict(pointer)["baselines"].values()]:
+            key = posixpath.normpath(posixpath.join(self._place, named))
+            if posixpath.isabs(named) or key.startswith(".."):
+                raise BundleError(f"The champion's pointer names {named}, which is not on the store.")
+            if not (self._folder / key).exists() and not get_folder(self._store, key, self._folder / key):
+                raise BundleError(f"The champion's pointer names {named}, and the store has no such bundle.")
+
+    def _sync_snapshot(self) -> None:
+        key = f"{self._place}/{SNAPSHOT_FILE}"
+        stamp = self._store.stamp(key)
+        if stamp and stamp != self._snapshot:
+            self._store.get(key, self._folder / key)
+            self._snapshot = stamp

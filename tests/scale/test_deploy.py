@@ -1,0 +1,125 @@
+"""Manifests, compose file and Dockerfiles pass their linters, and keep the promises that no linter knows."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "deploy"
+BIN = Path(sys.executable).parent
+MANIFESTS = [DEPLOY / "kubernetes" / name for name in ("endpoint.yaml", "mlflow.yaml")]
+SECRETS = {"S3_KEY": "k", "S3_SECRET": "s", "POSTGRES_PASSWORD": "p"}
+LINT = (
+    "{extends: default, rules: {line-length: {max: 120}, document-start: disable, "
+    "comments: {min-spaces-from-content: 2}, braces: {max-spaces-inside: 1}}}"
+)
+
+
+def passes(*command: object, **environment: str) -> None:
+    if not (BIN / str(command[0])).exists():
+        pytest.skip(f"{command[0]} is not installed: it comes with the extra dev-scale")
+    done = subprocess.run(
+        [str(BIN / str(command[0])), *map(str, command[1:])],
+        env=os.environ | environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def documents() -> list[dict[str, Any]]:
+    return [one for path in MANIFESTS for one in yaml.safe_load_all(path.read_text()) if one]
+
+
+def test_yaml_is_tidy() -> None:
+    passes("yamllint", "--strict", "-d", LINT, DEPLOY, ROOT / "dagster.yaml", ROOT / "workspace.yaml")
+
+
+@pytest.mark.parametrize("path", sorted((DEPLOY / "docker").glob("*.Dockerfile")), ids=lambda path: path.stem)
+def test_dockerfiles_pass_hadolint(path: Path) -> None:
+    passes("hadolint", "--failure-threshold", "style", path)
+
+
+def test_the_compose_file_is_valid_and_needs_its_secrets() -> None:
+    compose = DEPLOY / "compose" / "compose.yaml"
+    passes("docker-compose", "-f", compose, "config", "--quiet", **SECRETS)
+    done = subprocess.run(
+        [str(BIN / "docker-compose"), "-f", str(compose), "config", "--quiet"],
+        env={"PATH": os.environ["PATH"], "HOME": "/tmp"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert "required variable" in done.stderr
+
+
+@pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.stem)
+def test_manifests_fit_the_schemas_of_kubernetes(path: Path) -> None:
+    passes("kubernetes-validate", "--strict", path)
+
+
+def test_containers_run_without_privileges_on_a_read_only_root() -> None:
+    deployments = [one for one in documents() if one["kind"] == "Deployment"]
+    assert len(deployments) == 2
+    for deployment in deployments:
+        pod = deployment["spec"]["template"]["spec"]
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["automountServiceAccountToken"] is False
+        for container in pod["containers"]:
+            context = container["securityContext"]
+            assert context["readOnlyRootFilesystem"] is True
+            assert context["allowPrivilegeEscalation"] is False
+            assert context["capabilities"] == {"drop": ["ALL"]}
+            assert {"requests", "limits"} <= set(container["resources"])
+            assert {"readinessProbe", "livenessProbe"} <= set(container)
+    services = yaml.safe_load((DEPLOY / "compose" / "compose.yaml").read_text())["services"]
+    ours = [one for one in services.values() if one.get("image") == "nextplay-pipeline" or "build" in one]
+    assert len(ours) == 5
+    assert all(one["read_only"] and one["cap_drop"] == ["ALL"] and one["user"] == "10001" for one in ours)
+
+
+def test_secrets_are_referred_to_never_written() -> None:
+    for deployment in (one for one in documents() if one["kind"] == "Deployment"):
+        for container in deployment["spec"]["template"]["spec"]["containers"]:
+            for variable in container["env"]:
+                secret = any(word in variable["name"] for word in ("SECRET", "KEY", "EVENTS", "STORE_URI"))
+                assert ("valueFrom" in variable) == secret, variable["name"]
+    values = yaml.safe_load((DEPLOY / "kubernetes" / "dagster-values.yaml").read_text())
+    assert "postgresqlPassword" not in values["postgresql"]
+    (code,) = values["dagster-user-deployments"]["deployments"]
+    assert not any("DATABASE" in one["name"] for one in code["env"])
+
+
+def test_the_endpoint_survives_a_drain_and_grows() -> None:
+    ours = [one for one in documents() if one["metadata"]["name"] == "nextplay-endpoint"]
+    by_kind = {one["kind"]: one.get("spec", {}) for one in ours}
+    assert by_kind["HorizontalPodAutoscaler"]["minReplicas"] >= 2
+    assert by_kind["PodDisruptionBudget"]["maxUnavailable"] == 1
+    labels = by_kind["Deployment"]["template"]["metadata"]["labels"]
+    for selector in (by_kind["PodDisruptionBudget"]["selector"], by_kind["Deployment"]["selector"]):
+        assert selector["matchLabels"].items() <= labels.items()
+    assert by_kind["Service"]["selector"].items() <= labels.items()
+
+
+def test_the_images_hold_what_they_copy() -> None:
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    for dockerfile in (DEPLOY / "docker").glob("*.Dockerfile"):
+        for line in dockerfile.read_text().splitlines():
+            if line.startswith("COPY ") and "--from" not in line:
+                for source in line.split()[1:-1]:
+                    assert (ROOT / source).exists(), source
+                    assert f"!{source.split('/')[0]}" in ignored, source
+
+
+def test_every_requirement_of_the_endpoint_is_pinned() -> None:
+    pinned = {line.split("==")[0] for line in (ROOT / "constraints.txt").read_text().splitlines()}
+    wanted = (DEPLOY / "docker" / "endpoint-requirements.txt").read_text().split()
+    assert {name.split("[")[0] for name in wanted} <= pinned
+
+
+def test_dagsters_two_configurations_differ_in_the_storage_alone() -> None:
+    plain = yaml.safe_load((ROOT / "dagster.yaml").read_text())
+    shared = yaml.safe_load((DEPLOY / "dagster.yaml").read_text())
+    assert shared.pop("storage")["postgres"]["postgres_url"] == {"env": "NEXTPLAY_DAGSTER_DATABASE"}
+    assert plain == shared
