@@ -5,6 +5,7 @@ import socket
 import sys
 import webbrowser
 from contextlib import suppress
+from pathlib import Path
 
 import uvicorn
 
