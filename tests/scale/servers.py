@@ -128,6 +128,10 @@ class Postgres:
                 connection.execute(f'CREATE DATABASE "{database}"')
         return f"{server}/{database}"
 
+    def dagster_address(self, database: str) -> str:
+        """Dagster's statements are those of psycopg2, which SQLAlchemy takes only where it is named."""
+        return self.address(database).replace("postgresql://", "postgresql+psycopg2://")
+
     def _run(self, program: str, *arguments: object) -> None:
         as_postgres = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
         done = subprocess.run(

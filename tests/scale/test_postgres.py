@@ -200,9 +200,9 @@ def test_mlflow_waits_for_a_database_that_comes_back(tmp_path: Path) -> None:
 
 
 def test_two_instances_of_dagster_share_their_runs(
-    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("NEXTPLAY_DAGSTER_DATABASE", database)
+    monkeypatch.setenv("NEXTPLAY_DAGSTER_DATABASE", postgres.dagster_address("dagster"))
     root = Path(__file__).parents[2]
     homes = [tmp_path / "one", tmp_path / "other"]
     for home in homes:
