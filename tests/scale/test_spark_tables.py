@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -142,3 +144,30 @@ def test_a_damaged_file_fails_in_one_sentence(tmp_path: Path, spark_master: str)
     paths = {t: tmp_path / t for t in ("interactions", "quarantine", "catalogue", "item_names", "raw_counts")}
     with home.spark() as spark, pytest.raises(DamagedFileError, match="cut off"):
         write_clean_on_spark(spark, {"libraries": str(damaged)}, "first", paths)
+
+
+THROUGH_CONNECT = """
+import os, sys
+from pathlib import Path
+from assets.resources import Home, Source
+from tests.scale.conftest import make_tables
+
+conf = {"spark.sql.shuffle.partitions": "3"}
+home = Home(path=sys.argv[1], engine="spark", spark_remote="local[2]", spark_conf=conf)
+ok = make_tables(home, Source(name="sample-dated", sample_size="tiny"), split="temporal").success
+sys.stdout.flush()
+os._exit(0 if ok else 1)
+"""
+
+
+def test_spark_connect_gives_equal_tables(tmp_path: Path, spark_master: str) -> None:
+    """In a process of its own: a process has a session of one kind."""
+    pytest.importorskip("grpc_status", reason="pyspark[connect] is not installed")
+    done = subprocess.run(
+        [sys.executable, "-c", THROUGH_CONNECT, str(tmp_path / "spark")],
+        cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-5000:]
+    home = Home(path=str(tmp_path / "duckdb"))
+    assert make_tables(home, Source(name="sample-dated", sample_size="tiny"), split="temporal").success
+    assert_equal_tables(home.lake(), Home(path=str(tmp_path / "spark")).lake())
