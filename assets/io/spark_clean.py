@@ -3,10 +3,17 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from assets.io.play_tables import DESCRIPTIONS, PLAYS, make_plays, reader_of
-from assets.io.rows import ITEM_COLUMNS, TABLE_COLUMNS
+from assets.io.play_tables import PLAYS, make_plays, reader_of
 from assets.io.spark import Spark
-from assets.io.spark_raw import WORK, Reader, games_reader, libraries_reader, reviews_reader, rows_reader
+from assets.io.spark_raw import (
+    WORK,
+    Reader,
+    games_reader,
+    items_reader,
+    libraries_reader,
+    reviews_reader,
+    rows_reader,
+)
 from assets.io.steam_tables import RAW_COUNTS, count_rows, write_rows
 from assets.io.table_source import ITEMS_ROLE
 
@@ -46,7 +53,7 @@ def _write_plays(spark: Spark, files: Addresses, repeats: str, paths: Mapping[st
     roles = list(files)
     plays = [(number, files[role]) for number, role in enumerate(roles) if reader_of(role)]
     reviews = roles[plays[0][0]] == "reviews"
-    reader = reviews_reader() if reviews else rows_reader(TABLE_COLUMNS)
+    reader = reviews_reader() if reviews else rows_reader()
     _read(spark, "batch", plays, reader, spark.tasks if reviews else 1)
     spark.make_table("read_plays")
     first = spark.find("first_form").rows
@@ -68,7 +75,7 @@ def _add_items(spark: Spark, files: Addresses) -> list[dict[str, object]]:
     if ITEMS_ROLE not in files:
         return []
     number = list(files).index(ITEMS_ROLE)
-    _read(spark, "batch", [(number, files[ITEMS_ROLE])], rows_reader(ITEM_COLUMNS, DESCRIPTIONS), 1)
+    _read(spark, "batch", [(number, files[ITEMS_ROLE])], items_reader(), 1)
     accepted = spark.append("all_items", "read_items")
     refused = spark.append("refused", "refused_items")
     different = spark.find("item_counts").one()["different"]

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from assets.io import steam_format, steam_games, steam_reviews
 from assets.io.gunzip import chunks_of_lines
+from assets.io.item_rows import READ_COLUMNS, read_item_rows
 from assets.io.literals import Quarantined
 from assets.io.rows import TABLE_COLUMNS, batch_schema, read_rows, with_file
 from assets.io.steam_reviews import numbered
@@ -60,14 +61,24 @@ class Reader:
                     yield from table.cast(self.schema).to_batches(max_chunksize=1 << 16)
 
 
-def rows_reader(required: tuple[str, ...], optional: tuple[str, ...] = ()) -> Reader:
-    """Reads files of rows, a file a task, as `read_rows` does, with the number of the file."""
+def rows_reader() -> Reader:
+    """Reads files of plays, a file a task, as `read_rows` does, with the number of the file."""
 
     def read(work: Work) -> Iterator[pa.Table]:
-        for table in read_rows(_local(work["address"]), required, optional):
+        for table in read_rows(_local(work["address"]), TABLE_COLUMNS):
             yield with_file(table, work["file"])
 
-    return Reader(_numbered_schema((*required, *optional)), read)
+    return Reader(_numbered_schema(TABLE_COLUMNS), read)
+
+
+def items_reader() -> Reader:
+    """Reads files of items, a file a task, as `read_item_rows` does, with the number of the file."""
+
+    def read(work: Work) -> Iterator[pa.Table]:
+        for table in read_item_rows(_local(work["address"])):
+            yield with_file(table, work["file"])
+
+    return Reader(_numbered_schema(READ_COLUMNS), read)
 
 
 def reviews_reader() -> Reader:

@@ -1,4 +1,4 @@
 -- The item vocabulary in the order of its indexes.
-SELECT item_index, item_id, title, count
+SELECT *
 FROM items
 ORDER BY item_index

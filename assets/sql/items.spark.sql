@@ -1,0 +1,31 @@
+-- A twin: Spark tries one form of a date a call, where try_strptime takes a list; all else is the same statement.
+-- The item vocabulary in its order; the title of the catalogue, else the name in the libraries, else the title that
+-- the item had before, else the id; and how often an item occurs in the training part. What else the catalogue
+-- knows follows; a date is taken in the forms of the Steam store, a month as its first day.
+SELECT
+    item_order.item_index,
+    item_order.item_id,
+    coalesce(catalogue.title, item_names.name, item_order.title, item_order.item_id) AS title,
+    CAST(coalesce(counts.trained, 0) AS INTEGER) AS count,
+    catalogue.genres,
+    catalogue.tags,
+    catalogue.price,
+    CAST(coalesce(
+        try_to_timestamp(catalogue.release_date, 'yyyy-M-d'),
+        try_to_timestamp(catalogue.release_date, 'MMM yyyy'),
+        try_to_timestamp(catalogue.release_date, 'MMMM yyyy'),
+        try_to_timestamp(catalogue.release_date, 'yyyy'),
+        try_to_timestamp(catalogue.release_date, 'MMM d, yyyy'),
+        try_to_timestamp(catalogue.release_date, 'd MMM, yyyy')
+    ) AS DATE) AS release_date,
+    catalogue.early_access,
+    catalogue.attributes
+FROM item_order
+LEFT JOIN (
+    SELECT item_id, sum(CASE WHEN split = 'train' THEN 1 ELSE 0 END) AS trained
+    FROM splits
+    GROUP BY item_id
+) AS counts ON counts.item_id = item_order.item_id
+LEFT JOIN catalogue ON catalogue.item_id = item_order.item_id
+LEFT JOIN item_names ON item_names.item_id = item_order.item_id
+ORDER BY item_order.item_index
