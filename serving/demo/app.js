@@ -107,7 +107,8 @@ async function attempt(act, again) {
     if (!(error instanceof Problem)) throw error;
     const button = element("button", { type: "button" }, "Try again");
     button.addEventListener("click", again);
-    byId("problem").replaceChildren(element("p", {}, error.message), button);
+    const older = columns.children.length ? " The answer below is the one before." : "";
+    byId("problem").replaceChildren(element("p", {}, error.message + older), button);
     return undefined;
   } finally {
     clearTimeout(slow);

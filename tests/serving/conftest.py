@@ -37,6 +37,7 @@ from models.pointer import Pointer
 
 ROOT = Path(__file__).resolve().parents[2]
 N_ITEMS = 150
+SHOWN = ("popularity", "markov")
 
 # Makes what training needs unimportable, in the server's process and in those that it starts.
 BLOCKER = """
@@ -114,13 +115,13 @@ def write_fake_bundle(
 
 
 def write_real_baselines(folder: Path, items: ItemTable) -> dict[str, Path]:
-    """Bundles of both baselines, fitted to a few short histories."""
+    """Bundles of the baselines that the page shows, fitted to a few short histories."""
     train = Sequences.from_lists([[1, 2, 3], [1, 2, 4], [2, 3], [5, 3], [3, 6]], items.n_items)
     about = {"data_fingerprint": "data-1", "code_version": "code-1", "source": "sample"}
-    for name, baseline in BASELINES.items():
-        fitted = baseline.fit(train)
+    for name in SHOWN:
+        fitted = BASELINES[name].fit(train)
         baseline_bundle(folder / name, fitted, items, **about, split="leave-one-out", metrics={})
-    return {name: folder / name for name in BASELINES}
+    return {name: folder / name for name in SHOWN}
 
 
 def publish_pointer(path: Path, bundle: Path, version: str) -> None:
@@ -271,3 +272,8 @@ def make_bundle() -> Callable[..., Path]:
 @pytest.fixture(scope="session")
 def write_pointer() -> Callable[[Path, Path, str], None]:
     return publish_pointer
+
+
+@pytest.fixture(scope="session")
+def make_port() -> Callable[[], int]:
+    return free_port

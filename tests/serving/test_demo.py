@@ -2,11 +2,13 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from fastapi.testclient import TestClient
 
@@ -152,13 +154,38 @@ def test_the_demo_can_be_switched_off(start, baselines) -> None:
     assert client.post("/recommend", json={"history": ["3"]}).status_code == 200
 
 
+def test_make_demo_serves_the_champion_and_opens_its_page(
+    tmp_path: Path, pointer: Path, make_port: Callable[[], int], wait_until: Callable[..., None]
+) -> None:
+    port, opened = make_port(), tmp_path / "opened"
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {opened}\n')
+    browser.chmod(0o755)
+    environment = {"NEXTPLAY_POINTER": str(pointer), "BROWSER": f"{browser} %s", "DISPLAY": ":0"}
+    with subprocess.Popen(
+        [sys.executable, "-m", "serving.open_page", "127.0.0.1", str(port)],
+        cwd=ROOT, env=os.environ | environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    ) as server:  # fmt: skip
+        assert server.stdout.readline() == f"What should I play next?  http://127.0.0.1:{port}/\n"
+        assert httpx.get(f"http://127.0.0.1:{port}/model").json()["version"] == "a1"
+        wait_until(lambda: opened.exists() and opened.read_text() == f"http://127.0.0.1:{port}/\n")
+        taken = run_open_page(port, pointer)
+        assert taken.stderr.startswith(f"Port {port} cannot be used (address already in use)")
+        server.send_signal(signal.SIGINT)
+        assert server.wait(timeout=20) == 0
+
+
 def test_make_demo_without_a_champion_is_one_sentence(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "serving.open_page", "127.0.0.1", "0"],
-        cwd=ROOT, env=os.environ | {"NEXTPLAY_POINTER": str(tmp_path / "none.json")},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = run_open_page(0, tmp_path / "none.json")
     assert done.returncode == 1
     assert (
         done.stderr == "There is no champion yet: `make run` trains one, on the built-in sample in minutes.\n"
     )
+
+
+def run_open_page(port: int, pointer: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "serving.open_page", "127.0.0.1", str(port)],
+        cwd=ROOT, env=os.environ | {"NEXTPLAY_POINTER": str(pointer)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
