@@ -18,7 +18,7 @@ ifneq ($(SOURCE),)
 export NEXTPLAY_SOURCE := $(SOURCE)
 endif
 
-.PHONY: help setup run test test-all test-scale lint ui serve demo mlflow status promote rollback simulate bench-etl bench-gate clean
+.PHONY: help setup run test test-all test-scale lint ui serve demo mlflow status promote rollback reproduce simulate bench-etl bench-gate clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -77,6 +77,9 @@ rollback: setup ## Set the champion before this one back; a running endpoint fol
 
 simulate: setup ## 60 simulated days and nights: what freshness is worth (half an hour)
 	@$(BIN)/python -m pipelines.simulation
+
+reproduce: setup ## A version's bundle again from its kept inputs, compared by hash: VERSION=3
+	@$(BIN)/python -m pipelines.reproduce --version "$$VERSION"
 
 bench-etl: setup ## From the gzipped libraries to the core, beside pandas and Polars (10 minutes)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,bench]'

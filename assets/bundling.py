@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from assets.io.lake import Lake, fingerprint
 from assets.sequences import TABLES, load_items, load_split, load_times
 from models.baselines import BASELINES, Facts, baseline_bundle
-from models.bundle import ItemTable, read_manifest
+from models.bundle import ItemTable, Manifest
 from models.code import code_version
 from models.config import TrainConfig
 from models.data import Split
@@ -41,9 +41,9 @@ def _data_fingerprint(sequences: str, items: str) -> str:
     return fingerprint(sequences, items)
 
 
-def input_tables(lake: Lake, bundle: Path) -> dict[str, str]:
+def input_tables(lake: Lake, manifest: Manifest) -> dict[str, str]:
     """The versions (fingerprints) of the tables that a bundle was made from, as far as they are kept."""
-    wanted = read_manifest(bundle).data_fingerprint
+    wanted = manifest.data_fingerprint
     for version in lake.versions("sequences"):
         made_from = version.fingerprint  # the tables of one step share it
         if _data_fingerprint(made_from, made_from) == wanted:

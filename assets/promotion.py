@@ -91,7 +91,7 @@ def promote(home: Home, version: str, by: str, why: str) -> Pointer:
         return now
     baselines = {name: str(folder) for name, folder in beaten.items()}
     pointer = Pointer(str(bundle), version, digest, time.time(), reason, tag, baselines)
-    home.champions().crown(pointer, input_tables(home.lake(), bundle))
+    home.champions().crown(pointer, input_tables(home.lake(), read_manifest(bundle)))
     return pointer
 
 

@@ -114,6 +114,7 @@ class Times:
 
     train: NDArray[np.int64]  # [interactions of the training part]
     before_test: NDArray[np.int64]  # [test users], from the play before the test item to that item
+    units_a_second: float | None  # None where the numbers are no time since 1970
 
 
 def load_times(lake: Lake) -> Times | None:
@@ -126,7 +127,16 @@ def load_times(lake: Lake) -> Times | None:
         return None
     parts, times = rows["split"].to_numpy().astype(np.str_), rows["timestamp"].to_numpy()  # [interactions]
     (test,) = np.nonzero(parts == "test")
-    return Times(times[parts == "train"], times[test] - times[test - 1])  # a test item is no user's first
+    gaps = times[test] - times[test - 1]  # [test users]; a test item is no user's first
+    return Times(times[parts == "train"], gaps, units_a_second(int(times.max(initial=0))))
+
+
+def units_a_second(newest: int) -> float | None:
+    """The unit of whole numbers that are times since 1970, told from the size of the newest.
+
+    Seconds, milliseconds and microseconds of a time between 1973 and 2286; None for other numbers.
+    """
+    return next((unit for unit in (1.0, 1e3, 1e6) if 1e8 <= newest / unit < 1e10), None)
 
 
 def split_name(lake: Lake) -> str:

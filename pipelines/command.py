@@ -6,11 +6,12 @@ from collections.abc import Callable
 from assets.io.bundles import MissingBundleError
 from assets.io.lake import LakeError
 from assets.promotion import PromotionError
+from assets.reproduction import ReproductionError
 from assets.resources import Home
 from models.bundle import BundleError
 from pipelines.resources import Settings, SettingsError, home_of, read_settings
 
-MISTAKES = (LakeError, PromotionError, BundleError, MissingBundleError, SettingsError)
+MISTAKES = (ReproductionError, LakeError, PromotionError, BundleError, MissingBundleError, SettingsError)
 
 
 def run_command(action: Callable[[Settings, Home], str]) -> int:

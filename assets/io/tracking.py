@@ -3,6 +3,7 @@
 import logging
 import os
 import platform
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ MODEL = "nextplay"
 CHAMPION = "champion"
 FINGERPRINT_TAG = "nextplay.fingerprint"
 HASH_TAG = "nextplay.bundle_hash"
+ENVIRONMENT_TAG = "environment."
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,8 @@ class Tracking:
         if found:
             run_id = found[0].info.run_id
         else:
-            tags = {FINGERPRINT_TAG: fingerprint} | _environment()
+            made_with = {f"{ENVIRONMENT_TAG}{name}": value for name, value in environment().items()}
+            tags = {FINGERPRINT_TAG: fingerprint} | made_with
             run_id = self._client.create_run(self._experiment, run_name=name, tags=tags).info.run_id
         self._client.update_run(run_id, status="RUNNING")
         try:
@@ -134,6 +137,24 @@ class Tracking:
         """The run that made a registered version."""
         return str(self._client.get_model_version(MODEL, version).run_id)
 
+    def environment_of(self, registered: Registered) -> dict[str, str]:
+        """What `environment` gave when a registered version was made."""
+        tags = self._client.get_run(registered.run_id).data.tags
+        return {
+            name.removeprefix(ENVIRONMENT_TAG): value
+            for name, value in tags.items()
+            if name.startswith(ENVIRONMENT_TAG)
+        }
+
+    def fetch(self, registered: Registered, artifact: str, folder: Path) -> Path | None:
+        """A copy below `folder` of a file that the run of a version logged; None where it is not there."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return Path(self._client.download_artifacts(registered.run_id, artifact, str(folder)))
+        except (MlflowException, OSError):
+            return None
+
     def attach(self, run_id: str, path: Path, folder: str) -> None:
         """Put a file beside what a run has logged already; the run stays as finished as it was."""
         self._client.log_artifact(run_id, str(path), folder)
@@ -164,10 +185,19 @@ class Tracking:
         return self._experiment_id(name)  # another machine was faster
 
 
-def _environment() -> dict[str, str]:
-    packages = ("torch", "numpy", "duckdb", "onnx", "onnxruntime", "dagster", "nextplay")
-    found = {f"environment.{name}": version(name) for name in packages}
-    return found | {
-        "environment.python": platform.python_version(),
-        "environment.machine": f"{platform.machine()}, {os.cpu_count()} cores",
-    }
+def environment() -> dict[str, str]:
+    """What a run depends on beside its inputs: versions, machine, and the commit where there is one."""
+    packages = ("torch", "numpy", "scipy", "duckdb", "onnx", "onnxruntime", "dagster", "nextplay")
+    found = {name: version(name) for name in packages}
+    found |= {"python": platform.python_version(), "machine": f"{platform.machine()}, {os.cpu_count()} cores"}
+    return found | ({"commit": commit} if (commit := _commit()) else {})
+
+
+def _commit() -> str | None:
+    """Of the folder that the code is in; None where that is no git repository."""
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError:  # there is no git
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

@@ -13,6 +13,7 @@ from models.evaluation.slices import (
     history_slices,
     holm,
     popularity_slices,
+    recency_slices,
     transition_slices,
     user_slices,
 )
@@ -46,13 +47,14 @@ def by_slice(run: RunEvidence, candidate: Model) -> list[Compared]:
 
 
 def slices_of(run: RunEvidence) -> list[Slice]:
-    """Test users by length of history, being new, popularity of the next item, and the step to it."""
+    """Test users by length of history, being new, recency, popularity of the next item, and step to it."""
     lengths = run.histories.lengths
     last = np.zeros(len(lengths), dtype=np.int32)  # [users], padding for an empty history
     last[lengths > 0] = run.histories.items[run.histories.offsets[1:][lengths > 0] - 1]
     return [
         *history_slices(lengths),
         *user_slices(run.trained),
+        *(recency_slices(run.times.before_test, run.times.units_a_second) if run.times else []),
         *popularity_slices(run.targets, run.items.counts),
         *transition_slices(run.train, last, run.targets),
     ]

@@ -12,7 +12,7 @@ from assets.audit import read_figures
 from assets.evaluation import leaderboard_rows
 from assets.gating import read_verdict
 from assets.resources import Home
-from assets.sequences import load_items, load_sequences, load_split
+from assets.sequences import Times, load_items, load_sequences, load_split, load_times
 from models.bundle import PADDING, ItemTable
 from models.data import Sequences
 from models.evaluation.audit import Figure
@@ -59,6 +59,7 @@ class RunEvidence:
     train: Sequences
     items: ItemTable
     audit: Sequence[Figure]
+    times: Times | None = None  # of dated data
     curves: Mapping[str, Sequence[Mapping[str, float]]] = field(default_factory=dict)  # a candidate's epochs
     origin: Mapping[str, str] = field(default_factory=dict)  # what the run was made from, name to value
 
@@ -130,6 +131,7 @@ def read_evidence(
         train=split.train,
         items=items,
         audit=read_figures(lake),
+        times=load_times(lake),
         curves=curves or {},
         origin=origin or {},
     )

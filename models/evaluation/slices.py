@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +48,33 @@ def history_slices(lengths: NDArray[np.integer], parts: int = 4) -> list[Slice]:
         low, high = int(lengths[users].min()), int(lengths[users].max())
         slices.append(Slice(kind, f"{low} items" if low == high else f"{low} to {high} items", users))
     return slices
+
+
+def recency_slices(gaps: NDArray[np.integer], units_a_second: float | None, parts: int = 4) -> list[Slice]:
+    """Users by the time between the play before and the next one, in about equal parts; `gaps` [users].
+
+    Without a known unit the labels give plain numbers. None where all users are alike.
+    """
+    kind = "time since the play before"
+    edges = np.unique(np.quantile(gaps, np.linspace(0, 1, parts + 1)[1:], method="lower"))  # upper ends
+    if len(edges) < 2:
+        return []
+    part = np.searchsorted(edges, gaps)  # [users]
+    ends = [duration(int(edge), units_a_second) for edge in edges[:-1]]
+    between = [f"{low} to {high}" for low, high in pairwise(ends)]
+    labels = [f"up to {ends[0]}", *between, f"more than {ends[-1]}"]
+    return [Slice(kind, label, part == place) for place, label in enumerate(labels)]
+
+
+def duration(units: int, units_a_second: float | None) -> str:
+    """A length of time in the largest unit of which it has two or more; a plain number without unit."""
+    if units_a_second is None:
+        return f"{units:,}"
+    seconds = units / units_a_second
+    for name, length in (("years", 31_557_600), ("days", 86_400), ("hours", 3_600), ("minutes", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:,.0f} {name}"
+    return f"{seconds:,.0f} {'second' if round(seconds) == 1 else 'seconds'}"
 
 
 def popularity_slices(targets: NDArray[np.integer], counts: NDArray[np.integer]) -> list[Slice]:

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from assets.attributes import FURTHER, TEXT_COLUMNS
 from assets.audit import sequence_audit
 from assets.evaluation import recommendation_rows
 from assets.gating import GateConfig, gate
@@ -35,6 +36,7 @@ from models.evaluation.slices import Comparison
 from models.evaluation.stats import bootstrap_interval
 
 USERS, ITEMS = 400, 40
+DESCRIBED = (*TEXT_COLUMNS, "price", "release_date", "early_access", FURTHER)  # columns of items
 NASTY = "<script>alert(\"x\")</script> & 'Ünïcode' {{ 7 * 7 }}"
 
 
@@ -44,6 +46,7 @@ class Planted:
 
     sequences: Sequences
     models: list[tuple[str, str, object]] = field(default_factory=list)
+    times: np.ndarray | None = None  # [interactions]
 
 
 def walks(seed: int = 0) -> Sequences:
@@ -134,6 +137,7 @@ def plant(home: Home, planted: Planted) -> None:
             {
                 "item_index": pa.array(range(1, ITEMS + 1), pa.int32()), "item_id": items.ids[1:],
                 "title": items.titles[1:], "count": pa.array(items.counts[1:], pa.int32()),
+                **dict.fromkeys(DESCRIBED, pa.nulls(ITEMS)),
             }
         ),
         "sequences": pa.table(
@@ -141,6 +145,7 @@ def plant(home: Home, planted: Planted) -> None:
                 "user_index": pa.array(user, pa.int32()), "user_id": users[user],
                 "position": pa.array(position, pa.int32()), "item_index": planted.sequences.items,
                 "split": np.where(from_end == 1, "test", np.where(from_end == 2, "validation", "train")),
+                "timestamp": pa.nulls(len(user), pa.int64()) if planted.times is None else planted.times,
             }
         ),
         "split": pa.table({"name": ["leave-one-out"]}),
@@ -258,6 +263,30 @@ def test_a_slice_that_collapsed_shows(tmp_path: Path) -> None:
     users, own, other, difference, _, high, p = row.groups()
     assert int(users) > 50 and float(own) < 0.05 and float(other) > 0.1
     assert difference.startswith("−") and high.startswith("−") and p == "<0.001"
+
+
+def test_a_group_that_was_away_for_long_shows_where_plays_are_dated(tmp_path: Path) -> None:
+    sequences = walks()
+    candidate = FailsLongHistories(Markov.fit(leave_one_out(sequences).train, smoothing=500.0))
+    planted, day = sound(sequences, candidate), 86_400
+    away = np.where(sequences.lengths >= 14, 100, 1 + np.arange(USERS) % 20) * day  # before the last play
+    gaps = np.full(len(sequences.items), day)
+    gaps[sequences.offsets[1:] - 1] = away
+    planted.times = 1_500_000_000 + np.cumsum(gaps)
+    run, page = made(tmp_path, planted)
+    assert run.times is not None and run.times.before_test.tolist() == away.tolist()
+    row = re.search(r"more than (\d+) days (\d+) ([\d.]+) ([\d.]+) (\S+) (\S+) to (\S+) (\S+)", text_of(page))
+    assert row is not None
+    days, users, own, other, difference, _, high, p = row.groups()
+    assert 10 <= int(days) < 100 and int(users) >= (sequences.lengths >= 14).sum()
+    assert float(own) < float(other) and difference.startswith("−") and high.startswith("−") and p == "<0.001"
+    assert "no groups by recency" not in text_of(page)
+
+
+def test_undated_plays_have_no_groups_by_recency(sound_run: tuple[RunEvidence, str]) -> None:
+    text = text_of(sound_run[1])
+    assert "The plays have no times, so there are no groups by recency." in text
+    assert "time since the play before" not in text
 
 
 def test_the_slice_that_is_named_is_one_that_is_surely_worse(sound_run: tuple[RunEvidence, str]) -> None:

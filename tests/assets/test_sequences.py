@@ -10,7 +10,7 @@ import pytest
 from assets import sequences
 from assets.io.lake import Lake, LakeError, fingerprint, write_parquet
 from assets.resources import Cleaning, Home, Splitting
-from assets.sequences import load_items, load_sequences, load_split, load_times
+from assets.sequences import load_items, load_sequences, load_split, load_times, units_a_second
 from assets.splitting import Cutoffs, SplitError
 from models.bundle import Manifest, write_bundle
 from models.data import leave_one_out
@@ -229,6 +229,20 @@ def test_times_go_with_the_plays_of_training_and_with_the_test_items(tmp_path: P
     leave = load_times(home.lake())
     assert leave.train.tolist() == [1, 2, 5, 5, 6, 8, 9, 3]  # u1 and u2 without their last two, u3, u4
     assert leave.before_test.tolist() == [3, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("newest", "unit"),
+    [
+        (1_500_000_000, 1.0),
+        (1_500_000_000_000, 1e3),
+        (1_500_000_000_000_000, 1e6),
+        (287_106, None),
+        (-5, None),
+    ],
+)
+def test_the_unit_of_times_is_told_from_their_size(newest: int, unit: float | None) -> None:
+    assert units_a_second(newest) == unit
 
 
 def test_data_of_which_a_part_has_no_times_count_as_undated(tmp_path: Path) -> None:

@@ -9,10 +9,12 @@ from scipy.stats import ttest_rel
 from models.data import Sequences
 from models.evaluation.slices import (
     compare,
+    duration,
     history_slices,
     holm,
     paired_p,
     popularity_slices,
+    recency_slices,
     transition_slices,
     user_slices,
 )
@@ -36,6 +38,36 @@ def test_users_by_the_length_of_their_history() -> None:
 def test_every_user_is_in_exactly_one_slice_of_history_length(lengths: list[int]) -> None:
     total = sum(s.users.astype(int) for s in history_slices(np.array(lengths)))
     assert np.all(total == 1)
+
+
+def test_users_by_the_time_since_their_play_before() -> None:
+    gaps = np.array([60, 3_600 * 5, 86_400 * 3, 86_400 * 3, 86_400 * 900, 60, 3_600 * 5, 86_400 * 4])
+    assert members(recency_slices(gaps, 1.0)) == {
+        "up to 60 seconds": [0, 5],
+        "60 seconds to 5 hours": [1, 6],
+        "5 hours to 3 days": [2, 3],
+        "more than 3 days": [4, 7],
+    }
+    in_microseconds = members(recency_slices(gaps * 10**6, 1e6))
+    assert in_microseconds == members(recency_slices(gaps, 1.0))
+    assert list(members(recency_slices(np.array([1, 9]), None))) == ["up to 1", "more than 1"]
+    assert recency_slices(np.full(9, 5), 1.0) == []
+
+
+@given(st.lists(st.integers(-10, 50), min_size=1, max_size=60))
+def test_every_user_is_in_exactly_one_slice_of_recency_if_there_are_any(gaps: list[int]) -> None:
+    slices = recency_slices(np.array(gaps), None)
+    assert np.all(sum(s.users.astype(int) for s in slices) == 1) or not slices
+    assert all(s.users.any() for s in slices)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "0 seconds"), (1, "1 second"), (119, "119 seconds"), (120, "2 minutes"), (7_199, "120 minutes"),
+     (7_200, "2 hours"), (172_800, "2 days"), (31_557_600, "365 days"), (3 * 31_557_600, "3 years")],
+)  # fmt: skip
+def test_a_duration_is_told_in_its_largest_unit(seconds: int, words: str) -> None:
+    assert duration(seconds, 1.0) == words == duration(seconds * 1000, 1e3)
 
 
 def test_users_by_the_popularity_of_the_next_item() -> None:
