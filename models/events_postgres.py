@@ -72,7 +72,7 @@ class Connection:
 
     @property
     def is_broken(self) -> bool:
-        return self._connection.closed or self._connection.broken
+        return bool(self._connection.closed or self._connection.broken)
 
     def execute(self, statement: str, values: Sequence[Any] = ()) -> "psycopg.Cursor[Any]":
         with _as_sqlite():

@@ -100,16 +100,17 @@ def test_other_code_is_told_with_the_commit(
     assert reproduce.main(["--version", version_of(home, "markov")]) == 1
     said = told(capsys)
     assert "was made by other code: models/ is c0de here" in said
-    commit = reproduction.environment().get("commit")
+    (registered,) = [v for v in home.tracking().versions() if v.version == version_of(home, "markov")]
+    commit = home.tracking().environment_of(registered).get("commit")  # none where there is no repository
     assert (f"check out {commit}" if commit else "take the code that made it") in said
 
 
 def test_without_bundle_and_manifest_a_version_is_gone(
     home: Home, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    version = version_of(home, "markov")
-    shutil.rmtree(home.bundles().current("markov"))
-    shutil.rmtree(home.folder("mlflow", "artifacts"))
+    with home.tracking().run("lost", "fingerprint") as run:
+        run.params({"logged": "no bundle"})
+    version = home.tracking().register(run.run_id, "0" * 64, "its bundle is nowhere")
     assert reproduce.main(["--version", version]) == 1
     assert f"The bundle of version {version} is gone" in told(capsys)
 
