@@ -9,6 +9,7 @@ from models.evaluation.audit import AUDIT_LABELS, Figure
 
 # Okabe and Ito, "Color Universal Design" (2008); one fixed order: champion, candidate, then the rest.
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#E69F00", "#009E73", "#8A8A8A"
+DARK_GREY = "#595959"  # of text
 
 
 def markdown_image(figure: Any, alt: str) -> str:
@@ -63,16 +64,23 @@ def leaderboard_plot(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def audit_plot(figures: Sequence[Figure]) -> str:
-    """Validation NDCG@10 of simple predictors on real, shuffled and sorted order, with 95 % intervals."""
+    """Validation NDCG@10 of simple predictors on real, shuffled and sorted order, with 95 % intervals.
+
+    Above it, where the ids are numbers, how the order of a history correlates with them.
+    """
     by_name = {figure.name: figure for figure in figures}
     shown = [(label, by_name[name]) for name, label in AUDIT_LABELS.items() if name in by_name]
     made, axes = figure(height=0.6 + 0.42 * len(shown))
     for place, (_, found) in enumerate(reversed(shown)):
-        colour = BLUE if found.name == "markov_real_order" else GREY
+        real = found.name == "markov_real_order"
+        colour, text = (BLUE, BLUE) if real else (GREY, DARK_GREY)
         axes.hlines(place, found.low, found.high, color=colour, linewidth=3)
         axes.plot(found.value, place, "o", color=colour)
         axes.annotate(f"{found.value:.4f}", (found.value, place), textcoords="offset points", xytext=(0, 6),
-                      ha="center", fontsize=8, color=colour)  # fmt: skip
+                      ha="center", fontsize=8, color=text)  # fmt: skip
+    if follows := by_name.get("id_correlation"):
+        stated = f"{follows.value:.2f} (95 % interval {follows.low:.2f} to {follows.high:.2f})"
+        axes.set_title(f"Order and id correlate {stated}", loc="left", fontsize=11)
     axes.set_yticks(range(len(shown)), [label for label, _ in reversed(shown)])
     axes.set_xlabel("validation NDCG@10, full catalogue, 95 % interval over users")
     axes.set_xlim(left=0)

@@ -1,0 +1,187 @@
+"""The leaderboards of the shared real data, with intervals: the whole pipeline on each, and a page of them.
+
+    python benchmarks/leaderboards.py                     runs each data set in a home of its own (an hour)
+    python benchmarks/leaderboards.py --home steam=var    takes homes where the runs are done already
+
+The data lie in ../shared/data. Writes docs/benchmarks/leaderboards.md and docs/pictures/audit-steam.png.
+"""
+
+import argparse
+import base64
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from assets.audit import read_figures
+from assets.evaluation import leaderboard_rows
+from assets.gating import read_verdict
+from assets.plots import audit_plot
+from assets.resources import Home
+from assets.sequences import load_sequences, split_name
+from models.evaluation.audit import Figure, describe
+from models.evaluation.evidence import Estimate, Verdict
+
+ROOT = Path(__file__).parents[1]
+DATA = ROOT.parent / "shared" / "data"
+REPORT = ROOT / "docs" / "benchmarks" / "leaderboards.md"
+USED = ["torch", "numpy", "scipy", "duckdb", "onnxruntime", "dagster", "mlflow"]
+PICTURE = ROOT / "docs" / "pictures" / "audit-steam.png"
+LOG = "bench.log"
+STEP = re.compile(r"^  done +(\S+) +([\d.]+) s$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class DataSet:
+    title: str
+    about: str
+    settings: Mapping[str, str]
+
+
+DATA_SETS = {
+    "steam": DataSet(
+        "A part of the Steam libraries",
+        "17,236 libraries of Australian players, games played for more than an hour, 5-core, in the order of "
+        "the file.",
+        {
+            "NEXTPLAY_SOURCE": "steam",
+            "NEXTPLAY_STEAM_LIBRARIES": "steam/australian_users_items.part.json.gz",
+            "NEXTPLAY_STEAM_GAMES": "steam/steam_games.json.gz",
+        },
+    ),
+    "amazon": DataSet(
+        "Amazon's video games",
+        "The reviews of the SASRec paper's *Games*, 5-core, in time order within each user. Their "
+        "`timestamp` is the number of a line and says nothing across users, so `recent_popularity` means "
+        "nothing here, nor do the ids.",
+        {"NEXTPLAY_SOURCE": "table", "NEXTPLAY_TABLE": "amazon_games/interactions.csv.gz"},
+    ),
+}
+
+
+def run(name: str, home: Path) -> None:
+    """The whole pipeline on a data set; ends the bench where it fails."""
+    (home / "dagster").mkdir(parents=True, exist_ok=True)
+    shutil.copy(ROOT / "dagster.yaml", home / "dagster" / "dagster.yaml")
+    settings = {
+        key: str(DATA / value) if (DATA / value).is_file() else value
+        for key, value in DATA_SETS[name].settings.items()
+    }
+    environment = os.environ | {"NEXTPLAY_HOME": str(home), "DAGSTER_HOME": str(home / "dagster")} | settings
+    started = time.perf_counter()
+    with (home / LOG).open("w", encoding="utf-8") as log:
+        command = [sys.executable, "-m", "pipelines.run"]
+        status = subprocess.run(command, env=environment, cwd=ROOT, stderr=log, check=False).returncode
+    print(f"{name}: {time.perf_counter() - started:.0f} s", flush=True)
+    if status != 0:
+        raise SystemExit(f"The run on {name} failed: see {home / LOG}.")
+
+
+def section(name: str, home: Home) -> Iterator[str]:
+    """What a finished home says of a data set, line by line."""
+    lake, rows = home.lake(), leaderboard_rows(home.lake())
+    sequences, _ = load_sequences(lake)
+    yield from ["", f"## {DATA_SETS[name].title}", DATA_SETS[name].about]
+    yield (
+        f"{len(sequences):,} users, {sequences.n_items:,} items, {len(sequences.items):,} plays; "
+        f"{rows[0]['users']:,} test users, split {split_name(lake)}, full catalogue, seen items left out."
+    )
+    if name == "steam":
+        yield from order(read_figures(lake))
+    yield from ["", *leaderboard(rows), "", *verdict(read_verdict(home)), *costs(Path(home.path) / LOG)]
+
+
+def order(figures: Sequence[Figure]) -> Iterator[str]:
+    """What the order of Steam's libraries is, in words and as a picture."""
+    yield from ["", f"**What the order is.** {describe(figures)}"]
+    (encoded,) = re.findall(r"base64,([^)]+)", audit_plot(figures))
+    PICTURE.write_bytes(base64.b64decode(encoded))
+    yield from ["", f"![How much the order of Steam's libraries tells](../pictures/{PICTURE.name})"]
+
+
+def leaderboard(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    markov = next(row["ndcg_at_10"] for row in rows if row["model"] == "markov")
+    yield "| model | role | NDCG@10 | 95 % interval | to Markov | NDCG@5 | HR@10 | MRR@10 | coverage@20 |"
+    yield "|---|---|---:|---:|---:|---:|---:|---:|---:|"
+    for row in rows:
+        yield (
+            f"| {row['model']} | {row['role']} | {row['ndcg_at_10']:.4f} "
+            f"| {row['ndcg_at_10_low']:.4f} to {row['ndcg_at_10_high']:.4f} "
+            f"| {row['ndcg_at_10'] / markov - 1:+.1%} | {row['ndcg_at_5']:.4f} | {row['hr_at_10']:.4f} "
+            f"| {row['mrr_at_10']:.4f} | {row['coverage_at_20']:.1%} |"
+        )
+
+
+def verdict(found: Verdict) -> Iterator[str]:
+    head = f"promote {found.winner}" if found.promote else "do not promote"
+    yield f"**Verdict: {head}.** Paired differences of NDCG@10, user by user:"
+    yield from [
+        "",
+        "| candidate | less | difference | 95 % interval | of the other |",
+        "|---|---|---:|---:|---:|",
+    ]
+    yield from map(difference, found.estimates)
+
+
+def difference(e: Estimate) -> str:
+    return (
+        f"| {e.candidate} | {e.compared_with} | {e.difference:+.4f} | {e.low:+.4f} to {e.high:+.4f} "
+        f"| {e.difference / e.other_value:+.1%} |"
+    )
+
+
+def costs(log: Path) -> Iterator[str]:
+    """Where the time of the run went, where its log is kept."""
+    if log.is_file():
+        steps = [(step, float(seconds)) for step, seconds in STEP.findall(log.read_text(encoding="utf-8"))]
+        longest = sorted(steps, key=lambda step: -step[1])[:6]
+        told = ", ".join(f"{step} {seconds:.0f}" for step, seconds in longest)
+        yield from ["", f"The run took {sum(seconds for _, seconds in steps):.0f} s, of which: {told}."]
+
+
+def page(homes: Mapping[str, Home]) -> str:
+    lines = [
+        "# Leaderboards of the real data",
+        "Every model on the same test users, with the settings that `make run` has by default. A candidate "
+        "is compared with each baseline user by user, which tells more than two intervals beside each other.",
+    ]
+    for name, home in homes.items():
+        lines += section(name, home)
+    machine = f"{platform.machine()}, {os.cpu_count()} cores"
+    packages = ", ".join(f"{package} {version(package)}" for package in USED)
+    lines += [
+        "",
+        "- Command: `make bench-leaderboards`",
+        f"- Seed {os.environ.get('NEXTPLAY_SEED', '0')}",
+        f"- Machine: {machine}",
+        f"- Versions: Python {platform.python_version()}, {packages}",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--home", action="append", default=[], metavar="NAME=PATH", help="a finished home")
+    given = dict(pair.split("=", 1) for pair in parser.parse_args().home)
+    homes = {}
+    for name in DATA_SETS:
+        path = Path(given.get(name, Path(os.environ.get("NEXTPLAY_HOME", ROOT / "var")) / "bench" / name))
+        if name not in given:
+            run(name, path)
+        homes[name] = Home(path=str(path))
+    text = page(homes)
+    print(text)
+    REPORT.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
