@@ -90,6 +90,8 @@ def schemas() -> dict[str, Any]:
             "items_read": count,
             "lines_accepted": count,
             "items_accepted": count,
+            "lines_forgotten": count,
+            "items_forgotten": count,
             "repeats": count,
         },
         "items": {

@@ -1,7 +1,7 @@
 """From raw files to interactions to learn from: typed, quarantined, united, long enough, k-core."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +11,7 @@ import duckdb
 
 from assets.contracts import contract, no_faults
 from assets.io.engine import Engine
+from assets.io.forgetting import without_users
 from assets.io.gunzip import DamagedFileError
 from assets.io.lake import Lake, TableVersion, fingerprint
 from assets.io.play_tables import PLAY_STATEMENTS, reader_of, write_play_tables
@@ -30,7 +31,7 @@ from assets.plots import BLUE, figure, markdown_image
 from assets.raw import current_raw_files, shared_address
 from assets.resources import Cleaning, Home
 
-CODE_VERSION = "3"
+CODE_VERSION = "4"
 CLEAN_TABLES = {
     "interactions": "One row a user and game, in the order of time or, where there is none, of the library.",
     "quarantine": "What was left out of the raw files, with its reason.",
@@ -64,12 +65,13 @@ def clean(home: Home, cleaning: Cleaning) -> Iterator[dg.MaterializeResult[None]
     started, lake = time.monotonic(), home.lake()
     raw_files = current_raw_files(home)
     files = {file.role: file.path for file in raw_files}
-    write, made_how = partial(write_clean, files), list[object]()
+    forgotten = home.forgotten_users()
+    write, made_how = partial(write_clean, files, forgotten=forgotten), list[object]([forgotten])
     if any(reader_of(role) for role in files):
-        write = partial(_write_plays, lake, files, cleaning.repeats)
-        made_how = [cleaning.repeats, [statement(name) for name in PLAY_STATEMENTS]]
+        write = partial(_write_plays, lake, files, cleaning.repeats, forgotten)
+        made_how += [cleaning.repeats, [statement(name) for name in PLAY_STATEMENTS]]
     if home.engine == "spark":
-        write = partial(_write_on_spark, home, raw_files, cleaning.repeats)
+        write = partial(_write_on_spark, home, raw_files, cleaning.repeats, forgotten)
     made_from = fingerprint("clean", CODE_VERSION, lake.current("raw_files").fingerprint, *made_how)
     try:
         versions = lake.publish_many(made_from, list(CLEAN_TABLES), write)
@@ -77,16 +79,30 @@ def clean(home: Home, cleaning: Cleaning) -> Iterator[dg.MaterializeResult[None]
         raise dg.Failure(str(error), allow_retries=False) from None
     with lake.connect(*CLEAN_TABLES) as connection:
         told: dict[str, dict[str, Any]] = {
-            "interactions": {"library sizes": dg.MetadataValue.md(library_sizes(connection))},
+            "interactions": {
+                "library sizes": dg.MetadataValue.md(library_sizes(connection)),
+                "left out as forgotten": _forgotten_items(connection),
+            },
             "quarantine": {"by reason": dg.MetadataValue.md(query(connection, "quarantine_reasons"))},
         }
         for table, version in versions.items():
             yield table_result(connection, version, started, told.get(table, {}))
 
 
-def write_clean(files: Mapping[str, Path], paths: Mapping[str, Path]) -> None:
-    """Read the raw files, given by role, and write all clean tables. A source may have no catalogue."""
-    libraries = read_libraries(files["libraries"])
+def _forgotten_items(connection: duckdb.DuckDBPyConnection) -> int:
+    """Plays in the raw files that are in no table, as their users asked to be forgotten."""
+    row = connection.execute("SELECT CAST(sum(items_forgotten) AS BIGINT) FROM raw_counts").fetchone()
+    return int(row[0] or 0) if row else 0
+
+
+def write_clean(
+    files: Mapping[str, Path], paths: Mapping[str, Path], forgotten: Collection[str] = ()
+) -> None:
+    """Read the raw files, given by role, and write all clean tables, without what forgotten users did.
+
+    A source may have no catalogue.
+    """
+    libraries = without_users(read_libraries(files["libraries"]), forgotten)
     catalogue = read_games(files["games"]) if "games" in files else Catalogue()
     quarantine = {"games": catalogue.quarantine, "libraries": libraries.quarantine}
     interactions = write_interactions(Owned(libraries), paths["interactions"])
@@ -96,17 +112,29 @@ def write_clean(files: Mapping[str, Path], paths: Mapping[str, Path]) -> None:
     write_raw_counts(libraries, interactions, catalogue, paths["raw_counts"])
 
 
-def _write_on_spark(home: Home, files: Sequence[RawFile], repeats: str, paths: Mapping[str, Path]) -> None:
+def _write_on_spark(
+    home: Home,
+    files: Sequence[RawFile],
+    repeats: str,
+    forgotten: Collection[str],
+    paths: Mapping[str, Path],
+) -> None:
     from assets.io.spark_clean import write_clean_on_spark
 
     addresses = {file.role: shared_address(home, file) for file in files}
     with home.spark() as spark:
-        write_clean_on_spark(spark, addresses, repeats, paths)
+        write_clean_on_spark(spark, addresses, repeats, paths, forgotten)
 
 
-def _write_plays(lake: Lake, files: Mapping[str, Path], repeats: str, paths: Mapping[str, Path]) -> None:
+def _write_plays(
+    lake: Lake,
+    files: Mapping[str, Path],
+    repeats: str,
+    forgotten: Collection[str],
+    paths: Mapping[str, Path],
+) -> None:
     with lake.connect() as connection:
-        write_play_tables(connection, files, repeats, paths)
+        write_play_tables(connection, files, repeats, paths, forgotten)
 
 
 @dg.asset(
@@ -252,7 +280,7 @@ INTERACTIONS_CHECKS = [
         "nothing_is_lost",
         "fault_unaccounted",
         ["interactions", "raw_counts", "catalogue", "quarantine"],
-        "Accepted and quarantined add up to what was read, and all accepted is in the tables.",
+        "Accepted, quarantined and forgotten add up to what was read, and all accepted is in the tables.",
     ),
     no_faults(
         "little_is_quarantined",

@@ -38,6 +38,7 @@ class Home(dg.ConfigurableResource):  # type: ignore[type-arg]
     """
 
     path: str = "var"
+    events: str | None = None  # the endpoint's event store, where it is not in the home
     mlflow_artifacts: str | None = None  # an address, instead of a folder below the home
     lake_address: str | None = None  # of an object store: tables, bundles and champion are then there too
     memory_limit: str = "2GB"  # of DuckDB
@@ -130,7 +131,7 @@ class Home(dg.ConfigurableResource):  # type: ignore[type-arg]
     @property
     def events_file(self) -> Path:
         """The endpoint's event store, which need not be there; see `models.events`."""
-        return self.folder() / "events" / "events.db"
+        return Path(self.events) if self.events else self.folder() / "events" / "events.db"
 
     @property
     def database(self) -> str | None:
@@ -141,6 +142,16 @@ class Home(dg.ConfigurableResource):  # type: ignore[type-arg]
         if self.database:
             return open_event_store(self.database)
         return EventStore(self.events_file) if self.events_file.exists() else None
+
+    def forgotten_users(self) -> list[str]:
+        """Who asked to be forgotten, sorted; raises EventStoreError."""
+        store = self.event_store()
+        if store is None:
+            return []
+        try:
+            return store.forgotten_users()
+        finally:
+            store.close()
 
     @property
     def pointer_file(self) -> Path:

@@ -108,6 +108,7 @@ def home_of(settings: Settings) -> Home:
     """The home as the settings have it."""
     return Home(
         path=str(settings.home),
+        events=str(settings.events) if settings.events else None,
         lake_address=settings.lake,
         memory_limit=settings.memory_limit,
         engine=settings.engine,

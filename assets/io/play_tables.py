@@ -1,6 +1,6 @@
 """Makes the clean tables of files of plays, row by row: tables of anybody's and the Steam reviews."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -8,6 +8,7 @@ import duckdb
 import pyarrow as pa
 
 from assets.io.engine import DuckDB, Engine
+from assets.io.forgetting import HIDE, forgotten_table
 from assets.io.item_rows import read_item_rows
 from assets.io.rows import TABLE_COLUMNS, read_rows, with_file
 from assets.io.sql import append, make_table, make_view, statement
@@ -30,6 +31,8 @@ PLAY_STATEMENTS = (
     "judged_plays",
     "accepted_plays",
     "refused_plays",
+    "forgotten_plays",
+    "forgotten_counts",
     "numbered_plays",
     "played_interactions",
     "play_counts",
@@ -42,6 +45,7 @@ PLAY_STATEMENTS = (
 PLAYS = {
     "plays": "file INTEGER, line INTEGER, user_id VARCHAR, item_id VARCHAR, time BIGINT",
     "refused": "file INTEGER, line INTEGER, reason VARCHAR, text VARCHAR",
+    "forgotten_plays": "file INTEGER",
     "all_items": "line INTEGER, item_id VARCHAR, title VARCHAR, genres VARCHAR[], tags VARCHAR[], "
     "price DOUBLE, release_date VARCHAR, early_access BOOLEAN, attributes VARCHAR",
 }
@@ -56,16 +60,21 @@ def reader_of(role: str) -> Callable[[Path], Iterator[pa.Table]] | None:
 
 
 def write_play_tables(
-    connection: duckdb.DuckDBPyConnection, files: Mapping[str, Path], repeats: str, paths: Mapping[str, Path]
+    connection: duckdb.DuckDBPyConnection,
+    files: Mapping[str, Path],
+    repeats: str,
+    paths: Mapping[str, Path],
+    forgotten: Collection[str] = (),
 ) -> None:
     """Read raw files, given by role in the order that breaks ties in time, and write all clean tables.
 
-    `connection` is empty and its own. Raises DamagedFileError.
+    Plays of forgotten users are left out and counted. `connection` is empty and its own. Raises DamagedFileError.
     """
     engine = DuckDB(connection)
     connection.execute("SET TimeZone = 'UTC'")
     for table, columns in PLAYS.items():
         engine.create(table, columns)
+    engine.load("forgotten", forgotten_table(forgotten))
     counts, form = list[dict[str, object]](), None
     rows_read: dict[str, int] = {}
     for number, (role, path) in enumerate(files.items()):
@@ -82,7 +91,7 @@ def write_play_tables(
         engine.write("described_items", paths["catalogue"])
     entries = [{"file": "games"} | asdict(entry) for entry in catalogue.quarantine]
     engine.load("catalogue_quarantine", pa.Table.from_pylist(entries, QUARANTINE))
-    engine.write("played_quarantine", paths["quarantine"])
+    engine.write("played_quarantine", paths["quarantine"], HIDE)
     write_rows(counts, RAW_COUNTS, paths["raw_counts"])
 
 
@@ -104,9 +113,12 @@ def make_plays(
     kept = {"repeats": repeats}
     engine.write("played_interactions", paths["interactions"], kept)
     accepted = {file: found for file, *found in engine.find("play_counts", kept).rows}
+    left_out = dict(engine.find("forgotten_counts").rows)
     for number, role in enumerate(roles):
         if role in rows_read:
-            counts.append(count_rows(role, rows_read[role], *map(int, accepted.get(number, (0, 0)))))
+            n_accepted, n_repeats = map(int, accepted.get(number, (0, 0)))
+            n_forgotten = int(left_out.get(number, 0))
+            counts.append(count_rows(role, rows_read[role], n_accepted, n_repeats, n_forgotten))
     write_rows([], ITEM_NAMES, paths["item_names"])
 
 
@@ -124,6 +136,7 @@ def _add_plays(
         make_table(connection, "judged_plays", {"form": form or ""})
         append(connection, "plays", "accepted_plays", {})
         append(connection, "refused", "refused_plays", {})
+        append(connection, "forgotten_plays", "forgotten_plays", {})
         rows += len(batch)
     return rows, form
 

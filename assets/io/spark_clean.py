@@ -1,8 +1,9 @@
 """Makes the clean tables on Spark: raw lines are parsed on the executors, all else is `assets/sql`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
+from assets.io.forgetting import HIDE, forgotten_table
 from assets.io.play_tables import PLAYS, make_plays, reader_of
 from assets.io.spark import Spark
 from assets.io.spark_raw import (
@@ -22,19 +23,29 @@ OWNED_STATEMENTS = ("owned_interactions", "owned_names", "library_counts", "owne
 Addresses = Mapping[str, str]  # of the raw files, by role
 
 
-def write_clean_on_spark(spark: Spark, files: Addresses, repeats: str, paths: Mapping[str, Path]) -> None:
+def write_clean_on_spark(
+    spark: Spark,
+    files: Addresses,
+    repeats: str,
+    paths: Mapping[str, Path],
+    forgotten: Collection[str] = (),
+) -> None:
     """Read raw files, given by role in the order that breaks ties in time, and write all clean tables.
 
-    The executors have to reach the addresses. Raises DamagedFileError.
+    Plays of forgotten users are left out and counted. The executors have to reach the addresses. Raises DamagedFileError.
     """
     if any(reader_of(role) for role in files):
+        spark.load("forgotten", forgotten_table(forgotten))
         _write_plays(spark, files, repeats, paths)
     else:
-        _write_libraries(spark, files, paths)
+        _write_libraries(spark, files, paths, forgotten)
 
 
-def _write_libraries(spark: Spark, files: Addresses, paths: Mapping[str, Path]) -> None:
-    _read(spark, "read_libraries", [(0, files["libraries"])], libraries_reader(), spark.tasks)
+def _write_libraries(
+    spark: Spark, files: Addresses, paths: Mapping[str, Path], forgotten: Collection[str]
+) -> None:
+    reader = libraries_reader(frozenset(forgotten))
+    _read(spark, "read_libraries", [(0, files["libraries"])], reader, spark.tasks)
     counts = _read_games(spark, files)
     spark.write("owned_interactions", paths["interactions"])
     spark.write("owned_names", paths["item_names"])
@@ -60,13 +71,14 @@ def _write_plays(spark: Spark, files: Addresses, repeats: str, paths: Mapping[st
     spark.make_view("judged_plays", {"form": first[0][0] if first else ""})
     spark.append("plays", "accepted_plays")
     spark.append("refused", "refused_plays")
+    spark.append("forgotten_plays", "forgotten_plays")
     rows = {roles[file]: int(count) for file, count in spark.find("rows_read").rows}
     rows_read = {roles[number]: rows.get(roles[number], 0) for number, _ in plays}
     counts = _add_items(spark, files)
     make_plays(spark, roles, rows_read, repeats, paths, counts)
     counts += _read_games(spark, files)
     spark.write("described_items", paths["catalogue"])
-    spark.write("played_quarantine", paths["quarantine"])
+    spark.write("played_quarantine", paths["quarantine"], HIDE)
     write_rows(counts, RAW_COUNTS, paths["raw_counts"])
 
 

@@ -4,7 +4,7 @@ A gzip file cannot be entered in its middle. So each task decompresses the whole
 parses its own share of the chunks, which is slow: chunk `i` belongs to the task `i % parts`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from assets.io import steam_format, steam_games, steam_reviews
+from assets.io.forgetting import without_users
 from assets.io.gunzip import chunks_of_lines
 from assets.io.item_rows import READ_COLUMNS, read_item_rows
 from assets.io.literals import Quarantined
@@ -39,6 +40,8 @@ LIBRARIES = pa.schema(
         "lines_read": pa.int64(),
         "items_read": pa.int64(),
         "lines_accepted": pa.int64(),
+        "lines_forgotten": pa.int64(),
+        "items_forgotten": pa.int64(),
     }
 )
 GAMES = pa.schema(
@@ -91,18 +94,20 @@ def reviews_reader() -> Reader:
     return Reader(_numbered_schema(TABLE_COLUMNS), read)
 
 
-def libraries_reader() -> Reader:
+def libraries_reader(forgotten: Collection[str]) -> Reader:
     """Reads files of libraries: items, what is left out, and a row a chunk that says what was read."""
 
     def read(work: Work) -> Iterator[pa.Table]:
         for first_line, chunk in _chunks(work):
-            found = steam_format.read_chunk(chunk)
+            found = without_users(steam_format.read_chunk(chunk), forgotten)
             yield _owned(found, first_line)
             yield _refused(found.quarantine, LIBRARIES, first_line - 1)
             counts = {
                 "lines_read": found.lines_read,
                 "items_read": found.items_read,
                 "lines_accepted": sum(owner is not None for owner in found.owners),
+                "lines_forgotten": found.lines_forgotten,
+                "items_forgotten": found.items_forgotten,
             }
             yield pa.Table.from_pylist([counts], LIBRARIES)
 

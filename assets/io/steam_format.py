@@ -60,6 +60,8 @@ class Libraries:
     quarantine: list[Quarantined] = field(default_factory=list)
     lines_read: int = 0
     items_read: int = 0
+    lines_forgotten: int = 0
+    items_forgotten: int = 0
 
 
 def read_libraries(path: Path, chunk_bytes: int = 1 << 24) -> Libraries:

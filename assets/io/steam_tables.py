@@ -39,6 +39,8 @@ RAW_COUNTS = pa.schema(
         "items_read": pa.int64(),
         "lines_accepted": pa.int64(),
         "items_accepted": pa.int64(),
+        "lines_forgotten": pa.int64(),
+        "items_forgotten": pa.int64(),
         "repeats": pa.int64(),  # accepted, but of a user and game (or of a game) that came before
     }
 )
@@ -171,6 +173,8 @@ def write_raw_counts(libraries: Libraries, interactions: int, catalogue: Catalog
         "items_read": libraries.items_read,
         "lines_accepted": sum(owner is not None for owner in libraries.owners),
         "items_accepted": len(libraries.game),
+        "lines_forgotten": libraries.lines_forgotten,
+        "items_forgotten": libraries.items_forgotten,
         "repeats": len(libraries.game) - interactions,
     }
     write_rows([count_games(catalogue), of_libraries], RAW_COUNTS, path)
@@ -183,13 +187,15 @@ def count_games(catalogue: Catalogue) -> dict[str, object]:
     )
 
 
-def count_rows(file: str, read: int, accepted: int, repeats: int) -> dict[str, object]:
-    """The row of raw_counts of a file in which every line holds one item; a line left out holds none."""
+def count_rows(file: str, read: int, accepted: int, repeats: int, forgotten: int = 0) -> dict[str, object]:
+    """The row of raw_counts of a file in which every line holds one item; a quarantined line holds none."""
     counts = {
         "lines_read": read,
-        "items_read": accepted,
+        "items_read": accepted + forgotten,
         "lines_accepted": accepted,
         "items_accepted": accepted,
+        "lines_forgotten": forgotten,
+        "items_forgotten": forgotten,
     }
     return {"file": file, **counts, "repeats": repeats}
 

@@ -1,13 +1,15 @@
--- Raw files of which accepted and quarantined do not add up to what was read; and tables that do not hold all
--- that was accepted.
+-- Raw files of which accepted, quarantined and forgotten do not add up to what was read; and tables that do not hold
+-- all that was accepted.
 SELECT
     raw_counts.file,
     raw_counts.lines_read,
     raw_counts.lines_accepted,
     coalesce(left_out.lines, 0) AS lines_quarantined,
+    raw_counts.lines_forgotten,
     raw_counts.items_read,
     raw_counts.items_accepted,
-    coalesce(left_out.items, 0) AS items_quarantined
+    coalesce(left_out.items, 0) AS items_quarantined,
+    raw_counts.items_forgotten
 FROM raw_counts
 LEFT JOIN (
     SELECT
@@ -17,17 +19,21 @@ LEFT JOIN (
     FROM quarantine
     GROUP BY file
 ) AS left_out ON left_out.file = raw_counts.file
-WHERE raw_counts.lines_accepted + coalesce(left_out.lines, 0) <> raw_counts.lines_read
-    OR raw_counts.items_accepted + coalesce(left_out.items, 0) <> raw_counts.items_read
+WHERE raw_counts.lines_accepted + coalesce(left_out.lines, 0) + raw_counts.lines_forgotten
+        <> raw_counts.lines_read
+    OR raw_counts.items_accepted + coalesce(left_out.items, 0) + raw_counts.items_forgotten
+        <> raw_counts.items_read
 UNION ALL
 SELECT
     made.name AS file,
     0 AS lines_read,
     0 AS lines_accepted,
     0 AS lines_quarantined,
+    0 AS lines_forgotten,
     coalesce(accepted.distinct_items, 0) AS items_read,
     made.made AS items_accepted,
-    0 AS items_quarantined
+    0 AS items_quarantined,
+    0 AS items_forgotten
 FROM (
     SELECT 'interactions' AS name, count(*) AS made FROM interactions
     UNION ALL

@@ -77,8 +77,8 @@ TABLES = {
     "item_names": ("item_id VARCHAR, name VARCHAR", [("a", "A")]),
     "raw_counts": (
         "file VARCHAR, lines_read BIGINT, items_read BIGINT, lines_accepted BIGINT, items_accepted BIGINT, "
-        "repeats BIGINT",
-        [("libraries", 4, 7, 3, 6, 1), ("games", 3, 3, 3, 3, 1)],
+        "lines_forgotten BIGINT, items_forgotten BIGINT, repeats BIGINT",
+        [("libraries", 5, 9, 3, 6, 1, 2, 1), ("games", 3, 3, 3, 3, 0, 0, 1)],
     ),
     "items": (
         "item_index INTEGER, item_id VARCHAR, title VARCHAR, count INTEGER, genres VARCHAR[], "
@@ -208,8 +208,8 @@ def test_tables_without_faults_break_no_rule(tables: Connection, rule: str) -> N
 
 TEMPORAL = "UPDATE split SET name = 't', validation_from = 8, test_from = 9"
 PLANTED = [
-    ("fault_unaccounted", "UPDATE raw_counts SET lines_read = 5 WHERE file = 'libraries'", "libraries"),
-    ("fault_unaccounted", "UPDATE raw_counts SET items_read = 8 WHERE file = 'libraries'", "libraries"),
+    ("fault_unaccounted", "UPDATE raw_counts SET lines_read = 6 WHERE file = 'libraries'", "libraries"),
+    ("fault_unaccounted", "UPDATE raw_counts SET items_read = 10 WHERE file = 'libraries'", "libraries"),
     ("fault_unaccounted", "DELETE FROM quarantine WHERE item IS NULL", "libraries"),
     ("fault_unaccounted", "DELETE FROM quarantine WHERE item = 1", "libraries"),
     ("fault_unaccounted", "DELETE FROM interactions WHERE position = 3", "interactions"),
@@ -226,8 +226,10 @@ PLANTED = [
         None,
     ),
     ("fault_united", "UPDATE events SET item_id = 'd' WHERE event_id = 'e2'", "2"),
+    ("fault_unaccounted", "UPDATE raw_counts SET lines_forgotten = 0 WHERE file = 'libraries'", "libraries"),
+    ("fault_unaccounted", "UPDATE raw_counts SET items_forgotten = 0 WHERE file = 'libraries'", "libraries"),
     ("fault_quarantined", "UPDATE raw_counts SET lines_accepted = 2 WHERE file = 'libraries'", "libraries"),
-    ("fault_quarantined", "UPDATE raw_counts SET items_accepted = 5 WHERE file = 'libraries'", "libraries"),
+    ("fault_quarantined", "UPDATE raw_counts SET items_accepted = 4 WHERE file = 'libraries'", "libraries"),
     ("fault_quarantined", "UPDATE raw_counts SET lines_accepted = 2 WHERE file = 'games'", "games"),
     ("fault_quarantined", "DELETE FROM interactions", "libraries"),
     ("fault_repeated", "UPDATE interactions SET item_id = 'a' WHERE position = 3", "1"),
