@@ -15,6 +15,7 @@ from assets import (
     report,
     sequences,
     training,
+    user_state,
 )
 from pipelines.console import console_logger
 from pipelines.jobs import everything, nightly
@@ -37,6 +38,7 @@ MODULES = [
     packaging,
     promotion,
     batch,
+    user_state,
 ]
 
 
