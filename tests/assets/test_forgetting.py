@@ -19,8 +19,6 @@ from assets.io.play_tables import write_play_tables
 from assets.resources import Cleaning, Home
 from models.events import EventStore
 
-TABLES = [*interactions.CLEAN_TABLES, "core_interactions"]
-
 
 def library(user: str, games: dict[str, int]) -> str:
     items = [
@@ -47,8 +45,8 @@ def materialize(home: Home, checks: bool = False) -> dict[str, Any]:
     """Makes the tables; returns the metadata of `interactions`."""
     promises = [c for c in interactions.INTERACTIONS_CHECKS if c.check_key.name in CHECKED] if checks else []
     done = dg.materialize(
-        [interactions.clean, interactions.core_interactions, *promises],
-        resources={"home": home, "cleaning": Cleaning(core=1, max_quarantined_share=0.5)},
+        [interactions.clean, *promises],
+        resources={"home": home, "cleaning": Cleaning(max_quarantined_share=0.5)},
         instance=dg.DagsterInstance.ephemeral(),
     )
     assert [e.check_name for e in done.get_asset_check_evaluations() if not e.passed] == []
@@ -88,7 +86,6 @@ def test_forgotten_libraries_are_left_out_and_counted(tmp_path: Path) -> None:
     forget(home, "1", "nobody")
     assert materialize(home, checks=True)["left out as forgotten"] == 4
     assert rows(home, "interactions", "user_id, item_id") == [("12", "10"), ("2", "10")]
-    assert rows(home, "core_interactions", "user_id, item_id") == [("12", "10"), ("2", "10")]
     assert rows(home, "item_names") == [("10", "Game 10")]
     assert rows(home, "raw_counts", COUNTS)[1:] == [(6, 2, 2, 6, 2, 4, 0)]
     assert rows(home, "quarantine", "line, item, text") == [(5, None, HIDDEN), (6, None, "rubbish of 12")]
@@ -113,9 +110,11 @@ def test_the_list_of_the_forgotten_is_an_input_of_the_tables(tmp_path: Path) -> 
         if user:
             forget(home, user)
         materialize(home)
-        versions.append({table: home.lake().current(table).fingerprint for table in TABLES})
+        versions.append(
+            {table: home.lake().current(table).fingerprint for table in interactions.CLEAN_TABLES}
+        )
     assert versions[1] == versions[2]
-    for table in TABLES:
+    for table in interactions.CLEAN_TABLES:
         assert len({version[table] for version in versions}) == 3, table
 
 
