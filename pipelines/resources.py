@@ -24,6 +24,7 @@ class Settings(BaseSettings):
     lake: str | None = Field(
         default=None, description="where tables, bundles and champion are shared, such as s3://bucket/prefix"
     )
+    events: Path | None = Field(default=None, description="the endpoint's event store, if not in the home")
     source: str = Field(default="sample", description="where raw files come from")
     steam_libraries: str | None = Field(
         default=None, description="path or address instead of the published libraries"

@@ -68,7 +68,8 @@ def write_play_tables(
 ) -> None:
     """Read raw files, given by role in the order that breaks ties in time, and write all clean tables.
 
-    Plays of forgotten users are left out and counted. `connection` is empty and its own. Raises DamagedFileError.
+    Plays of forgotten users are left out and counted. `connection` is empty and its own.
+    Raises DamagedFileError.
     """
     engine = DuckDB(connection)
     connection.execute("SET TimeZone = 'UTC'")

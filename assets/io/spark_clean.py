@@ -32,7 +32,8 @@ def write_clean_on_spark(
 ) -> None:
     """Read raw files, given by role in the order that breaks ties in time, and write all clean tables.
 
-    Plays of forgotten users are left out and counted. The executors have to reach the addresses. Raises DamagedFileError.
+    Plays of forgotten users are left out and counted. The executors have to reach the addresses.
+    Raises DamagedFileError.
     """
     if any(reader_of(role) for role in files):
         spark.load("forgotten", forgotten_table(forgotten))
