@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -101,6 +102,17 @@ class OnnxScorer:
         scores += self._item_bias  # [users, n_items + 1]
         scores[:, PADDING] = -np.inf
         return scores
+
+    def similarities(self, item: int) -> NDArray[np.float32]:
+        """The cosine of every item's embedding with that of one item, [n_items + 1]; padding's is 0."""
+        cosines: NDArray[np.float32] = self.item_embeddings @ self.item_embeddings[item]
+        cosines /= np.maximum(self._lengths * self._lengths[item], np.finfo(np.float32).tiny)
+        return cosines
+
+    @cached_property
+    def _lengths(self) -> NDArray[np.float32]:
+        lengths: NDArray[np.float32] = np.linalg.norm(self.item_embeddings, axis=1)  # [n_items + 1]
+        return lengths
 
     def score_items(
         self, histories: Sequence[NDArray[np.integer]], items: NDArray[np.integer]

@@ -5,24 +5,30 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 
 from models.event_stores import open_event_store
 from models.events import EventStore, EventStoreError
 from models.storage import is_address
 from models.user_state import SNAPSHOT_FILE
 from serving import telemetry
-from serving.bodies import answer_problem
+from serving.access import ApiKeys
+from serving.blocklist import Blocklist
+from serving.bodies import answer_problem, answer_wrong_parameter
 from serving.context import Context
 from serving.mirror import Mirror
+from serving.observe import Observe
 from serving.recorder import Recorder
 from serving.reload import Follower
-from serving.routes import demo, events, operations, recommend
-from serving.settings import Settings
+from serving.routes import catalogue, demo, events, operations, recommend
+from serving.settings import Settings, parts
+from serving.turns import Turns
 from serving.users import Users
 
-ROUTERS = (recommend.router, events.router, operations.router, demo.router)
+ROUTERS = (recommend.router, catalogue.router, events.router, operations.router, demo.router)
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -33,7 +39,8 @@ def create_app(settings: Settings) -> FastAPI:
     store = _open_store(settings)
     recorder = Recorder(store) if store else None
     users = Users(store, pointer_file.with_name(SNAPSHOT_FILE))
-    context = Context(settings, follower, users, recorder)
+    blocklist = Blocklist(settings.blocklist, settings.poll_seconds)
+    context = Context(settings, follower, users, recorder, blocklist, Turns(settings.max_waiting))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -55,11 +62,21 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     app.state.follower = follower
-    app.add_middleware(telemetry.Observe)
+    _add_middleware(app, settings)
     app.add_exception_handler(HTTPException, answer_problem)
+    app.add_exception_handler(RequestValidationError, answer_wrong_parameter)
     for router in ROUTERS:
         app.include_router(router(context))
     return app
+
+
+def _add_middleware(app: FastAPI, settings: Settings) -> None:
+    """The last one added is asked first: every request is observed, whoever refuses it."""
+    if keys := parts(settings.api_keys.get_secret_value()):
+        app.add_middleware(ApiKeys, keys=keys)
+    if origins := parts(settings.cors_origins):
+        app.add_middleware(CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"])
+    app.add_middleware(Observe, log_requests=settings.log_requests)
 
 
 def _open_store(settings: Settings) -> EventStore | None:

@@ -4,19 +4,31 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from fastapi import HTTPException, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import ClientDisconnect
 
-from serving.schemas import Problem, refusal
+from serving.refusals import refusal
+from serving.schemas import MAX_ID, MAX_K, Problem
 
 MAX_BODY = 1_000_000  # bytes
 PROBLEMS: dict[int | str, dict[str, object]] = {
     400: {"model": Problem, "description": "The body is not JSON."},
     413: {"model": Problem, "description": f"The body is larger than {MAX_BODY:,} bytes."},
     422: {"model": Problem, "description": "A field is wrong."},
-    503: {"model": Problem, "description": "No model is loaded yet."},
+    503: {
+        "model": Problem,
+        "description": "No model is loaded yet, or too many requests wait: try again after `Retry-After`.",
+        "headers": {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}},
+    },
+}
+
+PARAMETERS = {
+    "k": f"a whole number from 1 to {MAX_K}",
+    "limit": f"a whole number from 1 to {MAX_K}",
+    "query": f"a text of at most {MAX_ID} characters",
 }
 
 Body = TypeVar("Body", bound=BaseModel)
@@ -31,13 +43,13 @@ def describe_body(schema: type[BaseModel]) -> dict[str, object]:
 async def read_body(
     request: Request,
     schema: type[Body],
-    refuse: Callable[[ValidationError], tuple[int, str]] = refusal,
+    refuse: Callable[[ValidationError], tuple[int, str]] | None = None,
 ) -> Body:
     """The parsed body; raises HTTPException with status 400, 413 or 422, and the sentence of `refuse`."""
     try:
         return schema.model_validate_json(await _content(request))
     except ValidationError as error:
-        raise HTTPException(*refuse(error)) from None
+        raise HTTPException(*(refuse(error) if refuse else refusal(error, schema))) from None
 
 
 async def _content(request: Request) -> bytes:
@@ -65,3 +77,14 @@ async def answer_problem(request: Request, error: Exception) -> JSONResponse:
     if error.status_code == 405:
         detail = f"{request.method} is not allowed at {path}: /docs lists what is."
     return JSONResponse({"detail": detail}, error.status_code, error.headers)
+
+
+async def answer_wrong_parameter(request: Request, error: Exception) -> JSONResponse:
+    """The exception handler for parameters of the path and of the query that FastAPI refuses."""
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    what = str(first["loc"][-1])
+    if first["type"] == "missing":
+        return JSONResponse({"detail": f"The parameter {what} is missing."}, 422)
+    rule = PARAMETERS.get(what, "something else")
+    return JSONResponse({"detail": f"The parameter {what} must be {rule}."}, 422)

@@ -6,21 +6,26 @@ from dataclasses import dataclass
 from fastapi import HTTPException
 
 from models.events import now_ms
+from serving.blocklist import Blocklist
 from serving.recommender import Scored
 from serving.recorder import Recorder, Shown
 from serving.reload import Follower, ServedModel
 from serving.settings import Settings
+from serving.turns import Turns
 from serving.users import Users
 
 
 @dataclass(frozen=True)
 class Context:
-    """Settings, the model in service, the users, and what records events; None where no store is set."""
+    """Settings, the model in service, the users, what records events (None where no store is set), the items
+    that operators took out, and the turns in which answers are computed."""
 
     settings: Settings
     follower: Follower
     users: Users
     recorder: Recorder | None
+    blocklist: Blocklist
+    turns: Turns
 
     def log_answer(
         self, answer_id: str, user_id: str | None, items: Sequence[Scored], version: str, fallback: str | None

@@ -37,7 +37,8 @@ MODEL_FILES = (  # what serving imports, all of it free of torch
     "user_state.py",
 )
 PACKAGES = (
-    "fastapi", "numpy", "onnxruntime", "prometheus-client", "pydantic", "pydantic-settings", "safetensors",
+    "fastapi", "httptools", "numpy", "onnxruntime", "prometheus-client", "pydantic", "pydantic-settings",
+    "rapidfuzz", "safetensors", "uvloop",
 )  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """From a history of item ids to the best next items: one bundle, opened, verified and warmed up."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,19 +17,24 @@ from models.bundle import (
     read_items,
     read_manifest,
 )
-from models.scorer import open_scorer
+from models.scorer import OnnxScorer, open_scorer
+from serving.explain import contributors
+from serving.filters import Filters
+from serving.ranking import top_k
+from serving.search import TitleSearch
 
 SCORE_TOLERANCE = 1e-3  # relative and absolute; other processors add up in another order
 
 
 @dataclass(frozen=True)
 class Scored:
-    """A recommended item; `rank` starts at 1."""
+    """A recommended item; `rank` starts at 1, `because` is id and title of what contributed most to it."""
 
     item_id: str
     title: str
     score: float
     rank: int
+    because: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,8 @@ class Recommender:
         if self._items.n_items != self.manifest.n_items:
             raise BundleError(f"{folder} holds {self._items.n_items} items, not {self.manifest.n_items}.")
         self._index = self._items.index()
+        self._filters = Filters(self._items.attributes)
+        self._search = TitleSearch(self._items)
         self._scorer = open_scorer(folder, threads)
         for golden in read_golden(folder):
             self._verify(golden, folder)
@@ -68,25 +75,81 @@ class Recommender:
         index = self._index.get(item_id)
         return None if index is None else self._items.titles[index]
 
-    def recommend(self, history_ids: Sequence[str], k: int, exclude_seen: bool = True) -> Recommendation:
-        """The `k` best items after a history of item ids, oldest first.
+    def recommend(
+        self,
+        history_ids: Sequence[str],
+        k: int,
+        exclude_seen: bool = True,
+        exclude: Iterable[str] = (),
+        filters: Mapping[str, Any] | None = None,
+        explain: bool = False,
+    ) -> Recommendation:
+        """The `k` best items after a history of item ids, oldest first, that pass all filters.
 
-        Ties go to the lower item index. An item whose score is not finite is never recommended.
+        Ties go to the lower item index. An item whose score is not finite is never recommended. Raises
+        FilterError.
         """
-        known = [self._index[item_id] for item_id in history_ids if item_id in self._index]
+        history = self._indexes(history_ids)
         unknown = [item_id for item_id in dict.fromkeys(history_ids) if item_id not in self._index]
-        history = np.array(known, dtype=np.int64)
-        scores = self._score(history) if known else self._items.counts.astype(np.float64)  # [n_items + 1]
-        candidates = np.isfinite(scores)  # [n_items + 1]
-        candidates[PADDING] = False
+        passing = self._filters.mask(filters) if filters else None
+        scores = self._score(history) if len(history) else self._items.counts.astype(np.float64)
+        if passing is not None:
+            np.copyto(scores, -np.inf, where=~passing)
         if exclude_seen:
-            candidates[history] = False
-        best = top_k(np.where(candidates, scores, -np.inf), k)
-        items = [
-            Scored(self._items.ids[i], self._items.titles[i], float(scores[i]), rank)
-            for rank, i in enumerate(best.tolist(), start=1)
+            scores[history] = -np.inf
+        scores[self._indexes(exclude)] = -np.inf
+        best = self._best(scores, k)
+        because: Sequence[int | None] = [None] * len(best)
+        if explain and len(history):
+            because = contributors(self._scorer, history, best, self.manifest.max_length)
+        items = self._named(scores, best, because)
+        return Recommendation(items, unknown, fallback=len(history) == 0)
+
+    def similar(self, item_id: str, k: int, exclude: Iterable[str] = ()) -> list[Scored]:
+        """The `k` items most like a known one, itself left out; raises KeyError for an unknown one.
+
+        By the cosine between item embeddings; where the model has none, by what it recommends after the item.
+        """
+        index = self._index[item_id]
+        if isinstance(self._scorer, OnnxScorer):
+            scores = self._scorer.similarities(index)  # [n_items + 1]
+        else:
+            scores = self._score(np.array([index]))
+        scores[index] = -np.inf
+        scores[self._indexes(exclude)] = -np.inf
+        best = self._best(scores, k)
+        return self._named(scores, best, [None] * len(best))
+
+    def search(self, query: str, limit: int) -> list[tuple[str, str]]:
+        """Id and title of the items whose titles look most like the query."""
+        found = self._search.find(query, limit)
+        return [(self._items.ids[i], self._items.titles[i]) for i in found]
+
+    def fields(self) -> dict[str, dict[str, Any]]:
+        """What can be filtered by."""
+        return self._filters.describe()
+
+    def _indexes(self, ids: Iterable[str]) -> NDArray[np.int64]:
+        """Of those that are known, in their order."""
+        index = self._index
+        return np.array([index[item_id] for item_id in ids if item_id in index], dtype=np.int64)
+
+    def _best(self, scores: NDArray[Any], k: int) -> NDArray[np.int64]:
+        scores[PADDING] = -np.inf
+        if not np.isfinite(scores.max()):  # NaN and infinity are the highest to NumPy
+            scores[~np.isfinite(scores)] = -np.inf
+        return top_k(scores, k)
+
+    def _named(
+        self, scores: NDArray[Any], best: NDArray[np.int64], because: Sequence[int | None]
+    ) -> list[Scored]:
+        ids, titles = self._items.ids, self._items.titles
+        return [
+            Scored(ids[i], titles[i], score, rank, None if why is None else (ids[why], titles[why]))
+            for rank, (i, score, why) in enumerate(
+                zip(best.tolist(), scores[best].tolist(), because, strict=True), start=1
+            )
         ]
-        return Recommendation(items, unknown, fallback=not known)
 
     def knows(self, item_id: str) -> bool:
         """Is it in the item vocabulary?"""
@@ -118,13 +181,4 @@ class Recommender:
         for length in (1, self.manifest.max_length):
             self.recommend(self._items.ids[1:2] * length, k=1)
         self.recommend([], k=1)
-
-
-def top_k(scores: NDArray[np.floating[Any]], k: int) -> NDArray[np.int64]:
-    """Indexes of the `k` highest finite scores, highest first, ties by index; free of NaN by contract."""
-    allowed = np.flatnonzero(scores > -np.inf)
-    if len(allowed) > k:
-        threshold = np.partition(scores[allowed], -k)[-k]
-        allowed = allowed[scores[allowed] >= threshold]  # all ties of the last place are still in
-    order = np.argsort(-scores[allowed], kind="stable")
-    return allowed[order][:k]
+        self.recommend(self._items.ids[1:2] * 2, k=1, explain=True)

@@ -27,6 +27,8 @@ class ServedModel:
     folder: Path
     bundle_hash: str
     baselines: Mapping[str, Recommender] = field(default_factory=dict)  # by name; for comparisons alone
+    verdict: str = ""  # why it was promoted
+    promoted_at: float = 0.0  # seconds since the epoch
     loaded_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
@@ -108,7 +110,15 @@ class Follower:
         champion = Recommender(folder, self._threads)
         beaten = pointer.baseline_folders(self._pointer_file) if self._with_baselines else {}
         baselines = load_baselines(beaten, champion)
-        return ServedModel(champion, pointer.version, folder, pointer.bundle_hash, baselines)
+        return ServedModel(
+            champion,
+            pointer.version,
+            folder,
+            pointer.bundle_hash,
+            baselines,
+            verdict=pointer.reason,
+            promoted_at=pointer.promoted_at,
+        )
 
     def _swap(self, model: ServedModel) -> None:
         old, self.current = self.current, model
@@ -116,6 +126,7 @@ class Follower:
             telemetry.MODEL_INFO.labels(old.version, old.architecture).set(0)
         telemetry.MODEL_INFO.labels(model.version, model.architecture).set(1)
         telemetry.MODEL_LOADED.set(model.loaded_at.timestamp())
+        telemetry.MODEL_PROMOTED.set(model.promoted_at)
         telemetry.RELOADS.labels("success").inc()
         telemetry.log("model loaded", version=model.version, architecture=model.architecture)
 

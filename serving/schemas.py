@@ -1,27 +1,57 @@
 """What goes over the wire, and the one sentence that says why a request is refused."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, FailFast, Field, StrictBool, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    FailFast,
+    Field,
+    StrictBool,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from serving.recommender import Scored
 
 MAX_HISTORY = 10_000
 MAX_K = 100
 MAX_ID = 200
+MAX_FILTERS = 20
+MAX_BATCH = 100
 
 ItemId = (
     Annotated[str, Field(strict=True, min_length=1, max_length=MAX_ID)]
     | Annotated[int, Field(strict=True, ge=-(2**63), lt=2**63)]
 )
 
-REQUIREMENTS = {
-    "history": f"history must be a list of at most {MAX_HISTORY:,} item ids",
-    "k": f"k must be a whole number from 1 to {MAX_K}",
-    "exclude_seen": "exclude_seen must be true or false",
+
+def _without_default(schema: dict[str, Any]) -> None:
+    """A field that is left out is not null: null is refused."""
+    schema.pop("default", None)
+
+
+FILTER_FORMS: dict[str, Any] = {
+    "anyOf": [
+        {"type": "string"},
+        {"type": "array", "items": {"type": "string"}},
+        {"type": "boolean"},
+        {
+            "type": "object",
+            "properties": {
+                **{how: {"type": "array", "items": {"type": "string"}} for how in ("any", "all", "none")},
+                **{end: {"type": "number"} for end in ("min", "max")},
+                **{end: {"type": "string", "format": "date"} for end in ("after", "before")},
+            },
+            "additionalProperties": False,
+        },
+    ]
 }
 
 
 class RecommendRequest(BaseModel):
-    """What a user played, and how many items to recommend."""
+    """Who is to play next, what they played, and which items may be recommended. `history` or `user_id` is
+    needed; where both are given, the history counts and the user id goes with the impression."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -30,18 +60,63 @@ class RecommendRequest(BaseModel):
                 {"history": ["10", "80", "240"], "k": 5},
                 {"history": [10, 80, 240], "k": 5, "exclude_seen": False},
                 {"history": []},
+                {"user_id": "76561197970982479"},
+                {"history": ["10"], "exclude": ["80"], "explain": True},
             ]
         },
     )
 
     history: Annotated[list[ItemId], FailFast()] = Field(
-        max_length=MAX_HISTORY, description="Item ids, oldest first; 10 and “10” name the same item."
+        default_factory=list,
+        max_length=MAX_HISTORY,
+        description="Item ids, oldest first; 10 and “10” name the same item.",
+        json_schema_extra=_without_default,
+    )
+    user_id: ItemId = Field(
+        default="",
+        description="A known user's history is what the endpoint has of them; an unknown one's is empty.",
+        json_schema_extra=_without_default,
     )
     k: int = Field(default=10, strict=True, ge=1, le=MAX_K, description="How many items to recommend.")
     exclude_seen: StrictBool = Field(default=True, description="Leave out the items of the history.")
+    exclude: Annotated[list[ItemId], FailFast()] = Field(
+        default=[], max_length=MAX_HISTORY, description="Further items to leave out."
+    )
+    filters: dict[str, Any] = Field(
+        default={},
+        max_length=MAX_FILTERS,
+        description="By field of the catalogue (GET /model lists them): a text, a list of texts (any of "
+        "them) or {any, all, none}; {min, max} of a number; {after, before} of a date; true or false.",
+        json_schema_extra={"additionalProperties": FILTER_FORMS},
+    )
+    explain: StrictBool = Field(
+        default=False, description="Say for each item which item of the history contributed most to it."
+    )
 
-    def history_ids(self) -> list[str]:
-        return [str(item_id) for item_id in self.history]
+    @model_validator(mode="after")
+    def _names_somebody(self) -> Self:
+        if not self.model_fields_set & {"history", "user_id"}:
+            raise PydanticCustomError("nobody", "The field history is missing, and user_id too: give one.")
+        return self
+
+    @property
+    def user(self) -> str | None:
+        return str(self.user_id) if "user_id" in self.model_fields_set else None
+
+    def history_ids(self) -> list[str] | None:
+        """None where only the user is known."""
+        return [str(i) for i in self.history] if "history" in self.model_fields_set else None
+
+
+class BatchRequest(BaseModel):
+    """Several queries, answered in their order."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"queries": [{"history": ["10"], "k": 3}, {"history": []}]}]},
+    )
+
+    queries: list[RecommendRequest] = Field(min_length=1, max_length=MAX_BATCH)
 
 
 class CompareRequest(BaseModel):
@@ -56,13 +131,27 @@ class CompareRequest(BaseModel):
         return [str(item_id) for item_id in self.history]
 
 
-class RecommendedItem(BaseModel):
-    """`score` orders the items of one answer; it means nothing across answers."""
+class ItemName(BaseModel):
+    """An item, and what people call it."""
 
     item_id: str
     title: str
+
+
+class RecommendedItem(ItemName):
+    """`score` orders the items of one answer; it means nothing across answers."""
+
     score: float
     rank: int = Field(description="1 is the best.")
+    because: ItemName | None = Field(
+        default=None, description="The item of the history that contributed most, where that was asked for."
+    )
+
+    @classmethod
+    def of(cls, item: Scored) -> Self:
+        because = ItemName(item_id=item.because[0], title=item.because[1]) if item.because else None
+        values = {"item_id": item.item_id, "title": item.title, "score": item.score, "rank": item.rank}
+        return cls.model_construct(None, **values, because=because)
 
 
 class ModelName(BaseModel):
@@ -84,11 +173,26 @@ class RecommendResponse(BaseModel):
     request_id: str
 
 
-class ItemName(BaseModel):
-    """An item, and what people call it."""
+class BatchResponse(BaseModel):
+    """An answer a query, in the order of the queries; the request id of each names it in the impressions."""
 
-    item_id: str
-    title: str
+    answers: list[RecommendResponse]
+    request_id: str
+
+
+class SimilarResponse(BaseModel):
+    """The items most like one item, most alike first."""
+
+    item: ItemName
+    items: list[RecommendedItem]
+    model: ModelName
+    request_id: str
+
+
+class ItemsResponse(BaseModel):
+    """Items found by their titles, best first."""
+
+    items: list[ItemName]
 
 
 class Column(BaseModel):
@@ -124,31 +228,15 @@ class ModelResponse(ModelName):
     metrics: dict[str, float]
     source: str
     split: str
+    verdict: str = Field(description="Why it was promoted: the gate's first reason, or a person's.")
+    promoted_at: str = Field(description="ISO 8601, UTC.")
     loaded_at: str = Field(description="ISO 8601, UTC.")
+    filters: dict[str, dict[str, Any]] = Field(
+        description="What can be filtered by: each field's kind, and its most common values or its range."
+    )
 
 
 class Problem(BaseModel):
     """Why a request was refused, in one sentence."""
 
     detail: str
-
-
-def refusal(error: ValidationError) -> tuple[int, str]:
-    """The HTTP status and the sentence for a body that is no RecommendRequest."""
-    problems = error.errors(include_url=False, include_input=False)
-    unknown = [f'"{p["loc"][0]}"' for p in problems if p["type"] == "extra_forbidden"]
-    if unknown:
-        return 422, f"Unknown field {', '.join(unknown)}: the fields are {', '.join(REQUIREMENTS)}."
-    first = problems[0]
-    if first["type"] == "json_invalid":
-        return 400, f"The body is not valid JSON: {first['ctx']['error']}."
-    if not first["loc"]:
-        return 422, "The body must be a JSON object."
-    field, *place = first["loc"]
-    if first["type"] == "missing":
-        return 422, f"The field {field} is missing: {REQUIREMENTS[str(field)]}."
-    if place:
-        return 422, (
-            f"{field}[{place[0]}] must be an item id: text of 1 to {MAX_ID} characters or a whole number."
-        )
-    return 422, f"{REQUIREMENTS[str(field)]}."

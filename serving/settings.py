@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 POINTER_FILE = "champion.json"  # beside the folders `serving` and `models` in a Bento
@@ -25,7 +25,17 @@ class Settings(BaseSettings):
     scorer_threads: int = Field(default=1, ge=1)  # of one request; requests run side by side
     events: str | Path | None = None  # a file, or postgresql://…
     impressions: bool = True  # log what was recommended, where there is an event store
+    blocklist: Path | None = None  # item ids that are never recommended, one a line
+    api_keys: SecretStr = SecretStr("")  # separated by commas; unset, everybody may ask
+    cors_origins: str = ""  # separated by commas; unset, no page of another origin may ask
+    max_waiting: int = Field(default=32, ge=1)  # requests; more are refused with 503
+    log_requests: bool = True  # a log line a request
     demo: bool = True  # the page at /, what it asks for, and the baselines that it shows
+
+
+def parts(text: str) -> list[str]:
+    """What commas separate."""
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def load_settings() -> Settings:

@@ -1,19 +1,16 @@
-"""Prometheus metrics, JSON log lines, and the middleware that gives every request an id and both of these."""
+"""Prometheus metrics and JSON log lines."""
 
 import json
 import logging
-import re
+import os
 import sys
-import time
-import uuid
 from datetime import UTC, datetime
 
-from prometheus_client import Counter, Gauge, Histogram
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+SCORE_BUCKETS = (-10.0, -5.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 10.0, 15.0, 20.0)
 
 LATENCY = Histogram(
     "nextplay_request_seconds", "Time to answer a request.", ["route", "outcome"], buckets=BUCKETS
@@ -22,19 +19,46 @@ FALLBACKS = Counter("nextplay_fallbacks", "Answers by popularity, as no item of 
 UNKNOWN_IDS = Counter("nextplay_unknown_ids", "Ids in histories that the model did not know.")
 RELOADS = Counter("nextplay_reloads", "Models loaded, and failures to load one.", ["outcome"])
 RELOAD_FAILING = Gauge(
-    "nextplay_reload_failing", "1 while the model that the pointer names cannot be served."
+    "nextplay_reload_failing",
+    "1 while the model that the pointer names cannot be served.",
+    multiprocess_mode="livemax",
 )
-MODEL_INFO = Gauge("nextplay_model_info", "1 for the model in service.", ["version", "architecture"])
-MODEL_LOADED = Gauge("nextplay_model_loaded_timestamp_seconds", "When the model in service was loaded.")
+ANSWERS = Counter("nextplay_answers", "Recommendations given, one a query.")
+BEST_SCORE = Histogram(
+    "nextplay_best_score", "The highest score of an answer that is no fallback.", buckets=SCORE_BUCKETS
+)
+OVERLOADED = Counter("nextplay_overloaded", "Requests refused because too many were waiting.")
+BLOCKLIST_ITEMS = Gauge("nextplay_blocklist_items", "Ids in the blocklist.", multiprocess_mode="livemax")
+BLOCKLIST_FAILING = Gauge(
+    "nextplay_blocklist_failing", "1 while the blocklist cannot be read.", multiprocess_mode="livemax"
+)
+MODEL_PROMOTED = Gauge(
+    "nextplay_model_promoted_timestamp_seconds",
+    "When the model in service was promoted.",
+    multiprocess_mode="livemax",
+)
+MODEL_INFO = Gauge(
+    "nextplay_model_info",
+    "1 for the model in service.",
+    ["version", "architecture"],
+    multiprocess_mode="livemax",
+)
+MODEL_LOADED = Gauge(
+    "nextplay_model_loaded_timestamp_seconds",
+    "When the model in service was loaded.",
+    multiprocess_mode="livemax",
+)
 
 EVENTS = Counter("nextplay_events", "Play events received.", ["outcome"])
 IMPRESSIONS = Counter("nextplay_impressions", "Recommended items logged, and dropped.", ["outcome"])
 COMMIT_SECONDS = Histogram("nextplay_commit_seconds", "Time to make events durable.", buckets=BUCKETS)
-USER_STATE_FAILING = Gauge("nextplay_user_state_failing", "1 while the user state's file cannot be read.")
+USER_STATE_FAILING = Gauge(
+    "nextplay_user_state_failing",
+    "1 while the user state's file cannot be read.",
+    multiprocess_mode="livemax",
+)
 
 LOGGER = logging.getLogger("nextplay")
-REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-QUIET = {"/livez", "/readyz", "/metrics"}  # asked every few seconds: counted, not logged
 
 
 class JsonFormatter(logging.Formatter):
@@ -67,48 +91,17 @@ def log(event: str, error: Exception | None = None, **fields: object) -> None:
     LOGGER.log(level, event, exc_info=error, extra={"fields": fields})
 
 
+def exposition() -> bytes:
+    """All metrics in the text format; of all workers where they share PROMETHEUS_MULTIPROC_DIR."""
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return generate_latest()
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)
+
+
 def outcome(status: int) -> str:
     """The metric label for an HTTP status."""
     if status == 503:
         return "unavailable"
     return "ok" if status < 400 else "refused" if status < 500 else "failed"
-
-
-class Observe:
-    """ASGI middleware. Handlers find `request_id` and `fields` (for the log line) in `request.state`."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        given = Headers(scope=scope).get("x-request-id", "")
-        request_id = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
-        fields: dict[str, object] = {}
-        scope["state"] = {**scope.get("state", {}), "request_id": request_id, "fields": fields}
-        status = 0
-        started = time.perf_counter()
-
-        async def send_with_id(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                MutableHeaders(scope=message)["x-request-id"] = request_id
-            await send(message)
-
-        bug: Exception | None = None
-        try:
-            await self._app(scope, receive, send_with_id)
-        except Exception as error:
-            bug = error
-            if not status:
-                detail = f"The server failed; its log says more under the request id {request_id}."
-                await JSONResponse({"detail": detail}, 500)(scope, receive, send_with_id)
-        seconds = time.perf_counter() - started
-        route = getattr(scope.get("route"), "path", "") or "other"
-        LATENCY.labels(route, "failed" if bug else outcome(status)).observe(seconds)
-        if bug or route not in QUIET:
-            milliseconds = round(seconds * 1000, 3)
-            log("request", bug, request_id=request_id, route=route, status=status, ms=milliseconds, **fields)

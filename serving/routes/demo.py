@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from starlette.concurrency import run_in_threadpool
@@ -94,8 +95,9 @@ def _add_demo(routes: APIRouter, context: Context) -> None:
 
 def _columns(model: ServedModel, history: Sequence[str], k: int) -> list[Column]:
     def column(name: str, recommender: Recommender) -> Column:
-        items = [RecommendedItem(**vars(item)) for item in recommender.recommend(history, k).items]
-        return Column(name=name, role="baseline" if name in model.baselines else "champion", items=items)
+        role: Literal["baseline", "champion"] = "baseline" if name in model.baselines else "champion"
+        found = recommender.recommend(history, k, explain=role == "champion")
+        return Column(name=name, role=role, items=[RecommendedItem.of(item) for item in found.items])
 
     recommenders = {model.architecture: model.recommender, **model.baselines}
     return [column(name, recommender) for name, recommender in recommenders.items()]

@@ -1,8 +1,11 @@
 """What operators and their tools ask: which model, alive, ready, metrics."""
 
-from fastapi import APIRouter, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from datetime import UTC, datetime
 
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from serving import telemetry
 from serving.bodies import PROBLEMS
 from serving.context import Context
 from serving.schemas import ModelResponse
@@ -25,6 +28,9 @@ def router(context: Context) -> APIRouter:
             metrics=manifest.metrics,
             source=manifest.source,
             split=manifest.split,
+            verdict=served.verdict,
+            promoted_at=datetime.fromtimestamp(served.promoted_at, UTC).isoformat(timespec="seconds"),
+            filters=served.recommender.fields(),
             loaded_at=served.loaded_at.isoformat(timespec="seconds"),
         )
 
@@ -42,6 +48,6 @@ def router(context: Context) -> APIRouter:
     @routes.get("/metrics", response_class=Response)
     async def metrics() -> Response:
         """Metrics in the Prometheus text format."""
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+        return Response(telemetry.exposition(), media_type=CONTENT_TYPE_LATEST)
 
     return routes

@@ -1,40 +1,123 @@
 """What a user plays next."""
 
-from fastapi import APIRouter, Request
+from collections.abc import Sequence
+from functools import partial
+
+from fastapi import APIRouter, HTTPException, Request, Response
+from pydantic_core import to_json
 from starlette.concurrency import run_in_threadpool
 
 from serving import telemetry
 from serving.bodies import PROBLEMS, describe_body, read_body
 from serving.context import Context
-from serving.schemas import ModelName, RecommendedItem, RecommendRequest, RecommendResponse
+from serving.filters import FilterError
+from serving.recommender import Recommendation
+from serving.reload import ServedModel
+from serving.schemas import BatchRequest, BatchResponse, RecommendRequest, RecommendResponse
+
+INLINE_ITEMS = 50_000  # a product with more keeps the event loop too long: it goes to a thread
 
 
 def router(context: Context) -> APIRouter:
     routes = APIRouter()
 
-    @routes.post("/recommend", responses=PROBLEMS, openapi_extra=describe_body(RecommendRequest))
-    async def recommend(request: Request) -> RecommendResponse:
+    @routes.post(
+        "/recommend",
+        response_model=RecommendResponse,
+        responses=PROBLEMS,
+        openapi_extra=describe_body(RecommendRequest),
+    )
+    async def recommend(request: Request) -> Response:
         """The items that a user with this history plays next."""
+        context.turns.admit()
         query = await read_body(request, RecommendRequest)
-        model = context.model()
-        history = query.history_ids()
-        found = await run_in_threadpool(model.recommender.recommend, history, query.k, query.exclude_seen)
-        telemetry.FALLBACKS.inc(found.fallback)
-        telemetry.UNKNOWN_IDS.inc(len(found.unknown_ids))
-        request.state.fields.update(
-            version=model.version,
-            history=len(history),
-            unknown=len(found.unknown_ids),
-            fallback=found.fallback,
-        )
-        fallback = "popularity" if found.fallback else None
-        context.log_answer(request.state.request_id, None, found.items, model.version, fallback)
-        return RecommendResponse(
-            items=[RecommendedItem(**vars(item)) for item in found.items],
-            model=ModelName(version=model.version, architecture=model.architecture),
-            unknown_ids=found.unknown_ids,
-            fallback="popularity" if found.fallback else None,
-            request_id=request.state.request_id,
+        answer = await _answer(context, context.model(), query, request.state.request_id)
+        request.state.fields.update(answer.pop("log"))
+        return Response(to_json(answer), media_type="application/json")
+
+    @routes.post(
+        "/recommend/batch",
+        response_model=BatchResponse,
+        responses=PROBLEMS,
+        openapi_extra=describe_body(BatchRequest),
+    )
+    async def batch(request: Request) -> Response:
+        """The answers to several queries, all by one model."""
+        context.turns.admit()
+        queries = (await read_body(request, BatchRequest)).queries
+        model, request_id = context.model(), request.state.request_id
+        answers = []
+        for number, query in enumerate(queries):
+            try:
+                answers.append(await _answer(context, model, query, f"{request_id}-{number}"))
+            except HTTPException as problem:
+                detail = f"queries[{number}]: {problem.detail}"
+                raise HTTPException(problem.status_code, detail, problem.headers) from None
+        for answer in answers:
+            del answer["log"]
+        request.state.fields.update(version=model.version, queries=len(queries))
+        return Response(
+            to_json({"answers": answers, "request_id": request_id}), media_type="application/json"
         )
 
     return routes
+
+
+async def _answer(
+    context: Context, model: ServedModel, query: RecommendRequest, answer_id: str
+) -> dict[str, object]:
+    """The answer to one query; under `log` what its log line says. HTTPException where a filter is wrong."""
+    history = query.history_ids()
+    if history is None:
+        history = list(await run_in_threadpool(context.users.history, query.user or ""))
+    call = partial(
+        model.recommender.recommend,
+        history,
+        query.k,
+        query.exclude_seen,
+        [*map(str, query.exclude), *context.blocklist.ids()],
+        query.filters,
+        query.explain,
+    )
+    in_thread = query.explain or model.recommender.manifest.n_items > INLINE_ITEMS
+    try:
+        found = await context.turns.take(call, in_thread)
+    except FilterError as error:
+        raise HTTPException(422, str(error)) from None
+    fallback = "popularity" if found.fallback else None
+    context.log_answer(answer_id, query.user, found.items, model.version, fallback)
+    _count(found)
+    return {
+        "items": _shown(found),
+        "model": {"version": model.version, "architecture": model.architecture},
+        "unknown_ids": found.unknown_ids,
+        "fallback": fallback,
+        "request_id": answer_id,
+        "log": {
+            "version": model.version,
+            "history": len(history),
+            "unknown": len(found.unknown_ids),
+            "fallback": found.fallback,
+        },
+    }
+
+
+def _shown(found: Recommendation) -> Sequence[dict[str, object]]:
+    return [
+        {
+            "item_id": item.item_id,
+            "title": item.title,
+            "score": item.score,
+            "rank": item.rank,
+            "because": item.because and {"item_id": item.because[0], "title": item.because[1]},
+        }
+        for item in found.items
+    ]
+
+
+def _count(found: Recommendation) -> None:
+    telemetry.ANSWERS.inc()
+    telemetry.FALLBACKS.inc(found.fallback)
+    telemetry.UNKNOWN_IDS.inc(len(found.unknown_ids))
+    if found.items and not found.fallback:
+        telemetry.BEST_SCORE.observe(found.items[0].score)

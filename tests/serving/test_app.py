@@ -97,7 +97,7 @@ BAD_BODIES: list[tuple[bytes | str, int, str]] = [
     ("[]", 422, "JSON object"),
     ('"10"', 422, "JSON object"),
     ("NaN", 422, "JSON object"),
-    ("{}", 422, "history is missing"),
+    ("{}", 422, "history is missing, and user_id too"),
     ('{"history": null}', 422, "history must be a list"),
     ('{"history": "10"}', 422, "history must be a list"),
     ('{"history": {"10": 1}}', 422, "history must be a list"),
@@ -165,7 +165,7 @@ def test_examples_in_the_openapi_description_work(client: TestClient) -> None:
     description = client.get("/openapi.json").json()
     operation = description["paths"]["/recommend"]["post"]
     examples = operation["requestBody"]["content"]["application/json"]["schema"]["examples"]
-    assert len(examples) == 3
+    assert len(examples) == 5
     for example in examples:
         assert ask(client, **example)["items"]
     assert set(operation["responses"]) == {"200", "400", "413", "422", "503"}
@@ -235,7 +235,7 @@ def test_a_bug_is_a_500_with_the_request_id_and_a_stack_trace_in_the_log(
     client: TestClient, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     telemetry.configure_logging()
-    monkeypatch.setattr(Recommender, "recommend", lambda *_: 1 / 0)
+    monkeypatch.setattr(Recommender, "recommend", lambda *_, **__: 1 / 0)
     answer = client.post("/recommend", json={"history": ["3"]})
     assert answer.status_code == 500 and answer.headers["x-request-id"] in answer.json()["detail"]
     entry = json.loads(capfd.readouterr().err)

@@ -20,7 +20,8 @@ from models.bundle import (
     write_bundle,
 )
 from models.data import Sequences
-from serving.recommender import Recommender, top_k
+from serving.ranking import top_k
+from serving.recommender import Recommender
 
 
 @given(st.lists(st.sampled_from([-np.inf, -1.0, 0.0, 0.5, 0.5000001, 3.0])), st.integers(1, 12))

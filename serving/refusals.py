@@ -1,0 +1,55 @@
+"""The one sentence that says why a body is refused."""
+
+from collections.abc import Sequence
+
+from pydantic import BaseModel, ValidationError
+
+from serving.schemas import MAX_BATCH, MAX_FILTERS, MAX_HISTORY, MAX_ID, MAX_K, RecommendRequest
+
+REQUIREMENTS = {
+    "history": f"history must be a list of at most {MAX_HISTORY:,} item ids",
+    "user_id": f"user_id must be text of 1 to {MAX_ID} characters or a whole number",
+    "k": f"k must be a whole number from 1 to {MAX_K}",
+    "exclude_seen": "exclude_seen must be true or false",
+    "exclude": f"exclude must be a list of at most {MAX_HISTORY:,} item ids",
+    "filters": f"filters must be an object of at most {MAX_FILTERS} fields of the catalogue",
+    "explain": "explain must be true or false",
+    "queries": f"queries must be a list of 1 to {MAX_BATCH} queries",
+}
+NO_OBJECT = "The body must be a JSON object."
+ITEM_ID = f"an item id: text of 1 to {MAX_ID} characters or a whole number"
+
+
+def refusal(error: ValidationError, schema: type[BaseModel]) -> tuple[int, str]:
+    """The HTTP status and the sentence for a body that is none of `schema`."""
+    problems = error.errors(include_url=False, include_input=False)
+    if problems[0]["type"] == "json_invalid":
+        return 400, f"The body is not valid JSON: {problems[0]['ctx']['error']}."
+    unknown = [p["loc"] for p in problems if p["type"] == "extra_forbidden"]
+    if unknown:
+        query, _ = _query(unknown[0][:-1])
+        of = RecommendRequest if query else schema
+        names = ", ".join(f'"{loc[-1]}"' for loc in unknown)
+        return 422, f"{query}Unknown field {names}: the fields are {', '.join(of.model_fields)}."
+    query, loc = _query(problems[0]["loc"])
+    return 422, query + _sentence(problems[0]["type"], problems[0]["msg"], loc)
+
+
+def _sentence(kind: str, message: str, loc: Sequence[int | str]) -> str:
+    if kind == "nobody":
+        return message
+    if not loc:
+        return NO_OBJECT
+    field, *within = loc
+    if kind == "missing":
+        return f"The field {field} is missing: {REQUIREMENTS[str(field)]}."
+    if field in ("history", "exclude") and within:
+        return f"{field}[{within[0]}] must be {ITEM_ID}."
+    return f"{REQUIREMENTS[str(field)]}."
+
+
+def _query(loc: Sequence[int | str]) -> tuple[str, Sequence[int | str]]:
+    """Which query of a batch a problem is in, in words, and where it is within the query."""
+    if loc[:1] == ("queries",) and len(loc) > 1:
+        return f"queries[{loc[1]}]: ", loc[2:]
+    return "", loc

@@ -1,0 +1,59 @@
+"""The items that the model knows: found by title, and by likeness."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, HTTPException, Query, Request
+from starlette.concurrency import run_in_threadpool
+
+from serving.bodies import PROBLEMS
+from serving.context import Context
+from serving.schemas import (
+    MAX_ID,
+    MAX_K,
+    ItemName,
+    ItemsResponse,
+    ModelName,
+    Problem,
+    RecommendedItem,
+    SimilarResponse,
+)
+
+UNKNOWN_ITEM: dict[str, object] = {"model": Problem, "description": "The model does not know the item."}
+
+
+def router(context: Context) -> APIRouter:
+    routes = APIRouter()
+
+    @routes.get(
+        "/similar/{item_id}",
+        responses={404: UNKNOWN_ITEM, 422: PROBLEMS[422], 503: PROBLEMS[503]},
+    )
+    async def similar(
+        request: Request, item_id: str, k: Annotated[int, Query(ge=1, le=MAX_K)] = 10
+    ) -> SimilarResponse:
+        """The items most like one: by their embeddings, or, where the model has none, by what follows it."""
+        model = context.model()
+        title = model.recommender.title(item_id)
+        if title is None:
+            raise HTTPException(404, f"The model knows no item {item_id[:MAX_ID]}: GET /items finds items.")
+        context.turns.admit()
+        blocked = context.blocklist.ids()
+        found = await context.turns.take(lambda: model.recommender.similar(item_id, k, blocked), True)
+        return SimilarResponse(
+            item=ItemName(item_id=item_id, title=title),
+            items=[RecommendedItem.of(item) for item in found],
+            model=ModelName(version=model.version, architecture=model.architecture),
+            request_id=request.state.request_id,
+        )
+
+    @routes.get("/items", responses={422: PROBLEMS[422], 503: PROBLEMS[503]})
+    async def items(
+        query: Annotated[str, Query(max_length=MAX_ID)],
+        limit: Annotated[int, Query(ge=1, le=MAX_K)] = 10,
+    ) -> ItemsResponse:
+        """Items whose titles hold the words, most played first; then those whose titles look alike."""
+        recommender = context.model().recommender
+        found = await run_in_threadpool(recommender.search, query, limit)
+        return ItemsResponse(items=[ItemName(item_id=item_id, title=title) for item_id, title in found])
+
+    return routes
