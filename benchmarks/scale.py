@@ -5,7 +5,7 @@
 
 Libraries like the real ones are written once a size. Each measurement is a process of its own, held to as
 many cores as it has workers; it makes the tables from the raw file to the sequences. A line through the sizes
-(seconds = start + seconds a million items * millions of items, least squares) is what docs/scale.md computes
+(CPU seconds = a + b * millions of items, least squares) is what docs/scale.md computes
 with. Prints a table and writes docs/benchmarks/scale.md. Spark needs the extra `spark` and Java 17.
 """
 
@@ -18,11 +18,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 ROOT = Path(__file__).parents[1]
 REPORT = ROOT / "docs" / "benchmarks" / "scale.md"
@@ -43,12 +45,12 @@ def measure(engine: str, workers: int, raw: Path, folder: Path) -> dict[str, Any
     home = Home(
         path=str(folder), engine=engine, memory_limit="6GB", spark_master=f"local[{workers}]", spark_conf=conf
     )
-    lake, seconds = home.lake(), dict[str, float]()
+    lake, seconds, cpu = home.lake(), dict[str, float](), dict[str, float]()
 
     def timed(name: str, work: Callable[[], object]) -> None:
-        started = time.perf_counter()
+        started, worked = time.perf_counter(), cpu_seconds()
         work()
-        seconds[name] = time.perf_counter() - started
+        seconds[name], cpu[name] = time.perf_counter() - started, cpu_seconds() - worked
 
     def start() -> None:
         with home.spark() as spark:
@@ -94,7 +96,18 @@ def measure(engine: str, workers: int, raw: Path, folder: Path) -> dict[str, Any
     for name, work in zip(STAGES, (clean, core, sequences), strict=True):
         timed(name, work)
     rows = {table: lake.current(table).rows for table in ("interactions", "core_interactions", "sequences")}
-    return {"engine": engine, "workers": workers, "seconds": seconds, **rows}
+    return {"engine": engine, "workers": workers, "seconds": seconds, "cpu": cpu, **rows}
+
+
+def cpu_seconds() -> float:
+    """What this process and those that it has started (the JVM, Spark's Python workers) have used so far."""
+    used = 0.0
+    me = psutil.Process()
+    for process in [me, *me.children(recursive=True)]:
+        with suppress(psutil.Error):
+            times = process.cpu_times()
+            used += times.user + times.system
+    return used
 
 
 def run(engine: str, workers: int, raw: Path) -> dict[str, Any]:
@@ -122,27 +135,28 @@ def report(results: list[dict[str, Any]], command: str) -> str:
         "",
         f"`{command}`, {time.strftime('%Y-%m-%d')}. Python {platform.python_version()}, "
         + ", ".join(f"{name} {_version(name)}" for name in ("duckdb", "pyspark", "pyarrow"))
-        + f"; {os.cpu_count()} cores, {platform.machine()}. Seconds; a process a row, held to as many "
-        "cores as it has workers. Spark's start (the JVM and its first job) is apart. Single runs on a "
-        "machine that others used too: differences of a fifth mean little.",
+        + f"; {os.cpu_count()} cores, {platform.machine()}, load {os.getloadavg()[1]:.1f} at the end.",
+        "",
+        "A process a row, held to as many cores as it has workers. Each cell is seconds / CPU seconds. "
+        "Others used the machine too, so the seconds are too long and differ by chance; the CPU seconds (of the "
+        "process, the JVM and Spark's Python workers) are what to compute with. Spark's start is apart.",
         "",
         "| engine | workers | raw items | core rows | start | clean | core | sequences |",
         "|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for r in results:
-        s = r["seconds"]
-        times = " | ".join(f"{s[name]:.1f}" for name in STAGES)
+        cells = [f"{r['seconds'].get(n, 0):.1f} / {r['cpu'].get(n, 0):.1f}" for n in ("start", *STAGES)]
         lines.append(
             f"| {r['engine']} | {r['workers']} | {r['interactions']:,} | {r['core_interactions']:,} "
-            f"| {s.get('start', 0):.1f} | {times} |"
+            f"| {' | '.join(cells)} |"
         )
-    lines += ["", "## Growth", "", "seconds = a + b · millions of raw items", ""]
+    lines += ["", "## Growth", "", "CPU seconds = a + b · millions of raw items", ""]
     lines += ["| engine | workers | stage | a | b |", "|---|---:|---|---:|---:|"]
     for engine, workers in WAYS:
         those = [r for r in results if (r["engine"], r["workers"]) == (engine, workers)]
         for stage in STAGES:
             millions = [r["interactions"] / 1e6 for r in those]
-            a, b = fit(millions, [r["seconds"][stage] for r in those])
+            a, b = fit(millions, [r["cpu"][stage] for r in those])
             lines.append(f"| {engine} | {workers} | {stage} | {a:.1f} | {b:.2f} |")
     return "\n".join(lines) + "\n"
 
