@@ -139,7 +139,8 @@ def report(results: list[dict[str, Any]], command: str) -> str:
         "",
         "A process a row, held to as many cores as it has workers. Each cell is seconds / CPU seconds. "
         "Others used the machine too, so the seconds are too long and differ by chance; the CPU seconds "
-        "(of the process, the JVM and Spark's Python workers) are what to compute with. Spark's start is apart.",
+        "(of the process, the JVM and Spark's Python workers) are what to compute with. Spark's start is "
+        "apart.",
         "",
         "| engine | workers | raw items | core rows | start | clean | core | sequences |",
         "|---|---:|---:|---:|---:|---:|---:|---:|",
