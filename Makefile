@@ -18,7 +18,7 @@ ifneq ($(SOURCE),)
 export NEXTPLAY_SOURCE := $(SOURCE)
 endif
 
-.PHONY: help setup run test test-all test-scale lint ui serve demo mlflow status promote rollback reproduce simulate bench-etl bench-gate bench-leaderboards clean
+.PHONY: help setup run test test-all test-scale lint ui serve demo mlflow status promote rollback reproduce simulate bench-etl bench-scale bench-gate bench-leaderboards clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -87,6 +87,9 @@ bench-etl: setup ## From the gzipped libraries to the core, beside pandas and Po
 
 bench-leaderboards: setup ## Every model on the shared real data, with intervals (an hour)
 	@$(BIN)/python benchmarks/leaderboards.py
+bench-scale: setup ## What the tables cost, on DuckDB and Spark, by size (15 minutes)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,spark]'
+	@$(BIN)/python benchmarks/scale.py
 
 bench-gate: setup ## How often the gate is right (3 minutes)
 	@$(BIN)/python benchmarks/gate_power.py
