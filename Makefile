@@ -87,6 +87,7 @@ bench-etl: setup ## From the gzipped libraries to the core, beside pandas and Po
 
 bench-leaderboards: setup ## Every model on the shared real data, with intervals (an hour)
 	@$(BIN)/python benchmarks/leaderboards.py
+
 bench-scale: setup ## What the tables cost, on DuckDB and Spark, by size (15 minutes)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,spark]'
 	@$(BIN)/python benchmarks/scale.py

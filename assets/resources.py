@@ -19,7 +19,7 @@ from assets.io.remote_tables import RemoteTables
 from assets.io.run_lock import database_lock
 from assets.io.shared import SharedState
 from assets.io.tracking import Tracking
-from models.event_stores import open_event_store
+from models.event_stores import is_database, open_event_store
 from models.events import EventStore
 from models.storage import Store
 
@@ -139,8 +139,10 @@ class Home(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def event_store(self) -> EventStore | None:
         """The endpoint's event store, if there is one."""
-        if self.database:
-            return open_event_store(self.database)
+        named = os.environ.get("NEXTPLAY_EVENTS", "")
+        address = named if is_database(named) else self.database
+        if address:
+            return open_event_store(address)
         return EventStore(self.events_file) if self.events_file.exists() else None
 
     def forgotten_users(self) -> list[str]:

@@ -39,6 +39,8 @@ def user_state(home: Home, cleaning: Cleaning) -> dg.MaterializeResult[None]:
     if snapshot is None or snapshot.fingerprint != made_from:
         write_user_state(lake, file, made_from, cleaning.min_playtime, forgotten)
         snapshot = open_snapshot(file)
+    if shared := home.shared():
+        shared.put_file(SNAPSHOT_FILE)
     return dg.MaterializeResult(
         metadata={
             "users": snapshot.users,

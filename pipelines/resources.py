@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from assets.resources import Cleaning, Gate, Home, Source, Splitting, Training
 from assets.splitting import Cutoffs, SplitError
+from models.event_stores import is_database
 
 
 class SettingsError(Exception):
@@ -24,7 +25,7 @@ class Settings(BaseSettings):
     lake: str | None = Field(
         default=None, description="where tables, bundles and champion are shared, such as s3://bucket/prefix"
     )
-    events: Path | None = Field(default=None, description="the endpoint's event store, if not in the home")
+    events: str | None = Field(default=None, description="the endpoint's event store, if not in the home")
     source: str = Field(default="sample", description="where raw files come from")
     steam_libraries: str | None = Field(
         default=None, description="path or address instead of the published libraries"
@@ -109,7 +110,7 @@ def home_of(settings: Settings) -> Home:
     """The home as the settings have it."""
     return Home(
         path=str(settings.home),
-        events=str(settings.events) if settings.events else None,
+        events=settings.events if settings.events and not is_database(settings.events) else None,
         lake_address=settings.lake,
         memory_limit=settings.memory_limit,
         engine=settings.engine,

@@ -53,6 +53,10 @@ class SharedState:
             if path.exists():
                 self._store.write(name, path.read_bytes())
 
+    def put_file(self, name: str) -> None:
+        """Hand on a file beside the champion's pointer."""
+        self._store.put(self._home / "champion" / name, f"champion/{name}")
+
     def _named(self) -> list[str]:
         """The folders of the current bundles and of the champions."""
         named = set(_read(self._home / BUNDLES_FILES[-1], {}).values())
