@@ -139,10 +139,12 @@ def leaderboard(home: Home, source: Source) -> Iterator[dg.MaterializeResult[Non
             "fingerprint": made_from,
             **unseen_users(lake),
         },
+        data_version=dg.DataVersion(made_from),
     )
     yield dg.MaterializeResult(
         asset_key="test_recommendations",
         metadata={"rows": published["test_recommendations"].rows, "fingerprint": made_from},
+        data_version=dg.DataVersion(made_from),
     )
 
 

@@ -19,6 +19,15 @@ class PromotionError(Exception):
     """A champion cannot be set; the message says why and what to do."""
 
 
+champion = dg.AssetSpec(
+    "champion",
+    group_name="serving",
+    deps=["promotion"],
+    description="The model that serves. Made when it changes: a refused candidate leaves it, and its age, as "
+    "they are.",
+)
+
+
 @dg.asset(
     group_name="serving",
     kinds={"mlflow"},
@@ -47,6 +56,8 @@ def promotion(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeRe
         beaten = {name: str(folder) for name, folder in baseline_folders(home, verdict.winner).items()}
         pointer = Pointer(str(bundle), version, digest, time.time(), reason, bento.tag, beaten)
         home.champions().crown(pointer, home.lake().published())
+        told = {"version": version, "why": reason}
+        context.log_event(dg.AssetMaterialization(champion.key, metadata=told))
     else:
         home.champions().hand_on()
     return dg.MaterializeResult(

@@ -37,7 +37,7 @@ FITTED = ("baseline", "validation NDCG@10", "settings", "MB", "version", "second
 def baselines(context: dg.AssetExecutionContext, home: Home, source: Source) -> dg.MaterializeResult[None]:
     lake, store, tracking = home.lake(), home.bundles(), home.tracking()
     data = load_training_data(lake, source.name)
-    fitted, left_out = [], []
+    fitted, left_out, hashes = [], [], []
     for name in BASELINES:
         started = time.monotonic()
         made_from = fingerprint(name, data.fingerprint, code_version())
@@ -49,6 +49,7 @@ def baselines(context: dg.AssetExecutionContext, home: Home, source: Source) -> 
             context.log.info("The baseline %s is left out: %s.", name, why)
             continue
         version, manifest = _track(tracking, name, made_from, folder), read_manifest(folder)
+        hashes.append(bundle_hash(folder))
         size = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
         settings = ", ".join(f"{setting} {value}" for setting, value in manifest.config.items())
         figures = (f"{manifest.metrics['ndcg@10']:.4f}", settings, f"{size:.1f}", version)
@@ -58,7 +59,8 @@ def baselines(context: dg.AssetExecutionContext, home: Home, source: Source) -> 
             "fitted": dg.MetadataValue.md(markdown(FITTED, fitted)),
             "left out": "; ".join(left_out) or "none",
             **{f"{name} validation NDCG@10": float(ndcg) for name, ndcg, *_ in fitted},
-        }
+        },
+        data_version=dg.DataVersion(fingerprint(*hashes)),
     )
 
 
@@ -108,7 +110,8 @@ def candidate_asset(architecture: str) -> dg.AssetsDefinition:
                 "registered version": version,
                 "settings": dg.MetadataValue.json(config.to_dict()),
                 "seconds": round(time.monotonic() - started, 1),
-            }
+            },
+            data_version=dg.DataVersion(bundle_hash(folder)),
         )
 
     return candidate

@@ -18,7 +18,9 @@ from assets import (
     user_state,
 )
 from pipelines.console import console_logger
-from pipelines.jobs import everything, nightly
+from pipelines.freshness import fresh
+from pipelines.jobs import everything
+from pipelines.nights import nightly, retrain_early
 from pipelines.operations import operations
 from pipelines.resources import Settings, read_settings, resources
 from pipelines.sensors import failure_alert
@@ -32,7 +34,6 @@ MODULES = [
     audit,
     training,
     evaluation,
-    feedback,
     gating,
     report,
     packaging,
@@ -45,11 +46,11 @@ MODULES = [
 def define(settings: Settings) -> dg.Definitions:
     """Everything that Dagster knows of, for these settings."""
     return dg.Definitions(
-        assets=dg.load_assets_from_modules(MODULES),
+        assets=fresh(dg.load_assets_from_modules(MODULES, include_specs=True), settings.max_age_days),
         asset_checks=dg.load_asset_checks_from_modules(MODULES),
         jobs=[everything, feedback.events_of_a_day, simulation, *operations(settings)],
         schedules=[nightly(settings)],
-        sensors=[failure_alert(settings.webhook())],
+        sensors=[failure_alert(settings.webhook()), retrain_early(settings)],
         resources=resources(settings),
         # One process a run: three trivial assets took 6 s in one process and 30 s in many.
         executor=dg.in_process_executor,

@@ -78,6 +78,9 @@ class Settings(BaseSettings):
     )
     nightly: str = Field(default="30 2 * * *", description="cron of the nightly run")
     timezone: str = Field(default="UTC", description="of the nightly run")
+    retrain_events: int = Field(
+        default=10_000, ge=0, description="new events after which a run starts early; 0 for never"
+    )
     alert_webhook: SecretStr | None = Field(default=None, description="is told of every failed run")
 
     def webhook(self) -> str | None:

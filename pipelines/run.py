@@ -17,6 +17,7 @@ def main() -> int:
     console = Console(stderr=True, highlight=False)
     try:
         from pipelines.definitions import defs, settings
+        from pipelines.inputs import input_tags, read_inputs
     except SettingsError as error:
         console.print(f"[bold]{error}[/bold]")
         return 2
@@ -24,7 +25,8 @@ def main() -> int:
     started = time.monotonic()
     job = defs.resolve_job_def("everything")
     with dg.DagsterInstance.get() as instance:
-        result = job.execute_in_process(instance=instance, raise_on_error=False)
+        tags = input_tags(read_inputs(settings))
+        result = job.execute_in_process(instance=instance, raise_on_error=False, tags=tags)
     if not result.success:
         for event in result.all_events:
             if event.is_step_failure:

@@ -116,7 +116,7 @@ def download(
                 kept = _kept(part, sha256)
                 if kept and sha256:
                     return kept
-                return _fetch(_Job(*_apart(address), part, sha256, kept, settings, progress))
+                return _fetch(_Job(*apart(address), part, sha256, kept, settings, progress))
     except TransferError as trouble:
         transient = isinstance(trouble, TransientError)
         if kept and transient:
@@ -148,7 +148,7 @@ def _checked_address(address: str) -> str:
     return public
 
 
-def _apart(address: str) -> tuple[str, tuple[str, str] | None]:
+def apart(address: str) -> tuple[str, tuple[str, str] | None]:
     """An address without its credentials, and these."""
     parts = urlsplit(address)
     url = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, parts.query, ""))

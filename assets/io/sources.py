@@ -88,7 +88,7 @@ def _generated(request: Request, name: str, generate: Generator, names: Mapping[
     size, seed = request.source.sample_size, request.source.seed
     if size not in sample_process.SIZES:
         raise SourceError(f"There is no sample of size '{size}': choose {_either(sample_process.SIZES)}.")
-    folder = request.folder / f"{name}-{size}-{seed}-{_generator_version()}"
+    folder = request.folder / generated_name(request, name)
     request.folder.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
         how = "reused" if _is_whole(folder) else "generated"
@@ -97,6 +97,11 @@ def _generated(request: Request, name: str, generate: Generator, names: Mapping[
     return [
         raw_file(role, folder / file, f"{name}:{size}-{seed}/{file}", how) for role, file in names.items()
     ]
+
+
+def generated_name(request: Request, name: str) -> str:
+    """The folder of a generated sample: all that its content follows from."""
+    return f"{name}-{request.source.sample_size}-{request.source.seed}-{_generator_version()}"
 
 
 def _steam_file(request: Request, role: str, name: str, given: str | None, variable: str) -> RawFile:

@@ -26,7 +26,8 @@ def table(request: Request) -> list[RawFile]:
             f"columns {', '.join(TABLE_COLUMNS)}, of a folder of such files, or a pattern."
         )
     found = [
-        _checked(TABLE_ROLE + name, path, "NEXTPLAY_TABLE", TABLE_COLUMNS) for name, path in _files(given)
+        _checked(TABLE_ROLE + name, path, "NEXTPLAY_TABLE", TABLE_COLUMNS)
+        for name, path in table_files(given)
     ]
     if items:
         path = _path(items, "NEXTPLAY_TABLE_ITEMS")
@@ -34,8 +35,8 @@ def table(request: Request) -> list[RawFile]:
     return found
 
 
-def _files(given: str) -> list[tuple[str, Path]]:
-    """Name and path of each file, in the order of the names."""
+def table_files(given: str) -> list[tuple[str, Path]]:
+    """Name and path of each file of NEXTPLAY_TABLE, in the order of the names. Raises SourceError."""
     path = _path(given, "NEXTPLAY_TABLE")
     if path.is_file():
         return [(path.name, path)]

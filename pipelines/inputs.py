@@ -1,0 +1,62 @@
+"""What a run is made from, as short texts that differ when it differs, cheap enough to ask every night."""
+
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+
+import dagster as dg
+
+from assets.io.lake import fingerprint
+from assets.io.raw_file import Request
+from assets.io.source_state import UNKNOWN, source_state
+from assets.resources import Home, Source
+from models.code import source_hash
+from models.events import EventStore
+from pipelines.resources import Settings, resources
+
+TAG = "nextplay/inputs-"  # of a run, one an input
+ROOMS = ("assets", "models", "serving", "pipelines")
+LIBRARIES = ("duckdb", "numpy", "onnxruntime", "torch")
+WITHOUT_EFFECT = frozenset(  # settings that change where or when a run happens, not what comes of it
+    {"home", "progress", "memory_limit", "nightly", "timezone", "alert_webhook", "retrain_events"}
+)
+
+
+def read_inputs(settings: Settings) -> dict[str, str]:
+    """The state of source, events, code and settings, now."""
+    made = resources(settings)
+    source, home = made["source"], made["home"]
+    assert isinstance(source, Source)
+    assert isinstance(home, Home)
+    return {
+        "source": source_state(Request(source, home.folder("raw"))),
+        "events": _events(home.events_file),
+        "code": _code(),
+        "settings": fingerprint(settings.model_dump(mode="json", exclude=set(WITHOUT_EFFECT)))[:16],
+    }
+
+
+def input_tags(inputs: Mapping[str, str]) -> dict[str, str]:
+    """Tags by which a later night finds what a run was made from."""
+    return {TAG + name: state for name, state in inputs.items()}
+
+
+def changed(inputs: Mapping[str, str], run: dg.DagsterRun) -> list[str]:
+    """The names of the inputs that are not as they were for a run; what cannot be told has changed."""
+    return [name for name, state in inputs.items() if state == UNKNOWN or run.tags.get(TAG + name) != state]
+
+
+def _events(file: Path) -> str:
+    if not file.exists():
+        return "none"
+    store = EventStore(file)
+    state = f"{store.last_received()}-{len(store.forgotten_users())}"
+    store.close()
+    return state
+
+
+def _code() -> str:
+    root = Path(__file__).parent.parent
+    texts = [path.read_text() for path in sorted((root / "assets" / "sql").glob("*.sql"))]
+    rooms = [source_hash(root / room) for room in ROOMS]
+    return fingerprint(rooms, texts, [version(name) for name in LIBRARIES])[:16]

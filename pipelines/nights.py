@@ -1,0 +1,146 @@
+"""When a run starts by itself: every night unless nothing has changed, and early on enough new events."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+
+import dagster as dg
+
+from assets.feedback import CUTOFF_TAG, cutoff_ms
+from assets.resources import Home
+from models.bundle import BundleError
+from models.events import EventStore
+from models.pointer import Pointer, read_pointer
+from pipelines.inputs import changed, input_tags, read_inputs
+from pipelines.jobs import everything
+from pipelines.resources import Settings, resources
+
+SECONDS_A_DAY = 86_400
+LOOK_EVERY_S = 600
+UNDER_WAY = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether tonight's run is worth it, and why, in one sentence."""
+
+    run: bool
+    why: str
+
+
+def nightly(settings: Settings) -> dg.ScheduleDefinition:
+    """The whole job once a night; on by default, so that `make ui` alone keeps the model fresh."""
+
+    def tonight(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        inputs = read_inputs(settings)
+        decision = decide(settings, inputs, context.instance, time.time())
+        if not decision.run:
+            return dg.SkipReason(decision.why)
+        return _request(inputs, context.scheduled_execution_time, decision.why)
+
+    return dg.ScheduleDefinition(
+        name="nightly",
+        job=everything,
+        execution_fn=tonight,
+        cron_schedule=settings.nightly,
+        execution_timezone=settings.timezone,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Retrains on what is there, and promotes the candidate only if it is no worse. Where "
+        "nothing has changed since the last run it skips, and says so.",
+    )
+
+
+def retrain_early(settings: Settings) -> dg.SensorDefinition:
+    """A run before the night, when many events have come in."""
+
+    @dg.sensor(
+        name="retrain_early",
+        job=everything,
+        minimum_interval_seconds=LOOK_EVERY_S,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Starts a run when NEXTPLAY_RETRAIN_EVENTS new events wait; 0 turns it off.",
+    )
+    def look(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        enough, home = settings.retrain_events, _home(settings)
+        if not enough or not home.events_file.exists():
+            return dg.SkipReason("NEXTPLAY_RETRAIN_EVENTS is 0." if not enough else "There are no events.")
+        if _newest(context.instance, UNDER_WAY) is not None:
+            return dg.SkipReason("A run is under way.")
+        since = _taken_until(_newest(context.instance, [dg.DagsterRunStatus.SUCCESS]))
+        waiting = _received_after(home, since, enough)
+        if waiting < enough:
+            return dg.SkipReason(f"{waiting:,} new events wait; a run starts early at {enough:,}.")
+        why = f"{enough:,} new events or more wait."
+        request = _request(read_inputs(settings), datetime.now(UTC), why)
+        return request._replace(run_key=f"events-after-{since}")  # once: if it fails, the night tries again
+
+    return look
+
+
+def decide(settings: Settings, inputs: dict[str, str], instance: dg.DagsterInstance, now: float) -> Decision:
+    """Skip where an earlier run succeeded with the same inputs and its champion is within its age."""
+    last = _newest(instance, [dg.DagsterRunStatus.SUCCESS])
+    if last is None:
+        return Decision(True, "No run has succeeded yet.")
+    new = changed(inputs, last.dagster_run)
+    if new:
+        return Decision(True, f"Since run {last.dagster_run.run_id[:8]} there are other {_listed(new)}.")
+    champion = _champion(settings)
+    if champion is None:
+        return Decision(True, "There is no champion that can be read.")
+    age, most = (now - champion.promoted_at) / SECONDS_A_DAY, settings.max_age_days
+    if age > most:
+        return Decision(True, f"The champion is {age:.1f} days old, and {most:g} are allowed.")
+    return Decision(
+        False,
+        f"Nothing to do: {_listed(list(inputs))} are those of run {last.dagster_run.run_id[:8]}, and the "
+        f"champion, version {champion.version}, is {age:.1f} days old ({most:g} are allowed).",
+    )
+
+
+def _request(inputs: dict[str, str], cutoff: datetime, why: str) -> dg.RunRequest:
+    return dg.RunRequest(tags={**input_tags(inputs), CUTOFF_TAG: cutoff.isoformat(), "nextplay/why": why})
+
+
+def _newest(instance: dg.DagsterInstance, statuses: Sequence[dg.DagsterRunStatus]) -> dg.RunRecord | None:
+    filters = dg.RunsFilter(job_name=everything.name, statuses=list(statuses))
+    return next(iter(instance.get_run_records(filters, limit=1)), None)
+
+
+def _taken_until(run: dg.RunRecord | None) -> int:
+    """Up to when a run took events into account, in milliseconds since 1970."""
+    if run is None:
+        return 0
+    started = int((run.start_time or run.create_timestamp.timestamp()) * 1000)
+    return cutoff_ms(run.dagster_run.tags) or started
+
+
+def _received_after(home: Home, time_ms: int, at_most: int) -> int:
+    store = EventStore(home.events_file)
+    count = sum(1 for _ in islice(store.events(time_ms), at_most))
+    store.close()
+    return count
+
+
+def _champion(settings: Settings) -> Pointer | None:
+    try:
+        return read_pointer(_home(settings).pointer_file)
+    except BundleError:
+        return None
+
+
+def _home(settings: Settings) -> Home:
+    home = resources(settings)["home"]
+    assert isinstance(home, Home)
+    return home
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
