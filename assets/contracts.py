@@ -17,6 +17,7 @@ from assets.resources import Cleaning, Home
 SHOWN = 5  # failing rows in a check's metadata
 
 ROLES = "^(libraries|games|reviews|items|table/.+)$"  # of raw files
+MEASURES = ("item popularity", "history length", "scores", "unknown ids", "fallbacks")  # of drift
 
 Parameters = Callable[[Cleaning], Mapping[str, Any]]
 
@@ -32,6 +33,10 @@ def schemas() -> dict[str, Any]:
     def whole(*checks: Any, dtype: Any = dt.int32, nullable: bool = False) -> Any:
         return pa.Column(dtype, list(checks), nullable=nullable)
 
+    def share(nullable: bool = False) -> Any:
+        return pa.Column(dt.float64, [pa.Check.ge(0), pa.Check.le(1)], nullable=nullable)
+
+    day = text(pa.Check.str_matches("^[0-9]{4}-[0-9]{2}-[0-9]{2}$"))
     filled, not_negative = pa.Check.str_length(min_value=1), pa.Check.ge(0)
     count = whole(not_negative, dtype=dt.int64)
     role = text(pa.Check.str_matches(ROLES))
@@ -107,6 +112,28 @@ def schemas() -> dict[str, Any]:
             "attributes": text(nullable=True),
         },
         "items_before": {"item_index": whole(pa.Check.ge(1)), "item_id": text(filled)},
+        "drift": {
+            "day": day,
+            "champion": text(filled),
+            "measure": text(pa.Check.isin(MEASURES)),
+            "n": whole(pa.Check.ge(1), dtype=dt.int64),
+            "value": share(),
+            "bound": share(),
+            "chance": share(nullable=True),
+            "low": share(nullable=True),
+            "high": share(nullable=True),
+            "drifted": pa.Column(dt.boolean),
+        },
+        "online_results": {
+            "day": day,
+            "model_version": text(filled),
+            "k": whole(pa.Check.ge(1)),
+            "requests": whole(pa.Check.ge(1), dtype=dt.int64),
+            "hits": count,
+            "hit_rate": share(),
+            "low": share(),
+            "high": share(),
+        },
         "sequences": {
             "user_index": whole(not_negative),
             "user_id": text(filled),

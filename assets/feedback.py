@@ -173,14 +173,14 @@ def unite(lake: Lake, repeats: str, cutoff: int | None) -> dict[str, TableVersio
             if not events.rows:
                 copyfile(source.path, paths["all_interactions"])
                 return
-            how = _clock(connection) | {"repeats": repeats}
+            how = clock(connection) | {"repeats": repeats}
             write_parquet(connection, statement("all_interactions"), paths["all_interactions"], how)
 
     return lake.publish_many(made_from, ["all_interactions", "event_quarantine"], write)
 
 
-def _clock(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
-    """How a time in milliseconds since 1970 is written in the column `timestamp` of the source.
+def clock(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    """How a time in milliseconds since 1970 is written in the column `timestamp` of the view `interactions`.
 
     The unit of a table's whole numbers is told from their size: seconds, milliseconds or microseconds of a
     time between 1973 and 2286. Numbers that are no such time put all events behind the source.

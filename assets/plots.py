@@ -8,7 +8,7 @@ from typing import Any
 from models.evaluation.audit import AUDIT_LABELS, Figure
 
 # Okabe and Ito, "Color Universal Design" (2008); one fixed order: champion, candidate, then the rest.
-BLUE, ORANGE, GREEN, GREY = "#0072B2", "#E69F00", "#009E73", "#8A8A8A"
+BLUE, ORANGE, GREEN, PINK, GREY = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#8A8A8A"
 DARK_GREY = "#595959"  # of text
 
 
@@ -86,3 +86,53 @@ def audit_plot(figures: Sequence[Figure]) -> str:
     axes.set_xlim(left=0)
     axes.margins(y=0.15)
     return markdown_image(made, "What the order tells")
+
+
+def drift_plot(rows: Sequence[Mapping[str, Any]], days: int = 30) -> str:
+    """Each measure as a share of its bound, by day: above 1 it is above the bound."""
+    if not rows:
+        return "No day to show yet."
+    shown = sorted({row["day"] for row in rows})[-days:]
+    place = {day: n for n, day in enumerate(shown)}
+    made, axes = figure()
+    measures = sorted({row["measure"] for row in rows})
+    for measure, colour in zip(measures, (BLUE, ORANGE, GREEN, PINK, GREY), strict=False):
+        of = [row for row in rows if row["measure"] == measure and row["day"] in place]
+        if not of:
+            continue
+        x, y = [place[row["day"]] for row in of], [row["value"] / max(row["bound"], 1e-9) for row in of]
+        axes.plot(x, y, color=colour, marker="o", markersize=3)
+        axes.annotate(measure, (x[-1], y[-1]), textcoords="offset points", xytext=(6, 0), va="center",
+                      fontsize=8, color=colour)  # fmt: skip
+    axes.axhline(1, color=GREY, linewidth=1)
+    _days_axis(axes, shown)
+    axes.set_ylabel("times the bound")
+    axes.set_ylim(bottom=0)
+    return markdown_image(made, "Drift by day")
+
+
+def online_plot(rows: Sequence[Mapping[str, Any]], days: int = 30) -> str:
+    """Hit rate by day and model version, with 95 % intervals."""
+    if not rows:
+        return "No day to show yet."
+    shown = sorted({row["day"] for row in rows})[-days:]
+    place = {day: n for n, day in enumerate(shown)}
+    versions = list(dict.fromkeys(row["model_version"] for row in rows))[-4:]
+    made, axes = figure()
+    for version, colour in zip(reversed(versions), (BLUE, ORANGE, GREEN, GREY), strict=False):
+        of = [row for row in rows if row["model_version"] == version and row["day"] in place]
+        x, y = [place[row["day"]] for row in of], [row["hit_rate"] for row in of]
+        axes.vlines(x, [row["low"] for row in of], [row["high"] for row in of], color=colour, linewidth=2)
+        axes.plot(x, y, color=colour, marker="o", markersize=4)
+        axes.annotate(f"version {version}", (x[-1], y[-1]), textcoords="offset points", xytext=(6, 0),
+                      va="center", fontsize=8, color=colour)  # fmt: skip
+    _days_axis(axes, shown)
+    axes.set_ylabel("share of answers, 95 % interval")
+    axes.set_ylim(bottom=0)
+    return markdown_image(made, "Hit rate by day")
+
+
+def _days_axis(axes: Any, days: Sequence[str]) -> None:
+    ticks = sorted({0, len(days) // 2, len(days) - 1})
+    axes.set_xticks(ticks, [days[tick] for tick in ticks])
+    axes.set_xlim(-0.5, max(len(days) - 1, 1) * 1.25 + 0.5)  # room for the labels on the lines

@@ -204,3 +204,10 @@ class Gate(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     max_age_days: float = 30.0
     min_coverage: float = 0.05
+
+
+class Watching(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Above what a day counts as drifted; see `models.evaluation.drift`."""
+
+    drift_bound: float = 0.05  # of a divergence, in bits
+    rate_bound: float = 0.1  # of the share of unknown ids, and of answers by popularity

@@ -91,14 +91,19 @@ def _champion_items(home: Home) -> ItemTable | None:
 
 def load_sequences(lake: Lake) -> tuple[Sequences, NDArray[np.str_]]:
     """All users' sequences, and the user ids in the same order, [users]. Raises LakeError."""
+    return read_sequences(lake.current("sequences").path, lake.current("items").rows)
+
+
+def read_sequences(path: Path, n_items: int) -> tuple[Sequences, NDArray[np.str_]]:
+    """As `load_sequences`, of any version of the table `sequences`."""
     columns = ["user_index", "user_id", "item_index"]
-    rows = pq.read_table(lake.current("sequences").path, columns=columns, read_dictionary=["user_id"])
+    rows = pq.read_table(path, columns=columns, read_dictionary=["user_id"])
     user = rows["user_index"].to_numpy()  # [interactions]
     starts = np.flatnonzero(np.diff(user, prepend=-1))  # [users]
     offsets = np.append(starts, len(user)).astype(np.int64)  # [users + 1]
     items = rows["item_index"].to_numpy().astype(np.int32)  # [interactions]
     user_ids = np.array(rows["user_id"].take(starts).to_pylist(), dtype=np.str_)
-    return Sequences(items, offsets, n_items=lake.current("items").rows), user_ids
+    return Sequences(items, offsets, n_items), user_ids
 
 
 def load_split(lake: Lake) -> Split:
@@ -146,7 +151,12 @@ def split_name(lake: Lake) -> str:
 
 def load_items(lake: Lake) -> ItemTable:
     """The item vocabulary, padding first. Raises LakeError."""
-    rows = pq.read_table(lake.current("items").path)
+    return read_item_table(lake.current("items").path)
+
+
+def read_item_table(path: Path) -> ItemTable:
+    """As `load_items`, of any version of the table `items`."""
+    rows = pq.read_table(path)
     counts = np.append(0, rows["count"].to_numpy()).astype(np.int64)  # [n_items + 1]
     ids, titles = ["", *rows["item_id"].to_pylist()], ["", *rows["title"].to_pylist()]
     return ItemTable(ids, titles, counts, item_attributes(rows))

@@ -5,10 +5,12 @@ import dagster as dg
 from assets import (
     audit,
     batch,
+    drift,
     evaluation,
     feedback,
     gating,
     interactions,
+    online,
     packaging,
     promotion,
     raw,
@@ -19,8 +21,8 @@ from assets import (
 )
 from pipelines.console import console_logger
 from pipelines.freshness import fresh
-from pipelines.jobs import everything
-from pipelines.nights import nightly, retrain_early
+from pipelines.jobs import everything, watch
+from pipelines.nights import nightly, retrain_early, watching
 from pipelines.operations import operations
 from pipelines.resources import Settings, read_settings, resources
 from pipelines.sensors import failure_alert
@@ -40,6 +42,8 @@ MODULES = [
     promotion,
     batch,
     user_state,
+    drift,
+    online,
 ]
 
 
@@ -48,8 +52,8 @@ def define(settings: Settings) -> dg.Definitions:
     return dg.Definitions(
         assets=fresh(dg.load_assets_from_modules(MODULES, include_specs=True), settings.max_age_days),
         asset_checks=dg.load_asset_checks_from_modules(MODULES),
-        jobs=[everything, feedback.events_of_a_day, simulation, *operations(settings)],
-        schedules=[nightly(settings)],
+        jobs=[everything, watch, feedback.events_of_a_day, simulation, *operations(settings)],
+        schedules=[nightly(settings), watching(settings)],
         sensors=[failure_alert(settings.webhook()), retrain_early(settings)],
         resources=resources(settings),
         # One process a run: three trivial assets took 6 s in one process and 30 s in many.

@@ -18,7 +18,8 @@ TAG = "nextplay/inputs-"  # of a run, one an input
 ROOMS = ("assets", "models", "serving", "pipelines")
 LIBRARIES = ("duckdb", "numpy", "onnxruntime", "torch")
 WITHOUT_EFFECT = frozenset(  # settings that change where or when a run happens, not what comes of it
-    {"home", "progress", "memory_limit", "nightly", "timezone", "alert_webhook", "retrain_events"}
+    {"home", "progress", "memory_limit", "nightly", "timezone", "alert_webhook"}
+    | {"retrain_events", "watch", "drift_bound", "rate_bound"}
 )
 
 

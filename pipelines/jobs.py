@@ -13,3 +13,14 @@ everything = dg.define_asset_job(
     config={"loggers": {"console": {}}},  # else Dagster takes its own, of a line an event
     executor_def=dg.in_process_executor,
 )
+
+watch = dg.define_asset_job(
+    "watch",
+    selection=dg.AssetSelection.assets(
+        "events", "all_interactions", "event_quarantine", "drift", "online_results"
+    ),
+    description="Takes in what the endpoint collected, and looks at drift and online results.",
+    tags=RETRIES,
+    config={"loggers": {"console": {}}},
+    executor_def=dg.in_process_executor,
+)

@@ -3,18 +3,21 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from itertools import islice
+from typing import Any
 
 import dagster as dg
 
+from assets.drift import in_words, newest_day
 from assets.feedback import CUTOFF_TAG, cutoff_ms
+from assets.io.impressions import start_ms
 from assets.resources import Home
 from models.bundle import BundleError
 from models.events import EventStore
 from models.pointer import Pointer, read_pointer
 from pipelines.inputs import changed, input_tags, read_inputs
-from pipelines.jobs import everything
+from pipelines.jobs import everything, watch
 from pipelines.resources import Settings, resources
 
 SECONDS_A_DAY = 86_400
@@ -58,14 +61,15 @@ def nightly(settings: Settings) -> dg.ScheduleDefinition:
 
 
 def retrain_early(settings: Settings) -> dg.SensorDefinition:
-    """A run before the night, when many events have come in."""
+    """A run before the night, when many events have come in or the day has drifted."""
 
     @dg.sensor(
         name="retrain_early",
         job=everything,
         minimum_interval_seconds=LOOK_EVERY_S,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Starts a run when NEXTPLAY_RETRAIN_EVENTS new events wait; 0 turns it off.",
+        description="Starts a run when NEXTPLAY_RETRAIN_EVENTS new events wait, or when the newest day has "
+        "drifted; 0 turns it off.",
     )
     def look(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         enough, home = settings.retrain_events, _home(settings)
@@ -74,14 +78,35 @@ def retrain_early(settings: Settings) -> dg.SensorDefinition:
         if _newest(context.instance, UNDER_WAY) is not None:
             return dg.SkipReason("A run is under way.")
         since = _taken_until(_newest(context.instance, [dg.DagsterRunStatus.SUCCESS]))
-        waiting = _received_after(home, since, enough)
-        if waiting < enough:
+        waiting, moved = _received_after(home, since, enough), _drifted_after(home, since)
+        if waiting < enough and not moved:
             return dg.SkipReason(f"{waiting:,} new events wait; a run starts early at {enough:,}.")
-        why = f"{enough:,} new events or more wait."
+        why = f"{enough:,} new events or more wait." if waiting == enough else in_words(moved)
         request = _request(read_inputs(settings), datetime.now(UTC), why)
-        return request._replace(run_key=f"events-after-{since}")  # once: if it fails, the night tries again
+        return request._replace(run_key=f"early-after-{since}")  # once: if it fails, the night tries again
 
     return look
+
+
+def watching(settings: Settings) -> dg.ScheduleDefinition:
+    """A look at drift and online results several times a day, where there is something to look at."""
+
+    def look(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        if not _home(settings).events_file.exists():
+            return dg.SkipReason("The endpoint has stored nothing yet: there is nothing to look at.")
+        if _newest(context.instance, [dg.DagsterRunStatus.SUCCESS]) is None:
+            return dg.SkipReason("No run has succeeded yet: there is nothing to compare with.")
+        return dg.RunRequest(tags={CUTOFF_TAG: context.scheduled_execution_time.isoformat()})
+
+    return dg.ScheduleDefinition(
+        name="watching",
+        job=watch,
+        execution_fn=look,
+        cron_schedule=settings.watch,
+        execution_timezone=settings.timezone,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Drift and online results, without training.",
+    )
 
 
 def decide(settings: Settings, inputs: dict[str, str], instance: dg.DagsterInstance, now: float) -> Decision:
@@ -127,6 +152,15 @@ def _received_after(home: Home, time_ms: int, at_most: int) -> int:
     count = sum(1 for _ in islice(store.events(time_ms), at_most))
     store.close()
     return count
+
+
+def _drifted_after(home: Home, time_ms: int) -> list[dict[str, Any]]:
+    """What drifted on the newest day, where that had not begun when a run last took events in."""
+    if not home.lake().has("drift"):
+        return []
+    rows = newest_day(home.lake())
+    later = [row for row in rows if start_ms(date.fromisoformat(row["day"])) > time_ms]
+    return [row for row in later if row["drifted"]]
 
 
 def _champion(settings: Settings) -> Pointer | None:

@@ -2,8 +2,9 @@
 
 import dagster as dg
 
-from assets.promotion import PromotionError, promote, rollback
+from assets.promotion import PromotionError, champion, promote, rollback
 from assets.resources import Home
+from models.pointer import Pointer
 from pipelines.resources import Settings, home_of
 from pipelines.status import read_status
 from pipelines.status_page import rendered
@@ -23,6 +24,7 @@ def promote_op(context: dg.OpExecutionContext, config: PromoteConfig, home: Home
         now = promote(home, config.version, config.by, config.reason)
     except PromotionError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
+    _tell(context, now)
     context.log.info("The champion is version %s: %s.", now.version, now.reason)
 
 
@@ -32,7 +34,14 @@ def rollback_op(context: dg.OpExecutionContext, home: Home) -> None:
         back = rollback(home)
     except PromotionError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
+    _tell(context, back)
     context.log.info("The champion is version %s again.", back.version)
+
+
+def _tell(context: dg.OpExecutionContext, pointer: Pointer) -> None:
+    """Make the asset `champion` as young as the champion is."""
+    told = {"version": pointer.version, "why": pointer.reason}
+    context.log_event(dg.AssetMaterialization(champion.key, metadata=told))
 
 
 @dg.job(name="promote", executor_def=dg.in_process_executor)

@@ -7,7 +7,7 @@ import dagster as dg
 from pydantic import Field, Json, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from assets.resources import Cleaning, Gate, Home, Source, Splitting, Training
+from assets.resources import Cleaning, Gate, Home, Source, Splitting, Training, Watching
 from assets.splitting import Cutoffs, SplitError
 from models.event_stores import is_database
 
@@ -81,6 +81,13 @@ class Settings(BaseSettings):
     retrain_events: int = Field(
         default=10_000, ge=0, description="new events after which a run starts early; 0 for never"
     )
+    watch: str = Field(default="15 */6 * * *", description="cron of the look at drift and online results")
+    drift_bound: float = Field(
+        default=0.05, ge=0, le=1, description="divergence (bits) above which a day counts as drifted"
+    )
+    rate_bound: float = Field(
+        default=0.1, ge=0, le=1, description="share of unknown ids or fallbacks above which it does"
+    )
     alert_webhook: SecretStr | None = Field(default=None, description="is told of every failed run")
 
     def webhook(self) -> str | None:
@@ -150,5 +157,6 @@ def resources(settings: Settings) -> dict[str, dg.ConfigurableResource[Any]]:
             changes=settings.training,
             progress=settings.progress,
         ),
+        "watching": Watching(drift_bound=settings.drift_bound, rate_bound=settings.rate_bound),
         "gate_policy": Gate(max_age_days=settings.max_age_days, min_coverage=settings.min_coverage),
     }

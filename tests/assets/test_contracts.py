@@ -11,10 +11,12 @@ import sqlglot
 
 from assets import contracts
 from assets.contracts import rule_faults, schema_faults, schemas, verdict
+from assets.drift import DRIFT_CHECKS
 from assets.feedback import FEEDBACK_CHECKS
 from assets.interactions import INTERACTIONS_CHECKS
 from assets.io.engine import DuckDB
 from assets.io.lake import fingerprint, write_parquet
+from assets.online import ONLINE_CHECKS
 from assets.resources import Cleaning, Home
 from assets.sequences import SEQUENCES_CHECKS
 
@@ -90,6 +92,16 @@ TABLES = {
         ],
     ),
     "items_before": ("item_index INTEGER, item_id VARCHAR", [(1, "a"), (2, "b")]),
+    "drift": (
+        "day VARCHAR, champion VARCHAR, measure VARCHAR, n BIGINT, value DOUBLE, bound DOUBLE, "
+        "chance DOUBLE, low DOUBLE, high DOUBLE, drifted BOOLEAN",
+        [("2026-11-24", "3", "scores", 9, 0.1, 0.05, 0.2, None, None, False)],
+    ),
+    "online_results": (
+        "day VARCHAR, model_version VARCHAR, k INTEGER, requests BIGINT, hits BIGINT, hit_rate DOUBLE, "
+        "low DOUBLE, high DOUBLE",
+        [("2026-11-24", "3", 10, 4, 1, 0.25, 0.05, 0.7)],
+    ),
     "split": (
         "name VARCHAR, validation_from BIGINT, test_from BIGINT, train BIGINT, validation BIGINT, "
         "test BIGINT, context BIGINT, unseen_in_training BIGINT",
@@ -285,7 +297,7 @@ def test_the_core_rule_names_weak_users_and_weak_items(tables: Connection) -> No
 
 def test_every_rule_has_a_planted_fault_and_runs_as_a_check() -> None:
     assert set(RULES) == {rule for rule, _, _ in PLANTED} | {"fault_core"}
-    checks = [*INTERACTIONS_CHECKS, *FEEDBACK_CHECKS, *SEQUENCES_CHECKS]
+    checks = [*INTERACTIONS_CHECKS, *FEEDBACK_CHECKS, *SEQUENCES_CHECKS, *DRIFT_CHECKS, *ONLINE_CHECKS]
     twice = 4  # some rules are asked of several tables
     assert len(checks) == len(RULES) + twice + len(TABLES)
 
