@@ -10,12 +10,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from assets.fairness import fair_match, write_targets
 from assets.io.lake import Lake, fingerprint, write_parquet
 from assets.io.sample import OptimumScorer
 from assets.io.sql import query
 from assets.plots import leaderboard_plot
 from assets.resources import Home, Source
-from assets.sequences import load_items, load_sequences, load_split, split_name
+from assets.sequences import load_items, load_sequences, split_name
 from models.baselines import BASELINES
 from models.bundle import PADDING, BundleError, ItemTable, bundle_hash, read_items, read_manifest
 from models.data import Holdout
@@ -23,7 +24,6 @@ from models.evaluation.metrics import coverage, evaluate, per_user, summary
 from models.evaluation.stats import bootstrap_interval
 from models.evaluation.translate import TranslatedScorer
 from models.networks import NETWORKS
-from models.pointer import read_pointer
 from models.scorer import Scorer, open_scorer
 
 TOP = 20
@@ -60,36 +60,21 @@ def open_bundle(folder: Path, model: str, role: str, items: ItemTable) -> Entran
     )
 
 
-def entrants(home: Home, source: Source, items: ItemTable) -> Iterator[Entrant]:
-    """Baselines, candidates, today's champion (unless it cannot be opened), and the sample's optimum."""
+def entrants(home: Home, source: Source, items: ItemTable, champion: Path | None) -> Iterator[Entrant]:
+    """Baselines, candidates, who stands for the champion (if it can be opened), and the sample's optimum."""
     store = home.bundles()
     for name in filter(store.has, BASELINES):  # those that these data allow
         yield open_bundle(store.current(name), name, "baseline", items)
     for name in NETWORKS:
         yield open_bundle(store.current(name), name, "candidate", items)
     try:
-        pointer = read_pointer(home.pointer_file)
-        if pointer is not None:
-            folder = pointer.folder(home.pointer_file)
-            if bundle_hash(folder) != pointer.bundle_hash:
-                raise BundleError(f"the content of {folder} is not what the pointer names.")
-            _warn_of_another_split(read_manifest(folder).split, split_name(home.lake()))
-            yield open_bundle(folder, "champion", "champion", items)
+        if champion is not None:
+            yield open_bundle(champion, "champion", "champion", items)
     except BundleError as error:
         dg.get_dagster_logger().warning("The champion cannot be evaluated: %s", error)
     if source.name in ("sample", "sample-dated"):
         scorer = OptimumScorer(source.sample_size, source.seed, items)
         yield Entrant("optimum", "optimum", "known process", scorer, "", validation_ndcg=float("nan"))
-
-
-def _warn_of_another_split(champions: str, tonights: str) -> None:
-    if champions != tonights:
-        dg.get_dagster_logger().warning(
-            "The champion was trained on the split %s, and tonight's is %s: it may have learned from what it "
-            "is tested on, so the comparison favours it.",
-            champions,
-            tonights,
-        )
 
 
 @dg.multi_asset(
@@ -113,11 +98,14 @@ def _warn_of_another_split(champions: str, tonights: str) -> None:
 def leaderboard(home: Home, source: Source) -> Iterator[dg.MaterializeResult[None]]:
     lake, items = home.lake(), load_items(home.lake())
     _, user_ids = load_sequences(lake)
-    split = load_split(lake)
-    test = split.test
-    models = list(entrants(home, source, items))
+    match = fair_match(home)
+    test = match.test
+    models = list(entrants(home, source, items, match.champion))
     made_from = fingerprint(
-        "leaderboard 1", lake.current("sequences").fingerprint, [(m.model, m.bundle_hash) for m in models]
+        "leaderboard 2",
+        lake.current("sequences").fingerprint,
+        [(m.model, m.bundle_hash) for m in models],
+        match.since,
     )
 
     def write(paths: Mapping[str, Path]) -> None:
@@ -126,8 +114,9 @@ def leaderboard(home: Home, source: Source) -> Iterator[dg.MaterializeResult[Non
         for table, order in ORDER.items():
             rows = pa.concat_tables(result[table] for result in results)
             _write_rows(lake, rows.sort_by([(column, "ascending") for column in order]), paths[table])
+        write_targets(lake, test, paths["test_targets"])
 
-    published = lake.publish_many(made_from, list(ORDER), write)
+    published = lake.publish_many(made_from, [*ORDER, "test_targets"], write)
     rows = leaderboard_rows(lake)
     yield dg.MaterializeResult(
         asset_key="leaderboard",
@@ -135,7 +124,8 @@ def leaderboard(home: Home, source: Source) -> Iterator[dg.MaterializeResult[Non
             "leaderboard": dg.MetadataValue.md(leaderboard_markdown(rows)),
             "NDCG@10": dg.MetadataValue.md(leaderboard_plot(rows)),
             "test users": len(test),
-            "split": f"{split.name}, full catalogue, seen items left out, ties count against the model",
+            "compared on": match.note,
+            "split": f"{split_name(lake)}, full catalogue, seen items left out, ties count against the model",
             "fingerprint": made_from,
             **unseen_users(lake),
         },

@@ -149,6 +149,12 @@ def split_name(lake: Lake) -> str:
     return str(pq.read_table(lake.current("split").path)["name"][0].as_py())
 
 
+def split_times(lake: Lake) -> tuple[int | None, int | None]:
+    """Where validation and test begin, as the column `timestamp` has it; None for a split without times."""
+    row = pq.read_table(lake.current("split").path, columns=["validation_from", "test_from"]).to_pylist()[0]
+    return row["validation_from"], row["test_from"]
+
+
 def load_items(lake: Lake) -> ItemTable:
     """The item vocabulary, padding first. Raises LakeError."""
     return read_item_table(lake.current("items").path)

@@ -145,6 +145,14 @@ def labelled(sequences: Sequences, labels: NDArray[np.str_], name: str) -> Split
     return Split(train, validation=holdout("validation"), test=holdout("test"), name=name)
 
 
+def holdout_at(sequences: Sequences, users: NDArray[np.integer], positions: NDArray[np.integer]) -> Holdout:
+    """The items at these positions, one a user, each with all that comes before it."""
+    rows, places = np.asarray(users, np.int64), np.asarray(positions, np.int64)  # [n] each
+    starts = sequences.offsets[rows]
+    histories = Sequences(*_ranges(sequences.items, starts, places), sequences.n_items)
+    return Holdout(rows, sequences.items[starts + places], histories)
+
+
 @dataclass(frozen=True)
 class Windows:
     """Stretches of the flat item array that a network reads in one piece; one row each."""

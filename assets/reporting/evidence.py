@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from assets.audit import read_figures
 from assets.evaluation import leaderboard_rows
+from assets.fairness import read_test
 from assets.gating import read_verdict
 from assets.resources import Home
 from assets.sequences import Times, load_items, load_sequences, load_split, load_times
@@ -106,8 +107,8 @@ def read_evidence(
     """The evidence of the last run; raises LakeError where a table is missing."""
     lake, items = home.lake(), load_items(home.lake())
     _, user_ids = load_sequences(lake)
-    split = load_split(lake)
-    users = user_ids[split.test.users]
+    split, test = load_split(lake), read_test(lake)
+    users = user_ids[test.users]
     place = {user: row for row, user in enumerate(users.tolist())}
     index = items.index()
     with lake.connect("test_ranks", "test_recommendations") as connection:
@@ -125,9 +126,9 @@ def read_evidence(
         verdict=read_verdict(home),
         models=models,
         users=users,
-        histories=split.test.histories,
-        targets=split.test.targets,
-        trained=split.train.lengths[split.test.users],
+        histories=test.histories,
+        targets=test.targets,
+        trained=split.train.lengths[test.users],
         train=split.train,
         items=items,
         audit=read_figures(lake),

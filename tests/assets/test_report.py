@@ -149,6 +149,12 @@ def plant(home: Home, planted: Planted) -> None:
             }
         ),
         "split": pa.table({"name": ["leave-one-out"]}),
+        "test_targets": pa.table(
+            {
+                "user_index": pa.array(split.test.users, pa.int32()),
+                "position": pa.array(split.test.histories.lengths, pa.int32()),
+            }
+        ),
         "leaderboard": pa.Table.from_pylist(rows),
         "test_ranks": pa.concat_tables(ranks),
         "test_recommendations": pa.concat_tables(lists),
