@@ -13,12 +13,12 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from assets.bundling import input_tables
 from assets.io.lake import Lake, write_parquet
 from assets.io.sql import statement
 from assets.refitting import read_refit
 from assets.resources import Home
 from assets.sequences import load_sequences, load_split, split_times
-from assets.training import input_tables
 from models.bundle import BundleError, bundle_hash, read_manifest
 from models.data import Holdout, Split, holdout_at
 from models.evaluation.evidence import Policy
