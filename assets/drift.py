@@ -163,7 +163,7 @@ def _days(home: Home, first: date, last: date) -> tuple[dict[str, list[Play]], d
     """Plays and requests by day."""
     plays, requests = dict[str, list[Play]](), dict[str, list[Request]]()
     with home.lake().connect("events", "interactions", "all_interactions") as connection:
-        read_impressions(connection, home.events_file, first, last)
+        read_impressions(connection, home.event_store(), first, last)
         when = {name: value for name, value in clock(connection).items() if name != "dated"}
         when |= {"first": first.isoformat(), "last": last.isoformat()}
         for day, item_id, position in connection.execute(statement("day_plays"), when).fetchall():

@@ -45,7 +45,7 @@ def online_results(context: dg.AssetExecutionContext, home: Home) -> dg.Material
     last = day_of(cutoff_ms(context.run.tags) or now_ms())
     first = first_day(lake, "online_results", last, AGAIN)
     with lake.connect("events") as connection:
-        read_impressions(connection, home.events_file, first, last)
+        read_impressions(connection, home.event_store(), first, last)
         within = {"within": int(WITHIN.total_seconds() * 1000)}
         found = connection.execute(statement("online_results"), within).fetchall()
     version = publish_days(lake, "online_results", ONLINE, [_row(*row) for row in found])

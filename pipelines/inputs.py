@@ -9,10 +9,9 @@ import dagster as dg
 from assets.io.lake import fingerprint
 from assets.io.raw_file import Request
 from assets.io.source_state import UNKNOWN, source_state
-from assets.resources import Home, Source
 from models.code import source_hash
 from models.events import EventStore
-from pipelines.resources import Settings, resources
+from pipelines.resources import Settings, home_of, source_of
 
 TAG = "nextplay/inputs-"  # of a run, one an input
 ROOMS = ("assets", "models", "serving", "pipelines")
@@ -25,13 +24,10 @@ WITHOUT_EFFECT = frozenset(  # settings that change where or when a run happens,
 
 def read_inputs(settings: Settings) -> dict[str, str]:
     """The state of source, events, code and settings, now."""
-    made = resources(settings)
-    source, home = made["source"], made["home"]
-    assert isinstance(source, Source)
-    assert isinstance(home, Home)
+    source, home = source_of(settings), home_of(settings)
     return {
         "source": source_state(Request(source, home.folder("raw"))),
-        "events": _events(home.events_file),
+        "events": _events(home.event_store()),
         "code": _code(),
         "settings": fingerprint(settings.model_dump(mode="json", exclude=set(WITHOUT_EFFECT)))[:16],
     }
@@ -47,10 +43,9 @@ def changed(inputs: Mapping[str, str], run: dg.DagsterRun) -> list[str]:
     return [name for name, state in inputs.items() if state == UNKNOWN or run.tags.get(TAG + name) != state]
 
 
-def _events(file: Path) -> str:
-    if not file.exists():
+def _events(store: EventStore | None) -> str:
+    if store is None:
         return "none"
-    store = EventStore(file)
     state = f"{store.last_received()}-{len(store.forgotten_users())}"
     store.close()
     return state

@@ -18,7 +18,7 @@ from models.events import EventStore
 from models.pointer import Pointer, read_pointer
 from pipelines.inputs import changed, input_tags, read_inputs
 from pipelines.jobs import everything, watch
-from pipelines.resources import Settings, resources
+from pipelines.resources import Settings, home_of
 
 SECONDS_A_DAY = 86_400
 LOOK_EVERY_S = 600
@@ -72,13 +72,14 @@ def retrain_early(settings: Settings) -> dg.SensorDefinition:
         "drifted; 0 turns it off.",
     )
     def look(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        enough, home = settings.retrain_events, _home(settings)
-        if not enough or not home.events_file.exists():
-            return dg.SkipReason("NEXTPLAY_RETRAIN_EVENTS is 0." if not enough else "There are no events.")
+        enough, home = settings.retrain_events, home_of(settings)
+        store = home.event_store() if enough else None
+        if store is None:
+            return dg.SkipReason("There are no events." if enough else "NEXTPLAY_RETRAIN_EVENTS is 0.")
         if _newest(context.instance, UNDER_WAY) is not None:
             return dg.SkipReason("A run is under way.")
         since = _taken_until(_newest(context.instance, [dg.DagsterRunStatus.SUCCESS]))
-        waiting, moved = _received_after(home, since, enough), _drifted_after(home, since)
+        waiting, moved = _received_after(store, since, enough), _drifted_after(home, since)
         if waiting < enough and not moved:
             return dg.SkipReason(f"{waiting:,} new events wait; a run starts early at {enough:,}.")
         why = f"{enough:,} new events or more wait." if waiting == enough else in_words(moved)
@@ -92,7 +93,7 @@ def watching(settings: Settings) -> dg.ScheduleDefinition:
     """A look at drift and online results several times a day, where there is something to look at."""
 
     def look(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        if not _home(settings).events_file.exists():
+        if home_of(settings).event_store() is None:
             return dg.SkipReason("The endpoint has stored nothing yet: there is nothing to look at.")
         if _newest(context.instance, [dg.DagsterRunStatus.SUCCESS]) is None:
             return dg.SkipReason("No run has succeeded yet: there is nothing to compare with.")
@@ -147,8 +148,7 @@ def _taken_until(run: dg.RunRecord | None) -> int:
     return cutoff_ms(run.dagster_run.tags) or started
 
 
-def _received_after(home: Home, time_ms: int, at_most: int) -> int:
-    store = EventStore(home.events_file)
+def _received_after(store: EventStore, time_ms: int, at_most: int) -> int:
     count = sum(1 for _ in islice(store.events(time_ms), at_most))
     store.close()
     return count
@@ -165,15 +165,9 @@ def _drifted_after(home: Home, time_ms: int) -> list[dict[str, Any]]:
 
 def _champion(settings: Settings) -> Pointer | None:
     try:
-        return read_pointer(_home(settings).pointer_file)
+        return read_pointer(home_of(settings).pointer_file)
     except BundleError:
         return None
-
-
-def _home(settings: Settings) -> Home:
-    home = resources(settings)["home"]
-    assert isinstance(home, Home)
-    return home
 
 
 def _listed(names: Sequence[str]) -> str:

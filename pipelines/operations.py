@@ -18,7 +18,9 @@ class PromoteConfig(dg.Config):
     reason: str
 
 
-@dg.op(name="promote", description="Makes a registered version the champion, once its Bento has answered.")
+@dg.op(
+    name="set_champion", description="Makes a registered version the champion, once its Bento has answered."
+)
 def promote_op(context: dg.OpExecutionContext, config: PromoteConfig, home: Home) -> None:
     try:
         now = promote(home, config.version, config.by, config.reason)
@@ -28,7 +30,7 @@ def promote_op(context: dg.OpExecutionContext, config: PromoteConfig, home: Home
     context.log.info("The champion is version %s: %s.", now.version, now.reason)
 
 
-@dg.op(name="rollback", description="Sets the champion before this one back.")
+@dg.op(name="set_champion_before", description="Sets the champion before this one back.")
 def rollback_op(context: dg.OpExecutionContext, home: Home) -> None:
     try:
         back = rollback(home)
@@ -57,7 +59,7 @@ def rollback_job() -> None:
 def status_job(settings: Settings) -> dg.JobDefinition:
     """Asks without the home's lock, so that it answers while a run works."""
 
-    @dg.op(name="status", description="Who is champion and why, what is stale, sizes, the last run.")
+    @dg.op(name="tell_status", description="Who is champion and why, what is stale, sizes, the last run.")
     def status_op(context: dg.OpExecutionContext) -> None:
         status = read_status(settings, home_of(settings))
         context.log.info("%s", rendered(status, colour=False))

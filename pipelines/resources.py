@@ -130,20 +130,25 @@ def home_of(settings: Settings) -> Home:
     )
 
 
+def source_of(settings: Settings) -> Source:
+    """The source as the settings have it."""
+    return Source(
+        name=settings.source,
+        libraries=settings.steam_libraries,
+        games=settings.steam_games,
+        reviews=settings.steam_reviews,
+        table=settings.table,
+        table_items=settings.table_items,
+        sample_size=settings.sample_size,
+        seed=settings.sample_seed,
+    )
+
+
 def resources(settings: Settings) -> dict[str, dg.ConfigurableResource[Any]]:
     """What the assets ask for by name."""
     return {
         "home": home_of(settings),
-        "source": Source(
-            name=settings.source,
-            libraries=settings.steam_libraries,
-            games=settings.steam_games,
-            reviews=settings.steam_reviews,
-            table=settings.table,
-            table_items=settings.table_items,
-            sample_size=settings.sample_size,
-            seed=settings.sample_seed,
-        ),
+        "source": source_of(settings),
         "cleaning": Cleaning(
             min_playtime=settings.min_playtime,
             core=settings.core,

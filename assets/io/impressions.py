@@ -3,7 +3,6 @@
 from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice, takewhile
-from pathlib import Path
 
 import duckdb
 import pyarrow as pa
@@ -26,14 +25,15 @@ SCHEMA = pa.schema(
 )
 
 
-def read_impressions(connection: duckdb.DuckDBPyConnection, file: Path, first: date, last: date) -> None:
+def read_impressions(
+    connection: duckdb.DuckDBPyConnection, store: EventStore | None, first: date, last: date
+) -> None:
     """Make the table `impressions` of what was shown on some days (UTC), both included."""
     connection.register("no_impressions", SCHEMA.empty_table())
     connection.execute("CREATE TABLE impressions AS FROM no_impressions")
-    if not file.exists():
+    if store is None:
         return
     end = start_ms(last + timedelta(days=1))
-    store = EventStore(file)
     shown = takewhile(lambda impression: impression.shown_at < end, store.impressions(start_ms(first)))
     while some := list(islice(shown, AT_ONCE)):
         connection.register(

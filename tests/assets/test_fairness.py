@@ -42,7 +42,9 @@ def made(tmp_path: Path, plays: list[tuple[str, str, int, int]], splitting: Spli
     home = Home(path=str(tmp_path))
     tables = {
         "core_interactions": "FROM core",
-        "catalogue": "SELECT 'a' AS item_id, 'A' AS title",
+        "catalogue": "SELECT 'a' AS item_id, 'A' AS title, CAST([] AS VARCHAR[]) AS genres, "
+        "CAST([] AS VARCHAR[]) AS tags, CAST(1 AS DOUBLE) AS price, '' AS release_date, false AS early_access, "
+        "CAST(NULL AS VARCHAR) AS attributes",
         "item_names": "SELECT 'a' AS item_id, 'A' AS name",
     }
     for table, query in tables.items():

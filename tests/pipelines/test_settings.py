@@ -57,6 +57,13 @@ def test_a_wrong_value_is_one_sentence_that_names_the_variable(
         pytest.fail("the value was taken")
 
 
+def test_dagster_can_load_all_jobs_together() -> None:
+    """As `make ui` does; a job alone can be resolved though another has an op of the same name."""
+    repository = define(Settings()).get_repository_def()
+    names = {job.name for job in repository.get_all_jobs()}
+    assert names >= {"everything", "watch", "events_of_a_day", "promote", "rollback", "status"}
+
+
 def test_the_schedule_runs_everything_at_half_past_two_in_the_zone_that_is_set() -> None:
     definitions = define(Settings(timezone="Australia/Sydney"))
     schedule = definitions.resolve_schedule_def("nightly")
