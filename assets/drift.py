@@ -27,7 +27,7 @@ from assets.io.sql import statement
 from assets.plots import drift_plot
 from assets.resources import Home, Watching
 from assets.sequences import read_item_table, read_sequences
-from models.bundle import BundleError, ItemTable, read_items
+from models.bundle import BundleError, ItemTable, read_items, read_manifest
 from models.evaluation.drift import Shift, compare, item_bins, length_bins, rate, score_bins
 from models.evaluation.metrics import top_k
 from models.events import now_ms
@@ -147,7 +147,7 @@ def learned_by(home: Home, bundle: Path) -> Learned:
     Raises BundleError.
     """
     lake = home.lake()
-    made_from = input_tables(lake, bundle)
+    made_from = input_tables(lake, read_manifest(bundle))
     paths = []
     for table in ("sequences", "items"):
         kept = [v for v in lake.versions(table) if v.fingerprint == made_from.get(table)]

@@ -83,7 +83,7 @@ def _cutoff(home: Home, champion: Path) -> int | None:
     refit = read_refit(champion)
     if refit is not None:
         return None if refit.until is None else refit.until + 1
-    made_from = input_tables(home.lake(), champion).get("split")
+    made_from = input_tables(home.lake(), read_manifest(champion)).get("split")
     kept = [v.path for v in home.lake().versions("split") if v.fingerprint == made_from]
     if not kept:
         return None

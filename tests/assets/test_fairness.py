@@ -43,8 +43,8 @@ def made(tmp_path: Path, plays: list[tuple[str, str, int, int]], splitting: Spli
     tables = {
         "core_interactions": "FROM core",
         "catalogue": "SELECT 'a' AS item_id, 'A' AS title, CAST([] AS VARCHAR[]) AS genres, "
-        "CAST([] AS VARCHAR[]) AS tags, CAST(1 AS DOUBLE) AS price, '' AS release_date, false AS early_access, "
-        "CAST(NULL AS VARCHAR) AS attributes",
+        "CAST([] AS VARCHAR[]) AS tags, CAST(1 AS DOUBLE) AS price, '' AS release_date, "
+        "false AS early_access, CAST(NULL AS VARCHAR) AS attributes",
         "item_names": "SELECT 'a' AS item_id, 'A' AS name",
     }
     for table, query in tables.items():
