@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
+import hypothesis
 import pytest
 
 from assets.resources import Home
@@ -15,6 +16,9 @@ from pipelines.definitions import define
 from pipelines.resources import Settings, resources
 
 TINY = {"source": "sample", "sample_size": "tiny", "training": '{"epochs": 4}', "progress": False}
+
+hypothesis.settings.register_profile("untimed", deadline=None)  # the machine may be busy
+hypothesis.settings.load_profile("untimed")
 
 EXIT_STATUS = pytest.StashKey[int]()
 

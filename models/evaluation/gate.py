@@ -32,7 +32,7 @@ __all__ = ["Estimate", "Evidence", "Override", "Policy", "Verdict", "choose", "d
 class _Finding:
     passed: bool
     reason: str
-    estimate: Estimate | None = None
+    estimates: tuple[Estimate, ...] = ()
 
 
 def decide(
@@ -64,7 +64,7 @@ def decide(
         promote,
         candidate.name if promote else keeps,
         [f.reason for f in sorted(findings, key=lambda finding: finding.passed)],
-        [f.estimate for f in findings if f.estimate],
+        [estimate for finding in findings for estimate in finding.estimates],
     )
     return _overridden(verdict, candidate, override) if override else verdict
 
@@ -164,7 +164,20 @@ def _soundness(candidate: Evidence, policy: Policy) -> list[_Finding]:
 def _against_baselines(candidate: Evidence, baselines: Sequence[Evidence], policy: Policy) -> list[_Finding]:
     if not baselines:
         return [_Finding(False, "There is no baseline to compare it with, and beating each is asked for.")]
-    return [_against_baseline(candidate, baseline, policy) for baseline in baselines]
+    findings = [_against_baseline(candidate, baseline, policy) for baseline in baselines]
+    beaten = sorted((f for f in findings if f.passed), key=lambda finding: finding.estimates[0].low)
+    closest, rest = beaten[:1], beaten[1:]
+    return [*(f for f in findings if not f.passed), *closest, *_in_one_sentence(candidate, rest)]
+
+
+def _in_one_sentence(candidate: Evidence, beaten: Sequence[_Finding]) -> list[_Finding]:
+    """Of the baselines that were beaten, all but the closest; their figures stand in the estimates."""
+    if len(beaten) < 2:
+        return list(beaten)
+    estimates = tuple(estimate for finding in beaten for estimate in finding.estimates)
+    *names, last = [estimate.compared_with for estimate in estimates]
+    reason = f"{candidate.name} beats {', '.join(names)} and {last} too: each interval lies above 0."
+    return [_Finding(True, reason, estimates)]
 
 
 def _against_baseline(candidate: Evidence, baseline: Evidence, policy: Policy) -> _Finding:
@@ -177,7 +190,7 @@ def _against_baseline(candidate: Evidence, baseline: Evidence, policy: Policy) -
     verb = "beats" if passed else "does not beat"
     where = "lies above 0" if passed else "does not lie above 0"
     return _Finding(
-        passed, f"{candidate.name} {verb} {baseline.name}: {_figures(estimate, policy)} {where}.", estimate
+        passed, f"{candidate.name} {verb} {baseline.name}: {_figures(estimate, policy)} {where}.", (estimate,)
     )
 
 
@@ -213,7 +226,7 @@ def _against_champion(candidate: Evidence, champion: Evidence | None, policy: Po
         f"({_relative(estimate.margin, estimate)} of the champion; this test detects a difference of "
         f"{estimate.detectable_difference:.4f}, {_relative(estimate.detectable_difference, estimate)})."
     )
-    return [*(_Finding(True, note) for note in notes), _Finding(passed, reason, estimate)]
+    return [*(_Finding(True, note) for note in notes), _Finding(passed, reason, (estimate,))]
 
 
 def _compare(candidate: Evidence, other: Evidence, policy: Policy, margin: bool = False) -> Estimate | str:

@@ -453,3 +453,16 @@ def test_power_at_10_000_users(gate_power: ModuleType) -> None:
     assert 0.01 <= rates.margin <= 0.05
     assert rates.worse <= 0.05
     assert rates.equal >= 0.80
+
+
+def test_of_many_baselines_the_closest_is_told_with_figures_and_the_others_in_one_sentence() -> None:
+    ease, knn = (
+        evidence(name, np.where(np.arange(USERS) % n == 0, GOOD, 1000))
+        for name, n in (("ease", 4), ("knn", 5))
+    )
+    verdict = decide(evidence(), None, [POPULARITY, MARKOV, ease, knn], Policy())
+    beaten = [reason for reason in verdict.reasons if "beats" in reason]
+    assert len(beaten) == 2
+    assert beaten[0].startswith("sasrec beats markov: NDCG@10 ")
+    assert beaten[1] == "sasrec beats popularity, ease and knn too: each interval lies above 0."
+    assert {e.compared_with for e in verdict.estimates} == {"popularity", "markov", "ease", "knn"}
