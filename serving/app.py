@@ -24,7 +24,7 @@ from serving.observe import Observe
 from serving.recorder import Recorder
 from serving.reload import Follower
 from serving.routes import catalogue, demo, events, operations, recommend
-from serving.settings import Settings, parts
+from serving.settings import Settings, load_settings, parts
 from serving.turns import Turns
 from serving.users import Users
 
@@ -68,6 +68,11 @@ def create_app(settings: Settings) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router(context))
     return app
+
+
+def app_from_environment() -> FastAPI:
+    """What `uvicorn --factory serving.app:app_from_environment` runs."""
+    return create_app(load_settings())
 
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:

@@ -10,6 +10,7 @@ from models.attributes import DATE, FLAG, NUMBER, TEXT, Attribute, Attributes, i
 
 Mask = NDArray[np.bool_]  # [n_items + 1]; True where an item passes
 MOST_VALUES = 100  # of one filter
+NOWHERE = np.array([], dtype=np.int32)
 SHOWN_VALUES = 50  # in a field's description
 
 
@@ -82,7 +83,7 @@ class _Texts:
     def _any(self, texts: list[str]) -> Mask:
         mask = np.zeros(self._n, dtype=np.bool_)
         for text in texts:
-            mask[self._places.get(text.casefold(), ())] = True
+            mask[self._places.get(text.casefold(), NOWHERE)] = True
         return mask
 
 

@@ -1,6 +1,7 @@
 """The endpoint's settings, from environment variables with the prefix NEXTPLAY_."""
 
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -8,6 +9,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 POINTER_FILE = "champion.json"  # beside the folders `serving` and `models` in a Bento
 BUNDLE_FOLDER = "bundle"
 BASELINES_FOLDER = "baselines"
+
+
+Environment = TypeVar("Environment", bound=BaseSettings)
 
 
 class Settings(BaseSettings):
@@ -38,11 +42,15 @@ def parts(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def load_settings() -> Settings:
+def load(settings: type[Environment]) -> Environment:
     """The settings of this process; a wrong one ends it with one sentence."""
     try:
-        return Settings()
+        return settings()
     except ValidationError as error:
         first = error.errors()[0]
         name = f"NEXTPLAY_{first['loc'][0]}".upper()
         raise SystemExit(f"{name}={first['input']} is no valid setting: {first['msg']}.") from None
+
+
+def load_settings() -> Settings:
+    return load(Settings)

@@ -21,32 +21,32 @@ RELOADS = Counter("nextplay_reloads", "Models loaded, and failures to load one."
 RELOAD_FAILING = Gauge(
     "nextplay_reload_failing",
     "1 while the model that the pointer names cannot be served.",
-    multiprocess_mode="livemax",
+    multiprocess_mode="mostrecent",
 )
 ANSWERS = Counter("nextplay_answers", "Recommendations given, one a query.")
 BEST_SCORE = Histogram(
     "nextplay_best_score", "The highest score of an answer that is no fallback.", buckets=SCORE_BUCKETS
 )
 OVERLOADED = Counter("nextplay_overloaded", "Requests refused because too many were waiting.")
-BLOCKLIST_ITEMS = Gauge("nextplay_blocklist_items", "Ids in the blocklist.", multiprocess_mode="livemax")
+BLOCKLIST_ITEMS = Gauge("nextplay_blocklist_items", "Ids in the blocklist.", multiprocess_mode="mostrecent")
 BLOCKLIST_FAILING = Gauge(
-    "nextplay_blocklist_failing", "1 while the blocklist cannot be read.", multiprocess_mode="livemax"
+    "nextplay_blocklist_failing", "1 while the blocklist cannot be read.", multiprocess_mode="mostrecent"
 )
 MODEL_PROMOTED = Gauge(
     "nextplay_model_promoted_timestamp_seconds",
     "When the model in service was promoted.",
-    multiprocess_mode="livemax",
+    multiprocess_mode="mostrecent",
 )
 MODEL_INFO = Gauge(
     "nextplay_model_info",
     "1 for the model in service.",
     ["version", "architecture"],
-    multiprocess_mode="livemax",
+    multiprocess_mode="mostrecent",
 )
 MODEL_LOADED = Gauge(
     "nextplay_model_loaded_timestamp_seconds",
     "When the model in service was loaded.",
-    multiprocess_mode="livemax",
+    multiprocess_mode="mostrecent",
 )
 
 EVENTS = Counter("nextplay_events", "Play events received.", ["outcome"])
@@ -55,7 +55,7 @@ COMMIT_SECONDS = Histogram("nextplay_commit_seconds", "Time to make events durab
 USER_STATE_FAILING = Gauge(
     "nextplay_user_state_failing",
     "1 while the user state's file cannot be read.",
-    multiprocess_mode="livemax",
+    multiprocess_mode="mostrecent",
 )
 
 LOGGER = logging.getLogger("nextplay")

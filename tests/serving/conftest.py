@@ -164,6 +164,40 @@ def serve_bentoml(target: str, folder: Path, **environment: str) -> Iterator[htt
                     os.killpg(server.pid, signal.SIGKILL)
 
 
+@contextmanager
+def serve_by_uvicorn(folder: Path, **environment: str) -> Iterator[tuple[httpx.Client, int]]:
+    """`python -m serving` on a free port, without training's packages; gives a client and the process id."""
+    (folder / "blocker").mkdir()
+    (folder / "blocker" / "sitecustomize.py").write_text(BLOCKER)
+    port = free_port()
+    env = os.environ | {
+        "PYTHONPATH": f"{folder / 'blocker'}{os.pathsep}{ROOT}",
+        "BLOCKED_PROCESSES": str(folder / "blocked"),
+        "NEXTPLAY_PORT": str(port),
+        **environment,
+    }
+    with (folder / "server.log").open("w") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "serving"],
+            cwd=folder,
+            env=env,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+        try:
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10) as client:
+                wait_until_ready(client, server, folder / "server.log")
+                yield client, server.pid
+        finally:
+            os.killpg(server.pid, signal.SIGTERM)
+            try:
+                server.wait(timeout=20)
+            finally:
+                with suppress(ProcessLookupError):
+                    os.killpg(server.pid, signal.SIGKILL)
+
+
 def wait_until_ready(client: httpx.Client, server: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and server.poll() is None:
@@ -232,6 +266,11 @@ def bento_server(bento_home: Path) -> Iterator[httpx.Client]:
 @pytest.fixture(scope="session")
 def serve() -> Callable[..., AbstractContextManager[httpx.Client]]:
     return serve_bentoml
+
+
+@pytest.fixture(scope="session")
+def serve_uvicorn() -> Callable[..., AbstractContextManager[tuple[httpx.Client, int]]]:
+    return serve_by_uvicorn
 
 
 @pytest.fixture
