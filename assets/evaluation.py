@@ -15,7 +15,7 @@ from assets.io.lake import Lake, fingerprint, write_parquet
 from assets.io.sample import OptimumScorer
 from assets.io.sql import query
 from assets.plots import leaderboard_plot
-from assets.resources import Home, Source
+from assets.resources import Home, Source, Training
 from assets.sequences import load_items, load_sequences, split_name
 from models.baselines import BASELINES
 from models.bundle import PADDING, BundleError, ItemTable, bundle_hash, read_items, read_manifest
@@ -60,12 +60,14 @@ def open_bundle(folder: Path, model: str, role: str, items: ItemTable) -> Entran
     )
 
 
-def entrants(home: Home, source: Source, items: ItemTable, champion: Path | None) -> Iterator[Entrant]:
+def entrants(
+    home: Home, source: Source, training: Training, items: ItemTable, champion: Path | None
+) -> Iterator[Entrant]:
     """Baselines, candidates, who stands for the champion (if it can be opened), and the sample's optimum."""
     store = home.bundles()
     for name in filter(store.has, BASELINES):  # those that these data allow
         yield open_bundle(store.current(name), name, "baseline", items)
-    for name in NETWORKS:
+    for name in training.candidates:
         yield open_bundle(store.current(name), name, "candidate", items)
     try:
         if champion is not None:
@@ -95,12 +97,12 @@ def entrants(home: Home, source: Source, items: ItemTable, champion: Path | None
         ),
     ]
 )
-def leaderboard(home: Home, source: Source) -> Iterator[dg.MaterializeResult[None]]:
+def leaderboard(home: Home, source: Source, training: Training) -> Iterator[dg.MaterializeResult[None]]:
     lake, items = home.lake(), load_items(home.lake())
     _, user_ids = load_sequences(lake)
     match = fair_match(home)
     test = match.test
-    models = list(entrants(home, source, items, match.champion))
+    models = list(entrants(home, source, training, items, match.champion))
     made_from = fingerprint(
         "leaderboard 2",
         lake.current("sequences").fingerprint,

@@ -12,10 +12,9 @@ from assets.io.files import replace_text
 from assets.io.lake import fingerprint
 from assets.reporting.evidence import TABLES, RunEvidence, read_evidence
 from assets.reporting.page import headline, render
-from assets.resources import Home
+from assets.resources import Home, Training
 from models.bundle import read_manifest
 from models.code import source_hash
-from models.networks import NETWORKS
 
 
 @dg.asset(
@@ -24,8 +23,8 @@ from models.networks import NETWORKS
     deps=["gate", "leaderboard", "test_recommendations", "sequences", "items", "sequence_audit"],
     description="Verdict, leaderboard, slices, audit and examples on one page, to decide from.",
 )
-def report(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult[None]:
-    run = read_evidence(home, curves(home), origin(home))
+def report(context: dg.AssetExecutionContext, home: Home, training: Training) -> dg.MaterializeResult[None]:
+    run = read_evidence(home, curves(home, training.candidates), origin(home, training.candidates))
     page = render(run)
     path = report_path(home)
     replace_text(path, page)
@@ -53,10 +52,10 @@ def report_path(home: Home) -> Path:
     return home.folder("reports") / f"{fingerprint('report', tables, source_hash(folder), looks)[:16]}.html"
 
 
-def curves(home: Home) -> Mapping[str, Sequence[Mapping[str, float]]]:
+def curves(home: Home, candidates: Sequence[str]) -> Mapping[str, Sequence[Mapping[str, float]]]:
     """The learning curve of each candidate's current bundle, where it has one."""
     found = {}
-    for name in NETWORKS:
+    for name in candidates:
         try:
             path = home.bundles().current(name) / CURVE_FILE
         except MissingBundleError:
@@ -66,11 +65,11 @@ def curves(home: Home) -> Mapping[str, Sequence[Mapping[str, float]]]:
     return found
 
 
-def origin(home: Home) -> Mapping[str, str]:
+def origin(home: Home, candidates: Sequence[str]) -> Mapping[str, str]:
     """What the run was made from."""
     lake = home.lake()
     made_from = {f"table {table}": lake.current(table).fingerprint[:16] for table in TABLES}
-    for name in NETWORKS:
+    for name in candidates:
         try:
             manifest = read_manifest(home.bundles().current(name))
         except MissingBundleError:

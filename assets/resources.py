@@ -191,8 +191,9 @@ class Splitting(dg.ConfigurableResource):  # type: ignore[type-arg]
 
 
 class Training(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """How candidates are trained; `changes` overrides fields of the network's own defaults by their names."""
+    """Which networks are trained, and how; `changes` overrides their defaults by the names of the fields."""
 
+    candidates: list[str] = Field(default_factory=lambda: ["gru4rec", "sasrec"])
     seed: int = 0
     threads: int | None = None
     changes: dict[str, Any] = Field(default_factory=dict)

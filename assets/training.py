@@ -75,6 +75,8 @@ def candidate_asset(architecture: str) -> dg.AssetsDefinition:
         description=(NETWORKS[architecture].build.__doc__ or "").splitlines()[0],
     )
     def candidate(home: Home, source: Source, training: Training) -> dg.MaterializeResult[None]:
+        if architecture not in training.candidates:
+            return dg.MaterializeResult(metadata={"trained": "no: it is not among NEXTPLAY_CANDIDATES"})
         lake, store, tracking = home.lake(), home.bundles(), home.tracking()
         started = time.monotonic()
         data = load_training_data(lake, source.name)
@@ -119,8 +121,7 @@ def candidate_asset(architecture: str) -> dg.AssetsDefinition:
 
 def training_config(architecture: str, split: Split, training: Training) -> TrainConfig:
     """The defaults for data of this size with the run's changes."""
-    train = split.train
-    config = default_config(architecture, len(train), train.n_items, len(train.items))
+    config = default_config(architecture, split.train)
     return config.with_changes(seed=training.seed, threads=training.threads, **training.changes)
 
 

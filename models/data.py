@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from models.bundle import PADDING
 
 LENGTH_BLUR = 1.6  # windows of one batch differ in length by up to about this factor
+MASK = -1  # stands in a history for an item that is to be found
+MASK_LAST_ALONE = 0.1  # share of the windows in which the last item alone is masked, as when one is asked for
 CONTEXT_SHARE = 4  # a later window of a long user begins with max_length / 4 items that are context only
 
 
@@ -226,6 +228,23 @@ def gather(sequences: Sequences, windows: Windows) -> Batch:
     has_target = real & (step >= windows.contexts[:, None])
     targets = np.where(has_target, sequences.items[np.where(real, place + 1, 0)], PADDING).astype(np.int64)
     return Batch(histories, targets)
+
+
+def gather_masked(sequences: Sequences, windows: Windows, share: float, rng: np.random.Generator) -> Batch:
+    """The items of a batch of windows and the one after each, `share` of them masked; targets are the masked.
+
+    Every window has at least one. Items that are context of their window are never targets.
+    """
+    whole = Windows(windows.starts, windows.lengths + 1, windows.contexts)
+    step = np.arange(whole.lengths.max())[None, :]  # [1, length]
+    real = step < whole.lengths[:, None]  # [windows, length]
+    items = np.where(real, sequences.items[np.where(real, whole.starts[:, None] + step, 0)], PADDING)
+    last = step == whole.lengths[:, None] - 1  # [windows, length]
+    drawn = (rng.random(items.shape) < share) & real & (step >= whole.contexts[:, None])
+    alone = (rng.random(len(items)) < MASK_LAST_ALONE) | ~drawn.any(axis=1)  # [windows]
+    masked = np.where(alone[:, None], last, drawn)
+    targets = np.where(masked, items, PADDING).astype(np.int64)
+    return Batch(np.where(masked, MASK, items).astype(np.int64), targets)
 
 
 def _offsets(lengths: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -5,10 +5,9 @@ import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,11 +18,12 @@ from tqdm import tqdm
 from models.bundle import PADDING
 from models.checkpoint import Checkpoint, CheckpointFolder
 from models.config import TrainConfig
-from models.data import Holdout, Split, Windows, gather, plan_epoch
+from models.data import MASK, Batch, Holdout, Split, Windows, gather, gather_masked, plan_epoch
 from models.evaluation.metrics import rank_targets, summary
-from models.losses import build_loss
+from models.losses import Negatives, build_loss
 from models.networks import NETWORKS
 from models.networks.base import SequenceNetwork
+from models.optimizer import Optimizer, Touched
 from models.scorer import padded
 
 
@@ -84,23 +84,23 @@ def train(
     if not np.any(split.train.lengths > 1) or not len(split.validation):
         raise TrainingError("There is nothing to train on: it takes users with at least 4 items each.")
     with reproducible(config.threads):
-        return _Training(name, split, config, checkpoint_folder).run(on_epoch, progress)
+        return Training(name, split, config, checkpoint_folder).run(on_epoch, progress)
 
 
-class _Training:
+class Training:
     """The state of one training."""
 
-    def __init__(self, name: str, split: Split, config: TrainConfig, checkpoints: Path | None) -> None:
+    def __init__(self, name: str, split: Split, config: TrainConfig, checkpoints: Path | None = None) -> None:
         self.name, self.config, self.data = name, config, split.train
         self.validation = _sample(split.validation, config.validation_users, config.seed)
         _seed(config.seed, 0)
         self.network = NETWORKS[name].build(config.network, split.train.n_items)
         self.loss = build_loss(config, torch.from_numpy(split.train.counts()))
-        self.optimizer = _optimizer(self.network, config)
+        by_rows = self.loss.draw(1) is not None
+        self.optimizer = Optimizer(self.network, config, by_rows)
         self.curve: list[EpochReport] = []
         self.best = _copy(self.network)
         self.folder = CheckpointFolder(checkpoints, _identity(name, split, config)) if checkpoints else None
-        self.step = 0
         self._resume()
 
     @property
@@ -133,13 +133,12 @@ class _Training:
         _seed(config.seed, epoch)
         batches = plan_epoch(self.data, config.network.max_length, config.batch_positions, config.seed, epoch)
         bar.total = bar.n + len(batches) * (config.epochs - epoch + 1)
+        rng = np.random.default_rng((config.seed, epoch, 1))
         self.network.train()
         total, positions = 0.0, 0
         for i, windows in enumerate(batches):
-            _set_learning_rate(
-                self.optimizer, config, self.step, (epoch - 1 + i / len(batches)) / config.epochs
-            )
-            loss, n = self._step(windows)
+            progress = (epoch - 1 + i / len(batches)) / config.epochs
+            loss, n = self.step(self.gather(windows, rng), progress)
             if not math.isfinite(loss):
                 raise TrainingError(
                     f"Training of {self.name} failed: the loss became {loss} in epoch {epoch}, step {i + 1}; "
@@ -154,19 +153,35 @@ class _Training:
         metrics = summary(rank_targets(NetworkScorer(self.network), self.validation))
         return EpochReport(epoch, total / positions, metrics, seconds, positions)
 
-    def _step(self, windows: Windows) -> tuple[float, int]:
-        batch = gather(self.data, windows)
-        targets = torch.from_numpy(batch.targets)  # [windows, length]
-        real = targets != PADDING
-        states = self.network.encode(torch.from_numpy(batch.histories))[real]  # [n, width]
-        weights = self.network.item_embeddings.weight
-        loss = self.loss(states, targets[real], weights, self.network.item_bias)
-        self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.network.parameters(), self.config.max_gradient_norm)
-        self.optimizer.step()
-        self.step += 1
-        return loss.item(), len(states)
+    def gather(self, windows: Windows, rng: np.random.Generator) -> Batch:
+        if NETWORKS[self.name].masked:
+            return gather_masked(self.data, windows, self.config.mask_share, rng)
+        return gather(self.data, windows)
+
+    def step(self, batch: Batch, progress: float) -> tuple[float, int]:
+        histories, targets = torch.from_numpy(batch.histories), torch.from_numpy(batch.targets)
+        wanted = targets[histories != PADDING] != PADDING  # [real positions]
+        targets = targets[targets != PADDING]  # [n]
+        items: Tensor = self.network.item_embeddings.weight
+        bias: Tensor = self.network.item_bias
+        touched, negatives = None, self.loss.draw(len(targets))
+        if negatives is not None:
+            touched, histories, targets, negatives = self._touch(histories, targets, negatives)
+            items, bias = touched.items, touched.bias
+        states = self.network.states(histories, items)[wanted]  # [n, width]
+        loss = self.loss(states, targets, items, bias, negatives)
+        self.optimizer.step(loss, touched, progress)
+        return loss.item(), len(targets)
+
+    def _touch(
+        self, histories: Tensor, targets: Tensor, negatives: Negatives
+    ) -> tuple[Touched, Tensor, Tensor, Negatives]:
+        """The rows of the item table that a step reads, and everything that names items by their rows."""
+        items = [histories.clamp(min=PADDING).flatten(), targets, negatives.items.flatten()]
+        touched = self.optimizer.touch(torch.cat(items))
+        inputs, outputs, drawn = torch.split(touched.places, [len(part) for part in items])
+        inputs = torch.where(histories == MASK, MASK, inputs.view_as(histories))
+        return touched, inputs, outputs, replace(negatives, items=drawn.view_as(negatives.items))
 
     def _last_ndcg(self) -> str:
         return f"{self.curve[-1].ndcg:.4f}" if self.curve else "-"
@@ -175,16 +190,17 @@ class _Training:
         if self.folder:
             weights = dict(self.network.state_dict())
             curve = [asdict(report) for report in self.curve]
-            self.folder.save(Checkpoint(weights, self.best, _moments(self.optimizer), curve, self.step))
+            self.folder.save(
+                Checkpoint(weights, self.best, self.optimizer.moments(), curve, self.optimizer.step_number)
+            )
 
     def _resume(self) -> None:
         checkpoint = self.folder.load() if self.folder else None
         if checkpoint:
             self.network.load_state_dict(checkpoint.weights)
             self.best = checkpoint.best
-            _restore_moments(self.optimizer, checkpoint.moments)
+            self.optimizer.restore(checkpoint.moments, checkpoint.step)
             self.curve = [EpochReport(**report) for report in checkpoint.curve]
-            self.step = checkpoint.step
 
 
 class NetworkScorer:
@@ -200,44 +216,6 @@ class NetworkScorer:
             scores: NDArray[np.float32] = self._network(torch.from_numpy(batch)).numpy()
         scores[:, PADDING] = -np.inf
         return scores  # [users, n_items + 1]
-
-
-def _optimizer(network: SequenceNetwork, config: TrainConfig) -> torch.optim.AdamW:
-    """AdamW in two groups: matrices with weight decay; embeddings, biases and norms without, and faster."""
-    embeddings = {id(m.weight) for m in network.modules() if isinstance(m, nn.Embedding)}
-    matrices: list[Tensor] = []
-    others: list[Tensor] = []
-    for parameter in network.parameters():
-        (matrices if parameter.ndim > 1 and id(parameter) not in embeddings else others).append(parameter)
-    groups: list[dict[str, Any]] = [
-        {"params": matrices, "highest": config.learning_rate, "weight_decay": config.weight_decay},
-        {"params": others, "highest": config.embedding_learning_rate, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, fused=True)
-
-
-def _set_learning_rate(
-    optimizer: torch.optim.Optimizer, config: TrainConfig, step: int, progress: float
-) -> None:
-    """Linear warm-up, then constant or a cosine that falls to 0 as `progress` goes to 1."""
-    share = min(1.0, (step + 1) / max(1, config.warmup_steps))
-    if config.schedule == "cosine":
-        share *= 0.5 * (1 + math.cos(math.pi * progress))
-    for group in optimizer.param_groups:
-        group["lr"] = group["highest"] * share
-
-
-def _moments(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    state = optimizer.state_dict()["state"]
-    return {f"{i}.{name}": value for i, values in state.items() for name, value in values.items()}
-
-
-def _restore_moments(optimizer: torch.optim.Optimizer, moments: dict[str, Tensor]) -> None:
-    state: dict[int, dict[str, Tensor]] = {}
-    for key, value in moments.items():
-        i, name = key.split(".", 1)
-        state.setdefault(int(i), {})[name] = value
-    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
 
 
 def _copy(network: nn.Module) -> dict[str, Tensor]:

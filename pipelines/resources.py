@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from assets.resources import Cleaning, Gate, Home, Source, Splitting, Training, Watching
 from assets.splitting import Cutoffs, SplitError
 from models.event_stores import is_database
+from models.networks import NETWORKS
 
 
 class SettingsError(Exception):
@@ -64,6 +65,9 @@ class Settings(BaseSettings):
     spark_conf: Json[dict[str, str]] = Field(
         default="{}", validate_default=True, description='JSON, for example {"spark.executor.memory": "8g"}'
     )
+    candidates: str = Field(
+        default="gru4rec,sasrec", description=f"networks to train, of {', '.join(NETWORKS)}"
+    )
     seed: int = Field(default=0, ge=0, description="of training")
     threads: int | None = Field(default=None, ge=1, description="of training; all cores by default")
     training: Json[dict[str, Any]] = Field(
@@ -89,6 +93,14 @@ class Settings(BaseSettings):
         default=0.1, ge=0, le=1, description="share of unknown ids or fallbacks above which it does"
     )
     alert_webhook: SecretStr | None = Field(default=None, description="is told of every failed run")
+
+    @field_validator("candidates")
+    @classmethod
+    def _candidates(cls, text: str) -> str:
+        unknown = sorted(set(text.split(",")) - set(NETWORKS))
+        if unknown:
+            raise ValueError(f"there is no network {unknown[0]!r}; there are {', '.join(NETWORKS)}")
+        return text
 
     def webhook(self) -> str | None:
         """The address that alerts go to, if any; a secret."""
@@ -157,6 +169,7 @@ def resources(settings: Settings) -> dict[str, dg.ConfigurableResource[Any]]:
         ),
         "splitting": Splitting(split=settings.split, cutoffs=settings.cutoffs),
         "training": Training(
+            candidates=settings.candidates.split(","),
             seed=settings.seed,
             threads=settings.threads,
             changes=settings.training,

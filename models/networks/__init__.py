@@ -7,9 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from models.config import NetworkConfig, TrainConfig, defaults_for
 
 if TYPE_CHECKING:
+    from models.data import Sequences
     from models.networks.base import SequenceNetwork
 
 
@@ -19,6 +22,7 @@ class Architecture:
 
     build: Callable[[NetworkConfig, int], "SequenceNetwork"]  # of a shape, for so many items
     settings: Mapping[str, Any] = field(default_factory=dict)
+    masked: bool = False  # trained to find masked items, not the next one after each
 
 
 def _gru4rec(config: NetworkConfig, n_items: int) -> "SequenceNetwork":
@@ -35,12 +39,22 @@ def _sasrec(config: NetworkConfig, n_items: int) -> "SequenceNetwork":
     return SASRec(config, n_items)
 
 
+def _bert4rec(config: NetworkConfig, n_items: int) -> "SequenceNetwork":
+    """BERT4Rec: self-attention in both directions over a history with masked items."""
+    from models.networks.bert4rec import BERT4Rec
+
+    return BERT4Rec(config, n_items)
+
+
 NETWORKS: dict[str, Architecture] = {
     "gru4rec": Architecture(_gru4rec, {"layers": 1, "width": 96}),
     "sasrec": Architecture(_sasrec),
+    "bert4rec": Architecture(_bert4rec, masked=True),
 }
 
 
-def default_config(name: str, n_users: int, n_items: int, n_interactions: int) -> TrainConfig:
-    """The settings with which the network is trained on data of this size unless told otherwise."""
-    return defaults_for(n_users, n_items, n_interactions).with_changes(**NETWORKS[name].settings)
+def default_config(name: str, train: "Sequences") -> TrainConfig:
+    """The settings with which the network is trained on these sequences unless told otherwise."""
+    long_history = int(np.quantile(train.lengths, 0.9)) if len(train) else 1
+    defaults = defaults_for(train.n_items, len(train.items), long_history)
+    return defaults.with_changes(**NETWORKS[name].settings)

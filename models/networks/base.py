@@ -2,9 +2,11 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from models.bundle import PADDING
 from models.config import NetworkConfig
+from models.networks.layout import Packed, Padded
 
 EMBEDDING_SCALE = 0.02  # standard deviation of fresh embeddings, of items and of positions alike
 
@@ -12,36 +14,55 @@ EMBEDDING_SCALE = 0.02  # standard deviation of fresh embeddings, of items and o
 class SequenceNetwork(nn.Module):
     """Maps histories, right-padded with 0, to one state a position; scores are products with item embeddings.
 
-    The state at a position depends on no later item, so padding on the right needs no mask.
+    Padding is on the right, so a state that depends on no later item needs no mask.
     """
+
+    EXTRA_POSITIONS = 0  # beyond those of the longest history
 
     def __init__(self, config: NetworkConfig, n_items: int) -> None:
         super().__init__()
         self.config, self.n_items = config, n_items
         self.item_embeddings = nn.Embedding(n_items + 1, config.width, padding_idx=PADDING)
         self.item_bias = nn.Parameter(torch.zeros(n_items + 1))
-        self.position_embeddings = nn.Embedding(config.max_length, config.width)
+        self.position_embeddings = nn.Embedding(config.max_length + self.EXTRA_POSITIONS, config.width)
         nn.init.normal_(self.position_embeddings.weight, std=EMBEDDING_SCALE)
         with torch.no_grad():
             nn.init.normal_(self.item_embeddings.weight, std=EMBEDDING_SCALE)[PADDING] = 0
 
-    def embed(self, history: Tensor) -> Tensor:
-        """Items plus positions, [batch, length, width].
+    def mix(self, embedded: Tensor, layout: Padded) -> Tensor:
+        """Embedded positions in a layout -> states in the same layout: what makes a network what it is."""
+        raise NotImplementedError
+
+    def states(self, history: Tensor, items: Tensor) -> Tensor:
+        """history [batch, length], rows of `items` [rows, width] -> states of the real positions [n, width].
+
+        `items` are the item embeddings: all of them, or in training the few that a step touches.
+        """
+        layout = Packed(history)
+        return self.mix(self._embed(history, items, layout), layout)
+
+    def encode(self, history: Tensor) -> Tensor:
+        """history int64 [batch, length] -> states [batch, length, width]."""
+        layout = Padded(history)
+        return self.mix(self._embed(history, self.item_embeddings.weight, layout), layout)
+
+    def embed_items(self, history: Tensor, items: Tensor) -> Tensor:
+        """history of any shape, rows of `items` -> [..., width]."""
+        return F.embedding(history, items)
+
+    def _embed(self, history: Tensor, items: Tensor, layout: Padded) -> Tensor:
+        """Items plus positions, in the layout.
 
         Positions count back from the newest item, which always has the last one. So a history longer than
         those of training has unseen positions at its oldest items alone, and the network knows which targets
         lie near a user's end, as all do that it is asked for.
         """
-        newest = self.config.max_length - 1
-        length = (history != PADDING).sum(dim=1, keepdim=True)  # [batch, 1]
-        position = newest - length + 1 + torch.arange(history.shape[1])  # [batch, length]
-        positions = self.position_embeddings(position.clamp(max=newest))  # [batch, length, width]
-        embedded: Tensor = self.item_embeddings(history) + positions
+        newest = self.position_embeddings.num_embeddings - 1
+        length = layout.real.sum(dim=1, keepdim=True)  # [batch, 1]
+        position = newest - length + 1 + torch.arange(history.shape[1], device=history.device)
+        positions = self.position_embeddings(layout.collect(position.clamp(max=newest)))
+        embedded: Tensor = self.embed_items(layout.collect(history), items) + positions
         return embedded
-
-    def encode(self, history: Tensor) -> Tensor:
-        """history int64 [batch, length] -> states [batch, length, width]."""
-        raise NotImplementedError
 
     def state(self, history: Tensor) -> Tensor:
         """The state at each history's newest item, [batch, width]: all that serving asks of the network."""
@@ -52,4 +73,4 @@ class SequenceNetwork(nn.Module):
 
     def forward(self, history: Tensor) -> Tensor:
         """Scores of every item as the next one, [batch, n_items + 1]; column 0 means nothing."""
-        return self.state(history) @ self.item_embeddings.weight.T + self.item_bias  # [batch, n_items + 1]
+        return self.state(history) @ self.item_embeddings.weight.T + self.item_bias

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from models.config import NetworkConfig
 from models.networks.base import SequenceNetwork
+from models.networks.dropout import Dropout
+from models.networks.layout import Padded
 
 
 class GRU4Rec(SequenceNetwork):
@@ -16,7 +18,7 @@ class GRU4Rec(SequenceNetwork):
 
     def __init__(self, config: NetworkConfig, n_items: int) -> None:
         super().__init__(config, n_items)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.norm_in = nn.LayerNorm(config.width)
         self.gru = nn.GRU(
             config.width,
@@ -27,8 +29,8 @@ class GRU4Rec(SequenceNetwork):
         )
         self.project = nn.Linear(config.width, config.width)
 
-    def encode(self, history: Tensor) -> Tensor:
-        inputs = self.dropout(self.norm_in(self.embed(history)))  # [batch, length, width]
-        outputs: Tensor = self.gru(inputs)[0]  # [batch, length, width]
+    def mix(self, embedded: Tensor, layout: Padded) -> Tensor:
+        inputs = layout.spread(self.dropout(self.norm_in(embedded)))  # [batch, length, width]
+        outputs = layout.collect(self.gru(inputs)[0])
         states: Tensor = self.project(self.dropout(outputs))
         return states

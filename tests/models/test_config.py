@@ -2,11 +2,13 @@ import subprocess
 import sys
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from models.config import ConfigError, NetworkConfig, TrainConfig, defaults_for
+from models.data import Sequences
 from models.networks import NETWORKS, default_config
 
 
@@ -27,7 +29,7 @@ from models.networks import NETWORKS, default_config
         ({"weight_decay": -0.1}, "weight_decay=-0.1 is not allowed: it must be at least 0."),
         ({"seed": -1}, "seed=-1 is not allowed: it must be at least 0."),
         ({"threads": 0}, "threads=0 is not allowed: it must be at least 1, or left out."),
-        ({"loss": "bce"}, "loss='bce' is not allowed: it must be one of full, sampled."),
+        ({"loss": "hinge"}, "loss='hinge' is not allowed: it must be one of full, sampled, gbce, bce."),
         ({"schedule": None}, "schedule=None is not allowed: it must be one of constant, cosine."),
     ],
 )
@@ -44,7 +46,9 @@ def test_an_unknown_setting_is_named_with_those_that_exist() -> None:
     ):
         with pytest.raises(ConfigError, match="TrainConfig has no setting 'learning_speed'; it has batch_"):
             make()
-    with pytest.raises(ConfigError, match="NetworkConfig has no setting 'wide'; it has dropout, heads"):
+    with pytest.raises(
+        ConfigError, match="NetworkConfig has no setting 'wide'; it has dropout, feed_factor, heads"
+    ):
         TrainConfig.from_dict({"network": {"wide": 1}})
 
 
@@ -54,13 +58,32 @@ def test_settings_are_changed_by_plain_name() -> None:
     assert config.with_changes() == config
 
 
-@given(st.integers(1, 10**6), st.integers(1, 10**6), st.integers(1, 10**9))
-def test_defaults_are_valid_and_survive_json_for_any_data(users: int, items: int, rows: int) -> None:
-    for config in (
-        defaults_for(users, items, rows),
-        *(default_config(n, users, items, rows) for n in NETWORKS),
-    ):
-        assert TrainConfig.from_dict(config.to_dict()) == config
+@given(st.integers(1, 10**7), st.integers(1, 10**9), st.integers(1, 10**5))
+def test_defaults_are_valid_and_survive_json_for_any_data(items: int, rows: int, long_history: int) -> None:
+    config = defaults_for(items, rows, long_history)
+    assert TrainConfig.from_dict(config.to_dict()) == config
+
+
+def test_sparse_data_get_more_dropout_and_a_large_catalogue_a_sampled_loss() -> None:
+    dense, sparse = defaults_for(1_000, 100_000), defaults_for(10_000, 150_000)
+    assert (dense.network.dropout, dense.loss) == (0.2, "full")
+    assert (sparse.network.dropout, sparse.loss) == (0.5, "sampled")
+    assert 0.2 < defaults_for(1_000, 50_000).network.dropout < 0.5
+
+
+def test_large_data_are_trained_on_fewer_times_and_long_histories_are_seen_whole() -> None:
+    assert defaults_for(1_000, 100_000).epochs == 30
+    assert defaults_for(1_000, 10_000_000).epochs == 10
+    assert defaults_for(1_000, 10**9).epochs == 3
+    assert [defaults_for(1_000, 10**5, n).network.max_length for n in (5, 100, 999)] == [64, 100, 256]
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_starts_from_the_defaults_for_its_data(name: str) -> None:
+    lists = [[1, 2, 3, 4]] * 9 + [[1, 2] * 50]
+    train = Sequences.from_lists(lists, n_items=4)
+    expected = defaults_for(4, len(train.items), int(np.quantile(train.lengths, 0.9)))
+    assert default_config(name, train) == expected.with_changes(**NETWORKS[name].settings)
 
 
 def test_settings_and_the_list_of_networks_need_no_torch() -> None:

@@ -6,8 +6,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from models.config import NetworkConfig
+from models.data import MASK, Sequences
 from models.networks import NETWORKS, default_config
 from models.networks.base import SequenceNetwork
+from models.networks.dropout import Dropout
 from models.scorer import padded
 
 N_ITEMS, MAX_LENGTH = 30, 12
@@ -35,7 +37,7 @@ def scores(network: SequenceNetwork, *users: list[int]) -> Tensor:
         return network(torch.from_numpy(padded([np.array(user) for user in users], MAX_LENGTH)))
 
 
-@every_network
+@pytest.mark.parametrize("name", [name for name in NETWORKS if not NETWORKS[name].masked])
 @given(st.lists(st.tuples(items, items), min_size=1, max_size=MAX_LENGTH), st.integers(0, MAX_LENGTH))
 @settings(max_examples=20, deadline=None)
 def test_later_items_do_not_change_earlier_states(name: str, pairs: list[tuple[int, int]], kept: int) -> None:
@@ -109,9 +111,37 @@ def test_dropout_is_the_share_that_is_dropped(name: str) -> None:
     quiet = build(name, NetworkConfig(width=16, layers=2, heads=2, dropout=0.0, max_length=MAX_LENGTH))
     torch.testing.assert_close(quiet.train().encode(history), quiet.eval().encode(history))
     loud = build(name)
-    shares = {module.p for module in loud.modules() if isinstance(module, torch.nn.Dropout)}
-    assert shares == {0.3}
+    shares = {module.share for module in loud.modules() if isinstance(module, Dropout)}
+    assert shares == {77 / 256}  # 0.3, rounded
     assert not torch.equal(loud.train().encode(history), loud.train().encode(history))
+
+
+@every_network
+def test_states_without_padding_are_those_of_the_padded_block(name: str) -> None:
+    network = NETWORKS_BUILT[name]
+    history = torch.tensor([[3, 9, 2, 0, 0], [5, 0, 0, 0, 0], [1, 2, 3, 4, 5]])
+    with torch.inference_mode():
+        packed = network.states(history, network.item_embeddings.weight)
+        torch.testing.assert_close(packed, network.encode(history)[history != 0], rtol=1e-4, atol=1e-5)
+
+
+def test_bert4rec_sees_both_sides_of_a_mask_and_no_item_behind_it() -> None:
+    network = NETWORKS_BUILT["bert4rec"]
+    with torch.inference_mode():
+        base, before, after = (
+            network.encode(torch.tensor([row]))[0, 1] for row in ([1, MASK, 2], [4, MASK, 2], [1, MASK, 4])
+        )
+    assert (base - before).abs().max() > 1e-3
+    assert (base - after).abs().max() > 1e-3
+
+
+def test_dropout_drops_its_share_and_keeps_the_mean() -> None:
+    torch.manual_seed(0)
+    dropped = Dropout(0.25)(torch.ones(1000, 64))
+    assert (dropped == 0).float().mean() == pytest.approx(0.25, abs=0.01)
+    assert dropped.mean() == pytest.approx(1.0, abs=0.01)
+    assert dropped.max() == pytest.approx(4 / 3)
+    assert torch.equal(Dropout(0.25).eval()(torch.ones(3)), torch.ones(3))
 
 
 @every_network
@@ -126,7 +156,7 @@ def test_fresh_embeddings_are_small(name: str) -> None:
 
 @every_network
 def test_default_settings_build(name: str) -> None:
-    config = default_config(name, n_users=400, n_items=80, n_interactions=6_000)
+    config = default_config(name, Sequences.from_lists([[1, 2, 80]] * 50, n_items=80))
     network = NETWORKS[name].build(config.network, 80)
     assert network(torch.tensor([[1, 2, 0]])).shape == (1, 81)
     assert NETWORKS[name].build.__doc__

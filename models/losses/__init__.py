@@ -1,0 +1,57 @@
+"""Losses over the item catalogue, behind one interface: states and targets in, a scalar out.
+
+A loss takes the states of real positions only, so padding costs nothing here, and scores them itself, so that
+it alone decides how many logits exist at a time. What it compares a target with is drawn beforehand: the
+caller then knows which rows of the item table a step touches.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from models.config import TrainConfig
+
+
+@dataclass(frozen=True)
+class Negatives:
+    """Items drawn for a step: [k], shared by its positions, or [n, k], of each position its own.
+
+    `correction` [k] is added to the logits of shared negatives, `None` where nothing is.
+    """
+
+    items: Tensor
+    correction: Tensor | None = None
+
+
+class Loss(Protocol):
+    """Mean loss of positions."""
+
+    def draw(self, positions: int) -> Negatives | None:
+        """Negatives for so many positions, from torch's global generator; None where all items are scored."""
+        ...
+
+    def __call__(
+        self, states: Tensor, targets: Tensor, items: Tensor, bias: Tensor, negatives: Negatives | None
+    ) -> Tensor:
+        """states [n, width], targets [n], item embeddings [rows, width] and bias [rows] -> scalar.
+
+        Targets and negatives are rows of `items`. Row 0 is padding: it is no candidate and gets no gradient.
+        """
+        ...
+
+
+def build_loss(config: TrainConfig, counts: Tensor) -> Loss:
+    """The loss that the config names; `counts` [n_items + 1] are occurrences in the training part."""
+    from models.losses.binary import BinaryCrossEntropy
+    from models.losses.softmax import CatalogueSoftmax, SampledSoftmax
+
+    dtype = getattr(torch, config.precision)
+    if config.loss == "sampled":
+        return SampledSoftmax(counts, config.negatives, config.negative_power, dtype)
+    if config.loss == "gbce":
+        return BinaryCrossEntropy(len(counts) - 1, config.negatives, config.calibration)
+    if config.loss == "bce":
+        return BinaryCrossEntropy(len(counts) - 1, negatives=1, calibration=0.0)
+    return CatalogueSoftmax(dtype)

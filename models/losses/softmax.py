@@ -1,0 +1,181 @@
+"""Softmax cross-entropy, over the whole catalogue or over a sample of it.
+
+Gradients are made with the loss, a chunk of positions at a time, so the logits of all positions never
+exist at once: memory is that of one chunk, whatever the batch and the catalogue. Logits and products may
+be bfloat16, which processors with matrix units multiply several times as fast; sums stay float32.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from models.bundle import PADDING
+from models.losses import Negatives
+
+CHUNK_BYTES = 1 << 23  # of logits; measured: fastest on two server cores, for both precisions
+CHUNK_ROWS = 512  # at most
+ROW_STEP = 64  # chunks are multiples of it: matrix libraries prepare code for each new shape
+SMALLEST = 1e-38  # a probability below counts as this, so the loss of a position ends at 87
+
+
+class CatalogueSoftmax:
+    """Cross-entropy over all items; see `models.losses.Loss` for shapes."""
+
+    def __init__(self, dtype: torch.dtype = torch.float32) -> None:
+        self._dtype = dtype
+
+    def draw(self, positions: int) -> None:
+        """Nothing: every item is scored."""
+
+    def __call__(
+        self, states: Tensor, targets: Tensor, items: Tensor, bias: Tensor, negatives: Negatives | None = None
+    ) -> Tensor:
+        loss: Tensor = _Catalogue.apply(states, targets - 1, items[1:], bias[1:], self._dtype)  # type: ignore[no-untyped-call]
+        return loss
+
+
+class SampledSoftmax:
+    """Cross-entropy against `negatives` items drawn anew each step and shared by all its positions.
+
+    Items are drawn with replacement in proportion to `count ** power` (0: uniform, 1: by popularity). A
+    negative's logit is lowered by the logarithm of how often it is expected in the draw, which makes the sum
+    in the softmax an unbiased estimate of that over the catalogue without the target (Bengio and Senecal,
+    2008). An item drawn several times is scored once, its logit raised by the logarithm of how often. The
+    target's own logit stays as it is, and a draw of the target itself is left out.
+    """
+
+    def __init__(
+        self, counts: Tensor, negatives: int, power: float, dtype: torch.dtype = torch.float32
+    ) -> None:
+        weights = counts[1:].clamp(min=1).double() ** power  # [n_items]; an unseen item may be drawn too
+        self._cumulated = (weights / weights.sum()).cumsum(0)
+        self._log_expected = torch.cat([weights.new_zeros(1), (weights * (negatives / weights.sum())).log()])
+        self._negatives, self._dtype = negatives, dtype
+
+    def draw(self, positions: int = 0) -> Negatives:
+        place = torch.rand(self._negatives, dtype=torch.float64)
+        drawn = torch.searchsorted(self._cumulated, place).clamp(max=len(self._cumulated) - 1) + 1
+        items, times = torch.unique(drawn, return_counts=True)
+        correction = times.double().log() - self._log_expected[items]
+        missing = self._negatives - len(items)
+        return Negatives(  # filled up with padding that never counts: every step then has the same shapes
+            F.pad(items, (0, missing), value=PADDING),
+            F.pad(correction.float(), (0, missing), value=-torch.inf),
+        )
+
+    def __call__(
+        self, states: Tensor, targets: Tensor, items: Tensor, bias: Tensor, negatives: Negatives | None
+    ) -> Tensor:
+        assert negatives is not None and negatives.correction is not None
+        rows, order = negatives.items.sort()  # [k]
+        column = torch.searchsorted(rows, targets).clamp(max=len(rows) - 1)  # [n]
+        column = torch.where(rows[column] == targets, column, -1)  # of a target that was drawn itself
+        target = (states * F.embedding(targets, items)).sum(dim=1) + bias[targets]  # [n]
+        offset = bias[rows] + negatives.correction[order]  # [k]
+        loss: Tensor = _Sampled.apply(states, target, items[rows], offset, column, self._dtype)  # type: ignore[no-untyped-call]
+        return loss
+
+
+class _Catalogue(torch.autograd.Function):
+    """Mean cross-entropy of `states @ items.T + bias`; backward only scales what forward has kept."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, states: Tensor, targets: Tensor, items: Tensor, bias: Tensor, dtype: torch.dtype
+    ) -> Tensor:
+        loss, kept = states.new_zeros(()), _Gradients(states, items, dtype)
+        bias = bias.to(dtype)
+        for rows, real in kept.chunks():
+            share = torch.addmm(bias, kept.states[rows], kept.items.T)  # [chunk, n_items], logits
+            torch.softmax(share, dim=1, out=share)
+            place = torch.arange(real.stop - real.start, device=share.device) * len(items) + targets[real]
+            chosen = share.view(-1)[place].to(states.dtype)  # [real], probabilities of the targets
+            loss -= chosen.clamp(min=SMALLEST).log().sum()
+            share.view(-1)[place] = (chosen - 1).to(dtype)  # now the gradient of the logits
+            kept.add(rows, share)
+        ctx.save_for_backward(*kept.gradients())
+        ctx.positions = max(1, len(states))
+        mean: Tensor = loss / ctx.positions
+        return mean
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
+        scale = grad_outputs[0] / ctx.positions
+        states, items, bias = ctx.saved_tensors
+        return states * scale, None, items * scale, bias * scale, None
+
+
+class _Sampled(torch.autograd.Function):
+    """Mean cross-entropy of the target's logit against `states @ items.T + offset`, `column` left out."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        states: Tensor,
+        target: Tensor,
+        items: Tensor,
+        offset: Tensor,
+        column: Tensor,
+        dtype: torch.dtype,
+    ) -> Tensor:
+        loss, kept = states.new_zeros(()), _Gradients(states, items, dtype)
+        grad_target = torch.empty_like(target)
+        offset, n_negatives = offset.to(dtype), len(items)
+        for rows, real in kept.chunks():
+            n = real.stop - real.start
+            logits = states.new_zeros(rows.stop - rows.start, n_negatives + 1, dtype=dtype)
+            torch.addmm(offset, kept.states[rows], kept.items.T, out=logits[:, :-1])
+            logits[:n, -1] = target[real]
+            (drawn,) = (column[real] >= 0).nonzero(as_tuple=True)
+            logits[drawn, column[real][drawn]] = -torch.inf
+            share = torch.softmax(logits, dim=1, out=logits)  # [chunk, k + 1]
+            chosen = share[:n, -1].to(states.dtype)  # [real]
+            loss -= chosen.clamp(min=SMALLEST).log().sum()
+            grad_target[real] = chosen - 1
+            kept.add(rows, share[:, :-1])
+        ctx.save_for_backward(*kept.gradients(), grad_target)
+        ctx.positions = max(1, len(states))
+        mean: Tensor = loss / ctx.positions
+        return mean
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
+        scale = grad_outputs[0] / ctx.positions
+        states, items, offset, target = ctx.saved_tensors
+        return states * scale, target * scale, items * scale, offset * scale, None, None
+
+
+class _Gradients:
+    """Gradients of states, items and bias, summed over chunks of positions.
+
+    `states` [chunks, width] are filled up with zeros to whole chunks; such rows add nothing to a gradient.
+    """
+
+    def __init__(self, states: Tensor, items: Tensor, dtype: torch.dtype) -> None:
+        self._positions = len(states)
+        most = min(CHUNK_ROWS, max(1, CHUNK_BYTES // (dtype.itemsize * max(1, len(items)))))
+        n_chunks = max(1, -(-self._positions // most))
+        self._rows = -(-self._positions // (n_chunks * ROW_STEP)) * ROW_STEP
+        missing = n_chunks * self._rows - self._positions
+        self.states = F.pad(states.to(dtype), (0, 0, 0, missing))  # [chunks, width]
+        self.items = items.to(dtype)
+        self._ones = F.pad(states.new_ones(1, self._positions, dtype=dtype), (0, missing))
+        self._of_states = torch.empty(self.states.shape, dtype=states.dtype, device=states.device)
+        self._of_items, self._of_bias = torch.zeros_like(items), items.new_zeros(1, len(items))
+
+    def chunks(self) -> Iterator[tuple[slice, slice]]:
+        """The rows of each chunk, and those of them that are positions."""
+        for start in range(0, self._positions, max(1, self._rows)):
+            yield slice(start, start + self._rows), slice(start, min(start + self._rows, self._positions))
+
+    def add(self, rows: slice, logits: Tensor) -> None:
+        """`logits` [chunk, items] is the gradient of the logits of `rows`."""
+        self._of_states[rows] = logits @ self.items  # [chunk, width]
+        self._of_items += logits.T @ self.states[rows]  # [items, width]
+        self._of_bias += self._ones[:, rows] @ logits  # as a product: a sum over bfloat16 is slow
+
+    def gradients(self) -> tuple[Tensor, Tensor, Tensor]:
+        return self._of_states[: self._positions], self._of_items, self._of_bias[0]
