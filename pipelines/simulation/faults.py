@@ -8,14 +8,15 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from assets.resources import Home
+from assets.resources import Home, Training
 from models.bundle import WEIGHTS_FILE
 from models.checkpoint import STATE_FILE
-from models.networks import NETWORKS
 from pipelines.simulation.nights import Night, Plan, Run, champion, night, run_job
 from pipelines.simulation.source import CATALOGUE
 
 UNTIL_TRAINING_S = 300.0
+
+CANDIDATES = Training().candidates
 
 
 class FaultError(Exception):
@@ -63,10 +64,10 @@ def truncated_file(plan: Plan, home: Path, day: int, way: str) -> Night:
 def nan_candidates(plan: Plan, home: Path, day: int, way: str) -> Night:
     """Every weight of tonight's candidates turns to NaN after they were trained."""
     started, before = time.monotonic(), champion(home)
-    failure = run_job(plan, home, day, until=list(NETWORKS))
+    failure = run_job(plan, home, day, until=CANDIDATES)
     if failure:
         raise FaultError(f"The candidates could not be trained: {failure}")
-    for network in NETWORKS:
+    for network in CANDIDATES:
         _spoil(Home(path=str(home)).bundles().current(network) / WEIGHTS_FILE)
     failure = run_job(plan, home, day)
     _check_champion(home, before, "candidates of NaN")

@@ -101,7 +101,7 @@ def test_every_position_is_trained_on_and_loss_falls(split: Split) -> None:
     assert curve[0].loss == pytest.approx(np.log(PRIME), abs=0.5)
 
 
-@pytest.mark.parametrize("loss", ["sampled", "gbce"])
+@pytest.mark.parametrize("loss", ["sampled"])
 def test_a_loss_that_samples_learns_the_process_too(loss: str) -> None:
     split = leave_one_out(second_order_process(600))
     shape = NetworkConfig(width=32, layers=1, heads=2, dropout=0.0, max_length=16)
