@@ -18,7 +18,7 @@ ifneq ($(SOURCE),)
 export NEXTPLAY_SOURCE := $(SOURCE)
 endif
 
-.PHONY: help setup run test test-all test-scale lint ui serve demo mlflow status promote rollback reproduce simulate bench-etl bench-scale bench-gate bench-leaderboards clean
+.PHONY: help setup run test test-all test-scale lint ui serve demo mlflow status promote rollback forget reproduce simulate bench-etl bench-scale bench-swaps bench-gate bench-leaderboards clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -75,6 +75,10 @@ promote: setup ## Make a version the champion: VERSION=3 BY=ada REASON='the old 
 rollback: setup ## Set the champion before this one back; a running endpoint follows
 	@$(BIN)/python -m pipelines.rollback
 
+forget: setup ## Remove a user: USER=76561197970982479
+	@test "$(origin USER)" = "command line" || { echo "Say whom: make forget USER=76561197970982479"; exit 1; }
+	@$(BIN)/python -m pipelines.forget --user "$$USER"
+
 simulate: setup ## 60 simulated days and nights: what freshness is worth (half an hour)
 	@$(BIN)/python -m pipelines.simulation
 
@@ -91,6 +95,9 @@ bench-leaderboards: setup ## Every model on the shared real data, with intervals
 bench-scale: setup ## What the tables cost, on DuckDB and Spark, by size (15 minutes)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,spark]'
 	@$(BIN)/python benchmarks/scale.py
+
+bench-swaps: setup ## 200 model swaps under constant load (20 minutes)
+	@$(BIN)/python -m benchmarks.swaps
 
 bench-gate: setup ## How often the gate is right (3 minutes)
 	@$(BIN)/python benchmarks/gate_power.py

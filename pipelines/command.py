@@ -9,9 +9,13 @@ from assets.promotion import PromotionError
 from assets.reproduction import ReproductionError
 from assets.resources import Home
 from models.bundle import BundleError
+from models.events import EventStoreError
 from pipelines.resources import Settings, SettingsError, home_of, read_settings
 
-MISTAKES = (ReproductionError, LakeError, PromotionError, BundleError, MissingBundleError, SettingsError)
+MISTAKES = (
+    *(ReproductionError, LakeError, PromotionError, BundleError, MissingBundleError),
+    *(EventStoreError, SettingsError),
+)
 
 
 def run_command(action: Callable[[Settings, Home], str]) -> int:

@@ -55,7 +55,7 @@ def _explain(console: Console, event: dg.DagsterEvent) -> None:
 # Errors that carry a sentence for their reader.
 KNOWN_ERRORS = frozenset(
     {"LakeError", "DownloadError", "SourceError", "BundleError", "MissingBundleError", "BentoError"}
-    | {"PromotionError", "ConfigError", "TrainingError"}
+    | {"PromotionError", "ConfigError", "TrainingError", "EventStoreError"}
 )
 
 

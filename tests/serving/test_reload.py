@@ -1,8 +1,6 @@
 import json
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -134,37 +132,3 @@ def test_a_server_started_before_the_first_promotion_waits_for_it(
         publish("b", "b1")
         wait_until(lambda: client.get("/readyz").status_code == 200)
         assert client.get("/model").json()["version"] == "b1"
-
-
-def test_swaps_under_load_fail_no_request_and_mix_no_answer(
-    pointer: Path, publish: Publish, wait_until: Callable[..., None]
-) -> None:
-    stop = False
-
-    def ask(client: TestClient) -> list[dict[str, Any]]:
-        answers = []
-        while not stop:
-            answer = client.post("/recommend", json={"history": ["3", "b3"], "k": 20})
-            assert answer.status_code == 200, answer.text
-            answers.append(answer.json())
-        return answers
-
-    with (
-        TestClient(create_app(Settings(pointer=pointer, poll_seconds=0.01))) as client,
-        ThreadPoolExecutor(3) as pool,
-    ):
-        wait_until(lambda: client.get("/readyz").status_code == 200)
-        asking = [pool.submit(ask, client) for _ in range(3)]
-        try:
-            for turn in range(2, 10):
-                name = "ab"[turn % 2]
-                publish(name, f"{name}{turn}")
-                wait_until(lambda v=f"{name}{turn}": client.get("/model").json()["version"] == v)
-        finally:
-            stop = True
-        answers = [answer for future in asking for answer in future.result()]
-    assert {answer["model"]["version"] for answer in answers} >= {"a2", "b3", "a4", "b5"}
-    for answer in answers:
-        of_b = answer["model"]["version"].startswith("b")
-        assert {item["item_id"].startswith("b") for item in answer["items"]} == {of_b}
-        assert answer["unknown_ids"] == (["3"] if of_b else ["b3"])
