@@ -1,4 +1,5 @@
-# The endpoint: no torch, no Dagster, no MLflow. The champion is fetched when the container starts.
+# The endpoint: no torch, no Dagster, no MLflow. The champion is fetched when the container starts. One worker:
+# the autoscaler counts containers. On a machine of its own, set NEXTPLAY_WORKERS to its cores.
 FROM python:3.12-slim-bookworm AS build
 WORKDIR /build
 COPY constraints.txt deploy/docker/endpoint-requirements.txt ./
@@ -13,12 +14,12 @@ COPY serving /app/serving
 ENV PATH=/venv/bin:$PATH \
   PYTHONPATH=/app \
   NEXTPLAY_CACHE=/tmp/nextplay \
-  BENTOML_HOME=/tmp/bentoml \
-  BENTOML_DO_NOT_TRACK=True \
+  NEXTPLAY_HOST=0.0.0.0 \
+  NEXTPLAY_WORKERS=1 \
   HOME=/tmp \
   PYTHONDONTWRITEBYTECODE=1
 # Writable at run time: /tmp alone.
 WORKDIR /app
 USER 10001
 EXPOSE 3000
-CMD ["bentoml", "serve", "serving.service:Nextplay", "--host", "0.0.0.0", "--port", "3000"]
+CMD ["python", "-m", "serving"]
