@@ -1,7 +1,9 @@
 """Bundles from the tables: whoever has the same tables, settings and code makes the same bytes again."""
 
 import json
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -85,11 +87,16 @@ def write_candidate(
 ) -> None:
     """Train a network and write its bundle, learning curve included; raises TrainingError, BundleError."""
     from models.export import export_bundle  # torch takes seconds to import: only where it is used
+    from models.launch import train_in_processes
     from models.train import train
 
-    trained = train(
-        name, data.split, config, checkpoint_folder=checkpoints, on_epoch=on_epoch, progress=progress
-    )
+    if config.processes > 1:
+        with _folder(checkpoints) as work:
+            trained = train_in_processes(name, data.split, config, folder=work, on_epoch=on_epoch)
+    else:
+        trained = train(
+            name, data.split, config, checkpoint_folder=checkpoints, on_epoch=on_epoch, progress=progress
+        )
     export_bundle(
         folder,
         trained,
@@ -102,3 +109,13 @@ def write_candidate(
     )
     curve = [{"epoch": r.epoch, "loss": r.loss, "ndcg": r.ndcg} for r in trained.curve]
     (folder / CURVE_FILE).write_text(json.dumps(curve))
+
+
+@contextmanager
+def _folder(given: Path | None) -> Iterator[Path]:
+    """The folder that was given, or one that is gone afterwards."""
+    if given is not None:
+        yield given
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)

@@ -58,10 +58,11 @@ class TrainConfig:
     validation_users: int = 10_000  # at most; a seeded sample of them above that
     seed: int = 0
     threads: int | None = None  # of the CPU; all of them by default
+    processes: int = 1  # that share each batch, on this machine or, with torchrun's settings, on many
 
     def __post_init__(self) -> None:
         _check_types(self)
-        for name in ("epochs", "patience", "batch_positions", "negatives", "validation_users"):
+        for name in ("epochs", "patience", "batch_positions", "negatives", "validation_users", "processes"):
             _check(name, getattr(self, name), lambda value: value >= 1, "at least 1")
         for name in ("learning_rate", "embedding_learning_rate", "max_gradient_norm"):
             _check(name, getattr(self, name), lambda value: 0 < value < math.inf, "above 0")

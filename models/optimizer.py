@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from models.config import TrainConfig
 from models.networks.base import SequenceNetwork
+from models.ranks import Ranks
 
 BETAS = (0.9, 0.999)
 EPSILON = 1e-8
@@ -74,14 +75,18 @@ class Optimizer:
         leaf, leaf_bias = (whole.detach().index_select(0, rows) for whole in (table, bias))
         return Touched(rows, leaf.requires_grad_(), leaf_bias.requires_grad_(), places[1:])
 
-    def step(self, loss: Tensor, touched: Touched | None, progress: float) -> None:
-        """Backward, clip, update; `progress` (0 to 1) is how far the training is, for the schedule."""
+    def step(
+        self, loss: Tensor, touched: Touched | None, progress: float, ranks: Ranks | None = None
+    ) -> None:
+        """Backward, add up, clip, update; `progress` (0 to 1): how far the training is, for the schedule."""
         share = learning_rate_share(self._config, self.step_number, progress)
         for group in self._adam.param_groups:
             group["lr"] = group["highest"] * share
         self._adam.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         leaves = [touched.items, touched.bias] if touched else []
+        if ranks is not None:
+            ranks.add_up(p.grad for p in [*self._parameters, *leaves] if p.grad is not None)
         nn.utils.clip_grad_norm_([*self._parameters, *leaves], self._config.max_gradient_norm)
         self._adam.step()
         self.step_number += 1

@@ -24,6 +24,7 @@ from models.losses import Negatives, build_loss
 from models.networks import NETWORKS
 from models.networks.base import SequenceNetwork
 from models.optimizer import Optimizer, Touched
+from models.ranks import Ranks
 from models.scorer import padded
 
 
@@ -71,27 +72,36 @@ def train(
     checkpoint_folder: Path | None = None,
     on_epoch: Callable[[EpochReport], None] | None = None,
     progress: bool = False,
+    ranks: Ranks | None = None,
 ) -> Trained:
     """Train the network `name` until validation NDCG@10 has not risen for `config.patience` epochs.
 
     With a checkpoint folder, training goes on where an earlier call with the same arguments was cut short,
     and ends with the same bytes; the folder stays behind and is the caller's to delete. `on_epoch` is not
-    called again for epochs that were resumed. Same arguments and thread count give the same weights on the
-    CPU. Raises TrainingError.
+    called again for epochs that were resumed. `ranks` are the processes that train together, each of which
+    calls this with the same arguments; the first alone writes checkpoints. Same arguments and thread count
+    give the same weights on the CPU. Raises TrainingError.
     """
     if NETWORKS.get(name) is None:
         raise TrainingError(f"There is no network {name!r}; choose one of {', '.join(NETWORKS)}.")
     if not np.any(split.train.lengths > 1) or not len(split.validation):
         raise TrainingError("There is nothing to train on: it takes users with at least 4 items each.")
     with reproducible(config.threads):
-        return Training(name, split, config, checkpoint_folder).run(on_epoch, progress)
+        return Training(name, split, config, checkpoint_folder, ranks).run(on_epoch, progress)
 
 
 class Training:
     """The state of one training."""
 
-    def __init__(self, name: str, split: Split, config: TrainConfig, checkpoints: Path | None = None) -> None:
-        self.name, self.config, self.data = name, config, split.train
+    def __init__(
+        self,
+        name: str,
+        split: Split,
+        config: TrainConfig,
+        checkpoints: Path | None = None,
+        ranks: Ranks | None = None,
+    ) -> None:
+        self.name, self.config, self.data, self.ranks = name, config, split.train, ranks or Ranks()
         self.validation = _sample(split.validation, config.validation_users, config.seed)
         _seed(config.seed, 0)
         self.network = NETWORKS[name].build(config.network, split.train.n_items)
@@ -135,6 +145,7 @@ class Training:
         bar.total = bar.n + len(batches) * (config.epochs - epoch + 1)
         rng = np.random.default_rng((config.seed, epoch, 1))
         self.network.train()
+        self.ranks.begin()
         total, positions = 0.0, 0
         for i, windows in enumerate(batches):
             progress = (epoch - 1 + i / len(batches)) / config.epochs
@@ -150,8 +161,14 @@ class Training:
             )
             bar.update()
         seconds = perf_counter() - started
-        metrics = summary(rank_targets(NetworkScorer(self.network), self.validation))
+        metrics = summary(self._validate())
         return EpochReport(epoch, total / positions, metrics, seconds, positions)
+
+    def _validate(self) -> NDArray[np.int32]:
+        """Ranks of the validation targets, each rank's share computed there."""
+        n = len(self.validation)
+        mine = self.validation.rows(np.flatnonzero(self.ranks.share(n)))
+        return self.ranks.gather(rank_targets(NetworkScorer(self.network), mine), n)
 
     def gather(self, windows: Windows, rng: np.random.Generator) -> Batch:
         if NETWORKS[self.name].masked:
@@ -164,14 +181,45 @@ class Training:
         targets = targets[targets != PADDING]  # [n]
         items: Tensor = self.network.item_embeddings.weight
         bias: Tensor = self.network.item_bias
-        touched, negatives = None, self.loss.draw(len(targets))
+        touched, negatives = None, self._draw(len(targets))
         if negatives is not None:
             touched, histories, targets, negatives = self._touch(histories, targets, negatives)
             items, bias = touched.items, touched.bias
+        n, share = len(targets), 1.0
+        if self.ranks.world > 1:
+            histories, wanted, targets, negatives = self._share(batch, histories, targets, negatives)
+            share = len(targets) / n
         states = self.network.states(histories, items)[wanted]  # [n, width]
-        loss = self.loss(states, targets, items, bias, negatives)
-        self.optimizer.step(loss, touched, progress)
-        return loss.item(), len(targets)
+        loss = self.loss(states, targets, items, bias, negatives) * share
+        self.optimizer.step(loss, touched, progress, self.ranks)
+        total = loss.detach().clone()
+        self.ranks.add_up([total])
+        return total.item(), n
+
+    def _share(
+        self, batch: Batch, histories: Tensor, targets: Tensor, negatives: Negatives | None
+    ) -> tuple[Tensor, Tensor, Tensor, Negatives | None]:
+        """What this rank works on: histories, where their targets are, targets, negatives."""
+        windows = len(batch.histories)
+        if windows < self.ranks.world:
+            raise TrainingError(
+                f"A batch of {windows} windows cannot be shared by {self.ranks.world} processes: "
+                "train in fewer, or raise batch_positions."
+            )
+        rows = torch.from_numpy(self.ranks.share(windows))  # [windows]
+        places = torch.from_numpy(batch.targets) != PADDING  # [windows, length]
+        mine = rows[:, None].expand_as(places)[places]  # [n]
+        real = torch.from_numpy(batch.histories)[rows] != PADDING
+        if negatives is not None and negatives.items.ndim > 1:  # of each position its own
+            negatives = replace(negatives, items=negatives.items[mine])
+        self.ranks.seed_apart(self.config.seed, self.optimizer.step_number)  # for dropout
+        return histories[rows], places[rows][real], targets[mine], negatives
+
+    def _draw(self, positions: int) -> Negatives | None:
+        if self.ranks.world == 1:
+            return self.loss.draw(positions)
+        with self.ranks.alike():
+            return self.loss.draw(positions)
 
     def _touch(
         self, histories: Tensor, targets: Tensor, negatives: Negatives
@@ -187,7 +235,7 @@ class Training:
         return f"{self.curve[-1].ndcg:.4f}" if self.curve else "-"
 
     def _save(self) -> None:
-        if self.folder:
+        if self.folder and self.ranks.rank == 0:
             weights = dict(self.network.state_dict())
             curve = [asdict(report) for report in self.curve]
             self.folder.save(

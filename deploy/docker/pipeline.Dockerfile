@@ -7,7 +7,7 @@ COPY models models
 COPY pipelines pipelines
 COPY serving serving
 RUN python -m venv /venv \
-  && /venv/bin/pip install --no-cache-dir --constraint constraints.txt ".[spark,postgres,s3,kubernetes]"
+  && /venv/bin/pip install --no-cache-dir --constraint constraints.txt ".[spark,postgres,s3,training,kubernetes]"
 
 FROM python:3.12-slim-bookworm
 # Spark's driver and executors need Java 17. Debian keeps one version of it for each release.
