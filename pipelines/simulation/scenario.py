@@ -32,7 +32,7 @@ class Scenario:
     shift: int = 30  # the first day on which the world is another one
     size: str = "tiny"
     seed: int = 20181114
-    training: str = '{"epochs": 8}'
+    training: str = '{"epochs": 4}'
     faults: Mapping[int, Run] = field(default_factory=lambda: FAULTS)  # of the nightly way, by night
 
 
