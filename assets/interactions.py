@@ -39,7 +39,15 @@ CLEAN_TABLES = {
     "item_names": "What the libraries call their games.",
     "raw_counts": "How much each raw file holds, and how much of it was accepted.",
 }
-CORE_STATEMENTS = ("candidates", "weak_users", "weak_items", "remaining", "core_interactions")
+CORE_STATEMENTS = (
+    "candidate_users",
+    "candidate_items",
+    "candidates",
+    "weak_users",
+    "weak_items",
+    "remaining",
+    "core_interactions",
+)
 
 # The file of McAuley's lab (2018), and what others count in it; see docs/data.md.
 PINNED_LIBRARIES = "0b329f79ddf450aba0aad923c8cb6d1affac0c98efaf70242d22fd10987a8d99"
@@ -102,7 +110,8 @@ def write_clean(
 
     A source may have no catalogue.
     """
-    libraries = without_users(read_libraries(files["libraries"]), forgotten)
+    read = read_libraries(files["libraries"], spill=paths["interactions"].parent)
+    libraries = without_users(read, forgotten)
     catalogue = read_games(files["games"]) if "games" in files else Catalogue()
     quarantine = {"games": catalogue.quarantine, "libraries": libraries.quarantine}
     interactions = write_interactions(Owned(libraries), paths["interactions"])
@@ -181,7 +190,8 @@ def write_core(engine: Engine, path: Path, min_playtime: int, core: int) -> list
     part of the bipartite graph in which every degree is at least `core` (Seidman, "Network structure and
     minimum degree", 1983), whatever the order of dropping.
     """
-    engine.make_table("candidates", {"min_playtime": min_playtime})
+    for table in ("candidate_users", "candidate_items", "candidates"):
+        engine.make_table(table, {"min_playtime": min_playtime})
     engine.create("dropped_users", "user_number INTEGER")
     engine.create("dropped_items", "item_number INTEGER")
     engine.make_view("remaining")

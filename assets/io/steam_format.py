@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from assets.io.growing import GrowingColumn
 from assets.io.gunzip import chunks_of_lines
 from assets.io.literals import Quarantined, RefusedError, is_text, literal, quarantined
 from assets.io.parallel import in_order
@@ -64,25 +65,30 @@ class Libraries:
     items_forgotten: int = 0
 
 
-def read_libraries(path: Path, chunk_bytes: int = 1 << 24) -> Libraries:
-    """Read a gzip file of libraries. Raises DamagedFileError where it cannot be decompressed to its end."""
-    return _joined(in_order(read_chunk, chunks_of_lines(path, chunk_bytes)))
+def read_libraries(path: Path, chunk_bytes: int = 1 << 24, spill: Path | None = None) -> Libraries:
+    """Read a gzip file of libraries; with a folder `spill` the rows lie there and not in memory.
+
+    Raises DamagedFileError where the file cannot be decompressed to its end.
+    """
+    return _joined(in_order(read_chunk, chunks_of_lines(path, chunk_bytes)), spill)
 
 
-def _joined(parts: Iterable[Libraries]) -> Libraries:
+def _joined(parts: Iterable[Libraries], spill: Path | None) -> Libraries:
     """Parts of a file as one, lines and games numbered through."""
     whole, numbers = Libraries(), dict[Game, int]()
-    columns = [(whole.sizes, whole.game, whole.playtime)]
+    sizes, games, playtimes = [whole.sizes], GrowingColumn(spill), GrowingColumn(spill)
     for part in parts:
         game = _int32(numbers.setdefault(game, len(numbers)) for game in part.games)
-        columns.append((part.sizes, game[part.game], part.playtime))
+        sizes.append(part.sizes)
+        games.append(game[part.game])
+        playtimes.append(part.playtime)
         before = len(whole.owners)
         whole.quarantine += [replace(entry, line=entry.line + before) for entry in part.quarantine]
         whole.owners += part.owners
         whole.lines_read += part.lines_read
         whole.items_read += part.items_read
     whole.games = list(numbers)
-    whole.sizes, whole.game, whole.playtime = map(np.concatenate, zip(*columns, strict=True))
+    whole.sizes, whole.game, whole.playtime = np.concatenate(sizes), games.whole(), playtimes.whole()
     return whole
 
 

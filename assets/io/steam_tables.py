@@ -157,7 +157,9 @@ def write_catalogue(catalogue: Catalogue, path: Path) -> None:
 
 def write_item_names(libraries: Libraries, path: Path) -> None:
     """The name of each item that players own; where the libraries disagree, the first in the alphabet."""
-    used = np.bincount(libraries.game, minlength=len(libraries.games)) > 0
+    used = np.zeros(len(libraries.games), dtype=bool)
+    for start in range(0, len(libraries.game), ROW_GROUP):  # as an index it is copied, with twice its bits
+        used[libraries.game[start : start + ROW_GROUP]] = True
     names: dict[str, str] = {}
     for number, (item_id, name) in enumerate(libraries.games):
         if used[number] and name:

@@ -92,7 +92,7 @@ def oracle(lines: Sequence[bytes]) -> tuple[list[str | None], list[Row], list[tu
 
 
 def agrees(path: Path, lines: Sequence[bytes], chunk_bytes: int) -> None:
-    found = read_libraries(path, chunk_bytes)
+    found = read_libraries(path, chunk_bytes, spill=path.parent)
     owners, rows, refused = oracle(lines)
     assert found.owners == owners
     assert rows_of(found) == rows
