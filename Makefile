@@ -18,7 +18,7 @@ ifneq ($(SOURCE),)
 export NEXTPLAY_SOURCE := $(SOURCE)
 endif
 
-.PHONY: help setup run test test-all test-scale lint ui serve demo mlflow status promote rollback forget reproduce simulate bench-etl bench-scale bench-swaps bench-gate bench-leaderboards clean
+.PHONY: help setup run test test-all test-scale lint ui serve demo mlflow status promote rollback forget reproduce simulate bench-etl bench-etl-scale bench-scale bench-swaps bench-gate bench-leaderboards clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -98,6 +98,10 @@ bench-scale: setup ## What the tables cost, on DuckDB and Spark, by size (15 min
 
 bench-swaps: setup ## 200 model swaps under constant load (20 minutes)
 	@$(BIN)/python -m benchmarks.swaps
+
+bench-etl-scale: setup ## The same from 1 to 100 million plays in 4 GB of memory (an hour or more, 10 GB of disk)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,bench]'
+	@$(BIN)/python benchmarks/etl_scale.py
 
 bench-gate: setup ## How often the gate is right (3 minutes)
 	@$(BIN)/python benchmarks/gate_power.py
