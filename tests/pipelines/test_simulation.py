@@ -77,7 +77,7 @@ def test_the_records_say_what_happened(outcome: Outcome, tmp_path: Path) -> None
     assert [night["outcome"] for night in nights] == ["promoted", "refused", "promoted"]
     assert "| 1 | killed | 2 | refused | night 2 |" in (tmp_path / PAGE_FILE).read_text()
     assert "| nightly | 3 | 2 | 1 |" in nights_table(outcome)
-    svg = (tmp_path / "freshness.svg").read_text()
+    svg = (tmp_path / "pictures" / "freshness.svg").read_text()
     assert all(words in svg for words in ("killed in training", "retrained nightly", "never retrained"))
 
 
