@@ -1,4 +1,4 @@
-"""What a simulation leaves behind, laid out as in docs/: a page, a picture, a line a day and way or a night."""
+"""What a simulation leaves behind, laid out as in docs/: a page, a picture, and the figures as CSV."""
 
 import csv
 import os
@@ -18,17 +18,18 @@ NIGHTS_FILE, PICTURES = "benchmarks/freshness-nights.csv", "pictures"
 USED = ("torch", "dagster", "duckdb", "numpy")
 
 PAGE = """# What freshness is worth
-{days} days of players on the process behind the sample, at size {size}, and a shift on day {shift}: from then on
-new games are among the most popular, and each taste likes other games. The process is known, so the best possible
-ranking of each play is known too. {history} days of history come as a table; after that each day's plays are
-events in the endpoint's store. Each night runs the job `everything`, all of it: tables and their contracts,
-candidates, leaderboard, gate, Bento, promotion. It tests on the day that has just ended, validates on the day
-before, and trains on all that was before that, so a promoted model has seen no play of the last two days.
+{days} days of players on the process behind the sample, at size {size}, and a shift on day {shift}: from
+then on new games are among the most popular, and each taste likes other games. The process is known, so the
+best possible ranking of each play is known too. {history} days of history come as a table; after that each
+day's plays are events in the endpoint's store. Each night runs the job `everything`, all of it: tables and
+their contracts, candidates, leaderboard, gate, Bento, promotion. It tests on the day that has just ended,
+validates on the day before, and trains on all that was before that, so a promoted model has seen no play of
+the last two days.
 
 ![NDCG@10 a day for nightly, weekly and no retraining](../pictures/freshness.svg)
 
-NDCG@10 on the next day's plays, full catalogue, with 95 % intervals over players; a game that a champion does not
-know ranks last:
+NDCG@10 on the next day's plays, full catalogue, with 95 % intervals over players; a game that a champion
+does not know ranks last:
 
 {table}
 
