@@ -34,6 +34,7 @@ SWAPS, RATE = 200, 50.0
 STALL_MS = 100.0
 WARM_SWAPS = 20  # after which memory is measured first
 SWAP_TIMEOUT_S = 120.0
+QUIET_SECONDS = 60.0  # of load without swaps, at most
 HISTORY = ["30", "b30", "70", "b70"]  # two items of either model
 
 
@@ -186,7 +187,7 @@ def twin_with_other_items(bundle: Path, twin: Path) -> Path:
 
 
 def measure(n_items: int, folder: Path, swaps: int) -> tuple[Load, Load]:
-    """The load with swaps, and one as long without."""
+    """The load with swaps, and one without."""
     made = pointer_to(n_items, folder)
     named = read_pointer(made)
     assert named is not None
@@ -198,7 +199,7 @@ def measure(n_items: int, folder: Path, swaps: int) -> tuple[Load, Load]:
         started = time.perf_counter()
         swapped = asyncio.run(swaps_under_load(url, process, pointer, bundles, swaps, RATE))
         seconds = time.perf_counter() - started
-        return swapped, asyncio.run(load_without_swaps(url, seconds, RATE))
+        return swapped, asyncio.run(load_without_swaps(url, min(seconds, QUIET_SECONDS), RATE))
 
 
 def row(n_items: int, name: str, load: Load) -> str:

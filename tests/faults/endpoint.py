@@ -46,7 +46,9 @@ class Endpoint:
             )
         deadline = time.monotonic() + START_SECONDS
         while not self.is_ready():
-            assert self._server.poll() is None and time.monotonic() < deadline, self._log.read_text()[-3000:]
+            if self._server.poll() is not None or time.monotonic() > deadline:
+                self.kill()
+                raise AssertionError(f"The server did not become ready:\n{self._log.read_text()[-3000:]}")
             time.sleep(0.05)
 
     def is_ready(self) -> bool:
