@@ -228,7 +228,8 @@ def report(lines: Sequence[str], load: float) -> str:
     return f"""# Model swaps under load
 `make bench-swaps`: one worker under uvicorn, one client that sends {RATE:.0f} requests a second whatever the
 answers take, SASRec of width 64 with random weights. Two bundles with no item in common take turns, each as
-soon as the one before is seen in an answer. *Mixed* answers name one model and hold an item of the other.
+soon as the one before is seen in an answer: at 100,000 items one is being loaded nearly all of the time.
+*Mixed* answers name one model and hold an item of the other.
 *Stalls* are answers that took more than {STALL_MS:.0f} ms. Memory is the server's, from swap {WARM_SWAPS} to
 the last. Load generator, server and whatever else runs share the machine: {machine}; load average of the last
 five minutes {load:.1f}.
