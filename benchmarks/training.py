@@ -1,0 +1,161 @@
+"""Positions a second of training, ours and the peers' in turns, and how the cost grows with the catalogue.
+
+    make bench-training
+
+Every contender is a process and an environment of its own; rounds are interleaved, so that a ratio compares
+what ran within the same minutes. Writes docs/benchmarks/training.md and docs/pictures/training-growth.png.
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+from growth import growth_plot, growth_table, measure_growth
+from splits import CACHE, ROOT, TITLES, split_file
+
+REPORT = ROOT / "docs" / "benchmarks" / "training.md"
+PICTURE = ROOT / "docs" / "pictures" / "training-growth.png"
+CONTENDERS = ROOT / "benchmarks" / "contenders"
+SCRIPTS = {"ours": "ours.py", "RecTools": "rectools_sasrec.py", "RePlay": "replay_sasrec.py"}
+PYTHONS = {
+    "ours": Path(sys.executable),
+    "RecTools": ROOT / ".venv-rectools" / "bin" / "python",
+    "RePlay": ROOT / ".venv-replay" / "bin" / "python",
+}
+LOSSES = {
+    "sampled": "1,024 shared negatives (RecTools: gBCE with 32 a position)",
+    "full": "cross-entropy over the catalogue",
+}
+WIDTH, LAYERS = 64, 2
+
+
+def run(who: str, data: str, loss: str, seconds: float) -> dict[str, Any]:
+    """One contender's report, from a process of its own."""
+    report = CACHE / f"speed-{who}-{data}-{loss}.json"
+    command = [str(PYTHONS[who]), SCRIPTS[who], str(split_file(data)), str(report)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_WAIT_POLICY": "PASSIVE"}
+    done = subprocess.run(
+        [*command, "--loss", loss, "--seconds", str(seconds)],
+        cwd=CONTENDERS, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode != 0:
+        raise SystemExit(f"{who} on {data}, {loss}, failed:\n{done.stderr[-2000:]}")
+    content: dict[str, Any] = json.loads(report.read_text())
+    return content
+
+
+def ceiling() -> float:
+    """Float32 operations a second of a large matrix product on all cores."""
+    import time
+
+    a = torch.randn(2048, 2048)
+    best = 0.0
+    for _ in range(5):
+        started = time.perf_counter()
+        a @ a
+        best = max(best, 2 * 2048**3 / (time.perf_counter() - started))
+    return best
+
+
+def operations(loss: str, n_items: int) -> float:
+    """Operations a position of our network's matrix products, forward and backward."""
+    candidates = 1024 if loss == "sampled" else n_items
+    return 6.0 * (LAYERS * 6 * WIDTH**2 + candidates * WIDTH)
+
+
+def n_items(data: str) -> int:
+    with np.load(split_file(data)) as arrays:
+        return int(arrays["n_items"])
+
+
+def rows(results: dict[tuple[str, str, str], list[dict[str, Any]]], peak: float) -> list[str]:
+    lines = [
+        "| data | loss | who | positions a second | ours over this | peak MiB | share of the ceiling |",
+        "|---|---|---|---:|---:|---:|---:|",
+    ]
+    for (data, loss, who), reports in results.items():
+        speeds = [report["positions a second"] for report in reports]
+        ours = [report["positions a second"] for report in results[data, loss, "ours"]]
+        ratio = "" if who == "ours" else f"{median(a / b for a, b in zip(ours, speeds, strict=True)):.1f}"
+        share = f"{operations(loss, n_items(data)) * median(speeds) / peak:.0%}" if who == "ours" else ""
+        memory = max(report["peak MiB"] for report in reports)
+        spread = f"{median(speeds):,.0f} ({min(speeds):,.0f} to {max(speeds):,.0f})"
+        lines.append(f"| {TITLES[data]} | {loss} | {who} | {spread} | {ratio} | {memory:,.0f} | {share} |")
+    return lines
+
+
+def page(results: dict[tuple[str, str, str], list[dict[str, Any]]], peak: float, growth: list[str]) -> str:
+    versions = {name: v for reports in results.values() for name, v in reports[0]["versions"].items()}
+    stated = ", ".join(f"{name} {v}" for name, v in sorted(versions.items()))
+    return "\n".join(
+        [
+            "# Training speed",
+            "",
+            f"`make bench-training` on {os.cpu_count()} cores ({platform.machine()}), {stated}, seed 0. "
+            f"SASRec of "
+            "width 64, 2 blocks, 2 heads, length 50, the inner width of the feed-forward net equal to the "
+            "width, "
+            "as all three have it; the peers with batches of 128 users, ours at its defaults. Positions are "
+            "targets; padding does not count. The median over rounds, with the range, and the median of the "
+            "rounds' ratios. Losses: "
+            + "; ".join(f"*{name}*, {about}" for name, about in LOSSES.items())
+            + f". The ceiling is a product of 2048 x 2048 float32 matrices in the same run, "
+            f"{peak / 1e9:,.0f} "
+            "billion operations a second.",
+            "",
+            *rows(results, peak),
+            "",
+            "## How the cost grows",
+            "",
+            "Ours, on generated histories (Zipf items, 20 a user) over catalogues of three sizes.",
+            "",
+            *growth,
+            "",
+            "![Positions a second and memory by catalogue size](../pictures/training-growth.png)",
+            "",
+        ]
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=10, help="of measuring, a run")
+    options = parser.parse_args()
+    CACHE.mkdir(exist_ok=True)
+    results: dict[tuple[str, str, str], list[dict[str, Any]]] = defaultdict(list)
+    for _ in range(options.rounds):
+        for data in ("amazon", "steam"):
+            for loss in LOSSES:
+                for who in SCRIPTS:
+                    result = run(who, data, loss, options.seconds)
+                    results[data, loss, who].append(result)
+                    print(f"{data} {loss} {who}: {result['positions a second']:,.0f} positions/s", flush=True)
+    peak = ceiling()
+    growth = measure_growth(CACHE, run_ours=lambda path, loss: _grown(path, loss, options.seconds))
+    growth_plot(growth, PICTURE)
+    text = page(results, peak, growth_table(growth))
+    REPORT.write_text(text, encoding="utf-8")
+    print(text)
+
+
+def _grown(path: Path, loss: str, seconds: float) -> dict[str, Any]:
+    report = path.with_suffix(".json")
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_WAIT_POLICY": "PASSIVE"}
+    command = [sys.executable, "ours.py", str(path), str(report), "--loss", loss, "--seconds", str(seconds)]
+    subprocess.run(command, cwd=CONTENDERS, env=environment, check=True, capture_output=True)
+    content: dict[str, Any] = json.loads(report.read_text())
+    return content
+
+
+if __name__ == "__main__":
+    main()
