@@ -7,6 +7,8 @@ NEXTPLAY_HOME ?= $(CURDIR)/var
 SOURCE ?=
 HOST := 127.0.0.1
 PORT ?= 3000
+NETWORK ?= sasrec
+MINUTES ?= 30
 
 export NEXTPLAY_HOME
 export DAGSTER_HOME := $(NEXTPLAY_HOME)/dagster
@@ -18,7 +20,7 @@ ifneq ($(SOURCE),)
 export NEXTPLAY_SOURCE := $(SOURCE)
 endif
 
-.PHONY: help setup run test test-all test-scale lint ui serve demo mlflow status promote rollback forget reproduce simulate bench-etl bench-etl-scale bench-scale bench-swaps bench-gate bench-leaderboards clean
+.PHONY: help setup run test test-all test-scale lint ui serve demo mlflow status promote rollback forget reproduce simulate bench-etl bench-etl-scale bench-scale bench-swaps bench-gate bench-leaderboards clean tune bench-training bench-quality study-bert4rec
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -102,6 +104,22 @@ bench-swaps: setup ## 200 model swaps under constant load (20 minutes)
 bench-etl-scale: setup ## The same from 1 to 100 million plays in 4 GB of memory (an hour or more, 10 GB of disk)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,bench]'
 	@$(BIN)/python benchmarks/etl_scale.py
+
+tune: setup ## Better settings for the data in var/, by validation alone (NETWORK=sasrec MINUTES=30)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,tune]'
+	@$(BIN)/python -m pipelines.tune --network $(NETWORK) --minutes $(MINUTES)
+
+.venv-rectools/installed .venv-replay/installed: .venv-%/installed: benchmarks/contenders/%.txt
+	@$(PYTHON) -m venv .venv-$* && .venv-$*/bin/pip install --quiet --disable-pip-version-check -r $< && touch $@
+
+bench-training: setup .venv-rectools/installed .venv-replay/installed ## Training speed beside RecTools and RePlay (20 minutes)
+	@PYTHONPATH=. $(BIN)/python benchmarks/training.py
+
+bench-quality: setup .venv-rectools/installed .venv-replay/installed ## NDCG@10 at convergence beside the peers (hours, resumable)
+	@PYTHONPATH=. $(BIN)/python benchmarks/quality.py
+
+study-bert4rec: setup ## SASRec and BERT4Rec by loss, budget and measure, on the sample (30 minutes, resumable)
+	@PYTHONPATH=. $(BIN)/python benchmarks/bert4rec_study.py
 
 bench-gate: setup ## How often the gate is right (3 minutes)
 	@$(BIN)/python benchmarks/gate_power.py

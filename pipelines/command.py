@@ -8,13 +8,15 @@ from assets.io.lake import LakeError
 from assets.promotion import PromotionError
 from assets.reproduction import ReproductionError
 from assets.resources import Home
+from assets.tuning import TuningError
 from models.bundle import BundleError
+from models.config import ConfigError
 from models.events import EventStoreError
 from pipelines.resources import Settings, SettingsError, home_of, read_settings
 
 MISTAKES = (
     *(ReproductionError, LakeError, PromotionError, BundleError, MissingBundleError),
-    *(EventStoreError, SettingsError),
+    *(EventStoreError, SettingsError, TuningError, ConfigError),
 )
 
 

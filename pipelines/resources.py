@@ -156,6 +156,17 @@ def source_of(settings: Settings) -> Source:
     )
 
 
+def training_of(settings: Settings) -> Training:
+    """Which networks are trained, and how."""
+    return Training(
+        candidates=settings.candidates.split(","),
+        seed=settings.seed,
+        threads=settings.threads,
+        changes=settings.training,
+        progress=settings.progress,
+    )
+
+
 def resources(settings: Settings) -> dict[str, dg.ConfigurableResource[Any]]:
     """What the assets ask for by name."""
     return {
@@ -168,13 +179,7 @@ def resources(settings: Settings) -> dict[str, dg.ConfigurableResource[Any]]:
             max_quarantined_share=settings.max_quarantined_share,
         ),
         "splitting": Splitting(split=settings.split, cutoffs=settings.cutoffs),
-        "training": Training(
-            candidates=settings.candidates.split(","),
-            seed=settings.seed,
-            threads=settings.threads,
-            changes=settings.training,
-            progress=settings.progress,
-        ),
+        "training": training_of(settings),
         "watching": Watching(drift_bound=settings.drift_bound, rate_bound=settings.rate_bound),
         "gate_policy": Gate(max_age_days=settings.max_age_days, min_coverage=settings.min_coverage),
     }
