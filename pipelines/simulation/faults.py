@@ -79,7 +79,7 @@ def nan_candidates(plan: Plan, home: Path, day: int, way: str) -> Night:
 
 FAULTS: Mapping[int, Run] = {
     12: killed_in_training,
-    24: truncated_file,
+    20: truncated_file,
     42: nan_candidates,
 }
 
