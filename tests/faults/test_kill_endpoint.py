@@ -130,12 +130,16 @@ def test_what_was_just_acknowledged_survives(tmp_path: Path, settings: dict[str,
 
 
 def ask_all_workers(endpoint: Endpoint, **body: object) -> list[dict[str, Any]]:
-    """The answers to one question over connections of their own, which the workers share out."""
-    answers = []
-    for _ in range(12):
+    """The answers to one question over connections of their own, which the workers share out.
+
+    A worker that has just started and has no model yet says so with 503, and is asked again.
+    """
+    answers, give_up = list[dict[str, Any]](), time.monotonic() + 60
+    while len(answers) < 12:
         answer = httpx.post(f"{endpoint.url}/recommend", json={"k": 3, **body}, timeout=10)
-        assert answer.status_code == 200, answer.text
-        answers.append(answer.json())
+        assert answer.status_code in {200, 503} and time.monotonic() < give_up, answer.text
+        if answer.status_code == 200:
+            answers.append(answer.json())
     return answers
 
 
