@@ -20,7 +20,7 @@ ifneq ($(SOURCE),)
 export NEXTPLAY_SOURCE := $(SOURCE)
 endif
 
-.PHONY: help setup run test test-all test-scale lint ui serve demo mlflow status promote rollback forget reproduce simulate bench-etl bench-etl-scale bench-scale bench-swaps bench-gate bench-leaderboards clean tune bench-training bench-quality study-bert4rec
+.PHONY: help setup run test test-all test-scale lint ui serve demo mlflow status promote rollback forget reproduce simulate bench-etl bench-etl-scale bench-scale bench-swaps bench-gate bench-leaderboards clean tune bench-training bench-quality study-bert4rec prune backup restore
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -80,6 +80,15 @@ rollback: setup ## Set the champion before this one back; a running endpoint fol
 forget: setup ## Remove a user: USER=76561197970982479
 	@test "$(origin USER)" = "command line" || { echo "Say whom: make forget USER=76561197970982479"; exit 1; }
 	@$(BIN)/python -m pipelines.forget --user "$$USER"
+
+prune: setup ## Show what retention would remove; YES=1 removes it
+	@$(BIN)/python -m pipelines.prune $(if $(YES),--yes)
+
+backup: setup ## Copy all state to a new folder: TO=/mnt/backups/tonight
+	@$(BIN)/python -m pipelines.backup "$$TO"
+
+restore: .venv/installed ## Fill an empty home from a backup: FROM=/mnt/backups/tonight
+	@$(BIN)/python -m pipelines.restore "$$FROM"
 
 simulate: setup ## 60 simulated days and nights: what freshness is worth (half an hour)
 	@$(BIN)/python -m pipelines.simulation

@@ -200,6 +200,13 @@ class Training(dg.ConfigurableResource):  # type: ignore[type-arg]
     progress: bool = True
 
 
+class Retention(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """What is kept: see `assets.keeping`."""
+
+    candidates: int = 7  # the last ones of each architecture
+    champions: int | None = None  # the last ones, with their inputs; all by default
+
+
 class Gate(dg.ConfigurableResource):  # type: ignore[type-arg]
     """What a candidate must fulfil to be promoted; see `models.evaluation.gate.Policy`."""
 

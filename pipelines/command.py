@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 
+from assets.io.backup import BackupError
 from assets.io.bundles import MissingBundleError
 from assets.io.lake import LakeError
 from assets.promotion import PromotionError
@@ -17,6 +18,14 @@ from pipelines.resources import Settings, SettingsError, home_of, read_settings
 MISTAKES = (
     *(ReproductionError, LakeError, PromotionError, BundleError, MissingBundleError),
     *(EventStoreError, SettingsError, TuningError, ConfigError),
+    BackupError,
+    BundleError,
+    LakeError,
+    MissingBundleError,
+    PromotionError,
+    ReproductionError,
+    SettingsError,
+    EventStoreError,
 )
 
 

@@ -15,6 +15,7 @@ from assets import (
     promotion,
     raw,
     report,
+    retention,
     sequences,
     training,
     user_state,
@@ -44,6 +45,7 @@ MODULES = [
     user_state,
     drift,
     online,
+    retention,
 ]
 
 

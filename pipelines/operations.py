@@ -3,7 +3,8 @@
 import dagster as dg
 
 from assets.promotion import PromotionError, champion, promote, rollback
-from assets.resources import Home
+from assets.resources import Home, Retention
+from assets.retention import plan_removals, remove
 from models.pointer import Pointer
 from pipelines.resources import Settings, home_of
 from pipelines.status import read_status
@@ -56,6 +57,18 @@ def rollback_job() -> None:
     rollback_op()
 
 
+@dg.op(name="prune", description="Removes what no champion and none of the last candidates needs.")
+def prune_op(context: dg.OpExecutionContext, home: Home, retention: Retention) -> None:
+    plan = plan_removals(home, retention)
+    remove(home, plan)
+    context.add_output_metadata({kind: len(names) for kind, names in vars(plan).items()})
+
+
+@dg.job(name="prune", executor_def=dg.in_process_executor)
+def prune_job() -> None:
+    prune_op()
+
+
 def status_job(settings: Settings) -> dg.JobDefinition:
     """Asks without the home's lock, so that it answers while a run works."""
 
@@ -74,4 +87,4 @@ def status_job(settings: Settings) -> dg.JobDefinition:
 
 def operations(settings: Settings) -> list[dg.JobDefinition]:
     """Every job of the operator."""
-    return [promote_job, rollback_job, status_job(settings)]
+    return [promote_job, rollback_job, prune_job, status_job(settings)]

@@ -7,7 +7,7 @@ import dagster as dg
 from pydantic import Field, Json, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from assets.resources import Cleaning, Gate, Home, Source, Splitting, Training, Watching
+from assets.resources import Cleaning, Gate, Home, Retention, Source, Splitting, Training, Watching
 from assets.splitting import Cutoffs, SplitError
 from models.event_stores import is_database
 from models.networks import NETWORKS
@@ -80,6 +80,8 @@ class Settings(BaseSettings):
     min_coverage: float = Field(
         default=0.05, ge=0, le=1, description="share of the catalogue in the test users' top 10"
     )
+    keep_candidates: int = Field(default=7, ge=1, description="of each architecture, with their inputs")
+    keep_champions: int | None = Field(default=None, ge=3, description="with their inputs; all by default")
     nightly: str = Field(default="30 2 * * *", description="cron of the nightly run")
     timezone: str = Field(default="UTC", description="of the nightly run")
     retrain_events: int = Field(
@@ -165,6 +167,9 @@ def training_of(settings: Settings) -> Training:
         changes=settings.training,
         progress=settings.progress,
     )
+def retention(settings: Settings) -> Retention:
+    """What is kept."""
+    return Retention(candidates=settings.keep_candidates, champions=settings.keep_champions)
 
 
 def resources(settings: Settings) -> dict[str, dg.ConfigurableResource[Any]]:
@@ -181,5 +186,6 @@ def resources(settings: Settings) -> dict[str, dg.ConfigurableResource[Any]]:
         "splitting": Splitting(split=settings.split, cutoffs=settings.cutoffs),
         "training": training_of(settings),
         "watching": Watching(drift_bound=settings.drift_bound, rate_bound=settings.rate_bound),
+        "retention": retention(settings),
         "gate_policy": Gate(max_age_days=settings.max_age_days, min_coverage=settings.min_coverage),
     }

@@ -18,6 +18,8 @@ def replace_text(path: Path, text: str) -> None:
 def sync_folder(folder: Path) -> None:
     """Flush every file below a folder, and the folder's own entries, to the disk."""
     for path in sorted(folder.rglob("*")):
+        if path.is_symlink():
+            continue
         if path.is_file():
             with path.open("rb") as stream:
                 os.fsync(stream.fileno())

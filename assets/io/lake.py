@@ -111,6 +111,22 @@ class Lake:
         found = [self._version(table, made_from) for made_from in map(_described, folders) if made_from]
         return sorted((v for v in found if v), key=lambda v: (v.path.stat().st_mtime_ns, v.fingerprint))
 
+    def tables(self) -> list[str]:
+        """The name of each table that has, or had, a version."""
+        return sorted(
+            path.name for path in (self.root / "tables").glob("*") if _TABLE_NAME.fullmatch(path.name)
+        )
+
+    def remove(self, table: str, made_from: str) -> None:
+        """Take a version away, if it is there: whole at once. Raises LakeError for the current one."""
+        with self.lock():
+            if self._pointer().get(_checked(table)) == made_from:
+                raise LakeError(f"The current version of the table '{table}' cannot be removed.")
+            if self._version(table, made_from) is not None:
+                aside = self._table_folder(table) / f"{_UNFINISHED}{uuid.uuid4().hex}"
+                self._folder(table, made_from).replace(aside)
+            self._remove_unfinished([table])
+
     def connect(self, *tables: str) -> duckdb.DuckDBPyConnection:
         """An in-memory DuckDB with a view of each named table; it spills into the lake's folder."""
         versions = [self.current(table) for table in tables]
@@ -221,6 +237,11 @@ class Lake:
         if self._remote is not None:
             self._remote.point(_json(pointer))
         replace_text(self.root / POINTER_FILE, _json(pointer))
+
+    def rebuild_warehouse(self) -> None:
+        """Make the views anew: their paths are absolute, and the home may have moved."""
+        with self.lock():
+            self._rebuild_warehouse()
 
     def _rebuild_warehouse(self) -> None:
         aside = self.root / f".{WAREHOUSE_FILE}"

@@ -4,17 +4,22 @@ import logging
 import os
 import platform
 import subprocess
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from assets.io.moved import point_to
 from assets.io.patience import Patient
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+log = logging.getLogger(__name__)
 
 MODEL = "nextplay"
 CHAMPION = "champion"
@@ -75,7 +80,9 @@ class Tracking:
             logging.getLogger(chatty).setLevel(logging.WARNING)
         served = uri is not None and uri.startswith(("http://", "https://"))
         self._artifacts = artifacts or (None if served else (root / "artifacts").as_uri())
-        self._client: Any = Patient(MlflowClient(tracking_uri=uri or f"sqlite:///{root / 'mlflow.db'}"))
+        self._database = root / "mlflow.db"
+        self._uri = uri or f"sqlite:///{self._database}"
+        self._client: Any = Patient(MlflowClient(tracking_uri=self._uri))
         self._experiment = self._experiment_id("nextplay")
 
     @contextmanager
@@ -155,6 +162,48 @@ class Tracking:
         except (MlflowException, OSError):
             return None
 
+    def runs(self) -> list[str]:
+        """The id of every run that was opened for a fingerprint, oldest first."""
+        return [run.info.run_id for run in self._runs(deleted=False)]
+
+    def discard(self, versions: Sequence[str], runs: Sequence[str]) -> None:
+        """Delete registered versions, and runs with their artifacts; those half deleted before go, too."""
+        for number in versions:
+            self._client.delete_model_version(MODEL, number)
+        for run in runs:
+            self._client.delete_run(run)
+        if deleted := [run.info.run_id for run in self._runs(deleted=True)]:
+            self._collect(deleted)
+
+    def _runs(self, deleted: bool) -> list["Run"]:
+        from mlflow.entities import ViewType
+
+        view = ViewType.DELETED_ONLY if deleted else ViewType.ACTIVE_ONLY
+        mine, found, token = f"tags.`{FINGERPRINT_TAG}` LIKE '%'", list["Run"](), None
+        while True:
+            page = self._client.search_runs(
+                [self._experiment],
+                mine,
+                run_view_type=view,
+                order_by=["attributes.start_time"],
+                page_token=token,
+            )
+            found += page
+            token = page.token
+            if not token:
+                return found
+
+    def _collect(self, runs: Sequence[str]) -> None:
+        """MLflow's own garbage collection, which it offers as a command alone."""
+        command = [sys.executable, "-m", "mlflow", "gc", "--backend-store-uri", self._uri]
+        done = subprocess.run(
+            [*command, "--run-ids", ",".join(runs)],
+            env={**os.environ, "MLFLOW_TRACKING_URI": self._uri},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if done.returncode != 0:
+            log.warning("MLflow could not remove deleted runs: %s", done.stderr.strip()[-500:])
+
     def attach(self, run_id: str, path: Path, folder: str) -> None:
         """Put a file beside what a run has logged already; the run stays as finished as it was."""
         self._client.log_artifact(run_id, str(path), folder)
@@ -174,6 +223,8 @@ class Tracking:
     def _experiment_id(self, name: str) -> str:
         experiment = self._client.get_experiment_by_name(name)
         if experiment is not None:
+            if self._has_moved(experiment.artifact_location):
+                point_to(self._database, experiment.artifact_location, str(self._artifacts))
             return str(experiment.experiment_id)
         from mlflow.exceptions import MlflowException
 
@@ -183,6 +234,11 @@ class Tracking:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
         return self._experiment_id(name)  # another machine was faster
+
+    def _has_moved(self, location: str) -> bool:
+        """Whether the database lies in the home, and its artifacts' address is that of another one."""
+        own = self._uri == f"sqlite:///{self._database}" and location.startswith("file:")
+        return own and self._artifacts is not None and location != self._artifacts
 
 
 def environment() -> dict[str, str]:

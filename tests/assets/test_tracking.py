@@ -1,5 +1,6 @@
 """MLflow's own store, in SQLite: one run a candidate, one version a bundle, one champion."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -51,3 +52,22 @@ def test_the_champion_is_an_alias_that_moves(tracking: Tracking, tmp_path: Path)
         tracking.set_champion(versions[-1])
         assert tracking.champion() == versions[-1]
     assert versions[0] != versions[1]
+
+
+def test_a_home_that_was_copied_logs_to_itself(tmp_path: Path) -> None:
+    store = tmp_path / "first"
+    store.mkdir()
+    first = Tracking(store)
+    with first.run("sasrec", "f1") as run:
+        run.bundle(bundle(tmp_path / "made"))
+    first.register(run.run_id, "hash-1", "a model")
+    copy = Tracking(shutil.copytree(store, tmp_path / "copy"))
+    with copy.run("sasrec", "f1") as again:
+        assert again.run_id == run.run_id
+        address = again.client.get_run(run.run_id).info.artifact_uri
+    assert address == (tmp_path / "copy" / "artifacts" / run.run_id / "artifacts").as_uri()
+    copy.discard([copy.version_of("hash-1")], [run.run_id])
+    assert copy.versions() == [] and copy.runs() == []
+    assert not list((tmp_path / "copy" / "artifacts" / run.run_id).iterdir())
+    assert (store / "artifacts" / run.run_id / "artifacts" / "bundle" / "manifest.json").exists()
+    assert first.version_of("hash-1") == "1"

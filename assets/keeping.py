@@ -1,0 +1,127 @@
+"""What retention keeps, decided from names alone: a pure function from what is there to what may go."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+SAFE_CHAMPIONS = 3  # the last ones, that no setting gives up
+VERSIONS_OF_A_TABLE = 2  # a reader who has just looked up a table finds it after the next night, too
+
+Version = tuple[str, str]  # table and fingerprint
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle that is there. `number` is its registered version, None where it has none yet."""
+
+    name: str
+    architecture: str
+    digest: str
+    number: int | None
+    inputs: frozenset[Version] = frozenset()
+
+
+@dataclass(frozen=True)
+class Crowned:
+    """A champion, now or once: its bundle, the baselines beside it, its Bento, the tables of its night."""
+
+    digest: str
+    bundle: str
+    baselines: frozenset[str] = frozenset()
+    bento: str = ""
+    tables: frozenset[Version] = frozenset()
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """All that is there; lists are oldest first. `champions` are those ever set, `now` and `past` too."""
+
+    bundles: Sequence[Bundle] = ()
+    current_bundles: frozenset[str] = frozenset()
+    champions: Sequence[Crowned] = ()
+    now: str | None = None  # the champion's digest
+    past: Sequence[str] = ()  # digests to go back to
+    alias: str | None = None  # the digest of the version that carries the alias
+    registered: Mapping[str, str] = field(default_factory=dict)  # version -> digest
+    tables: Mapping[str, Sequence[str]] = field(default_factory=dict)  # table -> fingerprints
+    published: Mapping[str, str] = field(default_factory=dict)  # table -> fingerprint
+    checkpoints: Sequence[str] = ()  # named like the bundle that they lead to
+    bentos: Sequence[str] = ()
+    answered_bento: str = ""
+    reports: Sequence[str] = ()
+    current_report: str = ""
+    runs: Mapping[str, Sequence[str]] = field(default_factory=dict)  # run -> versions registered from it
+
+
+@dataclass(frozen=True)
+class Removals:
+    """What may go, each by its name."""
+
+    bundles: list[str]
+    registered: list[str]
+    runs: list[str]
+    tables: list[Version]
+    checkpoints: list[str]
+    bentos: list[str]
+    reports: list[str]
+
+    def __len__(self) -> int:
+        return sum(len(names) for names in vars(self).values())
+
+
+def removals(there: Inventory, candidates: int, champions: int | None) -> Removals:
+    """All but the last `candidates` of each architecture, the last `champions` (None: all), and their inputs.
+
+    Never goes what the pointer, the alias, the way back of `SAFE_CHAMPIONS`, or the newest tables need.
+    """
+    crowned = _kept_champions(there, champions)
+    names = {c.bundle for c in crowned}.union(there.current_bundles, *(c.baselines for c in crowned))
+    names |= _last_candidates(there.bundles, candidates)
+    names |= {b.name for b in there.bundles if b.digest == there.alias}
+    kept = [bundle for bundle in there.bundles if bundle.name in names]
+    digests = {b.digest for b in kept} | {c.digest for c in crowned} | {there.alias}
+    versions = [version for version, digest in there.registered.items() if digest not in digests]
+    inputs = set[Version]().union(*(c.tables for c in crowned), *(b.inputs for b in kept))
+    finished = {bundle.name for bundle in there.bundles}
+    bentos = {c.bento for c in crowned} | {there.answered_bento}
+    return Removals(
+        bundles=sorted(finished - names),
+        registered=versions,
+        runs=_runs(there, set(versions), candidates),
+        tables=[v for table in there.tables for v in _versions(there, table) if v not in inputs],
+        checkpoints=[
+            *(name for name in there.checkpoints if name in finished),
+            *[name for name in there.checkpoints if name not in finished][:-candidates],
+        ],
+        bentos=[bento for bento in there.bentos[:-1] if bento not in bentos],
+        reports=[report for report in there.reports[:-candidates] if report != there.current_report],
+    )
+
+
+def _kept_champions(there: Inventory, champions: int | None) -> list[Crowned]:
+    newest_first = list(dict.fromkeys(c.digest for c in reversed(there.champions)))
+    last = newest_first[: None if champions is None else max(champions, SAFE_CHAMPIONS)]
+    needed = {there.now, there.alias, *there.past[-SAFE_CHAMPIONS:]} | set(last)
+    return [c for c in there.champions if c.digest in needed]
+
+
+def _last_candidates(bundles: Iterable[Bundle], candidates: int) -> set[str]:
+    """One that is not registered yet counts as the newest: the run that made it has been killed."""
+    of: defaultdict[str, list[Bundle]] = defaultdict(list)
+    for bundle in bundles:
+        of[bundle.architecture].append(bundle)
+    newest = (sorted(some, key=lambda b: (b.number is None, b.number or 0)) for some in of.values())
+    return {bundle.name for some in newest for bundle in some[-candidates:]}
+
+
+def _versions(there: Inventory, table: str) -> list[Version]:
+    """The versions of a table but the current and the newest ones."""
+    older = there.tables[table][:-VERSIONS_OF_A_TABLE]
+    return [(table, made_from) for made_from in older if made_from != there.published.get(table)]
+
+
+def _runs(there: Inventory, gone: set[str], candidates: int) -> list[str]:
+    """Runs all of whose versions go, and runs that registered nothing, the newest aside."""
+    without = [run for run, versions in there.runs.items() if not versions][:-candidates]
+    emptied = [run for run, versions in there.runs.items() if versions and gone.issuperset(versions)]
+    return [*without, *emptied]
