@@ -181,6 +181,7 @@ class Cleaning(dg.ConfigurableResource):  # type: ignore[type-arg]
     core: int = 5  # every user and item keeps at least as many interactions
     repeats: str = "first"  # of a user's plays of one item the first is kept, or all: "keep"
     max_quarantined_share: float = 0.01  # of the lines and of the items read
+    max_shrink: float = 0.3  # share of the champion's interactions, users or items that may be gone
 
 
 class Splitting(dg.ConfigurableResource):  # type: ignore[type-arg]

@@ -17,6 +17,7 @@ from assets import (
     report,
     retention,
     sequences,
+    shrinking,
     training,
     user_state,
 )
@@ -46,6 +47,7 @@ MODULES = [
     drift,
     online,
     retention,
+    shrinking,
 ]
 
 

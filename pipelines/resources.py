@@ -56,6 +56,9 @@ class Settings(BaseSettings):
     max_quarantined_share: float = Field(
         default=0.01, ge=0, le=1, description="of lines and of items; more fails"
     )
+    max_shrink: float = Field(
+        default=0.3, ge=0, le=1, description="of the source since the champion was made; more fails"
+    )
     memory_limit: str = Field(default="2GB", description="of DuckDB")
     engine: Literal["duckdb", "spark"] = Field(default="duckdb", description="what makes the tables")
     spark_master: str = Field(default="local[*]", description="where Spark runs")
@@ -182,6 +185,7 @@ def resources(settings: Settings) -> dict[str, dg.ConfigurableResource[Any]]:
             core=settings.core,
             repeats=settings.repeats,
             max_quarantined_share=settings.max_quarantined_share,
+            max_shrink=settings.max_shrink,
         ),
         "splitting": Splitting(split=settings.split, cutoffs=settings.cutoffs),
         "training": training_of(settings),

@@ -21,6 +21,7 @@ class Evidence:
     bundle_hash: str | None = None
     nan_users: int = 0  # users for whom an item was scored NaN
     unknown_targets: int = 0  # users whose target the model does not know; their rank is the last
+    validation: float | None = None  # the policy's metric on validation, where it is known
     error: str | None = None  # why the model could not be loaded or evaluated
 
     def __post_init__(self) -> None:
@@ -51,6 +52,7 @@ class Policy:
     max_age_days: float = 30.0
     min_coverage: float = 0.05  # share of the catalogue
     max_export_error: float = 1e-3  # logits
+    max_test_gain: float = 1.25  # of test over validation, as a multiple of the largest baseline's
     min_users: int = 100  # that two models share
     min_common: float = 0.5  # share of the larger user set that two models share
     resamples: int = 2_000
