@@ -96,6 +96,7 @@ def evidence(home: Home, role: str) -> Iterator[Evidence]:
             bundle_hash=row["bundle_hash"],
             nan_users=row["nan_users"],
             unknown_targets=row["unknown_targets"],
+            validation=row["validation_ndcg_at_10"],
         )
     if role == "champion" and not rows:
         yield from _broken_champion(home)

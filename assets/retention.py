@@ -16,6 +16,7 @@ from assets.champions import Reign
 from assets.io.lake import LakeError
 from assets.keeping import Bundle, Crowned, Inventory, Removals, Version, removals
 from assets.packaging import answered_bento
+from assets.refitting import read_refit
 from assets.report import report_path
 from assets.resources import Home, Retention
 from models.bundle import BundleError, bundle_hash, read_manifest
@@ -120,7 +121,9 @@ def _bundles(home: Home, registered: Mapping[str, str]) -> Iterator[Bundle]:
             architecture, inputs = manifest.architecture, frozenset(input_tables(lake, manifest).items())
         except BundleError:  # damaged: made again when it is needed
             architecture, inputs = folder.name.rpartition("-")[0], frozenset[Version]()
-        yield Bundle(folder.name, architecture, digest, numbers.get(digest), inputs)
+        refit = read_refit(folder)
+        twin = refit.twin if refit else None
+        yield Bundle(folder.name, architecture, digest, numbers.get(digest), twin, inputs)
 
 
 def _crowned(home: Home, reign: Reign) -> Crowned:

@@ -32,9 +32,9 @@ def source_has_not_shrunk(home: Home, source: Source, cleaning: Cleaning) -> dg.
     allowed = f"NEXTPLAY_MAX_SHRINK={cleaning.max_shrink:g}"
     return dg.AssetCheckResult(
         passed=False,
-        description=f"The source has lost {faults[worst]:.0%} of its {worst} since the champion was made, more "
-        f"than {allowed} allows: {told}. Where that is right, run once with NEXTPLAY_MAX_SHRINK=1; else repair "
-        "the source.",
+        description=f"The source has lost {faults[worst]:.0%} of its {worst} since the champion was made, "
+        f"more than {allowed} allows: {told}. Where that is right, run once with NEXTPLAY_MAX_SHRINK=1; else "
+        "repair the source.",
         metadata=metadata,
     )
 

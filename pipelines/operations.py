@@ -57,7 +57,10 @@ def rollback_job() -> None:
     rollback_op()
 
 
-@dg.op(name="prune", description="Removes what no champion and none of the last candidates needs.")
+@dg.op(
+    name="remove_what_nobody_needs",
+    description="Removes what no champion and none of the last candidates needs.",
+)
 def prune_op(context: dg.OpExecutionContext, home: Home, retention: Retention) -> None:
     plan = plan_removals(home, retention)
     remove(home, plan)

@@ -1,7 +1,8 @@
 """The gate: whether a candidate becomes the champion, decided from evidence alone.
 
 A candidate is promoted when it beats every baseline, is not inferior to the champion on the same users,
-covers enough of the catalogue, and its exported form agrees with the trained one.
+covers enough of the catalogue, its exported form agrees with the trained one, and it is not better on test
+than validation and the baselines let expect, as one would be that has seen the test items.
 
 - *Beats* means that the paired bootstrap interval of the difference lies above 0.
 - *Not inferior* means that it lies above -margin. The margin is the larger of `margin_floor` of the
@@ -58,6 +59,7 @@ def decide(
         return Verdict(False, keeps, [reason], override=override)
 
     findings = [*_soundness(candidate, policy), *_against_baselines(candidate, baselines, policy)]
+    findings += _test_against_validation(candidate, baselines, policy)
     findings += _against_champion(candidate, champion, policy)
     promote = all(finding.passed for finding in findings)
     verdict = Verdict(
@@ -192,6 +194,34 @@ def _against_baseline(candidate: Evidence, baseline: Evidence, policy: Policy) -
     return _Finding(
         passed, f"{candidate.name} {verb} {baseline.name}: {_figures(estimate, policy)} {where}.", (estimate,)
     )
+
+
+def _test_against_validation(
+    candidate: Evidence, baselines: Sequence[Evidence], policy: Policy
+) -> list[_Finding]:
+    """Test items that leaked into training raise the test alone: no baseline gains as much there."""
+    usual = [gain for b in baselines if len(b.ranks) and (gain := _gain(b, policy))]
+    own = _gain(candidate, policy, lowest=True)
+    if not usual or not own or own <= policy.max_test_gain * max(usual):
+        return []
+    reason = (
+        f"{candidate.name} is too good on test: {policy.metric.upper()} there is at least {own:.2f} times "
+        f"that on validation, with baselines at most {max(usual):.2f} times: test items may have leaked."
+    )
+    return [_Finding(False, reason)]
+
+
+def _gain(model: Evidence, policy: Policy, lowest: bool = False) -> float | None:
+    """The metric on test, or the lower end of its interval, over that on validation, where both are known."""
+    if not model.validation or not np.isfinite(model.validation):
+        return None
+    values = per_user(policy.metric, model.ranks)  # [users]
+    on_test = values.mean()
+    if lowest:
+        on_test, _ = bootstrap_interval(
+            values, confidence=policy.confidence, resamples=policy.resamples, seed=policy.seed
+        )
+    return float(on_test) / model.validation
 
 
 def _against_champion(candidate: Evidence, champion: Evidence | None, policy: Policy) -> list[_Finding]:

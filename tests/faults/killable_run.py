@@ -1,30 +1,46 @@
-"""`python killable_run.py N`: a run that kills itself at its Nth write boundary; prints how many it had.
+"""`python killable_run.py N`: a run that kills itself at its Nth write boundary; prints what they were.
 
-A write boundary is a rename: whatever the project publishes becomes visible by one.
+A write boundary is a rename, by which whatever the project publishes becomes visible, or a commit of MLflow's
+database. The run dies before it.
 """
 
-import itertools
+import json
 import os
 import signal
 import sys
+from pathlib import Path
 
-kill_at, boundary = int(sys.argv[1]), itertools.count(1)
+kill_at, boundaries = int(sys.argv[1]), []
 
 
-def counting(rename):
-    def counted(source, target, *args, **kwargs):
-        if next(boundary) == kill_at:
-            os.kill(os.getpid(), signal.SIGKILL)
+def boundary(what: str) -> None:
+    boundaries.append(what)
+    if len(boundaries) == kill_at:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def watched(rename):
+    def renaming(source, target, *args, **kwargs):
+        boundary(os.path.relpath(os.fspath(target), os.environ["NEXTPLAY_HOME"]))
         return rename(source, target, *args, **kwargs)
 
-    return counted
+    return renaming
 
 
-os.replace, os.rename = counting(os.replace), counting(os.rename)
+os.replace, os.rename = watched(os.replace), watched(os.rename)
 
-from pipelines.run import main  # noqa: E402 - after the renames are watched
+from sqlalchemy import Engine, event  # noqa: E402 - after the renames are watched
+
+
+@event.listens_for(Engine, "commit")
+def committing(connection) -> None:
+    if Path(str(connection.engine.url.database)).name == "mlflow.db":
+        boundary("mlflow.db")
+
+
+from pipelines.run import main  # noqa: E402
 
 status = main()
-sys.stdout.write(f"boundaries={next(boundary) - 1}\n")
+sys.stdout.write(f"boundaries={json.dumps(boundaries)}\n")
 sys.stdout.flush()
 os._exit(status)

@@ -1,0 +1,46 @@
+"""Runs of the whole pipeline in processes of their own, which may die, and what they leave behind."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from assets.resources import Home
+from models.bundle import bundle_hash
+
+ROOT = Path(__file__).resolve().parents[2]
+KILLABLE = Path(__file__).with_name("killable_run.py")
+
+
+def environment(home: Path, **more: str) -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("NEXTPLAY_")}
+    (home / "dagster").mkdir(parents=True, exist_ok=True)
+    return inherited | {
+        "DAGSTER_HOME": str(home / "dagster"),
+        "NEXTPLAY_HOME": str(home),
+        "NEXTPLAY_SAMPLE_SIZE": "tiny",
+        "NEXTPLAY_TRAINING": '{"epochs": 4}',
+        "NEXTPLAY_PROGRESS": "false",
+        "PYTHONPATH": str(ROOT),
+        **more,
+    }
+
+
+def run(
+    home: Path, script: Path = KILLABLE, arguments: Sequence[str] = ("0",), **more: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(script), *arguments],
+        env=environment(home, **more), cwd=ROOT, capture_output=True, text=True, check=False, timeout=280,
+    )  # fmt: skip
+
+
+def state(home: Path) -> dict[str, str]:
+    """The content of every current table and bundle, by hash."""
+    lake = Home(path=str(home)).lake()
+    tables = json.loads((home / "lake" / "pointer.json").read_text())
+    hashes = {table: lake.current(table).content_hash for table in tables}
+    bundles = json.loads((home / "bundles" / "current.json").read_text())
+    return hashes | {name: bundle_hash(home / "bundles" / folder) for name, folder in bundles.items()}
