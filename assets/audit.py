@@ -18,6 +18,7 @@ TABLE = pa.schema({"name": pa.string(), "value": pa.float64(), "low": pa.float64
 
 
 @dg.asset(
+    pool="lake",
     group_name="evaluation",
     kinds={"numpy"},
     deps=["sequences", "items"],

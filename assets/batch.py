@@ -16,6 +16,7 @@ SQL = Path(__file__).parent / "sql"
 
 
 @dg.asset(
+    pool="lake",
     group_name="serving",
     kinds={"duckdb", "onnx"},
     deps=["promotion", "sequences", "items"],

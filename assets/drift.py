@@ -52,6 +52,7 @@ DRIFT = pa.schema(
 
 
 @dg.asset(
+    pool="lake",
     group_name="feedback",
     kinds={"duckdb", "numpy"},
     deps=["events", "all_interactions"],

@@ -80,6 +80,7 @@ def entrants(
 
 
 @dg.multi_asset(
+    pool="lake",
     specs=[
         dg.AssetSpec(
             "leaderboard",
@@ -95,7 +96,7 @@ def entrants(
             description="Every test user's top 20 by every model, seen items left out, in original ids.",
             deps=["baselines", *NETWORKS, "sequences", "items"],
         ),
-    ]
+    ],
 )
 def leaderboard(home: Home, source: Source, training: Training) -> Iterator[dg.MaterializeResult[None]]:
     lake, items = home.lake(), load_items(home.lake())

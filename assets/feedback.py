@@ -61,6 +61,7 @@ received_events = dg.AssetSpec(
 
 
 @dg.asset(
+    pool="lake",
     group_name="feedback",
     kinds={"duckdb", "sql"},
     code_version=CODE_VERSION,
@@ -75,7 +76,7 @@ def events(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResul
         return table_result(connection, version, started, told)
 
 
-@dg.op(description="Takes in one day of the event store; what was there already stays as it is.")
+@dg.op(pool="lake", description="Takes in one day of the event store; what was there already stays as it is.")
 def take_in_day(context: dg.OpExecutionContext, home: Home) -> None:
     window = received_days.time_window_for_partition_key(context.partition_key)
     first, last = (int(moment.timestamp() * 1000) for moment in window)
@@ -84,6 +85,7 @@ def take_in_day(context: dg.OpExecutionContext, home: Home) -> None:
 
 
 @dg.multi_asset(
+    pool="lake",
     name="source_and_events",
     specs=[
         dg.AssetSpec(

@@ -37,6 +37,7 @@ class GateConfig(dg.Config):
 
 
 @dg.asset(
+    pool="lake",
     group_name="evaluation",
     kinds={"python"},
     deps=["leaderboard"],

@@ -56,6 +56,7 @@ REFERENCE_CLEANING = {"min_playtime": 60, "core": 5}
 
 
 @dg.multi_asset(
+    pool="lake",
     name="clean",
     specs=[
         dg.AssetSpec(
@@ -147,6 +148,7 @@ def _write_plays(
 
 
 @dg.asset(
+    pool="lake",
     deps=["all_interactions"],
     group_name="clean",
     kinds={"duckdb", "sql"},

@@ -35,6 +35,7 @@ ONLINE = pa.schema(
 
 
 @dg.asset(
+    pool="lake",
     group_name="feedback",
     kinds={"duckdb", "sql"},
     deps=["events", "received_events"],

@@ -45,6 +45,7 @@ class AnsweredBento:
 
 
 @dg.asset(
+    pool="lake",
     group_name="serving",
     kinds={"bentoml"},
     deps=["gate"],

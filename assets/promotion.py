@@ -29,6 +29,7 @@ champion = dg.AssetSpec(
 
 
 @dg.asset(
+    pool="lake",
     group_name="serving",
     kinds={"mlflow"},
     deps=["gate", "bento"],

@@ -42,6 +42,7 @@ _SCHEMA = pa.schema(
 
 
 @dg.asset(
+    pool="lake",
     group_name="ingest",
     kinds={"python", "gzip"},
     code_version=CODE_VERSION,

@@ -18,6 +18,7 @@ from models.code import source_hash
 
 
 @dg.asset(
+    pool="lake",
     group_name="evaluation",
     kinds={"python"},
     deps=["gate", "leaderboard", "test_recommendations", "sequences", "items", "sequence_audit"],

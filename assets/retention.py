@@ -27,6 +27,7 @@ ELSEWHERE = "Nothing is removed: the lake is on an object store, whose own rules
 
 
 @dg.asset(
+    pool="lake",
     name="retention",
     group_name="serving",
     kinds={"python"},

@@ -33,6 +33,7 @@ TABLES = {
 
 
 @dg.multi_asset(
+    pool="lake",
     name="vocabulary_and_sequences",
     specs=[
         dg.AssetSpec(

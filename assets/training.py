@@ -29,6 +29,7 @@ FITTED = ("baseline", "validation NDCG@10", "settings", "MB", "version", "second
 
 
 @dg.asset(
+    pool="training",
     group_name="models",
     kinds={"numpy", "scipy", "mlflow"},
     deps=["sequences", "items"],
@@ -68,6 +69,7 @@ def candidate_asset(architecture: str) -> dg.AssetsDefinition:
     """The asset that trains one registered network."""
 
     @dg.asset(
+        pool="training",
         name=architecture,
         group_name="models",
         kinds={"pytorch", "onnx", "mlflow"},

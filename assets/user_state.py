@@ -18,6 +18,7 @@ USERS_AT_ONCE = 10_000
 
 
 @dg.asset(
+    pool="lake",
     group_name="serving",
     kinds={"duckdb", "sqlite"},
     code_version=CODE_VERSION,

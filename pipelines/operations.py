@@ -20,7 +20,9 @@ class PromoteConfig(dg.Config):
 
 
 @dg.op(
-    name="set_champion", description="Makes a registered version the champion, once its Bento has answered."
+    pool="lake",
+    name="set_champion",
+    description="Makes a registered version the champion, once its Bento has answered.",
 )
 def promote_op(context: dg.OpExecutionContext, config: PromoteConfig, home: Home) -> None:
     try:
@@ -31,7 +33,7 @@ def promote_op(context: dg.OpExecutionContext, config: PromoteConfig, home: Home
     context.log.info("The champion is version %s: %s.", now.version, now.reason)
 
 
-@dg.op(name="set_champion_before", description="Sets the champion before this one back.")
+@dg.op(pool="lake", name="set_champion_before", description="Sets the champion before this one back.")
 def rollback_op(context: dg.OpExecutionContext, home: Home) -> None:
     try:
         back = rollback(home)
@@ -58,6 +60,7 @@ def rollback_job() -> None:
 
 
 @dg.op(
+    pool="lake",
     name="remove_what_nobody_needs",
     description="Removes what no champion and none of the last candidates needs.",
 )

@@ -1,0 +1,106 @@
+"""`dagster.yaml` on a real instance: it loads, and one run at a time gets a pool."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from models.networks import NETWORKS
+from pipelines.definitions import define
+from pipelines.resources import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def dagster_home(tmp_path: Path) -> Path:
+    shutil.copy(ROOT / "dagster.yaml", tmp_path)
+    return tmp_path
+
+
+def test_the_instance_queues_limits_retries_and_watches(dagster_home: Path) -> None:
+    with dg.DagsterInstance.from_config(str(dagster_home)) as instance:
+        limits = instance.get_concurrency_config()
+        assert limits.pool_config.default_pool_limit == 1
+        assert limits.pool_config.pool_granularity.value == "run"
+        assert limits.run_queue_config.max_concurrent_runs == 4
+        assert type(instance.run_coordinator).__name__ == "QueuedRunCoordinator"
+        assert instance.run_monitoring_enabled and instance.run_monitoring_start_timeout_seconds == 300
+        assert instance.run_retries_enabled and instance.run_retries_max_retries == 2
+        assert not instance.telemetry_enabled
+
+
+def test_whatever_writes_is_in_a_pool() -> None:
+    definitions = define(Settings())
+    pools = {
+        asset.op.name: asset.op.pool
+        for asset in definitions.resolve_asset_graph().assets_defs
+        if asset.is_executable and asset.keys and not isinstance(asset, dg.AssetChecksDefinition)
+    }
+    assert {"clean", "gru4rec", "sasrec", "gate", "promotion", "retention"} <= set(pools)
+    for name, pool in pools.items():
+        assert pool == ("training" if name in {*NETWORKS, "baselines"} else "lake"), name
+    for job in ("promote", "rollback", "prune"):
+        (node,) = definitions.resolve_job_def(job).nodes
+        assert node.definition.pool == "lake", job
+
+
+SLEEPERS = """
+import time
+import dagster as dg
+
+@dg.op(pool="lake")
+def write(): time.sleep(6)
+
+@dg.op
+def look(): time.sleep(6)
+
+@dg.job(executor_def=dg.in_process_executor)
+def writing(): write()
+
+@dg.job(executor_def=dg.in_process_executor)
+def looking(): look()
+
+defs = dg.Definitions(jobs=[writing, looking])
+"""
+
+
+@pytest.mark.slow
+def test_one_run_at_a_time_gets_a_pool(dagster_home: Path) -> None:
+    code = dagster_home / "sleepers.py"
+    code.write_text(SLEEPERS)
+    environment = os.environ | {"DAGSTER_HOME": str(dagster_home)}
+    dagster = [sys.executable, "-m", "dagster"]
+    with (dagster_home / "daemon.log").open("w") as log:
+        daemon = subprocess.Popen(
+            [sys.executable, "-m", "dagster._daemon.cli", "run", "-f", str(code)],
+            env=environment, stdout=log, stderr=log,
+        )  # fmt: skip
+        try:
+            for job in ("writing", "writing", "looking"):
+                launch = [*dagster, "job", "launch", "-f", str(code), "-j", job]
+                subprocess.run(launch, env=environment, check=True, capture_output=True, timeout=120)
+            with dg.DagsterInstance.from_config(str(dagster_home)) as instance:
+                records = finished(instance, 3)
+        finally:
+            daemon.terminate()
+            daemon.wait(timeout=60)
+    assert {r.dagster_run.status.value for r in records} == {"SUCCESS"}
+    writing = sorted((r.start_time, r.end_time) for r in records if r.dagster_run.job_name == "writing")
+    looking = next((r.start_time, r.end_time) for r in records if r.dagster_run.job_name == "looking")
+    assert writing[0][1] <= writing[1][0]  # the second writer waited for the first
+    assert looking[0] < writing[1][1]  # and the look did not wait for the last
+
+
+def finished(instance: dg.DagsterInstance, count: int) -> list[dg.RunRecord]:
+    for _ in range(200):
+        records = list(instance.get_run_records())
+        if len(records) == count and all(r.end_time for r in records):
+            return records
+        time.sleep(1)
+    raise AssertionError([r.dagster_run.status for r in records])
