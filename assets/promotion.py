@@ -39,6 +39,8 @@ def promotion(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeRe
     verdict, before = read_verdict(home), _before(context, home.champions())
     if not verdict.promote or verdict.winner is None:
         kept = f"version {before.version}" if before else "none"
+        if before and home.tracking().version_of(before.bundle_hash) == before.version:
+            home.tracking().set_champion(before.version)  # a kill between alias and pointer leaves another
         return dg.MaterializeResult(metadata={"promoted": False, "champion": kept, "why": verdict.reasons[0]})
     bundle = home.bundles().current(verdict.winner)
     digest, bento = bundle_hash(bundle), answered_bento(home)

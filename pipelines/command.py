@@ -6,6 +6,7 @@ from collections.abc import Callable
 from assets.io.backup import BackupError
 from assets.io.bundles import MissingBundleError
 from assets.io.lake import LakeError
+from assets.io.tracking import TrackingError
 from assets.promotion import PromotionError
 from assets.reproduction import ReproductionError
 from assets.resources import Home
@@ -26,6 +27,7 @@ MISTAKES = (
     ReproductionError,
     SettingsError,
     EventStoreError,
+    TrackingError,
 )
 
 

@@ -26,7 +26,13 @@ def main() -> int:
     job = defs.resolve_job_def("everything")
     with dg.DagsterInstance.get() as instance:
         tags = input_tags(read_inputs(settings))
-        result = job.execute_in_process(instance=instance, raise_on_error=False, tags=tags)
+        try:
+            result = job.execute_in_process(instance=instance, raise_on_error=False, tags=tags)
+        except Exception:  # Dagster's own records could not be written
+            if not disk_is_full(traceback.format_exc()):
+                raise
+            console.print(f"\n[bold]The run failed.[/bold] {escape(FULL_DISK)}", soft_wrap=True)
+            return 1
     if not result.success:
         for event in result.all_events:
             if event.is_step_failure:
@@ -41,21 +47,34 @@ def main() -> int:
 def _explain(console: Console, event: dg.DagsterEvent) -> None:
     """A user's mistake in one sentence; anything else with its stack trace."""
     failure = event.step_failure_data
+    whole = failure.error.to_string() if failure.error else ""
     text = failure.user_failure_data.description if failure.user_failure_data else None
     error = failure.error
     while error is not None and error.cause is not None:
         error = error.cause
     if error is not None and error.cls_name == "DagsterExecutionInterruptedError":
         text = "It was interrupted; the next run goes on from here."
+    elif disk_is_full(whole):
+        text = FULL_DISK
     elif text is None and error is not None:
         text = error.message if error.cls_name in KNOWN_ERRORS else error.to_string()
     console.print(f"\n[bold]{event.step_key} failed.[/bold] {escape(str(text))}", soft_wrap=True)
 
 
+def disk_is_full(text: str) -> bool:
+    """Whether an error, with its causes, says so in one of the ways in which libraries do."""
+    return any(words in text for words in ("No space left on device", "disk is full", "errno 28"))
+
+
+FULL_DISK = (
+    "The disk of the home is full: free some space, perhaps with make prune YES=1, and run again. What was "
+    "published is whole, and the run goes on from there."
+)
+
 # Errors that carry a sentence for their reader.
 KNOWN_ERRORS = frozenset(
     {"LakeError", "DownloadError", "SourceError", "BundleError", "MissingBundleError", "BentoError"}
-    | {"PromotionError", "ConfigError", "TrainingError", "EventStoreError"}
+    | {"PromotionError", "TrackingError", "ConfigError", "TrainingError", "EventStoreError"}
 )
 
 

@@ -12,12 +12,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assets.io.moved import point_to
+from assets.io.mlflow_store import TrackingError, check, point_to
 from assets.io.patience import Patient
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
+
+__all__ = ["Registered", "RunHandle", "Tracking", "TrackingError"]
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +84,7 @@ class Tracking:
         self._artifacts = artifacts or (None if served else (root / "artifacts").as_uri())
         self._database = root / "mlflow.db"
         self._uri = uri or f"sqlite:///{self._database}"
+        check(self._database)
         self._client: Any = Patient(MlflowClient(tracking_uri=self._uri))
         self._experiment = self._experiment_id("nextplay")
 

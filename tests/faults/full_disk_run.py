@@ -1,0 +1,41 @@
+"""`python full_disk_run.py STEP`: a run whose disk is full from the moment in which STEP starts."""
+
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import dagster as dg
+
+step, home = sys.argv[1], Path(os.environ["NEXTPLAY_HOME"])
+emit = dg.DagsterInstance.report_dagster_event
+
+
+def fill() -> None:
+    with (home / "ballast").open("ab", buffering=0) as ballast:
+        for size in (1 << 20, 1 << 12, 1):
+            with suppress(OSError):
+                while ballast.write(b"\0" * size):
+                    pass
+
+
+def handle(instance, event, *args, **kwargs):
+    found = emit(instance, event, *args, **kwargs)
+    if event.event_type_value == "STEP_START" and event.step_key == step:
+        fill()
+    return found
+
+
+dg.DagsterInstance.report_dagster_event = handle
+
+from pipelines.run import main  # noqa: E402
+
+try:
+    status = main()
+except Exception:
+    import traceback
+
+    traceback.print_exc()
+    status = 3
+sys.stderr.flush()
+os._exit(status)

@@ -1,0 +1,68 @@
+"""A disk that is full at any writing step: a clear sentence, nothing half visible, and recovery."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from runs import run, state
+
+from assets.resources import Home
+from models.bundle import bundle_hash
+
+SCRIPT = Path(__file__).with_name("full_disk_run.py")
+STEPS = (
+    "raw_files", "clean", "core_interactions", "vocabulary_and_sequences", "baselines", "gru4rec",
+    "leaderboard", "gate", "report", "bento", "promotion", "batch_recommendations",
+)  # fmt: skip
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of its own; skips without the right to mount one."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=96m", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("mounting a small disk takes more rights")
+    yield disk
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+def whole(home: Path) -> None:
+    """Whatever is published can be read."""
+    pointer = home / "lake" / "pointer.json"
+    lake = Home(path=str(home)).lake()
+    for table in json.loads(pointer.read_text()) if pointer.exists() else {}:
+        version = lake.current(table)
+        assert lake._whole_version(table, version.fingerprint) == version, table
+    hashes = home / "bundles" / "hashes.json"
+    for name, digest in json.loads(hashes.read_text()).items() if hashes.exists() else ():
+        folder = home / "bundles" / name
+        assert not folder.exists() or bundle_hash(folder) == digest, name
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    home = tmp_path_factory.mktemp("undisturbed")
+    assert run(home).returncode == 0
+    return state(home)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("step", STEPS)
+def test_full_at_a_step_and_free_again(step: str, disk: Path, undisturbed: dict[str, str]) -> None:
+    failed = run(disk, SCRIPT, [step])
+    assert failed.returncode == 1, (failed.returncode, failed.stderr[-3000:])
+    assert "The disk of the home is full: free some space" in failed.stderr
+    assert "Traceback" not in failed.stderr, failed.stderr[-3000:]
+    (disk / "ballast").unlink()
+    whole(disk)
+    again = run(disk)
+    assert again.returncode == 0, again.stderr[-3000:]
+    assert state(disk) == undisturbed
