@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from models.evaluation.gate import Evidence, Override, Policy, Verdict, choose, decide
+from models.evaluation.metrics import per_user
 
 USERS = 2_000
 POLICY = Policy(resamples=500)
@@ -192,6 +193,20 @@ CASES = {
         BASELINES,
         False,
         [r"cover 1\.2% of the catalogue; 5\.0% is asked for"],
+    ),
+    "test items that leaked": (
+        evidence(validation=float(per_user("ndcg@10", GOOD).mean()) / 2),
+        CHAMPION,
+        [replace(b, validation=float(per_user("ndcg@10", b.ranks).mean())) for b in BASELINES],
+        False,
+        ["sasrec is too good on test: NDCG@10 there is at least", "test items may have leaked"],
+    ),
+    "a test that is easier for all": (
+        evidence(validation=float(per_user("ndcg@10", GOOD).mean()) / 2),
+        CHAMPION,
+        [replace(b, validation=float(per_user("ndcg@10", b.ranks).mean()) / 2) for b in BASELINES],
+        True,
+        ["sasrec beats"],
     ),
     "export disagrees": (
         evidence(export_error=0.2),
