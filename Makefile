@@ -20,7 +20,7 @@ ifneq ($(SOURCE),)
 export NEXTPLAY_SOURCE := $(SOURCE)
 endif
 
-.PHONY: help setup run test test-all test-scale lint ui serve demo mlflow status promote rollback forget reproduce simulate bench-etl bench-etl-scale bench-scale bench-swaps bench-gate bench-leaderboards clean tune bench-training bench-quality study-bert4rec prune backup restore
+.PHONY: help setup run test test-all test-scale lint ui serve demo mlflow status promote rollback forget reproduce simulate bench-etl bench-etl-scale bench-scale bench-swaps bench-gate bench-leaderboards clean tune bench-training bench-quality study-bert4rec prune backup restore test-faults
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -49,6 +49,9 @@ test-all: setup lint ## The slow tests too
 test-scale: setup ## Spark, object storage and Postgres, against real servers that the tests start
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,dev-scale]'
 	@$(BIN)/python -m pytest -m scale
+
+test-faults: setup ## Kills, full disks, damage, bad candidates, broken downloads (45 minutes at most)
+	@$(BIN)/python -m pytest tests/faults tests/security tests/assets/test_download.py tests/assets/test_backup.py tests/assets/test_retention.py
 
 lint: setup
 	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-cache >/dev/null && echo "lint, format, types, imports: fine"

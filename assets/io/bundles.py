@@ -7,6 +7,7 @@
 
 import json
 import logging
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ log = logging.getLogger(__name__)
 CURRENT_FILE = "current.json"
 HASHES_FILE = "hashes.json"
 UNFINISHED = ".unfinished-"
+BUNDLE_NAME = re.compile(r"[a-z][a-z0-9_-]*-[a-z0-9]{1,16}")
 
 
 class MissingBundleError(Exception):
@@ -117,7 +119,10 @@ class BundleStore:
         return whole
 
     def _folder(self, architecture: str, fingerprint: str) -> Path:
-        return self._root / f"{architecture}-{fingerprint[:16]}"
+        name = f"{architecture}-{fingerprint[:16]}"
+        if not BUNDLE_NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is no name for a bundle.")
+        return self._root / name
 
     def _read(self, name: str) -> dict[str, str]:
         path = self._root / name

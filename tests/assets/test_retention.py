@@ -17,6 +17,7 @@ from assets.bundling import data_fingerprint, input_tables
 from assets.promotion import rollback
 from assets.resources import Home, Retention
 from assets.retention import plan_removals, remove
+from assets.sequences import TABLES
 from models.bundle import bundle_hash, read_manifest
 from models.pointer import Pointer, read_pointer
 from models.scorer import open_scorer
@@ -31,7 +32,7 @@ def night(home: Home, number: int, promote: bool) -> Path:
     """Another night: its own tables and a bundle made from them, registered, and perhaps crowned."""
     lake, store, tracking = home.lake(), home.bundles(), home.tracking()
     made_from = f"{number:x}" * 64
-    tables = ["sequences", "items", "split"]
+    tables = list(TABLES)
     sources = {table: lake.current(table).path for table in tables}
 
     def write_tables(paths: dict[str, Path]) -> None:
@@ -119,6 +120,7 @@ SCRIPT = """
 import itertools, os, signal, sys
 from assets.resources import Home, Retention
 from assets.retention import plan_removals, remove
+from assets.sequences import TABLES
 home, kill_at, count = Home(path=sys.argv[1]), int(sys.argv[2]), itertools.count(1)
 plan = plan_removals(home, Retention(candidates=1))
 def dying(do):
