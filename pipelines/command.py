@@ -17,17 +17,17 @@ from models.events import EventStoreError
 from pipelines.resources import Settings, SettingsError, home_of, read_settings
 
 MISTAKES = (
-    *(ReproductionError, LakeError, PromotionError, BundleError, MissingBundleError),
-    *(EventStoreError, SettingsError, TuningError, ConfigError),
     BackupError,
     BundleError,
+    ConfigError,
+    EventStoreError,
     LakeError,
     MissingBundleError,
     PromotionError,
     ReproductionError,
     SettingsError,
-    EventStoreError,
     TrackingError,
+    TuningError,
 )
 
 

@@ -170,6 +170,8 @@ def training_of(settings: Settings) -> Training:
         changes=settings.training,
         progress=settings.progress,
     )
+
+
 def retention(settings: Settings) -> Retention:
     """What is kept."""
     return Retention(candidates=settings.keep_candidates, champions=settings.keep_champions)
