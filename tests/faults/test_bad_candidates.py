@@ -15,6 +15,8 @@ from assets.gating import gate, read_verdict
 from assets.resources import Gate, Home, Source
 from models.bundle import ITEM_BIAS, ITEM_EMBEDDINGS, WEIGHTS_FILE, read_items
 
+pytestmark = pytest.mark.slow
+
 Spoil = Callable[[Path, dict[str, np.ndarray]], None]
 
 

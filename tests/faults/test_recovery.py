@@ -25,6 +25,8 @@ shift, real = float(sys.argv[1]), time.time
 time.time = lambda: real() + shift
 from pipelines.run import main
 import os; os._exit(main())
+
+pytestmark = pytest.mark.slow
 """
 
 
