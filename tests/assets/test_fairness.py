@@ -16,7 +16,7 @@ from assets.evaluation import leaderboard, leaderboard_rows
 from assets.fairness import fair_match, read_test
 from assets.io.lake import fingerprint, write_parquet
 from assets.refitting import Refit, write_refit
-from assets.resources import Cleaning, Home, Source, Splitting
+from assets.resources import Cleaning, Home, Source, Splitting, Training
 from assets.sequences import load_items
 from models.baselines import BASELINES, Popularity, baseline_bundle
 from models.bundle import ItemTable, bundle_hash
@@ -96,7 +96,7 @@ def judge(home: Home) -> dict[str, float]:
         bundle(home, name, "eg", "abcdefg")
     result = dg.materialize(
         [leaderboard],
-        resources={"home": home, "source": Source(name="table")},
+        resources={"home": home, "source": Source(name="table"), "training": Training()},
         instance=dg.DagsterInstance.ephemeral(),
     )
     assert result.success

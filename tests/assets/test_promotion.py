@@ -108,14 +108,19 @@ def test_rollback_without_an_earlier_champion_is_one_sentence(copied_run: Callab
 def test_the_second_night_finds_nothing_to_promote(copied_run: Callable[[], Home]) -> None:
     """The leaderboard knows the champion now; the candidate or baseline that won is it already."""
     from assets.evaluation import leaderboard
-    from assets.resources import Source
+    from assets.resources import Source, Training
 
     home = copied_run()
     with dg.DagsterInstance.ephemeral() as instance:
         done = dg.materialize(
             [leaderboard, gate, promotion],
             instance=instance,
-            resources={"home": home, "gate_policy": Gate(), "source": Source(sample_size="tiny")},
+            resources={
+                "home": home,
+                "gate_policy": Gate(),
+                "source": Source(sample_size="tiny"),
+                "training": Training(),
+            },
         )
     told = {
         event.asset_key.to_user_string(): event.materialization.metadata
@@ -127,7 +132,7 @@ def test_the_second_night_finds_nothing_to_promote(copied_run: Callable[[], Home
 
 def test_a_broken_champion_is_said_so_and_replaced(copied_run: Callable[[], Home]) -> None:
     from assets.evaluation import leaderboard
-    from assets.resources import Source
+    from assets.resources import Source, Training
 
     home = copied_run()
     pointer = read_pointer(home.pointer_file)
@@ -136,7 +141,12 @@ def test_a_broken_champion_is_said_so_and_replaced(copied_run: Callable[[], Home
         done = dg.materialize(
             [leaderboard, gate],
             instance=instance,
-            resources={"home": home, "gate_policy": Gate(), "source": Source(sample_size="tiny")},
+            resources={
+                "home": home,
+                "gate_policy": Gate(),
+                "source": Source(sample_size="tiny"),
+                "training": Training(),
+            },
         )
     verdict = done.asset_materializations_for_node("gate")[0].metadata
     assert verdict["promote"].value is True

@@ -12,7 +12,7 @@ from safetensors.numpy import load_file, save_file
 
 from assets.evaluation import leaderboard
 from assets.gating import gate, read_verdict
-from assets.resources import Gate, Home, Source
+from assets.resources import Gate, Home, Source, Training
 from models.bundle import ITEM_BIAS, ITEM_EMBEDDINGS, WEIGHTS_FILE, read_items
 
 pytestmark = pytest.mark.slow
@@ -62,7 +62,9 @@ def test_a_bad_candidate_is_refused_with_the_reason(
     home = copied_run()
     before = home.pointer_file.read_bytes()
     submit(home, spoil)
-    resources = {"home": home, "gate_policy": Gate(), "source": Source(sample_size="tiny")}
+    resources = {
+        "home": home, "gate_policy": Gate(), "source": Source(sample_size="tiny"), "training": Training(),
+    }  # fmt: skip
     with dg.DagsterInstance.ephemeral() as instance:
         assert dg.materialize([leaderboard, gate], instance=instance, resources=resources).success
     verdict = read_verdict(home)
