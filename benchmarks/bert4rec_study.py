@@ -1,4 +1,4 @@
-"""Where the contradiction about SASRec and BERT4Rec comes from: losses, budgets and ways to measure.
+"""SASRec and BERT4Rec by what their papers differ in: losses, budgets and ways to measure.
 
     make study-bert4rec
 
@@ -30,7 +30,7 @@ REPORT = ROOT / "docs" / "benchmarks" / "bert4rec.md"
 PICTURE = ROOT / "docs" / "pictures" / "bert4rec.png"
 SAMPLED = 100  # items beside the target
 BLOCK = 256
-NETWORKS, LOSSES, BUDGETS = ("sasrec", "bert4rec"), ("bce", "full"), {"short": 5, "long": 60}
+NETWORKS, LOSSES, BUDGETS = ("sasrec", "bert4rec"), ("bce", "full"), {"short": 5, "long": 20}  # epochs
 MEASURES = ("full catalogue", "100 uniform", "100 by popularity")
 COLOURS = {"sasrec": "#0072B2", "bert4rec": "#D55E00"}  # Okabe-Ito
 TITLES = {"sasrec": "SASRec", "bert4rec": "BERT4Rec", "bce": "BCE, 1 negative", "full": "cross-entropy"}
