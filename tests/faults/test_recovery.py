@@ -142,9 +142,14 @@ def test_a_source_that_shrinks_by_half_is_blocked_with_the_reason(home: Home, tm
             [raw_files, clean, source_has_not_shrunk],
             instance=instance, resources=resources, raise_on_error=False,
         )  # fmt: skip
-    (evaluation,) = [e for e in done.get_asset_check_evaluations() if e.check_name == "source_has_not_shrunk"]
+    assert not done.success
+    (evaluation,) = [
+        event.asset_check_evaluation_data
+        for event in done.all_events
+        if event.event_type_value == "ASSET_CHECK_EVALUATION"
+    ]
     assert not evaluation.passed and evaluation.blocking
-    assert "The source has lost 5" in evaluation.description
+    assert "The source has lost 49% of its users" in evaluation.description
     assert "NEXTPLAY_MAX_SHRINK=0.3 allows" in evaluation.description
     resources["cleaning"] = Cleaning(max_shrink=1.0)
     with dg.DagsterInstance.ephemeral() as instance:
