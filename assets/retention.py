@@ -55,8 +55,6 @@ def remove(home: Home, plan: Removals) -> None:
     """Carry a plan out; the caller holds the home's lock."""
     _sweep(home)
     store, lake = home.bundles(), home.lake()
-    if plan.registered or plan.runs:
-        home.tracking().discard(plan.registered, plan.runs)
     for name in plan.bundles:
         store.remove(home.folder("bundles") / name)
     for table, made_from in plan.tables:
@@ -68,6 +66,8 @@ def remove(home: Home, plan: Removals) -> None:
         shutil.rmtree(aside, ignore_errors=True)
     for report in _paths(home, "reports", plan):
         report.unlink(missing_ok=True)
+    # Last: a bundle that is there without a version counts as one of a killed run, which is kept.
+    home.tracking().discard(plan.registered, plan.runs)
 
 
 def removal_size(home: Home, plan: Removals) -> dict[str, int]:

@@ -30,7 +30,8 @@ def home(copied_run: Callable[[], Home], monkeypatch: pytest.MonkeyPatch) -> Hom
 
 def job(name: str, home: Home, config: dict[str, str] | None = None) -> dg.ExecuteInProcessResult:
     definition = define(Settings(home=Path(home.path))).resolve_job_def(name)
-    run_config = {"ops": {name: {"config": config}}} if config else {}
+    (op,) = definition.nodes
+    run_config = {"ops": {op.name: {"config": config}}} if config else {}
     with dg.DagsterInstance.ephemeral() as instance:
         return definition.execute_in_process(run_config, instance=instance, raise_on_error=False)
 
