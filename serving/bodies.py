@@ -34,12 +34,6 @@ PARAMETERS = {
 Body = TypeVar("Body", bound=BaseModel)
 
 
-def describe_body(schema: type[BaseModel]) -> dict[str, object]:
-    """The part of the OpenAPI description of a route that reads its body by `read_body`."""
-    content = {"application/json": {"schema": schema.model_json_schema()}}
-    return {"requestBody": {"required": True, "content": content}}
-
-
 async def read_body(
     request: Request,
     schema: type[Body],

@@ -9,9 +9,10 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.staticfiles import StaticFiles
 
-from serving.bodies import PROBLEMS, describe_body, read_body
+from serving.bodies import PROBLEMS, read_body
 from serving.context import Context
 from serving.examples import example_histories
+from serving.openapi import describe_body
 from serving.recommender import Recommender
 from serving.reload import ServedModel
 from serving.schemas import (

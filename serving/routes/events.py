@@ -7,9 +7,10 @@ from fastapi import APIRouter, HTTPException, Request
 from starlette.concurrency import run_in_threadpool
 
 from models.events import Conflict
-from serving.bodies import PROBLEMS, describe_body, read_body
+from serving.bodies import PROBLEMS, read_body
 from serving.context import Context
 from serving.event_schemas import EventsRequest, EventsResponse, ForgottenResponse, refuse_events
+from serving.openapi import describe_body
 from serving.recorder import Recorder, StoreBusyError
 from serving.schemas import MAX_ID, Problem
 

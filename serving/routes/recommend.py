@@ -8,9 +8,10 @@ from pydantic_core import to_json
 from starlette.concurrency import run_in_threadpool
 
 from serving import telemetry
-from serving.bodies import PROBLEMS, describe_body, read_body
+from serving.bodies import PROBLEMS, read_body
 from serving.context import Context
 from serving.filters import FilterError
+from serving.openapi import describe_body
 from serving.recommender import Recommendation
 from serving.reload import ServedModel
 from serving.schemas import BatchRequest, BatchResponse, RecommendRequest, RecommendResponse
