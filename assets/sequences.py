@@ -19,7 +19,7 @@ from assets.resources import Home, Splitting
 from assets.splitting import SPLIT_STATEMENTS, TEMPORAL, SplitError, make_splits
 from assets.vocabulary import order_items, played_items
 from models.bundle import BundleError, ItemTable, read_items
-from models.data import Sequences, Split, labelled
+from models.data import Holdout, Sequences, Split, labelled
 from models.pointer import read_pointer
 
 CODE_VERSION = "3"
@@ -118,9 +118,15 @@ def load_split(lake: Lake) -> Split:
 class Times:
     """When it was played, in the unit of the column `timestamp`."""
 
+    plays: NDArray[np.int64]  # [interactions]
     train: NDArray[np.int64]  # [interactions of the training part]
-    before_test: NDArray[np.int64]  # [test users], from the play before the test item to that item
     units_a_second: float | None  # None where the numbers are no time since 1970
+
+    def gaps(self, sequences: Sequences, test: Holdout) -> NDArray[np.int64]:
+        """From the play before each held-out item to that item, [test users]; none is a first play."""
+        place = sequences.offsets[test.users] + test.histories.lengths  # [test users], of the held-out item
+        found: NDArray[np.int64] = self.plays[place] - self.plays[place - 1]
+        return found
 
 
 def load_times(lake: Lake) -> Times | None:
@@ -132,9 +138,7 @@ def load_times(lake: Lake) -> Times | None:
     if rows["timestamp"].null_count:
         return None
     parts, times = rows["split"].to_numpy().astype(np.str_), rows["timestamp"].to_numpy()  # [interactions]
-    (test,) = np.nonzero(parts == "test")
-    gaps = times[test] - times[test - 1]  # [test users]; a test item is no user's first
-    return Times(times[parts == "train"], gaps, units_a_second(int(times.max(initial=0))))
+    return Times(times, times[parts == "train"], units_a_second(int(times.max(initial=0))))
 
 
 def units_a_second(newest: int) -> float | None:

@@ -54,7 +54,7 @@ def slices_of(run: RunEvidence) -> list[Slice]:
     return [
         *history_slices(lengths),
         *user_slices(run.trained),
-        *(recency_slices(run.times.before_test, run.times.units_a_second) if run.times else []),
+        *(recency_slices(run.gaps, run.units_a_second) if run.gaps is not None else []),
         *popularity_slices(run.targets, run.items.counts),
         *transition_slices(run.train, last, run.targets),
     ]

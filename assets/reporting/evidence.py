@@ -13,7 +13,7 @@ from assets.evaluation import leaderboard_rows
 from assets.fairness import read_test
 from assets.gating import read_verdict
 from assets.resources import Home
-from assets.sequences import Times, load_items, load_sequences, load_split, load_times
+from assets.sequences import load_items, load_sequences, load_split, load_times
 from models.bundle import PADDING, ItemTable
 from models.data import Sequences
 from models.evaluation.audit import Figure
@@ -60,7 +60,8 @@ class RunEvidence:
     train: Sequences
     items: ItemTable
     audit: Sequence[Figure]
-    times: Times | None = None  # of dated data
+    gaps: NDArray[np.int64] | None = None  # [users], from the play before to the test item; None: no times
+    units_a_second: float | None = None  # of the gaps
     curves: Mapping[str, Sequence[Mapping[str, float]]] = field(default_factory=dict)  # a candidate's epochs
     origin: Mapping[str, str] = field(default_factory=dict)  # what the run was made from, name to value
 
@@ -106,8 +107,8 @@ def read_evidence(
 ) -> RunEvidence:
     """The evidence of the last run; raises LakeError where a table is missing."""
     lake, items = home.lake(), load_items(home.lake())
-    _, user_ids = load_sequences(lake)
-    split, test = load_split(lake), read_test(lake)
+    sequences, user_ids = load_sequences(lake)
+    split, test, times = load_split(lake), read_test(lake), load_times(lake)
     users = user_ids[test.users]
     place = {user: row for row, user in enumerate(users.tolist())}
     index = items.index()
@@ -132,7 +133,8 @@ def read_evidence(
         train=split.train,
         items=items,
         audit=read_figures(lake),
-        times=load_times(lake),
+        gaps=times.gaps(sequences, test) if times else None,
+        units_a_second=times.units_a_second if times else None,
         curves=curves or {},
         origin=origin or {},
     )

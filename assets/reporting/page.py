@@ -98,7 +98,7 @@ def render(run: RunEvidence) -> str:
             (label, difference_table(of_other, "slice"))
             for label, of_other in _by_other(slices)
         ],
-        dated=run.times is not None,
+        dated=run.gaps is not None,
         exposure=exposure(run),
         curves=learning_curves(run),
         audit_text=describe(run.audit) if run.audit else "",

@@ -280,7 +280,7 @@ def test_a_group_that_was_away_for_long_shows_where_plays_are_dated(tmp_path: Pa
     gaps[sequences.offsets[1:] - 1] = away
     planted.times = 1_500_000_000 + np.cumsum(gaps)
     run, page = made(tmp_path, planted)
-    assert run.times is not None and run.times.before_test.tolist() == away.tolist()
+    assert run.gaps is not None and run.gaps.tolist() == away.tolist()
     row = re.search(r"more than (\d+) days (\d+) ([\d.]+) ([\d.]+) (\S+) (\S+) to (\S+) (\S+)", text_of(page))
     assert row is not None
     days, users, own, other, difference, _, high, p = row.groups()

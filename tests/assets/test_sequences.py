@@ -224,11 +224,13 @@ def test_times_go_with_the_plays_of_training_and_with_the_test_items(tmp_path: P
     split, times = load_split(home.lake()), load_times(home.lake())
     assert times.train.tolist() == [1, 2, 3, 4, 4]
     assert len(split.train.items) == 5
-    assert times.before_test.tolist() == [9 - 6, 8 - 6]  # of u1 and u2
+    sequences, _ = load_sequences(home.lake())
+    assert times.gaps(sequences, split.test).tolist() == [9 - 6, 8 - 6]  # of u1 and u2
+    assert times.gaps(sequences, split.validation).tolist() == [5 - 2]
     materialize(home)
     leave = load_times(home.lake())
     assert leave.train.tolist() == [1, 2, 5, 5, 6, 8, 9, 3]  # u1 and u2 without their last two, u3, u4
-    assert leave.before_test.tolist() == [3, 1, 0]
+    assert leave.gaps(sequences, load_split(home.lake()).test).tolist() == [3, 1, 0]
 
 
 @pytest.mark.parametrize(
