@@ -7,7 +7,6 @@ from typing import Any
 
 import matplotlib
 import numpy as np
-from common import save_split
 
 from models.data import Sequences, leave_one_out
 
@@ -27,6 +26,8 @@ class Point:
 
 def generated(path: Path, n_items: int) -> Path:
     """Histories of Zipf items; what is learned does not matter here, what is touched does."""
+    from common import save_split
+
     rng = np.random.default_rng(0)
     items = (rng.zipf(1.2, size=USERS * LENGTH) % n_items + 1).astype(np.int32)
     offsets = np.arange(0, USERS * LENGTH + 1, LENGTH)

@@ -42,7 +42,7 @@ def result(data: str, name: str, seed: int, hours: float) -> Path:
         who = PEERS.get(name, "ours")
         command = [str(PYTHONS[who]), SCRIPTS[who], str(split_file(data)), str(path), "--seed", str(seed)]
         command += ["--hours", str(hours), "--settings", json.dumps(OURS.get(name, {}))]
-        environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_WAIT_POLICY": "PASSIVE"}
+        environment = os.environ | {"PYTHONPATH": str(ROOT), "GOMP_SPINCOUNT": "10000"}
         subprocess.run(command, cwd=CONTENDERS, env=environment, check=True)
     return path
 

@@ -42,7 +42,7 @@ def run(who: str, data: str, loss: str, seconds: float) -> dict[str, Any]:
     """One contender's report, from a process of its own."""
     report = CACHE / f"speed-{who}-{data}-{loss}.json"
     command = [str(PYTHONS[who]), SCRIPTS[who], str(split_file(data)), str(report)]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_WAIT_POLICY": "PASSIVE"}
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "GOMP_SPINCOUNT": "10000"}
     done = subprocess.run(
         [*command, "--loss", loss, "--seconds", str(seconds)],
         cwd=CONTENDERS, env=environment, capture_output=True, text=True, check=False,
@@ -150,7 +150,7 @@ def main() -> None:
 
 def _grown(path: Path, loss: str, seconds: float) -> dict[str, Any]:
     report = path.with_suffix(".json")
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_WAIT_POLICY": "PASSIVE"}
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "GOMP_SPINCOUNT": "10000"}
     command = [sys.executable, "ours.py", str(path), str(report), "--loss", loss, "--seconds", str(seconds)]
     subprocess.run(command, cwd=CONTENDERS, env=environment, check=True, capture_output=True)
     content: dict[str, Any] = json.loads(report.read_text())
