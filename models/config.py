@@ -135,8 +135,7 @@ def defaults_for(n_items: int, n_interactions: int, long_history: int = 1) -> Tr
     - Networks look at 64 items, or at as many as nine users of ten have, 256 at most.
     - There are 30 epochs, fewer where that would be more than 100 million positions.
 
-    Found on validation of part of Steam and of Amazon's games; docs/benchmarks/quality.md says how the rule
-    does on data that it was not made from.
+    Found on validation of part of Steam and of Amazon's games; see benchmarks/quality_notes.md.
     """
     plays = max(1, n_interactions) / max(1, n_items)
     sparsity = math.log(DENSE / min(max(plays, SPARSE), DENSE)) / math.log(
