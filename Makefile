@@ -20,7 +20,7 @@ ifneq ($(SOURCE),)
 export NEXTPLAY_SOURCE := $(SOURCE)
 endif
 
-.PHONY: help setup run test test-all test-scale lint ui serve demo mlflow status promote rollback forget reproduce simulate bench-etl bench-etl-scale bench-scale bench-swaps bench-gate bench-leaderboards clean tune bench-training bench-quality study-bert4rec prune backup restore test-faults
+.PHONY: load bench-serving bench-overload help setup run test test-all test-scale lint ui serve demo mlflow status promote rollback forget reproduce simulate bench-etl bench-etl-scale bench-scale bench-swaps bench-gate bench-leaderboards clean tune bench-training bench-quality study-bert4rec prune backup restore test-faults
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -62,6 +62,9 @@ ui: setup ## Dagster's UI and daemon, with the nightly schedule, on port 3001
 serve: setup ## The champion's endpoint on port 3000
 	@NEXTPLAY_POINTER=$(NEXTPLAY_HOME)/champion/pointer.json NEXTPLAY_EVENTS=$(NEXTPLAY_HOME)/events/events.db \
 	  $(BIN)/bentoml serve serving.service:Nextplay --host $(HOST) --port 3000
+
+load: setup ## Real histories from the tables against a running endpoint (URL in NEXTPLAY_URL; needs wrk)
+	@$(BIN)/python benchmarks/load.py
 
 demo: setup ## The champion's page, opened in a browser where there is one (PORT=3000)
 	@NEXTPLAY_POINTER=$(NEXTPLAY_HOME)/champion/pointer.json $(BIN)/python -m serving.open_page $(HOST) $(PORT)
@@ -132,6 +135,12 @@ bench-quality: setup .venv-rectools/installed .venv-replay/installed ## NDCG@10 
 
 study-bert4rec: setup ## SASRec and BERT4Rec by loss, budget and measure, on the sample (30 minutes, resumable)
 	@PYTHONPATH=. $(BIN)/python benchmarks/bert4rec_study.py
+
+bench-serving: setup ## The endpoint under load, beside an empty route and a bare app (8 minutes; needs wrk)
+	@PYTHONPATH=. $(BIN)/python benchmarks/serving_load.py
+
+bench-overload: setup ## Four times as many requests as the endpoint can answer, for a minute (needs wrk)
+	@PYTHONPATH=. $(BIN)/python benchmarks/overload.py
 
 bench-gate: setup ## How often the gate is right (3 minutes)
 	@$(BIN)/python benchmarks/gate_power.py

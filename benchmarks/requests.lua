@@ -1,12 +1,20 @@
--- Histories of 1 to 50 games for wrk: `wrk -s requests.lua URL -- PATH N_ITEMS MEAN_PAUSE_MS`.
+-- Histories of 1 to 50 games for wrk: `wrk -s requests.lua URL -- PATH N_ITEMS MEAN_PAUSE_MS [FILE]`; those of a
+-- file, one body a line, where one is given.
 -- With a pause each connection waits a random time (exponential) between two requests, so that a rate is kept.
 local bodies, path, pause, count = {}, "/recommend", 0, 0
+local headers = { ["Content-Type"] = "application/json" }
 
 
 function init(args)
   path = args[1] or path
   local n_items = tonumber(args[2] or "6000")
   pause = tonumber(args[3] or "0")
+  local key = os.getenv("NEXTPLAY_API_KEY")
+  if key then headers["Authorization"] = "Bearer " .. key end
+  if args[4] then
+    for line in io.lines(args[4]) do bodies[#bodies + 1] = line end
+    return
+  end
   math.randomseed(20181114)
   for i = 1, 500 do
     local ids = {}
@@ -17,7 +25,7 @@ end
 
 function request()
   count = count + 1
-  return wrk.format("POST", path, { ["Content-Type"] = "application/json" }, bodies[count % #bodies + 1])
+  return wrk.format("POST", path, headers, bodies[count % #bodies + 1])
 end
 
 function delay() return pause == 0 and 0 or math.floor(-math.log(1 - math.random()) * pause) end

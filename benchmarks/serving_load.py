@@ -20,7 +20,8 @@ from pathlib import Path
 
 import httpx
 import psutil
-from serving_bundles import pointer_to
+
+from benchmarks.serving_bundles import pointer_to
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "benchmarks" / "serving.md"
@@ -31,6 +32,7 @@ CONNECTIONS = 8
 PACED_CONNECTIONS = 64  # each pauses between its requests: they come as from many visitors
 MARK = 1_000  # requests a second
 PORT = 8765
+TARGETS = (sys.executable, "-m", "benchmarks.serving_targets")
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Load:
 def served(command: Sequence[str], n_items: int, **environment: str) -> Iterator[psutil.Process]:
     """A server on PORT, ready; ended with all that it started."""
     env = os.environ | {
-        "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'benchmarks'}",
+        "PYTHONPATH": str(ROOT),
         "NEXTPLAY_POINTER": str(pointer_to(n_items, CACHE)),
         "NEXTPLAY_PORT": str(PORT),
         "NEXTPLAY_DEMO": "false",
@@ -69,14 +71,6 @@ def served(command: Sequence[str], n_items: int, **environment: str) -> Iterator
         finally:
             os.killpg(server.pid, signal.SIGTERM)
             server.wait(timeout=30)
-
-
-def uvicorn(target: str, workers: int) -> list[str]:
-    where = ["--host", "127.0.0.1", "--port", str(PORT), "--workers", str(workers)]
-    return [
-        sys.executable, "-m", "uvicorn", "--factory", f"serving_targets:{target}", *where,
-        "--no-access-log", "--log-level", "error",
-    ]  # fmt: skip
 
 
 def load(server: psutil.Process, path: str, n_items: int, connections: int, pause: float = 0) -> Load:
@@ -114,6 +108,7 @@ def _cpu(server: psutil.Process) -> float:
 
 
 def _wait_until_ready(server: "subprocess.Popen[bytes]") -> None:
+    time.sleep(0.5)  # one that cannot have its port has ended by then, and another might answer for it
     deadline = time.monotonic() + 120
     settled = 0
     while settled < 20 and time.monotonic() < deadline and server.poll() is None:
@@ -128,7 +123,7 @@ def _wait_until_ready(server: "subprocess.Popen[bytes]") -> None:
 def measure(n_items: int, workers: int) -> dict[str, Load]:
     """The endpoint and the empty route at full and at half load, the bare app, and one client."""
     found: dict[str, Load] = {}
-    with served(uvicorn("ours", workers), n_items) as server:
+    with served([*TARGETS, "ours"], n_items, NEXTPLAY_WORKERS=str(workers)) as server:
         found["ours"] = load(server, "/recommend", n_items, CONNECTIONS)
         found["empty"] = load(server, "/empty", n_items, CONNECTIONS)
         half = min(found["ours"].rate, found["empty"].rate) / 2
@@ -137,7 +132,7 @@ def measure(n_items: int, workers: int) -> dict[str, Load]:
         found["ours, one client"] = load(server, "/recommend", n_items, 1)
         if n_items == SIZES[0]:
             found["ours, 1,000 a second"] = paced(server, "/recommend", n_items, MARK * 1.02)
-    with served(uvicorn("bare", workers), n_items) as server:
+    with served([*TARGETS, "bare"], n_items, NEXTPLAY_WORKERS=str(workers)) as server:
         found["bare"] = load(server, "/recommend", n_items, CONNECTIONS)
         found["bare, empty"] = load(server, "/empty", n_items, CONNECTIONS)
     return found
@@ -158,13 +153,10 @@ def deployments() -> dict[str, Load]:
 
 def rectools(n_items: int) -> str:
     """RecTools' `recommend`, a user at a time, in an environment of its own; or why there is none."""
-    python = os.environ.get("NEXTPLAY_RECTOOLS_PYTHON")
-    if not python:
-        return (
-            "RecTools was not measured: name the Python of an environment with `rectools[torch]` by "
-            "`NEXTPLAY_RECTOOLS_PYTHON`."
-        )
-    script = str(ROOT / "benchmarks" / "serving_rectools.py")
+    python = ROOT / ".venv-rectools" / "bin" / "python"
+    if not (python.parent.parent / "installed").exists():
+        return "Not measured: `make .venv-rectools/installed` installs it."
+    script = ROOT / "benchmarks" / "contenders" / "rectools_recommend.py"
     done = subprocess.run(
         [python, script, str(n_items)], capture_output=True, text=True, check=False, timeout=240
     )
@@ -242,6 +234,7 @@ def page(
 
 
 def main() -> None:
+    """Measure, print and write the page; sizes of the catalogue may be given as arguments."""
     if not shutil.which("wrk"):
         raise SystemExit("The bench needs wrk: apt-get install wrk.")
     busy, workers = os.getloadavg()[0], psutil.cpu_count() or 1

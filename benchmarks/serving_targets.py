@@ -6,17 +6,20 @@ many bytes. `bare` has no framework: it parses the body, asks the same recommend
 
 import asyncio
 import json
+import sys
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from pydantic_core import to_json
 
 from models.pointer import read_pointer
+from serving.__main__ import Deployment, run
 from serving.app import create_app
 from serving.bodies import read_body
 from serving.recommender import Recommender
 from serving.schemas import RecommendRequest
-from serving.settings import load_settings
+from serving.settings import load, load_settings
 
 EMPTY = to_json({"items": [{"item_id": "1234560", "title": "Game number 1234560", "score": 1.0}] * 10})
 
@@ -33,10 +36,10 @@ def ours() -> FastAPI:
 
 
 def bare() -> Any:
-    settings = load_settings()
-    pointer = read_pointer(settings.pointer)
+    file = Path(load_settings().pointer)
+    pointer = read_pointer(file)
     assert pointer is not None
-    recommender = Recommender(pointer.folder(settings.pointer))
+    recommender = Recommender(pointer.folder(file))
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -69,3 +72,7 @@ async def _lifespan(receive: Any, send: Any) -> None:
         await send({"type": f"{message['type']}.complete"})
         if message["type"] == "lifespan.shutdown":
             return
+
+
+if __name__ == "__main__":
+    run(f"benchmarks.serving_targets:{sys.argv[1]}", load(Deployment))

@@ -6,7 +6,9 @@ import tempfile
 import uvicorn
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from uvicorn.supervisors import Multiprocess
 
+from serving.listener import Listener, is_taken
 from serving.settings import load
 
 
@@ -20,23 +22,31 @@ class Deployment(BaseSettings):
     workers: int = Field(default=os.cpu_count() or 1, ge=1)
 
 
-def main() -> None:
-    deployment = load(Deployment)
+def run(app: str, deployment: Deployment) -> None:
+    """Serve an app factory, named `module:function`, until a signal ends it."""
     # Read when NumPy is imported: the cores belong to the workers, and a product does not share them out.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    with tempfile.TemporaryDirectory(prefix="nextplay-metrics-") as folder:
+    host, port = deployment.host, deployment.port
+    if port and is_taken(host, port):
+        raise SystemExit(f"NEXTPLAY_PORT={port} is taken on {host}: another program listens there.")
+    config = uvicorn.Config(
+        app,
+        factory=True,
+        host=host,
+        port=port,
+        workers=deployment.workers,
+        access_log=False,  # the app logs its requests itself
+        log_level="warning",
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=10,
+    )
+    with tempfile.TemporaryDirectory(prefix="nextplay-metrics-") as folder, Listener.bound(host, port) as own:
         os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", folder)  # one /metrics for all workers
-        uvicorn.run(
-            "serving.app:app_from_environment",
-            factory=True,
-            host=deployment.host,
-            port=deployment.port,
-            workers=deployment.workers,
-            access_log=False,  # the app logs its requests itself
-            log_level="warning",
-            timeout_keep_alive=75,
-            timeout_graceful_shutdown=10,
-        )
+        Multiprocess(config, sockets=[own]).run()
+
+
+def main() -> None:
+    run("serving.app:app_from_environment", load(Deployment))
 
 
 if __name__ == "__main__":

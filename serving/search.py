@@ -52,8 +52,13 @@ class TitleSearch:
         return found
 
 
+_ASCII_SIGNS = {code: " " for code in range(128) if not chr(code).isalnum()} | {ord("'"): None}
+
+
 def _plain(text: str) -> str:
     """Lower case, without accents, signs and repeated spaces: what people type."""
+    if text.isascii():  # nearly all titles, ten times as fast
+        return " ".join(text.casefold().translate(_ASCII_SIGNS).split())
     letters = unicodedata.normalize("NFKD", text.replace("™", "").replace("®", "").casefold())
     kept = (c if c.isalnum() else " " for c in letters if not unicodedata.combining(c) and c not in "'’")
     return " ".join("".join(kept).split())
