@@ -20,7 +20,7 @@ ifneq ($(SOURCE),)
 export NEXTPLAY_SOURCE := $(SOURCE)
 endif
 
-.PHONY: load bench-serving bench-overload help setup run test test-all test-scale lint ui serve demo mlflow status promote rollback forget reproduce simulate bench-etl bench-etl-scale bench-scale bench-swaps bench-gate bench-leaderboards clean tune bench-training bench-quality study-bert4rec prune backup restore test-faults
+.PHONY: help setup run test test-all test-scale lint ui serve demo mlflow status promote rollback forget reproduce simulate bench-etl bench-etl-scale bench-scale bench-swaps bench-gate bench-leaderboards clean tune bench-training bench-quality study-bert4rec prune backup restore test-faults load bench-serving bench-overload
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -41,7 +41,7 @@ run: setup ## Run the whole pipeline (SOURCE=sample, steam, table, ...: see docs
 	@$(BIN)/python -m pipelines.run
 
 test: setup lint ## Lint, type-check and test
-	@$(BIN)/python -m pytest -m 'not slow and not scale'
+	@$(BIN)/python -m pytest -m 'not slow and not scale' -n 2 --dist loadfile --no-loadscope-reorder
 
 test-all: setup lint ## The slow tests too
 	@$(BIN)/python -m pytest -m 'not scale'

@@ -14,10 +14,8 @@ def load_baselines(folders: Mapping[str, Path], champion: Recommender) -> dict[s
     loaded = {}
     for name, folder in folders.items():
         try:
-            baseline = Recommender(folder)
-            if baseline.manifest.vocabulary_hash != champion.manifest.vocabulary_hash:
-                raise BundleError(f"{folder} knows other items than the champion.")
-            loaded[name] = baseline
-        except BundleError as error:
-            telemetry.log("baseline not loaded", baseline=name, reason=str(error))
+            loaded[name] = Recommender(folder, beside=champion)
+        except Exception as error:
+            bug = None if isinstance(error, BundleError) else error
+            telemetry.log("baseline not loaded", error=bug, baseline=name, reason=str(error))
     return loaded

@@ -50,16 +50,23 @@ class Recommender:
     """Serves one bundle. Ready for its first request once constructed; safe to use from several threads.
 
     Raises BundleError where the bundle is broken or does not give the golden answers that it came with.
+    `beside` is one of the same items: what is known of them is then held once. BundleError where they differ.
     """
 
-    def __init__(self, folder: Path, threads: int = 1) -> None:
+    def __init__(self, folder: Path, threads: int = 1, beside: "Recommender | None" = None) -> None:
         self.manifest = read_manifest(folder)
-        self._items = read_items(folder)
+        if beside is None:
+            self._items = read_items(folder)
+            self._index = self._items.index()
+            self._filters = Filters(self._items.attributes)
+            self._search = TitleSearch(self._items)
+        elif beside.manifest.vocabulary_hash == self.manifest.vocabulary_hash:
+            self._items, self._index = beside._items, beside._index
+            self._filters, self._search = beside._filters, beside._search
+        else:
+            raise BundleError(f"{folder} knows other items than the model beside it.")
         if self._items.n_items != self.manifest.n_items:
             raise BundleError(f"{folder} holds {self._items.n_items} items, not {self.manifest.n_items}.")
-        self._index = self._items.index()
-        self._filters = Filters(self._items.attributes)
-        self._search = TitleSearch(self._items)
         self._scorer = open_scorer(folder, threads)
         for golden in read_golden(folder):
             self._verify(golden, folder)

@@ -2,8 +2,19 @@
 
 const PATIENCE = 10_000; // milliseconds
 
-/** Something that a visitor can be told in one sentence. */
-export class Problem extends Error {}
+/** Something that a visitor can be told in one sentence; `needsKey` where an API key would help. */
+export class Problem extends Error {
+  constructor(message, needsKey = false) {
+    super(message);
+    this.needsKey = needsKey;
+  }
+}
+
+let apiKey = ""; // as long as the page is open
+
+export function useKey(key) {
+  apiKey = key;
+}
 
 /** Games whose titles look like the text: [{item_id, title}]. */
 export async function search(text, signal) {
@@ -24,14 +35,16 @@ export async function examples() {
 
 async function ask(address, options = {}) {
   const signals = [AbortSignal.timeout(PATIENCE), ...(options.signal ? [options.signal] : [])];
+  const headers = { ...options.headers, ...(apiKey ? { Authorization: `Bearer ${apiKey}` } : {}) };
   let response;
   try {
-    response = await fetch(address, { ...options, signal: AbortSignal.any(signals) });
+    response = await fetch(address, { ...options, headers, signal: AbortSignal.any(signals) });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Problem("The endpoint does not answer.");
   }
   const body = await response.json().catch(() => ({}));
+  if (response.status === 401) throw new Problem("This endpoint answers with an API key only.", true);
   if (!response.ok) throw new Problem(body.detail ?? `The endpoint answers with status ${response.status}.`);
   return body;
 }

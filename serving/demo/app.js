@@ -1,6 +1,6 @@
 // The page: a history of games, kept in the link, and what the models say after it.
 
-import { Problem, compare, examples } from "./api.js";
+import { Problem, compare, examples, useKey } from "./api.js";
 import { modelName, showAnswer } from "./answer.js";
 import { byId, element } from "./dom.js";
 import { focusAfterRemoval, showHistory, startHistory } from "./history.js";
@@ -105,15 +105,24 @@ async function attempt(act, again) {
   } catch (error) {
     if (error.name === "AbortError") return undefined;
     if (!(error instanceof Problem)) throw error;
-    const button = element("button", { type: "button" }, "Try again");
-    button.addEventListener("click", again);
-    const older = columns.children.length ? " The answer below is the one before." : "";
-    byId("problem").replaceChildren(element("p", {}, error.message + older), button);
+    showProblem(error, again);
     return undefined;
   } finally {
     clearTimeout(slow);
     columns.removeAttribute("aria-busy");
   }
+}
+
+function showProblem(problem, again) {
+  const older = byId("columns").children.length ? " The answer below is the one before." : "";
+  const key = element("input", { type: "password", "aria-label": "API key", placeholder: "API key" });
+  const form = element("form", {}, ...(problem.needsKey ? [key] : []), element("button", {}, "Try again"));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (problem.needsKey) useKey(key.value);
+    again();
+  });
+  byId("problem").replaceChildren(element("p", {}, problem.message + older), form);
 }
 
 function tellUnknown(unknown) {

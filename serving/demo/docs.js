@@ -18,8 +18,7 @@ async function describe() {
   const operations = Object.entries(api.paths).flatMap(([path, methods]) =>
     METHODS.filter((method) => methods[method]).map((method) => ({ path, method, ...methods[method] })),
   );
-  const key = keyField(api);
-  byId("key").replaceChildren(...(key ? [key.label, key.input] : []));
+  const key = keyField();
   byId("contents").replaceChildren(...operations.map(contentsEntry));
   byId("requests").replaceChildren(...operations.map((operation) => section(api, operation, key)));
 }
@@ -27,12 +26,11 @@ async function describe() {
 const nameOf = ({ method, path }) => `${method.toUpperCase()} ${path}`;
 const anchorOf = (operation) => nameOf(operation).replaceAll(/\W+/g, "-");
 
-/** A field for the API key, where the endpoint asks for one in a header. */
-function keyField(api) {
-  const scheme = Object.values(api.components?.securitySchemes ?? {}).find((each) => each.in === "header");
-  if (!scheme) return null;
+/** Where an API key goes, should the endpoint ask for one. */
+function keyField() {
   const input = element("input", { id: "api-key", type: "password", autocomplete: "off" });
-  return { header: scheme.name, input, label: element("label", { for: "api-key" }, "API key") };
+  byId("key").replaceChildren(element("label", { for: input.id }, "API key, where the endpoint asks for one"), input);
+  return input;
 }
 
 function contentsEntry(operation) {
@@ -94,7 +92,7 @@ async function send({ path, method }, inputs, body, key) {
   }
   const headers = {};
   if (body) headers["Content-Type"] = "application/json";
-  if (key?.input.value) headers[key.header] = key.input.value;
+  if (key.value) headers.Authorization = `Bearer ${key.value}`;
   try {
     const response = await fetch(query.size ? `${address}?${query}` : address, { method: method.toUpperCase(), headers, body });
     return `${response.status}\n${readable(await response.text())}`;

@@ -1,6 +1,6 @@
 """The pages: /docs, and the demo with what it asks for, which `NEXTPLAY_DEMO=false` leaves out."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -66,9 +66,7 @@ def router(context: Context) -> APIRouter:
 
 
 def _add_demo(routes: APIRouter, context: Context) -> None:
-    examples_of = lru_cache(maxsize=1)(
-        _examples
-    )  # they cost some hundred answers, and stay while the model does
+    examples_of = lru_cache(maxsize=1)(_examples)  # a hundred answers or more, kept while the model stays
 
     @routes.get("/demo/examples", include_in_schema=False)
     async def examples() -> Examples:
@@ -78,10 +76,12 @@ def _add_demo(routes: APIRouter, context: Context) -> None:
     @routes.post("/compare", responses=PROBLEMS, openapi_extra=describe_body(CompareRequest))
     async def compare(request: Request) -> CompareResponse:
         """What the champion, and the baselines that it had to beat, recommend after the same history."""
+        context.turns.admit()
         query = await read_body(request, CompareRequest)
         model, history = context.model(), query.history_ids()
         request.state.fields.update(version=model.version, history=len(history))
-        columns = await run_in_threadpool(_columns, model, history, query.k)
+        blocked = context.blocklist.ids()
+        columns = await context.turns.take(lambda: _columns(model, history, query.k, blocked), in_thread=True)
         titles = [(item_id, model.recommender.title(item_id)) for item_id in history]
         return CompareResponse(
             history=[
@@ -94,10 +94,10 @@ def _add_demo(routes: APIRouter, context: Context) -> None:
         )
 
 
-def _columns(model: ServedModel, history: Sequence[str], k: int) -> list[Column]:
+def _columns(model: ServedModel, history: Sequence[str], k: int, blocked: Collection[str]) -> list[Column]:
     def column(name: str, recommender: Recommender) -> Column:
         role: Literal["baseline", "champion"] = "baseline" if name in model.baselines else "champion"
-        found = recommender.recommend(history, k, explain=role == "champion")
+        found = recommender.recommend(history, k, exclude=blocked, explain=role == "champion")
         return Column(name=name, role=role, items=[RecommendedItem.of(item) for item in found.items])
 
     recommenders = {model.architecture: model.recommender, **model.baselines}

@@ -26,14 +26,14 @@ LONG = "The Extraordinarily Long and Winding Chronicles of a Game That Did Not K
 class Endpoint:
     """The app under uvicorn, on one port that stays the same when it is stopped and started again."""
 
-    def __init__(self, pointer: Path) -> None:
-        self._pointer = pointer
+    def __init__(self, pointer: Path, **settings: object) -> None:
+        self._settings = Settings(pointer=pointer, **settings)
         with socket.create_server(("127.0.0.1", 0)) as probe:
             self._port = probe.getsockname()[1]
         self.address = f"http://127.0.0.1:{self._port}"
 
     def start(self) -> None:
-        app = create_app(Settings(pointer=self._pointer))
+        app = create_app(self._settings)
         app.state.follower.check()  # so that the first answer does not wait for the model
         listener = socket.create_server(("127.0.0.1", self._port))
         self._server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
@@ -65,6 +65,15 @@ def pointer(tiny_run, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def endpoint(pointer: Path) -> Iterator[Endpoint]:
     endpoint = Endpoint(pointer)
+    endpoint.start()
+    yield endpoint
+    endpoint.stop()
+
+
+@pytest.fixture
+def locked_endpoint(pointer: Path) -> Iterator[Endpoint]:
+    """One that asks for the API key `open-sesame`."""
+    endpoint = Endpoint(pointer, api_keys="open-sesame")
     endpoint.start()
     yield endpoint
     endpoint.stop()

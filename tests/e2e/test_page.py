@@ -167,6 +167,21 @@ def test_a_first_answer_that_does_not_come_is_said_too(open_page, endpoint) -> N
     expect(page.locator(".champion li")).to_have_count(8)
 
 
+def test_an_endpoint_with_api_keys_is_given_one(browser, locked_endpoint) -> None:
+    page = browser.new_page()
+    page.goto(locked_endpoint.address)
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("This endpoint answers with an API key only.")
+    alert.get_by_label("API key").fill("wrong")
+    page.keyboard.press("Enter")
+    expect(alert.get_by_label("API key")).to_have_value("")  # asked for again
+    alert.get_by_label("API key").fill("open-sesame")
+    alert.get_by_role("button", name="Try again").click()
+    expect(page.locator(".champion li")).to_have_count(8)
+    expect(alert).to_be_empty()
+    page.close()
+
+
 @pytest.mark.parametrize("width", [360, 820])
 def test_a_narrow_screen_shows_everything_without_scrolling_sideways(
     open_page, games, odd_games, width

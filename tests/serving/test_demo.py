@@ -18,7 +18,6 @@ from serving.app import create_app
 from serving.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
-TRAIN = [[1, 2, 3], [1, 2, 4], [2, 3], [5, 3], [3, 6]]
 
 
 def publish(path: Path, bundle: Path, baselines: dict[str, Path]) -> Path:
@@ -65,6 +64,20 @@ def test_the_champions_column_is_what_recommend_says(start, baselines) -> None:
     compared = client.post("/compare", json={"history": ["3", "7"], "k": 5}).json()["columns"][0]["items"]
     explained = client.post("/recommend", json={"history": ["3", "7"], "k": 5, "explain": True}).json()
     assert compared == explained["items"]
+
+
+def test_no_model_shows_what_is_blocked(start, baselines, tmp_path: Path) -> None:
+    (tmp_path / "blocked.txt").write_text("4\n1\n")
+    client = start(baselines, blocklist=tmp_path / "blocked.txt")
+    for column in client.post("/compare", json={"history": ["2"], "k": 100}).json()["columns"]:
+        shown = {item["item_id"] for item in column["items"]}
+        assert len(shown) == 100 and not shown & {"1", "4"}
+
+
+def test_baselines_hold_what_is_known_of_the_items_once(start, baselines) -> None:
+    served = start(baselines).app.state.follower.current
+    assert len(served.baselines) == 2
+    assert all(baseline.items is served.recommender.items for baseline in served.baselines.values())
 
 
 def test_a_champion_without_baselines_is_shown_alone(start) -> None:
