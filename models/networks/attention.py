@@ -1,5 +1,6 @@
 """The transformer block that SASRec and BERT4Rec share; norms come before what they feed (pre-norm)."""
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -18,14 +19,25 @@ class Attention(nn.Module):
         self.output = nn.Linear(config.width, config.width)
 
     def forward(self, x: Tensor, layout: Padded) -> Tensor:
-        parts = layout.spread(self.inputs(x))  # [batch, length, 3 * width]
-        batch, length, width = parts.shape[0], parts.shape[1], x.shape[-1]
-        parts = parts.view(batch, length, 3, self.heads, width // self.heads)
-        query, key, value = parts.permute(2, 0, 3, 1, 4)  # each [batch, heads, length, width / heads]
-        allowed = None if self.causal else layout.real[:, None, None, :]  # [batch, 1, 1, length]
+        query, key, value = self._heads(layout.spread(self.inputs(x)))
+        allowed = None if self.causal else layout.real[:, None, None, :].expand(-1, -1, query.shape[2], -1)
         mixed = F.scaled_dot_product_attention(query, key, value, allowed, is_causal=self.causal)
-        result: Tensor = self.output(layout.collect(mixed.transpose(1, 2).reshape(batch, length, width)))
+        result: Tensor = self.output(layout.collect(mixed.transpose(1, 2).flatten(2)))
         return result
+
+    def newest(self, x: Tensor, layout: Padded) -> Tensor:
+        """What `forward` gives at each newest item, [batch, 1, width]: one query a history instead of many."""
+        query, key, value = self._heads(self.inputs(x))
+        place = layout.newest[:, None, :, None].expand(-1, self.heads, -1, query.shape[-1])
+        allowed = torch.arange(x.shape[1], device=x.device) <= layout.newest[:, None, :]  # [batch, 1, length]
+        mixed = F.scaled_dot_product_attention(query.gather(2, place), key, value, allowed[:, None])
+        result: Tensor = self.output(mixed.transpose(1, 2).flatten(2))
+        return result
+
+    def _heads(self, parts: Tensor) -> tuple[Tensor, ...]:
+        """[batch, length, 3 * width] -> query, key and value, each [batch, heads, length, width / heads]."""
+        three = parts.unflatten(2, (3, self.heads, -1))  # [batch, length, 3, heads, width / heads]
+        return three.permute(2, 0, 3, 1, 4).unbind(0)
 
 
 class Block(nn.Module):
@@ -40,6 +52,14 @@ class Block(nn.Module):
         self.dropout = Dropout(config.dropout)
 
     def forward(self, x: Tensor, layout: Padded) -> Tensor:  # positions in the layout, as is what it returns
-        x = x + self.dropout(self.attention(self.norm_attention(x), layout))
+        return self._feed(x + self.dropout(self.attention(self.norm_attention(x), layout)))
+
+    def newest(self, x: Tensor, layout: Padded) -> Tensor:
+        """What `forward` gives at each newest item: [batch, length, width] -> [batch, 1, width]."""
+        mixed = self.attention.newest(self.norm_attention(x), layout)
+        place = layout.newest[:, :, None].expand(-1, -1, x.shape[2])  # [batch, 1, width]
+        return self._feed(x.gather(1, place) + self.dropout(mixed))
+
+    def _feed(self, x: Tensor) -> Tensor:
         result: Tensor = x + self.dropout(self.feed(self.norm_feed(x)))
         return result

@@ -66,9 +66,9 @@ class SequenceNetwork(nn.Module):
 
     def state(self, history: Tensor) -> Tensor:
         """The state at each history's newest item, [batch, width]: all that serving asks of the network."""
-        states = self.encode(history)  # [batch, length, width]
-        last = (history != PADDING).sum(dim=1).clamp(min=1) - 1  # [batch]
-        place = last[:, None, None].expand(-1, 1, states.shape[2])  # [batch, 1, width]
+        layout = Padded(history)
+        states = self.mix(self._embed(history, self.item_embeddings.weight, layout), layout)
+        place = layout.newest[:, :, None].expand(-1, -1, states.shape[2])  # [batch, 1, width]
         return states.gather(1, place).squeeze(1)  # [batch, width]
 
     def forward(self, history: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ class Padded:
 
     def __init__(self, history: Tensor) -> None:
         self.real = history != PADDING  # [batch, length]
+        self.newest = self.real.sum(dim=1, keepdim=True).clamp(min=1) - 1  # [batch, 1]
 
     def collect(self, block: Tensor) -> Tensor:
         """[batch, length, ...] -> the positions in this layout."""

@@ -28,3 +28,12 @@ class SASRec(SequenceNetwork):
             x = block(x, layout)
         states: Tensor = self.norm(x)
         return states
+
+    def state(self, history: Tensor) -> Tensor:
+        layout = Padded(history)
+        x = self.dropout(self._embed(history, self.item_embeddings.weight, layout))
+        for block in self.blocks[:-1]:
+            x = block(x, layout)
+        newest = self.blocks[-1].newest(x, layout)  # [batch, 1, width]; nobody asks for the others
+        states: Tensor = self.norm(newest).squeeze(1)
+        return states

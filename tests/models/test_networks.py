@@ -125,6 +125,16 @@ def test_states_without_padding_are_those_of_the_padded_block(name: str) -> None
         torch.testing.assert_close(packed, network.encode(history)[history != 0], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", [name for name in NETWORKS if not NETWORKS[name].masked])
+def test_the_state_is_that_of_the_newest_item(name: str) -> None:
+    network = NETWORKS_BUILT[name]
+    history = torch.tensor([[3, 9, 2, 0, 0], [5, 0, 0, 0, 0], [1, 2, 3, 4, 5], [0, 0, 0, 0, 0]])
+    with torch.inference_mode():
+        everywhere = network.encode(history)  # [batch, length, width]
+        newest = everywhere[torch.arange(4), torch.tensor([2, 0, 4, 0])]
+        torch.testing.assert_close(network.state(history), newest, rtol=1e-4, atol=1e-5)
+
+
 def test_bert4rec_sees_both_sides_of_a_mask_and_no_item_behind_it() -> None:
     network = NETWORKS_BUILT["bert4rec"]
     with torch.inference_mode():
