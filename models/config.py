@@ -23,13 +23,15 @@ class NetworkConfig:
     heads: int = 2  # attention heads; a GRU ignores them
     feed_factor: int = 1  # inner width of a block's feed-forward net over `width`; a GRU has none
     dropout: float = 0.2  # share of values set to 0
+    item_dropout: float = 0.0  # share of the items of a history that training hides from the network
     max_length: int = 64  # newest items of a history that the network looks at
 
     def __post_init__(self) -> None:
         _check_types(self)
         for name in ("width", "layers", "heads", "feed_factor", "max_length"):
             _check(name, getattr(self, name), lambda value: value >= 1, "at least 1")
-        _check("dropout", self.dropout, lambda value: 0 <= value < 1, "at least 0 and below 1")
+        for name in ("dropout", "item_dropout"):
+            _check(name, getattr(self, name), lambda value: 0 <= value < 1, "at least 0 and below 1")
         _check(
             "width", self.width, lambda value: value % self.heads == 0, f"a multiple of heads={self.heads}"
         )
@@ -124,30 +126,44 @@ MOST_POSITIONS = 100_000_000  # trained on in all, so that large data take hours
 MOST_EPOCHS, FEWEST_EPOCHS = 30, 3
 FULL_UP_TO = 4_096  # items; above, a sample of the catalogue stands for it
 SPARSE, DENSE = 20.0, 100.0  # plays an item
+SHORT, LONG = 8.0, 12.0  # plays a user
+MOST_HIDDEN = 0.3  # of a long history's items
 
 
-def defaults_for(n_items: int, n_interactions: int, long_history: int = 1) -> TrainConfig:
+def defaults_for(
+    n_items: int, n_interactions: int, long_history: int = 1, mean_history: float = 1.0
+) -> TrainConfig:
     """Settings that follow from the data; `long_history` is the length that nine users of ten do not exceed.
 
-    - Dropout falls from 0.5 where an item has 20 plays or fewer to 0.2 where it has 100 or more.
+    - Items are hidden where histories are long enough to do without: none where users have 8 plays or fewer
+      on average, 0.3 of them where they have 12 or more.
+    - Dropout falls from 0.5 where an item has 20 plays or fewer to 0.2 where it has 100 or more, and by a
+      third of the share of hidden items.
     - The loss is over the full catalogue up to 4,096 items, above against 1,024 items a step.
-    - A step takes about a hundredth of an epoch, within bounds: small data need steps, large data need speed.
+    - A step takes about a two-hundredth of an epoch, with a sampled loss, whose steps cost more, a hundredth,
+      within bounds: small data need steps, large data need speed.
     - Networks look at 64 items, or at as many as nine users of ten have, 256 at most.
     - There are 30 epochs, fewer where that would be more than 100 million positions.
 
     Found on validation of part of Steam and of Amazon's games; see benchmarks/quality_notes.md.
     """
-    plays = max(1, n_interactions) / max(1, n_items)
-    sparsity = math.log(DENSE / min(max(plays, SPARSE), DENSE)) / math.log(
-        DENSE / SPARSE
-    )  # 0 dense, 1 sparse
-    batch = 2 ** round(math.log2(max(1, n_interactions) / 100))
+    density = _share_of_way(max(1, n_interactions) / max(1, n_items), SPARSE, DENSE)
+    hidden = MOST_HIDDEN * _share_of_way(mean_history, SHORT, LONG)
+    loss = "full" if n_items <= FULL_UP_TO else "sampled"
+    batch = 2 ** round(math.log2(max(1, n_interactions) / (200 if loss == "full" else 100)))
     epochs = MOST_POSITIONS // max(1, n_interactions)
     return TrainConfig(
         network=NetworkConfig(
-            dropout=round(0.2 + 0.3 * sparsity, 2), max_length=min(max(64, long_history), 256)
+            dropout=round(0.5 - 0.3 * density - hidden / 3, 2),
+            item_dropout=round(hidden, 2),
+            max_length=min(max(64, long_history), 256),
         ),
-        loss="full" if n_items <= FULL_UP_TO else "sampled",
+        loss=loss,
         batch_positions=min(max(batch, 128), 2048),
         epochs=min(max(epochs, FEWEST_EPOCHS), MOST_EPOCHS),
     )
+
+
+def _share_of_way(value: float, low: float, high: float) -> float:
+    """0 at `low` or below, 1 at `high` or above, between them by the logarithm."""
+    return math.log(min(max(value, low), high) / low) / math.log(high / low)

@@ -26,7 +26,7 @@ class Attention(nn.Module):
         return result
 
     def newest(self, x: Tensor, layout: Padded) -> Tensor:
-        """What `forward` gives at each newest item, [batch, 1, width]: one query a history instead of many."""
+        """What `forward` gives at each newest item, [batch, 1, width]: one query a history."""
         query, key, value = self._heads(self.inputs(x))
         place = layout.newest[:, None, :, None].expand(-1, self.heads, -1, query.shape[-1])
         allowed = torch.arange(x.shape[1], device=x.device) <= layout.newest[:, None, :]  # [batch, 1, length]

@@ -6,6 +6,7 @@ from torch.nn import functional as F
 
 from models.bundle import PADDING
 from models.config import NetworkConfig
+from models.networks.dropout import ItemDropout
 from models.networks.layout import Packed, Padded
 
 EMBEDDING_SCALE = 0.02  # standard deviation of fresh embeddings, of items and of positions alike
@@ -22,6 +23,7 @@ class SequenceNetwork(nn.Module):
     def __init__(self, config: NetworkConfig, n_items: int) -> None:
         super().__init__()
         self.config, self.n_items = config, n_items
+        self.item_dropout = ItemDropout(config.item_dropout)
         self.item_embeddings = nn.Embedding(n_items + 1, config.width, padding_idx=PADDING)
         self.item_bias = nn.Parameter(torch.zeros(n_items + 1))
         self.position_embeddings = nn.Embedding(config.max_length + self.EXTRA_POSITIONS, config.width)
@@ -61,8 +63,9 @@ class SequenceNetwork(nn.Module):
         length = layout.real.sum(dim=1, keepdim=True)  # [batch, 1]
         position = newest - length + 1 + torch.arange(history.shape[1], device=history.device)
         positions = self.position_embeddings(layout.collect(position.clamp(max=newest)))
-        embedded: Tensor = self.embed_items(layout.collect(history), items) + positions
-        return embedded
+        embedded = self.embed_items(layout.collect(history), items) + positions
+        shown: Tensor = self.item_dropout(embedded)
+        return shown
 
     def state(self, history: Tensor) -> Tensor:
         """The state at each history's newest item, [batch, width]: all that serving asks of the network."""

@@ -1,4 +1,8 @@
-"""Dropout from random bytes: PyTorch's draws a number of 32 bits a value, which costs four times as much."""
+"""Two ways to forget in training: single values, and whole items.
+
+Values are dropped by random bytes: PyTorch's dropout draws a number of 32 bits a value, which costs four
+times as much.
+"""
 
 import torch
 from torch import Tensor, nn
@@ -24,3 +28,20 @@ class Dropout(nn.Module):
         words = torch.empty(-(-x.numel() // 8), dtype=torch.int64, device=x.device)
         values = words.random_(-(2**63), None).view(torch.uint8)[: x.numel()].view(x.shape)
         return x * ((values >= self._dropped) * (LEVELS / (LEVELS - self._dropped)))
+
+
+class ItemDropout(nn.Module):
+    """Hides whole items of a history in training, so that no next item hangs on a single one before it.
+
+    Nothing is scaled: a history with fewer items is a history.
+    """
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
+    def forward(self, positions: Tensor) -> Tensor:  # [..., width]
+        if not self.training or self.share == 0:
+            return positions
+        kept = torch.rand(positions.shape[:-1], device=positions.device) >= self.share  # [...]
+        return positions * kept[..., None]

@@ -47,7 +47,8 @@ def test_an_unknown_setting_is_named_with_those_that_exist() -> None:
         with pytest.raises(ConfigError, match="TrainConfig has no setting 'learning_speed'; it has batch_"):
             make()
     with pytest.raises(
-        ConfigError, match="NetworkConfig has no setting 'wide'; it has dropout, feed_factor, heads"
+        ConfigError,
+        match="NetworkConfig has no setting 'wide'; it has dropout, feed_factor, heads, item_dropout",
     ):
         TrainConfig.from_dict({"network": {"wide": 1}})
 
@@ -58,9 +59,11 @@ def test_settings_are_changed_by_plain_name() -> None:
     assert config.with_changes() == config
 
 
-@given(st.integers(1, 10**7), st.integers(1, 10**9), st.integers(1, 10**5))
-def test_defaults_are_valid_and_survive_json_for_any_data(items: int, rows: int, long_history: int) -> None:
-    config = defaults_for(items, rows, long_history)
+@given(st.integers(1, 10**7), st.integers(1, 10**9), st.integers(1, 10**5), st.floats(0, 10**5))
+def test_defaults_are_valid_and_survive_json_for_any_data(
+    items: int, rows: int, long_history: int, mean_history: float
+) -> None:
+    config = defaults_for(items, rows, long_history, mean_history)
     assert TrainConfig.from_dict(config.to_dict()) == config
 
 
@@ -69,6 +72,12 @@ def test_sparse_data_get_more_dropout_and_a_large_catalogue_a_sampled_loss() -> 
     assert (dense.network.dropout, dense.loss) == (0.2, "full")
     assert (sparse.network.dropout, sparse.loss) == (0.5, "sampled")
     assert 0.2 < defaults_for(1_000, 50_000).network.dropout < 0.5
+
+
+def test_long_histories_are_shown_in_part_and_short_ones_whole() -> None:
+    shapes = [defaults_for(1_000, 100_000, mean_history=mean).network for mean in (3, 8, 10, 12, 50)]
+    assert [shape.item_dropout for shape in shapes] == [0.0, 0.0, 0.17, 0.3, 0.3]
+    assert [shape.dropout for shape in shapes] == [0.2, 0.2, 0.14, 0.1, 0.1]
 
 
 def test_large_data_are_trained_on_fewer_times_and_long_histories_are_seen_whole() -> None:
@@ -82,7 +91,7 @@ def test_large_data_are_trained_on_fewer_times_and_long_histories_are_seen_whole
 def test_a_network_starts_from_the_defaults_for_its_data(name: str) -> None:
     lists = [[1, 2, 3, 4]] * 9 + [[1, 2] * 50]
     train = Sequences.from_lists(lists, n_items=4)
-    expected = defaults_for(4, len(train.items), int(np.quantile(train.lengths, 0.9)))
+    expected = defaults_for(4, len(train.items), int(np.quantile(train.lengths, 0.9)), 13.6)
     assert default_config(name, train) == expected.with_changes(**NETWORKS[name].settings)
 
 

@@ -9,7 +9,7 @@ from models.config import NetworkConfig
 from models.data import MASK, Sequences
 from models.networks import NETWORKS, default_config
 from models.networks.base import SequenceNetwork
-from models.networks.dropout import Dropout
+from models.networks.dropout import Dropout, ItemDropout
 from models.scorer import padded
 
 N_ITEMS, MAX_LENGTH = 30, 12
@@ -114,6 +114,26 @@ def test_dropout_is_the_share_that_is_dropped(name: str) -> None:
     shares = {module.share for module in loud.modules() if isinstance(module, Dropout)}
     assert shares == {77 / 256}  # 0.3, rounded
     assert not torch.equal(loud.train().encode(history), loud.train().encode(history))
+
+
+def test_item_dropout_hides_whole_items_and_leaves_the_others_as_they_are() -> None:
+    hide = ItemDropout(0.25).train()
+    torch.manual_seed(0)
+    ones = torch.ones(20_000, 3)
+    shown = hide(ones)
+    assert torch.equal(shown[:, :1].expand(-1, 3), shown)
+    assert set(shown.unique().tolist()) == {0.0, 1.0}
+    assert shown.mean().item() == pytest.approx(0.75, abs=0.01)
+    assert torch.equal(hide.eval()(ones), ones)
+
+
+@every_network
+def test_item_dropout_changes_training_alone(name: str) -> None:
+    history = torch.randint(1, N_ITEMS + 1, (4, MAX_LENGTH))
+    shape = NetworkConfig(width=16, layers=2, heads=2, dropout=0.0, item_dropout=0.5, max_length=MAX_LENGTH)
+    network = build(name, shape)
+    assert not torch.equal(network.train().encode(history), network.train().encode(history))
+    assert torch.equal(network.eval().encode(history), network.eval().encode(history))
 
 
 @every_network
