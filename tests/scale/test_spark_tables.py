@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -24,11 +25,16 @@ def spark_home(folder: Path, master: str = "local[2]") -> Home:
     return Home(path=str(folder), engine="spark", spark_master=master, spark_conf=SPARK_CONF)
 
 
+def comparable(value: Any) -> Any:
+    """NaN is not equal to itself; two tables that both hold it are."""
+    return "NaN" if isinstance(value, float) and math.isnan(value) else value
+
+
 def table_rows(lake: Lake, table: str) -> tuple[list[Any], list[Any]]:
     """Columns with their types, and rows."""
     with lake.connect(table) as connection:
         columns = connection.execute(f"DESCRIBE {table}").fetchall()
-        rows = connection.execute(f"FROM {table}").fetchall()
+        rows = [tuple(map(comparable, row)) for row in connection.execute(f"FROM {table}").fetchall()]
     return [column[:2] for column in columns], sorted(rows, key=repr) if table in UNORDERED else rows
 
 

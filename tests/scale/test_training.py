@@ -51,7 +51,9 @@ def test_two_processes_give_the_curve_of_one(tmp_path: Path, split: Split, name:
 
 
 def workers(folder: Path) -> list[int]:
-    listed = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(
+        ["ps", "-eww", "-o", "pid,args"], capture_output=True, text=True, check=True
+    ).stdout
     lines = [line.strip().partition(" ") for line in listed.splitlines()[1:]]
     wanted = f"-m models.launch {folder}"
     return [int(pid) for pid, _, args in lines if wanted in args and "distributed.run" not in args]
