@@ -34,10 +34,11 @@ class Attention(nn.Module):
         result: Tensor = self.output(mixed.transpose(1, 2).flatten(2))
         return result
 
-    def _heads(self, parts: Tensor) -> tuple[Tensor, ...]:
+    def _heads(self, parts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """[batch, length, 3 * width] -> query, key and value, each [batch, heads, length, width / heads]."""
-        three = parts.unflatten(2, (3, self.heads, -1))  # [batch, length, 3, heads, width / heads]
-        return three.permute(2, 0, 3, 1, 4).unbind(0)
+        three = parts.reshape(*parts.shape[:2], 3, self.heads, -1)  # [batch, length, 3, heads, width / heads]
+        query, key, value = three.permute(2, 0, 3, 1, 4)
+        return query, key, value
 
 
 class Block(nn.Module):

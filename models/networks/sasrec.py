@@ -34,6 +34,7 @@ class SASRec(SequenceNetwork):
         x = self.dropout(self._embed(history, self.item_embeddings.weight, layout))
         for block in self.blocks[:-1]:
             x = block(x, layout)
-        newest = self.blocks[-1].newest(x, layout)  # [batch, 1, width]; nobody asks for the others
-        states: Tensor = self.norm(newest).squeeze(1)
+        last = self.blocks[-1]
+        assert isinstance(last, Block)
+        states: Tensor = self.norm(last.newest(x, layout)).squeeze(1)  # [batch, width], all that is asked
         return states

@@ -1,5 +1,6 @@
-"""The sample with Spark, S3 and Postgres together, and its champion behind endpoints that share them."""
+"""The sample with Spark, torchrun, S3 and Postgres together, and its champion behind two endpoints."""
 
+import json
 from pathlib import Path
 
 import httpx
@@ -10,7 +11,7 @@ from assets.resources import Home
 from models.event_stores import open_event_store
 from serving.app import create_app
 from serving.settings import Settings
-from tests.scale.runs import assert_tables_of, finish, on_servers, start
+from tests.scale.runs import OF_MODELS, assert_tables_of, finish, on_servers, start
 from tests.scale.servers import Postgres, Server, wait_for
 
 pytestmark = pytest.mark.timeout(1800)
@@ -20,12 +21,15 @@ def test_the_sample_runs_on_shared_state_and_serves_its_champion(
     tmp_path: Path, s3: str, s3_process: Server, postgres: Postgres, spark_master: str, tiny_run
 ) -> None:
     environment = on_servers(tmp_path / "home", s3, s3_process, postgres, tmp_path.name)
-    status, output = finish(
-        start(environment | {"NEXTPLAY_ENGINE": "spark", "NEXTPLAY_SPARK_MASTER": spark_master})
-    )
+    engines = {
+        "NEXTPLAY_ENGINE": "spark",
+        "NEXTPLAY_SPARK_MASTER": spark_master,
+        "NEXTPLAY_TRAINING": '{"epochs": 4, "processes": 2}',
+    }
+    status, output = finish(start(environment | engines))
     assert status == 0, output[-5000:]
     elsewhere = Home(path=str(tmp_path / "elsewhere"), lake_address=s3)
-    assert_tables_of(elsewhere, tiny_run.home)
+    assert_tables_of(elsewhere, tiny_run.home, but=OF_MODELS)
 
     settings = Settings(
         pointer=f"{s3}/champion/pointer.json",
@@ -42,6 +46,8 @@ def test_the_sample_runs_on_shared_state_and_serves_its_champion(
         assert other.post("/events", json={"events": [play]}).json()["repeated"] == 1
         answer = other.post("/recommend", json={"user_id": "u1", "k": 5}).json()
         assert known[0]["item_id"] not in [item["item_id"] for item in answer["items"]]
+        (manifest,) = (tmp_path / "cache").rglob("manifest.json")
+        assert json.loads(manifest.read_text())["config"]["processes"] == 2
         assert one.get("/model").json()["bundle_hash"] == other.get("/model").json()["bundle_hash"]
     store = open_event_store(environment["NEXTPLAY_DATABASE"])
     assert [event.event_id for event in store.events()] == ["e1"]
