@@ -30,11 +30,15 @@ from serving.settings import Settings, load_settings, parts
 from serving.turns import Turns
 from serving.users import Users
 
+PATIENCE_SECONDS = 20.0  # with the first model; kubelets and load balancers want to hear something
 ROUTERS = (recommend.router, catalogue.router, events.router, operations.router, demo.router)
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """The app; its model is loaded in the background once the app has started."""
+    """The app. It takes requests once it has its first model, has found none, or has tried for a while.
+
+    So no connection comes to a worker that still loads while others could answer.
+    """
     mirror = Mirror(str(settings.pointer), settings.cache) if is_address(str(settings.pointer)) else None
     pointer_file = mirror.pointer_file if mirror else Path(settings.pointer)
     follower = Follower(pointer_file, settings.poll_seconds, settings.scorer_threads, settings.demo, mirror)
@@ -48,6 +52,7 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         telemetry.configure_logging()
         follower.start()
+        await run_in_threadpool(follower.first_look, PATIENCE_SECONDS)
         if recorder:
             recorder.start()
         yield

@@ -64,7 +64,7 @@ class Follower:
         self._refused: tuple[object, ...] | None = None
         self._retry_at = 0.0
         self._problem = ""
-        self._stopping = threading.Event()
+        self._looked, self._stopping = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -84,8 +84,13 @@ class Follower:
         except Exception as error:  # whatever it is, the model in service must stay
             self._keep(error)
 
+    def first_look(self, seconds: float) -> None:
+        """Wait until a model is loaded, or none could be, or the time is over."""
+        self._looked.wait(seconds)
+
     def _run(self) -> None:
         self.check()
+        self._looked.set()
         while not self._stopping.wait(self._poll_seconds):
             self.check()
 

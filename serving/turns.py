@@ -37,6 +37,9 @@ class Turns:
         self._waiting += 1
         try:
             async with self._turn:
-                return await run_in_threadpool(call) if in_thread else call()
+                if in_thread:
+                    return await run_in_threadpool(call)
+                await asyncio.sleep(0)  # what has arrived by now queues, or is refused, before this one computes
+                return call()
         finally:
             self._waiting -= 1
