@@ -84,7 +84,8 @@ def test_no_line_a_request_where_that_is_set(start, capfd: pytest.CaptureFixture
     assert '"request"' not in capfd.readouterr().err
 
 
-def test_turns_come_in_order_and_too_many_are_refused() -> None:
+@pytest.mark.parametrize("threads", ["none", "some", "all"])
+def test_turns_come_in_order_and_too_many_are_refused(threads: str) -> None:
     async def run() -> tuple[list[int], list[int]]:
         turns, order, refused = Turns(longest=3), list[int](), list[int]()
 
@@ -95,7 +96,8 @@ def test_turns_come_in_order_and_too_many_are_refused() -> None:
                 assert refusal.status_code == 503 and (refusal.headers or {})["Retry-After"] == "1"
                 refused.append(number)
                 return
-            await turns.take(lambda: order.append(number), in_thread=number % 2 == 0)
+            in_thread = threads == "all" or (threads == "some" and number % 2 == 0)
+            await turns.take(lambda: order.append(number), in_thread)
 
         await asyncio.gather(*(ask(number) for number in range(6)))
         await ask(6)  # the queue is empty again
