@@ -165,7 +165,10 @@ class Spark:
         self._view(view, self._spark.table(table))
 
     def load(self, view: str, rows: "pa.Table") -> None:
-        self._view(view, self._spark.createDataFrame(rows))
+        kept = (
+            rows if len(rows) else []
+        )  # of an Arrow table without rows, Spark Connect cannot tell the columns
+        self._view(view, self._spark.createDataFrame(kept, _spark_schema(rows.schema)))
 
     def find(self, name: str, parameters: Mapping[str, Any] = NOTHING) -> Found:
         frame = self._frame(name, parameters)

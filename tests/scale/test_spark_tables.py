@@ -142,7 +142,7 @@ def test_a_damaged_file_fails_in_one_sentence(tmp_path: Path, spark_master: str)
     damaged.write_bytes(whole)
     home = spark_home(tmp_path / "home")
     source = Source(name="steam", libraries=str(damaged), games=str(damaged))
-    assert not make_tables(home, source, checks=False).success  # nothing in it is a library
+    assert not make_tables(home, source).success  # nothing in it is a library
     from assets.io.gunzip import DamagedFileError
     from assets.io.spark_clean import write_clean_on_spark
 
