@@ -39,7 +39,7 @@ class Turns:
             async with self._turn:
                 if in_thread:
                     return await run_in_threadpool(call)
-                await asyncio.sleep(0)  # what has arrived by now queues, or is refused, before this one computes
+                await asyncio.sleep(0)  # what has arrived queues, or is refused, before this computes
                 return call()
         finally:
             self._waiting -= 1
