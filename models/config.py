@@ -127,7 +127,7 @@ MOST_EPOCHS, FEWEST_EPOCHS = 30, 3
 FULL_UP_TO = 4_096  # items; above, a sample of the catalogue stands for it
 SPARSE, DENSE = 20.0, 100.0  # plays an item
 SHORT, LONG = 8.0, 12.0  # plays a user
-MOST_HIDDEN = 0.3  # of a long history's items
+MOST_HIDDEN = 0.2  # of a long history's items
 
 
 def defaults_for(
@@ -136,9 +136,9 @@ def defaults_for(
     """Settings that follow from the data; `long_history` is the length that nine users of ten do not exceed.
 
     - Items are hidden where histories are long enough to do without: none where users have 8 plays or fewer
-      on average, 0.3 of them where they have 12 or more.
-    - Dropout falls from 0.5 where an item has 20 plays or fewer to 0.2 where it has 100 or more, and by a
-      third of the share of hidden items.
+      on average, 0.2 of them where they have 12 or more.
+    - Dropout falls from 0.5 where an item has 20 plays or fewer to 0.2 where it has 100 or more, and by
+      half of the share of hidden items.
     - The loss is over the full catalogue up to 4,096 items, above against 1,024 items a step.
     - A step takes about a two-hundredth of an epoch, with a sampled loss, whose steps cost more, a hundredth,
       within bounds: small data need steps, large data need speed.
@@ -154,7 +154,7 @@ def defaults_for(
     epochs = MOST_POSITIONS // max(1, n_interactions)
     return TrainConfig(
         network=NetworkConfig(
-            dropout=round(0.5 - 0.3 * density - hidden / 3, 2),
+            dropout=round(0.5 - 0.3 * density - hidden / 2, 2),
             item_dropout=round(hidden, 2),
             max_length=min(max(64, long_history), 256),
         ),

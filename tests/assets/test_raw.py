@@ -146,6 +146,13 @@ def test_a_changed_file_fails_its_check(home: Home, given: Source, tmp_path: Pat
 @pytest.mark.parametrize(
     ("content", "passed"),
     [(LIBRARIES, True), (gzip.compress(b""), False), (b"", False), (b"plain", False), (LIBRARIES[:5], False)],
+    ids=[
+        "whole",
+        "empty inside",
+        "empty",
+        "not gzipped",
+        "cut off",
+    ],  # a gzip file holds the time of its making
 )
 def test_a_file_without_data_fails_its_check(
     home: Home, given: Source, tmp_path: Path, content: bytes, passed: bool
