@@ -37,10 +37,11 @@ class Listener(socket.socket):
 
 def is_taken(host: str, port: int) -> bool:
     """Does another program listen there? Sockets that share a port would split its connections silently."""
-    with socket.socket() as probe:
+    ((family, kind, protocol, _, address), *_) = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    with socket.socket(family, kind, protocol) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((host, port))
+            probe.bind(address)
         except OSError:
             return True
     return False

@@ -167,7 +167,7 @@ class Spark:
     def load(self, view: str, rows: "pa.Table") -> None:
         kept = (
             rows if len(rows) else []
-        )  # of an Arrow table without rows, Spark Connect cannot tell the columns
+        )  # Spark Connect cannot tell the columns of an Arrow table without rows
         self._view(view, self._spark.createDataFrame(kept, _spark_schema(rows.schema)))
 
     def find(self, name: str, parameters: Mapping[str, Any] = NOTHING) -> Found:
