@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 TUNED = (
     "dropout",
+    "item_dropout",
     "learning_rate",
     "embedding_learning_rate",
     "weight_decay",
@@ -47,7 +48,8 @@ class Best:
 def search_space(trial: "optuna.Trial") -> dict[str, Any]:
     """One point of the space, a value for each of TUNED: what quality has been seen to depend on."""
     return {
-        "dropout": trial.suggest_float("dropout", 0.1, 0.6, step=0.05),
+        "dropout": trial.suggest_float("dropout", 0.05, 0.6),
+        "item_dropout": trial.suggest_float("item_dropout", 0.0, 0.4),
         "learning_rate": trial.suggest_float("learning_rate", 3e-4, 3e-3, log=True),
         "embedding_learning_rate": trial.suggest_float("embedding_learning_rate", 2e-3, 3e-2, log=True),
         "weight_decay": trial.suggest_float("weight_decay", 1e-3, 0.3, log=True),

@@ -49,13 +49,14 @@ def _bert4rec(config: NetworkConfig, n_items: int) -> "SequenceNetwork":
 NETWORKS: dict[str, Architecture] = {
     "gru4rec": Architecture(_gru4rec, {"layers": 1, "width": 96}),
     "sasrec": Architecture(_sasrec),
-    "bert4rec": Architecture(_bert4rec, {"item_dropout": 0.0}, masked=True),
+    "bert4rec": Architecture(_bert4rec, masked=True),
 }
 
 
 def default_config(name: str, train: "Sequences") -> TrainConfig:
     """The settings with which the network is trained on these sequences unless told otherwise."""
     long_history = int(np.quantile(train.lengths, 0.9)) if len(train) else 1
-    mean_history = len(train.items) / max(1, len(train))
+    hides = not NETWORKS[name].masked  # a mask hides items already
+    mean_history = len(train.items) / max(1, len(train)) if hides else 0.0
     defaults = defaults_for(train.n_items, len(train.items), long_history, mean_history)
     return defaults.with_changes(**NETWORKS[name].settings)

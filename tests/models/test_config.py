@@ -91,8 +91,16 @@ def test_large_data_are_trained_on_fewer_times_and_long_histories_are_seen_whole
 def test_a_network_starts_from_the_defaults_for_its_data(name: str) -> None:
     lists = [[1, 2, 3, 4]] * 9 + [[1, 2] * 50]
     train = Sequences.from_lists(lists, n_items=4)
-    expected = defaults_for(4, len(train.items), int(np.quantile(train.lengths, 0.9)), 13.6)
+    mean = 0.0 if NETWORKS[name].masked else 13.6  # a mask hides items already
+    expected = defaults_for(4, len(train.items), int(np.quantile(train.lengths, 0.9)), mean)
     assert default_config(name, train) == expected.with_changes(**NETWORKS[name].settings)
+
+
+def test_what_masks_hides_no_more_and_keeps_its_dropout() -> None:
+    train = Sequences.from_lists([[1, 2, 3, 4] * 4] * 10, n_items=4)
+    bert4rec, sasrec = (default_config(name, train).network for name in ("bert4rec", "sasrec"))
+    assert (sasrec.item_dropout, bert4rec.item_dropout) == (0.2, 0.0)
+    assert bert4rec.dropout == pytest.approx(sasrec.dropout + 0.1)
 
 
 def test_settings_and_the_list_of_networks_need_no_torch() -> None:
