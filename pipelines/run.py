@@ -1,9 +1,11 @@
 """`make run`: every asset in one process, a line an asset, and a summary that says what came of it."""
 
 import os
+import shutil
 import sys
 import time
 import traceback
+from pathlib import Path
 
 import dagster as dg
 from rich.console import Console
@@ -29,14 +31,14 @@ def main() -> int:
         try:
             result = job.execute_in_process(instance=instance, raise_on_error=False, tags=tags)
         except Exception:  # Dagster's own records could not be written
-            if not disk_is_full(traceback.format_exc()):
+            if not disk_is_full(traceback.format_exc(), settings.home):
                 raise
             console.print(f"\n[bold]The run failed.[/bold] {escape(FULL_DISK)}", soft_wrap=True)
             return 1
     if not result.success:
         for event in result.all_events:
             if event.is_step_failure:
-                _explain(console, event)
+                _explain(console, event, settings.home)
         return 1
     from pipelines.summary import print_summary
 
@@ -44,7 +46,7 @@ def main() -> int:
     return 0
 
 
-def _explain(console: Console, event: dg.DagsterEvent) -> None:
+def _explain(console: Console, event: dg.DagsterEvent, home: Path) -> None:
     """A user's mistake in one sentence; anything else with its stack trace."""
     failure = event.step_failure_data
     whole = failure.error.to_string() if failure.error else ""
@@ -54,18 +56,24 @@ def _explain(console: Console, event: dg.DagsterEvent) -> None:
         error = error.cause
     if error is not None and error.cls_name == "DagsterExecutionInterruptedError":
         text = "It was interrupted; the next run goes on from here."
-    elif disk_is_full(whole):
+    elif disk_is_full(whole, home):
         text = FULL_DISK
     elif text is None and error is not None:
         text = error.message if error.cls_name in KNOWN_ERRORS else error.to_string()
     console.print(f"\n[bold]{event.step_key} failed.[/bold] {escape(str(text))}", soft_wrap=True)
 
 
-def disk_is_full(text: str) -> bool:
-    """Whether an error, with its causes, says so in one of the ways in which libraries do."""
-    return any(words in text for words in ("No space left on device", "disk is full", "errno 28"))
+def disk_is_full(text: str, home: Path) -> bool:
+    """Whether an error, with its causes, says so in one of the ways in which libraries do.
+
+    SQLite calls it an I/O error where the disk cannot hold its journal, so then the disk is asked.
+    """
+    if any(words in text for words in ("No space left on device", "disk is full", "errno 28")):
+        return True
+    return "disk I/O error" in text and shutil.disk_usage(home).free < LITTLE_ROOM
 
 
+LITTLE_ROOM = 1 << 20  # bytes
 FULL_DISK = (
     "The disk of the home is full: free some space, perhaps with make prune YES=1, and run again. What was "
     "published is whole, and the run goes on from there."

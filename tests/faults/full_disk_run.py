@@ -8,7 +8,7 @@ from pathlib import Path
 import dagster as dg
 
 step, home = sys.argv[1], Path(os.environ["NEXTPLAY_HOME"])
-emit = dg.DagsterInstance.report_dagster_event
+handle = dg.DagsterInstance.handle_new_event
 
 
 def fill() -> None:
@@ -19,14 +19,15 @@ def fill() -> None:
                     pass
 
 
-def handle(instance, event, *args, **kwargs):
-    found = emit(instance, event, *args, **kwargs)
-    if event.event_type_value == "STEP_START" and event.step_key == step:
+def handle_and_fill(instance, entry, *args, **kwargs):
+    handled = handle(instance, entry, *args, **kwargs)
+    event = entry.dagster_event
+    if event and event.event_type_value == "STEP_START" and event.step_key == step:
         fill()
-    return found
+    return handled
 
 
-dg.DagsterInstance.report_dagster_event = handle
+dg.DagsterInstance.handle_new_event = handle_and_fill
 
 from pipelines.run import main  # noqa: E402
 
