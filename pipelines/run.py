@@ -5,6 +5,8 @@ import shutil
 import sys
 import time
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
@@ -29,7 +31,8 @@ def main() -> int:
     with dg.DagsterInstance.get() as instance:
         tags = input_tags(read_inputs(settings))
         try:
-            result = job.execute_in_process(instance=instance, raise_on_error=False, tags=tags)
+            with _full_disk_told_once(settings.home):
+                result = job.execute_in_process(instance=instance, raise_on_error=False, tags=tags)
         except Exception:  # Dagster's own records could not be written
             if not disk_is_full(traceback.format_exc(), settings.home):
                 raise
@@ -61,6 +64,22 @@ def _explain(console: Console, event: dg.DagsterEvent, home: Path) -> None:
     elif text is None and error is not None:
         text = error.message if error.cls_name in KNOWN_ERRORS else error.to_string()
     console.print(f"\n[bold]{event.step_key} failed.[/bold] {escape(str(text))}", soft_wrap=True)
+
+
+@contextmanager
+def _full_disk_told_once(home: Path) -> Iterator[None]:
+    """Without the traces of Dagster's generators, each of which wants to record its end on the full disk."""
+    before = sys.unraisablehook
+
+    def hook(unraisable: "sys.UnraisableHookArgs") -> None:
+        if not disk_is_full("".join(traceback.format_exception(unraisable.exc_value)), home):
+            before(unraisable)
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 def disk_is_full(text: str, home: Path) -> bool:
