@@ -12,8 +12,11 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -33,18 +36,57 @@ PEERS = {"SASRec (RePlay)": "RePlay", "SASRec (RecTools)": "RecTools"}
 GOALS = {"steam": 0.235, "amazon5": 0.0745}
 
 
-def result(data: str, name: str, seed: int, hours: float) -> Path:
-    """The report of one training; trained where it is missing."""
+@dataclass(frozen=True)
+class Training:
+    """One training: of a contender, on a data set, from a seed."""
+
+    data: str
+    name: str
+    seed: int
+
+    @property
+    def report(self) -> Path:
+        key = self.name.lower().replace(" ", "-").replace("(", "").replace(")", "")
+        return CACHE / "quality" / f"{self.data}-{key}-{self.seed}.json"
+
+    def run(self, cores: Sequence[int], hours: float) -> None:
+        """Train on these cores, a thread each."""
+        who, threads = PEERS.get(self.name, "ours"), len(cores)
+        settings = {**OURS[self.name], "threads": threads} if self.name in OURS else {}
+        command = ["taskset", "-c", ",".join(map(str, cores)), str(PYTHONS[who]), SCRIPTS[who]]
+        command += [str(split_file(self.data)), str(self.report), "--seed", str(self.seed)]
+        command += ["--hours", str(hours), "--settings", json.dumps(settings)]
+        environment = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": str(threads), "GOMP_SPINCOUNT": "10000"}
+        subprocess.run(command, cwd=CONTENDERS, env=os.environ | environment, check=True)
+
+
+def trainings(seeds: int) -> Iterator[Training]:
+    """All of the bench, the peers' first: they take longest."""
+    for name in [*PEERS, *OURS]:
+        for data in DATA:
+            for seed in range(seeds if name in OURS else 1):
+                yield Training(data, name, seed)
+
+
+def train_missing(seeds: int, at_once: int, hours: float) -> None:
+    """Everything that has no report yet, so many trainings at a time, each on its share of the cores."""
     CACHE.joinpath("quality").mkdir(parents=True, exist_ok=True)
-    key = name.lower().replace(" ", "-").replace("(", "").replace(")", "")
-    path = CACHE / "quality" / f"{data}-{key}-{seed}.json"
-    if not path.exists():
-        who = PEERS.get(name, "ours")
-        command = [str(PYTHONS[who]), SCRIPTS[who], str(split_file(data)), str(path), "--seed", str(seed)]
-        command += ["--hours", str(hours), "--settings", json.dumps(OURS.get(name, {}))]
-        environment = os.environ | {"PYTHONPATH": str(ROOT), "GOMP_SPINCOUNT": "10000"}
-        subprocess.run(command, cwd=CONTENDERS, env=environment, check=True)
-    return path
+    for data in DATA:
+        split_file(data)
+    lanes = SimpleQueue[list[int]]()
+    for lane in range(at_once):
+        lanes.put(list(range(lane, os.cpu_count() or 1, at_once)))
+
+    def train(training: Training) -> None:
+        cores = lanes.get()
+        try:
+            training.run(cores, hours)
+            print(f"{training.data} {training.name} {training.seed}: done", flush=True)
+        finally:
+            lanes.put(cores)
+
+    with ThreadPoolExecutor(at_once) as pool:
+        list(pool.map(train, (training for training in trainings(seeds) if not training.report.exists())))
 
 
 def gains(path: Path) -> NDArray[np.float64]:
@@ -70,11 +112,11 @@ def seconds_to(curve: list[dict[str, float]], ndcg: float) -> float | None:
     return next((point["seconds"] for point in curve if point["ndcg"] >= ndcg), None)
 
 
-def section(data: str, seeds: int, hours: float) -> Iterator[str]:
+def section(data: str, seeds: int) -> Iterator[str]:
     reports: dict[str, list[dict[str, Any]]] = {}
     users: dict[str, NDArray[np.float64]] = {}
     for name in [*OURS, *PEERS]:
-        paths = [result(data, name, seed, hours) for seed in range(seeds if name in OURS else 1)]
+        paths = [Training(data, name, seed).report for seed in range(seeds if name in OURS else 1)]
         reports[name] = [json.loads(path.read_text()) for path in paths]
         users[name] = np.mean([gains(path) for path in paths], axis=0)  # over seeds, user by user
     users |= dict(baseline_gains(data))
@@ -111,7 +153,9 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seeds", type=int, default=3, help="of ours")
     parser.add_argument("--hours", type=float, default=2.0, help="of a training at most")
+    parser.add_argument("--at-once", type=int, default=1, help="trainings that share the cores")
     options = parser.parse_args()
+    train_missing(options.seeds, options.at_once, options.hours)
     lines = [
         "# Quality",
         "",
@@ -121,11 +165,12 @@ def main() -> None:
         "with "
         "width 64, 2 blocks, 2 heads, length 50, batches of 128 and otherwise their own defaults. Each "
         "trains "
-        "until its validation NDCG@10 stops rising. Intervals are bootstraps over users.",
+        "until its validation NDCG@10 stops rising. Intervals are bootstraps over users. "
+        f"{options.at_once} trainings at a time, each on its share of the cores.",
         "",
     ]
     for data in DATA:
-        lines += section(data, options.seeds, options.hours)
+        lines += section(data, options.seeds)
     text = "\n".join([*lines, NOTES.read_text(encoding="utf-8")])
     REPORT.write_text(text, encoding="utf-8")
     print(text)
