@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assets.io.mlflow_store import TrackingError, check, point_to
+from assets.io.mlflow_store import TrackingError, check, point_to, prepare
 from assets.io.patience import Patient
 
 if TYPE_CHECKING:
@@ -85,6 +85,8 @@ class Tracking:
         self._database = root / "mlflow.db"
         self._uri = uri or f"sqlite:///{self._database}"
         check(self._database)
+        if uri is None:
+            prepare(self._database)
         self._client: Any = Patient(MlflowClient(tracking_uri=self._uri))
         self._experiment = self._experiment_id("nextplay")
 

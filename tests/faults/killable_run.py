@@ -34,8 +34,9 @@ from sqlalchemy import Engine, event  # noqa: E402 - after the renames are watch
 
 @event.listens_for(Engine, "commit")
 def committing(connection) -> None:
-    if Path(str(connection.engine.url.database)).name == "mlflow.db":
-        boundary("mlflow.db")
+    name = Path(str(connection.engine.url.database)).name
+    if name.startswith("mlflow.db"):
+        boundary(name)
 
 
 from pipelines.run import main  # noqa: E402
