@@ -51,7 +51,8 @@ test-scale: setup ## Spark, object storage and Postgres, against real servers th
 	@$(BIN)/python -m pytest -m scale
 
 test-faults: setup ## Kills, full disks, damage, bad candidates, broken downloads (45 minutes at most)
-	@$(BIN)/python -m pytest tests/faults tests/security tests/assets/test_download.py tests/assets/test_backup.py tests/assets/test_retention.py
+	@$(BIN)/python -m pytest -n 2 --dist worksteal tests/faults tests/security tests/assets/test_download.py \
+	  tests/assets/test_backup.py tests/assets/test_retention.py tests/assets/test_mlflow_store.py
 
 lint: setup
 	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-cache >/dev/null && echo "lint, format, types, imports: fine"
