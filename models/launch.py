@@ -29,6 +29,10 @@ from models.train import EpochReport, Trained, TrainingError, train
 JOB_FILE, CURVE_FILE, WEIGHTS_FILE = "job.json", "curve.json", "weights.safetensors"
 RESTARTS = 3  # of all processes, before the loss of one is final
 
+# Else processes that are started again may read the addresses of the lost ones, and wait for them for half an
+# hour (pytorch/pytorch#135712).
+STORE_OF_ITS_OWN = {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
+
 Data = TypeVar("Data")
 
 
@@ -53,7 +57,9 @@ def train_in_processes(
     alone = [] if "PET_RDZV_ENDPOINT" in os.environ else ["--standalone"]
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(config.processes)]
     command += ["--max-restarts", str(RESTARTS), *alone, "-m", "models.launch", str(folder)]
-    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run(
+        command, stderr=subprocess.PIPE, text=True, check=False, env=os.environ | STORE_OF_ITS_OWN
+    )
     if done.returncode != 0:
         raise TrainingError(
             f"Training of {name} in {config.processes} processes failed; the next run goes on from its last "

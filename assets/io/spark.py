@@ -230,11 +230,11 @@ class Spark:
     def _read(self, addresses: Sequence[str], schema: "pa.Schema") -> "DataFrame":
         """The rows of Parquet files: by Spark itself from a folder, through Arrow from an object store."""
         found = _spark_schema(schema)
-        if not addresses:
-            return self._spark.createDataFrame([], found)
-        if not is_address(addresses[0]):
+        if addresses and not is_address(addresses[0]):
             return self._spark.read.schema(found).parquet(*(f"file://{path}" for path in addresses))
         work = [piece for address in addresses for piece in row_groups(address)[1]]
+        if not work:
+            return self._spark.createDataFrame([], found)
         return self._spark.createDataFrame(work, WORK).repartition(len(work)).mapInArrow(part_reader, found)
 
     def _parallelism(self) -> int:
