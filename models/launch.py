@@ -27,6 +27,7 @@ from models.ranks import FabricRanks
 from models.train import EpochReport, Trained, TrainingError, train
 
 JOB_FILE, CURVE_FILE, WEIGHTS_FILE = "job.json", "curve.json", "weights.safetensors"
+ERROR_FILE = "error.txt"  # why no process can go on
 RESTARTS = 3  # of all processes, before the loss of one is final
 
 # Else processes that are started again may read the addresses of the lost ones, and wait for them for half an
@@ -53,13 +54,16 @@ def train_in_processes(
     checkpoints = folder / "checkpoints"
     job = {"name": name, "config": config.to_dict(), "checkpoints": str(checkpoints)}
     (folder / JOB_FILE).write_text(json.dumps(job))
-    (folder / CURVE_FILE).unlink(missing_ok=True)
+    for outcome in (CURVE_FILE, ERROR_FILE):
+        (folder / outcome).unlink(missing_ok=True)
     alone = [] if "PET_RDZV_ENDPOINT" in os.environ else ["--standalone"]
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(config.processes)]
     command += ["--max-restarts", str(RESTARTS), *alone, "-m", "models.launch", str(folder)]
     done = subprocess.run(
         command, stderr=subprocess.PIPE, text=True, check=False, env=os.environ | STORE_OF_ITS_OWN
     )
+    if (folder / ERROR_FILE).exists():
+        raise TrainingError((folder / ERROR_FILE).read_text())
     if done.returncode != 0:
         raise TrainingError(
             f"Training of {name} in {config.processes} processes failed; the next run goes on from its last "
@@ -85,7 +89,11 @@ def work(folder: Path) -> None:
     ranks = FabricRanks()
     job = json.loads((folder / JOB_FILE).read_text())
     split, config = read_data(folder / "split", Split), TrainConfig.from_dict(job["config"])
-    trained = train(job["name"], split, config, checkpoint_folder=Path(job["checkpoints"]), ranks=ranks)
+    try:
+        trained = train(job["name"], split, config, checkpoint_folder=Path(job["checkpoints"]), ranks=ranks)
+    except TrainingError as error:  # nothing that another start would mend
+        (folder / ERROR_FILE).write_text(str(error))
+        return
     if ranks.rank == 0:
         weights = {name: value.contiguous() for name, value in trained.network.state_dict().items()}
         save_file(weights, folder / WEIGHTS_FILE)

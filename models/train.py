@@ -187,8 +187,7 @@ class Training:
             items, bias = touched.items, touched.bias
         n, share = len(targets), 1.0
         if self.ranks.world > 1:
-            histories, wanted, targets, negatives = self._share(batch, histories, targets, negatives)
-            share = len(targets) / n
+            histories, wanted, targets, negatives, share = self._share(batch, histories, targets, negatives)
         states = self.network.states(histories, items)[wanted]  # [n, width]
         loss = self.loss(states, targets, items, bias, negatives) * share
         self.optimizer.step(loss, touched, progress, self.ranks)
@@ -198,22 +197,23 @@ class Training:
 
     def _share(
         self, batch: Batch, histories: Tensor, targets: Tensor, negatives: Negatives | None
-    ) -> tuple[Tensor, Tensor, Tensor, Negatives | None]:
-        """What this rank works on: histories, where their targets are, targets, negatives."""
-        windows = len(batch.histories)
-        if windows < self.ranks.world:
-            raise TrainingError(
-                f"A batch of {windows} windows cannot be shared by {self.ranks.world} processes: "
-                "train in fewer, or raise batch_positions."
-            )
+    ) -> tuple[Tensor, Tensor, Tensor, Negatives | None, float]:
+        """What this rank works on: histories, where their targets are, targets, negatives; its loss's weight.
+
+        A batch of fewer windows than ranks is worked on by all of them, each for its part of the weight.
+        """
+        windows, alike = len(batch.histories), 1
         rows = torch.from_numpy(self.ranks.share(windows))  # [windows]
+        if windows < self.ranks.world:
+            rows, alike = torch.ones_like(rows), self.ranks.world
         places = torch.from_numpy(batch.targets) != PADDING  # [windows, length]
         mine = rows[:, None].expand_as(places)[places]  # [n]
         real = torch.from_numpy(batch.histories)[rows] != PADDING
         if negatives is not None and negatives.items.ndim > 1:  # of each position its own
             negatives = replace(negatives, items=negatives.items[mine])
         self.ranks.seed_apart(self.config.seed, self.optimizer.step_number)  # for dropout
-        return histories[rows], places[rows][real], targets[mine], negatives
+        weight = float(mine.sum()) / len(mine) / alike
+        return histories[rows], places[rows][real], targets[mine], negatives, weight
 
     def _draw(self, positions: int) -> Negatives | None:
         if self.ranks.world == 1:

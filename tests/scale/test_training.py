@@ -13,7 +13,7 @@ import pytest
 from models.config import TrainConfig
 from models.data import Sequences, Split, leave_one_out
 from models.launch import read_data, train_in_processes, write_data
-from models.train import train
+from models.train import TrainingError, train
 
 pytestmark = pytest.mark.timeout(1800)
 
@@ -48,6 +48,22 @@ def test_two_processes_give_the_curve_of_one(tmp_path: Path, split: Split, name:
     for mine, theirs in zip(one.curve, two.curve, strict=True):
         assert theirs.loss == pytest.approx(mine.loss, abs=TOLERANCE)
         assert theirs.ndcg == pytest.approx(mine.ndcg, abs=0.02)
+
+
+def test_a_batch_of_one_window_is_worked_on_by_all(tmp_path: Path, split: Split) -> None:
+    pytest.importorskip("lightning_fabric", reason="the extra training is not installed")
+    settings = config(batch_positions=16, epochs=1)
+    one = train("sasrec", split, settings)
+    two = train_in_processes("sasrec", split, settings.with_changes(processes=2), folder=tmp_path)
+    assert two.curve[0].positions == one.curve[0].positions
+    assert two.curve[0].loss == pytest.approx(one.curve[0].loss, abs=TOLERANCE)
+
+
+def test_what_no_process_can_mend_is_told_in_its_own_sentence(tmp_path: Path, split: Split) -> None:
+    pytest.importorskip("lightning_fabric", reason="the extra training is not installed")
+    settings = config(processes=2, learning_rate=1e30, embedding_learning_rate=1e30, warmup_steps=0)
+    with pytest.raises(TrainingError, match="the loss became"):
+        train_in_processes("sasrec", split, settings, folder=tmp_path)
 
 
 def workers(folder: Path) -> list[int]:
