@@ -138,7 +138,8 @@ def report(results: list[dict[str, Any]], command: str) -> str:
         + f"; {os.cpu_count()} cores, {platform.machine()}, load {os.getloadavg()[1]:.1f} at the end.",
         "",
         "A process a row, held to as many cores as it has workers, where there are as many. Each cell is "
-        "seconds / CPU seconds, of the process, the JVM and Spark's Python workers. Spark's start is apart.",
+        "seconds / CPU seconds, of the process, the JVM and Spark's Python workers. Spark's start is apart. "
+        "Where others use the machine too, CPU seconds are what to compute with.",
         "",
         "| engine | workers | raw items | core rows | start | clean | core | sequences |",
         "|---|---:|---:|---:|---:|---:|---:|---:|",
