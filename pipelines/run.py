@@ -13,6 +13,7 @@ import dagster as dg
 from rich.console import Console
 from rich.markup import escape
 
+from pipelines.instance import open_instance
 from pipelines.resources import SettingsError
 
 
@@ -28,7 +29,7 @@ def main() -> int:
     console.print(f"nextplay: source {settings.source}, state in {settings.home}\n")
     started = time.monotonic()
     job = defs.resolve_job_def("everything")
-    with dg.DagsterInstance.get() as instance:
+    with open_instance() as instance:
         tags = input_tags(read_inputs(settings))
         try:
             with _full_disk_told_once(settings.home):

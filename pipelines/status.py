@@ -18,6 +18,7 @@ from assets.resources import Home
 from models.bundle import BundleError, bundle_hash, read_manifest
 from models.pointer import Pointer
 from pipelines.command import run_command
+from pipelines.instance import open_instance
 from pipelines.resources import Settings
 
 SECONDS_A_DAY = 86_400
@@ -120,7 +121,7 @@ def last_run() -> Run | None:
     """The newest run of the job `everything`, where Dagster's home is known."""
     if not os.environ.get("DAGSTER_HOME"):
         return None
-    with dg.DagsterInstance.get() as instance:
+    with open_instance() as instance:
         records = instance.get_run_records(dg.RunsFilter(job_name="everything"), limit=1)
     return next(
         (Run(r.dagster_run.run_id, r.dagster_run.status.value, r.start_time, r.end_time) for r in records),

@@ -104,3 +104,30 @@ def finished(instance: dg.DagsterInstance, count: int) -> list[dg.RunRecord]:
             return records
         time.sleep(1)
     raise AssertionError([r.dagster_run.status for r in records])
+
+
+OPENING = """
+import sys
+from pipelines.instance import open_instance
+print("ready", flush=True)
+sys.stdin.readline()
+open_instance().dispose()
+"""
+
+
+def test_processes_that_open_a_new_home_at_once_all_succeed(dagster_home: Path) -> None:
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", OPENING], env=os.environ | {"DAGSTER_HOME": str(dagster_home)}, cwd=ROOT,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for _ in range(4)
+    ]  # fmt: skip
+    for process in processes:
+        assert process.stdout and process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    told = [process.communicate(timeout=60)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0] * len(processes), "".join(told)

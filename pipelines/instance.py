@@ -1,0 +1,19 @@
+"""Dagster's own records, in the folder that DAGSTER_HOME names."""
+
+import os
+from contextlib import nullcontext
+from pathlib import Path
+
+import dagster as dg
+from filelock import FileLock
+
+
+def open_instance() -> dg.DagsterInstance:
+    """The instance, its databases made where they are missing: by one process at a time.
+
+    Dagster makes them in many commits, and of two processes that do so at once one fails. Raises Dagster's
+    own error where DAGSTER_HOME is no folder.
+    """
+    folder = Path(os.environ.get("DAGSTER_HOME", ""))
+    with FileLock(folder / "instance.lock") if folder.is_absolute() and folder.is_dir() else nullcontext():
+        return dg.DagsterInstance.get()
