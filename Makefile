@@ -58,7 +58,7 @@ lint: setup
 	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-cache >/dev/null && echo "lint, format, types, imports: fine"
 
 ui: setup ## Dagster's UI and daemon, with the nightly schedule, on port 3001
-	@$(BIN)/dagster dev -w workspace.yaml -h $(HOST) -p 3001
+	@$(BIN)/python -m pipelines.instance && $(BIN)/dagster dev -w workspace.yaml -h $(HOST) -p 3001
 
 serve: setup ## The champion's endpoint on port 3000
 	@NEXTPLAY_POINTER=$(NEXTPLAY_HOME)/champion/pointer.json NEXTPLAY_EVENTS=$(NEXTPLAY_HOME)/events/events.db \

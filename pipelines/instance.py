@@ -17,3 +17,7 @@ def open_instance() -> dg.DagsterInstance:
     folder = Path(os.environ.get("DAGSTER_HOME", ""))
     with FileLock(folder / "instance.lock") if folder.is_absolute() and folder.is_dir() else nullcontext():
         return dg.DagsterInstance.get()
+
+
+if __name__ == "__main__":  # for programs that open the instance without asking here
+    open_instance().dispose()

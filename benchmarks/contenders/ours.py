@@ -4,7 +4,18 @@ import time
 
 import numpy as np
 import torch
-from common import HEADS, LAYERS, LENGTH, WIDTH, Clock, Course, arguments, load_split, report
+from common import (
+    HEADS,
+    LAYERS,
+    LENGTH,
+    VALIDATION_USERS,
+    WIDTH,
+    Clock,
+    Course,
+    arguments,
+    load_split,
+    report,
+)
 
 from models.config import TrainConfig
 from models.data import Split, plan_epoch
@@ -35,7 +46,8 @@ def main() -> None:
     split = load_split(options.data)
     settings = dict(options.settings)
     name = settings.pop("network", "sasrec")
-    config = default_config(name, split.train).with_changes(seed=options.seed, **settings)
+    fair = {"seed": options.seed, "validation_users": VALIDATION_USERS}
+    config = default_config(name, split.train).with_changes(**{**fair, **settings})
     clock, versions = Clock(options.seconds), {"torch": torch.__version__}
     if options.seconds:
         same = {**SAME_AS_PEERS, "loss": options.loss, **settings}
