@@ -188,7 +188,9 @@ class Training:
         n, share = len(targets), 1.0
         if self.ranks.world > 1:
             histories, wanted, targets, negatives, share = self._share(batch, histories, targets, negatives)
-        states = self.network.states(histories, items)[wanted]  # [n, width]
+        states = self.network.states(histories, items)  # [real positions, width]
+        if not wanted.all():
+            states = states[wanted]  # [n, width]
         loss = self.loss(states, targets, items, bias, negatives) * share
         self.optimizer.step(loss, touched, progress, self.ranks)
         total = loss.detach().clone()

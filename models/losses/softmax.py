@@ -126,9 +126,9 @@ class _Sampled(torch.autograd.Function):
         offset, n_negatives = offset.to(dtype), len(items)
         for rows, real in kept.chunks():
             n = real.stop - real.start
-            logits = states.new_zeros(rows.stop - rows.start, n_negatives + 1, dtype=dtype)
+            logits = states.new_empty(rows.stop - rows.start, n_negatives + 1, dtype=dtype)
             torch.addmm(offset, kept.states[rows], kept.items.T, out=logits[:, :-1])
-            logits[:n, -1] = target[real]
+            logits[:n, -1], logits[n:, -1] = target[real], 0.0
             (drawn,) = (column[real] >= 0).nonzero(as_tuple=True)
             logits[drawn, column[real][drawn]] = -torch.inf
             share = torch.softmax(logits, dim=1, out=logits)  # [chunk, k + 1]
