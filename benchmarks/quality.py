@@ -151,6 +151,12 @@ def _times(reports: dict[str, list[dict[str, Any]]], best: str) -> Iterator[str]
     yield ""
 
 
+def versions(seeds: int) -> str:
+    """The libraries of all trainings, as their reports name them."""
+    found = [json.loads(training.report.read_text())["versions"] for training in trainings(seeds)]
+    return ", ".join(sorted({f"{name} {version}" for report in found for name, version in report.items()}))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seeds", type=int, default=3, help="of ours")
@@ -165,9 +171,10 @@ def main() -> None:
         "catalogue, seen items left out, ties against the model. Ours at the defaults of this repository, "
         "the peers with width 64, 2 blocks, 2 heads, length 50, batches of 128 and otherwise their own "
         "defaults. A peer trains until its validation NDCG@10 has not risen for 10 epochs, ours for 5 and "
-        f"30 epochs at most, none for more than {options.hours:g} hours. Intervals are bootstraps over "
+        f"30 epochs at most, none for more than {options.hours:g} h. Intervals are bootstraps over "
         f"users. {options.at_once} trainings at a time, each on its share of the cores; validation of at "
-        "most 5,000 users, with seed 0 the same for all.",
+        "most 5,000 users, with seed 0 the same for all. Seeds from 0. "
+        f"{versions(options.seeds)}.",
         "",
     ]
     for data in DATA:
