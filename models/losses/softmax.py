@@ -88,8 +88,9 @@ class _Catalogue(torch.autograd.Function):
     ) -> Tensor:
         loss, kept = states.new_zeros(()), _Gradients(states, items, dtype)
         bias = bias.to(dtype)
+        share = kept.empty_chunk(len(items))  # [chunk, n_items]
         for rows, real in kept.chunks():
-            share = torch.addmm(bias, kept.states[rows], kept.items.T)  # [chunk, n_items], logits
+            torch.addmm(bias, kept.states[rows], kept.items.T, out=share)  # logits
             torch.softmax(share, dim=1, out=share)
             place = torch.arange(real.stop - real.start, device=share.device) * len(items) + targets[real]
             chosen = share.view(-1)[place].to(states.dtype)  # [real], probabilities of the targets
@@ -123,10 +124,10 @@ class _Sampled(torch.autograd.Function):
     ) -> Tensor:
         loss, kept = states.new_zeros(()), _Gradients(states, items, dtype)
         grad_target = torch.empty_like(target)
-        offset, n_negatives = offset.to(dtype), len(items)
+        offset = offset.to(dtype)
+        logits = kept.empty_chunk(len(items) + 1)  # [chunk, k + 1]
         for rows, real in kept.chunks():
             n = real.stop - real.start
-            logits = states.new_empty(rows.stop - rows.start, n_negatives + 1, dtype=dtype)
             torch.addmm(offset, kept.states[rows], kept.items.T, out=logits[:, :-1])
             logits[:n, -1], logits[n:, -1] = target[real], 0.0
             (drawn,) = (column[real] >= 0).nonzero(as_tuple=True)
@@ -165,6 +166,10 @@ class _Gradients:
         self._ones = F.pad(states.new_ones(1, self._positions, dtype=dtype), (0, missing))
         self._of_states = torch.empty(self.states.shape, dtype=states.dtype, device=states.device)
         self._of_items, self._of_bias = torch.zeros_like(items), items.new_zeros(1, len(items))
+
+    def empty_chunk(self, columns: int) -> Tensor:
+        """Room for the logits of any chunk, [chunk, columns]: new room for each costs page faults."""
+        return self.states.new_empty(self._rows, columns)
 
     def chunks(self) -> Iterator[tuple[slice, slice]]:
         """The rows of each chunk, and those of them that are positions."""
