@@ -134,7 +134,7 @@ bench-training: setup .venv-rectools/installed .venv-replay/installed ## Trainin
 bench-quality: setup .venv-rectools/installed .venv-replay/installed ## NDCG@10 at convergence beside the peers (hours, resumable)
 	@PYTHONPATH=. $(BIN)/python benchmarks/quality.py
 
-study-bert4rec: setup ## SASRec and BERT4Rec by loss, budget and measure, on the sample (30 minutes, resumable)
+study-bert4rec: setup ## SASRec and BERT4Rec by loss, budget and measure, on the sample (an hour, resumable)
 	@PYTHONPATH=. $(BIN)/python benchmarks/bert4rec_study.py
 
 bench-serving: setup ## The endpoint under load, beside an empty route and a bare app (8 minutes; needs wrk)
