@@ -121,12 +121,14 @@ def test_a_turn_that_fails_lets_the_next_one_go(start) -> None:
 
 
 def test_the_recommended_deployment_serves_with_several_workers(
-    pointer: Path, tmp_path: Path, serve_uvicorn: Callable[..., Any]
+    pointer: Path, tmp_path: Path, serve_uvicorn: Callable[..., Any], wait_until: Callable[..., None]
 ) -> None:
+    counted = 'nextplay_request_seconds_count{outcome="ok",route="/recommend"} 20.0'
     with serve_uvicorn(tmp_path, NEXTPLAY_POINTER=str(pointer), NEXTPLAY_WORKERS="2") as (client, _):
         for _ in range(20):
             with httpx.Client(base_url=client.base_url) as other:  # a connection of its own, to either worker
                 assert other.post("/recommend", json={"history": ["3"]}).status_code == 200
+        # a request is counted once its answer has gone out, and its worker need not be the one asked here
+        wait_until(lambda: counted in client.get("/metrics").text)
         text = client.get("/metrics").text
-        assert 'nextplay_request_seconds_count{outcome="ok",route="/recommend"} 20.0' in text
         assert 'nextplay_model_info{architecture="sums",version="a1"} 1.0' in text
