@@ -7,6 +7,8 @@ from pathlib import Path
 import dagster as dg
 from filelock import FileLock
 
+POOLS = ("lake", "training")
+
 
 def open_instance() -> dg.DagsterInstance:
     """The instance, its databases made where they are missing: by one process at a time.
@@ -19,5 +21,16 @@ def open_instance() -> dg.DagsterInstance:
         return dg.DagsterInstance.get()
 
 
-if __name__ == "__main__":  # for programs that open the instance without asking here
-    open_instance().dispose()
+def prepare_instance() -> None:
+    """Make its databases and pools, for programs that open the instance without asking here.
+
+    Dagster's queue makes a pool after it has read which ones there are, and so lets all runs go that wait
+    when it first sees one.
+    """
+    with open_instance() as instance:
+        for pool in POOLS:
+            instance.event_log_storage.initialize_concurrency_limit_to_default(pool)
+
+
+if __name__ == "__main__":
+    prepare_instance()

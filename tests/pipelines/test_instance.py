@@ -12,6 +12,7 @@ import pytest
 
 from models.networks import NETWORKS
 from pipelines.definitions import define
+from pipelines.instance import POOLS
 from pipelines.resources import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,6 +43,7 @@ def test_whatever_writes_is_in_a_pool() -> None:
         for asset in definitions.resolve_asset_graph().assets_defs
         if asset.is_executable and asset.keys and not isinstance(asset, dg.AssetChecksDefinition)
     }
+    assert set(pools.values()) == set(POOLS)
     assert {"clean", "gru4rec", "sasrec", "gate", "promotion", "retention"} <= set(pools)
     for name, pool in pools.items():
         assert pool == ("training" if name in {*NETWORKS, "baselines"} else "lake"), name
@@ -76,9 +78,10 @@ def test_one_run_at_a_time_gets_a_pool(dagster_home: Path) -> None:
     code.write_text(SLEEPERS)
     environment = os.environ | {"DAGSTER_HOME": str(dagster_home)}
     dagster = [sys.executable, "-m", "dagster"]
+    subprocess.run([sys.executable, "-m", "pipelines.instance"], env=environment, cwd=ROOT, check=True)
     with (dagster_home / "daemon.log").open("w") as log:
         daemon = subprocess.Popen(
-            [sys.executable, "-m", "dagster._daemon.cli", "run", "-f", str(code)],
+            [sys.executable, "-m", "dagster._daemon", "run", "-f", str(code)],
             env=environment, stdout=log, stderr=log,
         )  # fmt: skip
         try:
