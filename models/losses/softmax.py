@@ -73,9 +73,10 @@ class SampledSoftmax:
         rows, order = negatives.items.sort()  # [k]
         column = torch.searchsorted(rows, targets).clamp(max=len(rows) - 1)  # [n]
         column = torch.where(rows[column] == targets, column, -1)  # of a target that was drawn itself
-        target = (states * F.embedding(targets, items)).sum(dim=1) + bias[targets]  # [n]
-        offset = bias[rows] + negatives.correction[order]  # [k]
-        loss: Tensor = _Sampled.apply(states, target, items[rows], offset, column, self._dtype)  # type: ignore[no-untyped-call]
+        target = (states * F.embedding(targets, items)).sum(dim=1) + bias.index_select(0, targets)  # [n]
+        offset = bias.index_select(0, rows) + negatives.correction[order]  # [k]
+        drawn = F.embedding(rows, items)  # [k, width]
+        loss: Tensor = _Sampled.apply(states, target, drawn, offset, column, self._dtype)  # type: ignore[no-untyped-call]
         return loss
 
 
@@ -86,17 +87,17 @@ class _Catalogue(torch.autograd.Function):
     def forward(
         ctx: Any, states: Tensor, targets: Tensor, items: Tensor, bias: Tensor, dtype: torch.dtype
     ) -> Tensor:
-        loss, kept = states.new_zeros(()), _Gradients(states, items, dtype)
-        bias = bias.to(dtype)
-        share = kept.empty_chunk(len(items))  # [chunk, n_items]
-        for rows, real in kept.chunks():
+        kept, bias = _Gradients(states, items, dtype), bias.to(dtype)
+        share, flat, row_starts = kept.empty_chunk(len(items))  # [chunk, n_items]
+        targets, chosen = kept.filled_up(targets), kept.empty_column()  # probabilities of the targets
+        for rows in kept.chunks():
             torch.addmm(bias, kept.states[rows], kept.items.T, out=share)  # logits
             torch.softmax(share, dim=1, out=share)
-            place = torch.arange(real.stop - real.start, device=share.device) * len(items) + targets[real]
-            chosen = share.view(-1)[place].to(states.dtype)  # [real], probabilities of the targets
-            loss -= chosen.clamp(min=SMALLEST).log().sum()
-            share.view(-1)[place] = (chosen - 1).to(dtype)  # now the gradient of the logits
+            place = row_starts + targets[rows]  # [chunk]
+            chosen[rows] = flat.index_select(0, place)
+            flat.index_copy_(0, place, (chosen[rows] - 1).to(dtype))  # now the gradient of the logits
             kept.add(rows, share)
+        loss = -_log_likelihood(chosen[: len(states)])
         ctx.save_for_backward(*kept.gradients())
         ctx.positions = max(1, len(states))
         mean: Tensor = loss / ctx.positions
@@ -122,21 +123,20 @@ class _Sampled(torch.autograd.Function):
         column: Tensor,
         dtype: torch.dtype,
     ) -> Tensor:
-        loss, kept = states.new_zeros(()), _Gradients(states, items, dtype)
-        grad_target = torch.empty_like(target)
-        offset = offset.to(dtype)
-        logits = kept.empty_chunk(len(items) + 1)  # [chunk, k + 1]
-        for rows, real in kept.chunks():
-            n = real.stop - real.start
+        kept, offset = _Gradients(states, items, dtype), offset.to(dtype)
+        logits, flat, row_starts = kept.empty_chunk(len(items) + 1)  # [chunk, k + 1], the target's last
+        target, column = kept.filled_up(target.to(dtype)), kept.filled_up(column, -1)
+        chosen = kept.empty_column()  # probabilities of the targets
+        for rows in kept.chunks():
             torch.addmm(offset, kept.states[rows], kept.items.T, out=logits[:, :-1])
-            logits[:n, -1], logits[n:, -1] = target[real], 0.0
-            (drawn,) = (column[real] >= 0).nonzero(as_tuple=True)
-            logits[drawn, column[real][drawn]] = -torch.inf
+            logits[:, -1] = target[rows]
+            place = torch.where(column[rows] < 0, len(flat) - 1, row_starts + column[rows])  # [chunk]
+            flat.index_fill_(0, place, -torch.inf)
             share = torch.softmax(logits, dim=1, out=logits)  # [chunk, k + 1]
-            chosen = share[:n, -1].to(states.dtype)  # [real]
-            loss -= chosen.clamp(min=SMALLEST).log().sum()
-            grad_target[real] = chosen - 1
+            chosen[rows] = share[:, -1]
             kept.add(rows, share[:, :-1])
+        chosen = chosen[: len(states)]
+        loss, grad_target = -_log_likelihood(chosen), chosen - 1
         ctx.save_for_backward(*kept.gradients(), grad_target)
         ctx.positions = max(1, len(states))
         mean: Tensor = loss / ctx.positions
@@ -147,6 +147,11 @@ class _Sampled(torch.autograd.Function):
         scale = grad_outputs[0] / ctx.positions
         states, items, offset, target = ctx.saved_tensors
         return states * scale, target * scale, items * scale, offset * scale, None, None
+
+
+def _log_likelihood(chosen: Tensor) -> Tensor:
+    """Sum of the logarithms of the targets' probabilities."""
+    return chosen.clamp(min=SMALLEST).log().sum()
 
 
 class _Gradients:
@@ -163,18 +168,31 @@ class _Gradients:
         missing = n_chunks * self._rows - self._positions
         self.states = F.pad(states.to(dtype), (0, 0, 0, missing))  # [chunks, width]
         self.items = items.to(dtype)
-        self._ones = F.pad(states.new_ones(1, self._positions, dtype=dtype), (0, missing))
-        self._of_states = torch.empty(self.states.shape, dtype=states.dtype, device=states.device)
+        self._ones = self.filled_up(states.new_ones(self._positions, dtype=dtype))[None]  # [1, chunks]
+        self._of_states = states.new_empty(self.states.shape)
         self._of_items, self._of_bias = torch.zeros_like(items), items.new_zeros(1, len(items))
 
-    def empty_chunk(self, columns: int) -> Tensor:
-        """Room for the logits of any chunk, [chunk, columns]: new room for each costs page faults."""
-        return self.states.new_empty(self._rows, columns)
+    def empty_chunk(self, columns: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Room for the logits of any chunk, [chunk, columns]: new room for each costs page faults.
 
-    def chunks(self) -> Iterator[tuple[slice, slice]]:
-        """The rows of each chunk, and those of them that are positions."""
+        Also the same flat, with one place more that belongs to no row, and where in it each row starts.
+        """
+        flat = self.states.new_empty(self._rows * columns + 1)
+        starts = torch.arange(self._rows, device=flat.device) * columns  # [chunk]
+        return flat[:-1].view(self._rows, columns), flat, starts
+
+    def empty_column(self) -> Tensor:
+        """Room for a value a row of all chunks."""
+        return self._of_states.new_empty(len(self.states))
+
+    def filled_up(self, values: Tensor, filling: float = 0) -> Tensor:
+        """A value a position -> as many as there are in all chunks."""
+        return F.pad(values, (0, len(self.states) - len(values)), value=filling)
+
+    def chunks(self) -> Iterator[slice]:
+        """The rows of each chunk."""
         for start in range(0, self._positions, max(1, self._rows)):
-            yield slice(start, start + self._rows), slice(start, min(start + self._rows, self._positions))
+            yield slice(start, start + self._rows)
 
     def add(self, rows: slice, logits: Tensor) -> None:
         """`logits` [chunk, items] is the gradient of the logits of `rows`."""

@@ -19,7 +19,7 @@ class Attention(nn.Module):
         self.output = nn.Linear(config.width, config.width)
 
     def forward(self, x: Tensor, layout: Padded) -> Tensor:
-        query, key, value = self._heads(layout.spread(self.inputs(x)))
+        query, key, value = self._heads(layout.spread_parts(self.inputs(x), 3))
         allowed = None if self.causal else layout.real[:, None, None, :].expand(-1, -1, query.shape[2], -1)
         mixed = F.scaled_dot_product_attention(query, key, value, allowed, is_causal=self.causal)
         result: Tensor = self.output(layout.collect(mixed.transpose(1, 2).flatten(2)))
@@ -27,18 +27,16 @@ class Attention(nn.Module):
 
     def newest(self, x: Tensor, layout: Padded) -> Tensor:
         """What `forward` gives at each newest item, [batch, 1, width]: one query a history."""
-        query, key, value = self._heads(self.inputs(x))
+        query, key, value = self._heads(self.inputs(x).chunk(3, dim=-1))
         place = layout.newest[:, None, :, None].expand(-1, self.heads, -1, query.shape[-1])
         allowed = torch.arange(x.shape[1], device=x.device) <= layout.newest[:, None, :]  # [batch, 1, length]
         mixed = F.scaled_dot_product_attention(query.gather(2, place), key, value, allowed[:, None])
         result: Tensor = self.output(mixed.transpose(1, 2).flatten(2))
         return result
 
-    def _heads(self, parts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """[batch, length, 3 * width] -> query, key and value, each [batch, heads, length, width / heads]."""
-        three = parts.reshape(*parts.shape[:2], 3, self.heads, -1)  # [batch, length, 3, heads, width / heads]
-        query, key, value = three.permute(2, 0, 3, 1, 4)
-        return query, key, value
+    def _heads(self, parts: tuple[Tensor, ...]) -> list[Tensor]:
+        """Each [batch, length, width] -> [batch, heads, length, width / heads]."""
+        return [part.unflatten(2, (self.heads, -1)).transpose(1, 2) for part in parts]
 
 
 class Block(nn.Module):

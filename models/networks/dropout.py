@@ -27,7 +27,8 @@ class Dropout(nn.Module):
             return x
         words = torch.empty(-(-x.numel() // 8), dtype=torch.int64, device=x.device)
         values = words.random_(-(2**63), None).view(torch.uint8)[: x.numel()].view(x.shape)
-        return x * ((values >= self._dropped) * (LEVELS / (LEVELS - self._dropped)))
+        kept = (values.float() - (self._dropped - 1)).clamp_(0, 1)  # 0 or 1; comparing is slower
+        return x * kept.mul_(LEVELS / (LEVELS - self._dropped))
 
 
 class ItemDropout(nn.Module):
