@@ -36,7 +36,7 @@ class Attention(nn.Module):
 
     def _heads(self, parts: tuple[Tensor, ...]) -> list[Tensor]:
         """Each [batch, length, width] -> [batch, heads, length, width / heads]."""
-        return [part.unflatten(2, (self.heads, -1)).transpose(1, 2) for part in parts]
+        return [part.reshape(*part.shape[:2], self.heads, -1).transpose(1, 2) for part in parts]
 
 
 class Block(nn.Module):
