@@ -70,7 +70,8 @@ def position(name: str, n_items: int) -> float:
     """One position of training with the sampled loss, at the defaults for data of this shape."""
     from models.config import TrainConfig
     from models.data import Sequences, leave_one_out, plan_epoch
-    from models.train import Training, reproducible
+    from models.device import reproducible
+    from models.train import Training
 
     rng = np.random.default_rng(0)
     users = [rng.integers(1, n_items + 1, HISTORY) for _ in range(500)]

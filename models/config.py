@@ -8,6 +8,7 @@ from typing import Any, Self
 LOSSES = ("full", "sampled", "gbce", "bce")
 PRECISIONS = ("float32", "bfloat16")
 SCHEDULES = ("constant", "cosine")
+DEVICES = ("auto", "cpu", "cuda")
 
 
 class ConfigError(ValueError):
@@ -59,6 +60,7 @@ class TrainConfig:
     precision: str = "float32"  # of matrix products; "bfloat16" is faster where the processor multiplies it
     validation_users: int = 10_000  # at most; a seeded sample of them above that
     seed: int = 0
+    device: str = "auto"  # that trains: the CPU, or the GPU where PyTorch sees one and "cpu" is not asked for
     threads: int | None = None  # of the CPU; all of them by default
     processes: int = 1  # that share each batch, on this machine or, with torchrun's settings, on many
 
@@ -75,6 +77,7 @@ class TrainConfig:
         _check("calibration", self.calibration, lambda value: 0 <= value <= 1, "from 0 to 1")
         _check("precision", self.precision, PRECISIONS.__contains__, f"one of {', '.join(PRECISIONS)}")
         _check("loss", self.loss, LOSSES.__contains__, f"one of {', '.join(LOSSES)}")
+        _check("device", self.device, DEVICES.__contains__, f"one of {', '.join(DEVICES)}")
         _check("schedule", self.schedule, SCHEDULES.__contains__, f"one of {', '.join(SCHEDULES)}")
 
     def to_dict(self) -> dict[str, Any]:

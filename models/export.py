@@ -30,9 +30,10 @@ from models.bundle import (
     Manifest,
     write_bundle,
 )
+from models.device import reproducible
 from models.networks.base import SequenceNetwork
 from models.scorer import OnnxScorer, padded
-from models.train import Trained, reproducible
+from models.train import Trained
 
 OPSET = 23  # the first with an operator for attention
 TOLERANCE = 1e-3  # of a logit, exported against trained

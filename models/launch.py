@@ -20,8 +20,9 @@ from typing import Any, TypeVar, get_type_hints
 import numpy as np
 from safetensors.torch import load_file, save_file
 
-from models.config import TrainConfig
+from models.config import ConfigError, TrainConfig
 from models.data import Split
+from models.device import find_device
 from models.networks import NETWORKS
 from models.ranks import FabricRanks
 from models.train import EpochReport, Trained, TrainingError, train
@@ -86,12 +87,12 @@ def _read(folder: Path, name: str, split: Split, config: TrainConfig) -> Trained
 
 def work(folder: Path) -> None:
     """What each process does."""
-    ranks = FabricRanks()
     job = json.loads((folder / JOB_FILE).read_text())
     split, config = read_data(folder / "split", Split), TrainConfig.from_dict(job["config"])
     try:
+        ranks = FabricRanks(find_device(config.device))
         trained = train(job["name"], split, config, checkpoint_folder=Path(job["checkpoints"]), ranks=ranks)
-    except TrainingError as error:  # nothing that another start would mend
+    except (ConfigError, TrainingError) as error:  # nothing that another start would mend
         (folder / ERROR_FILE).write_text(str(error))
         return
     if ranks.rank == 0:

@@ -15,12 +15,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from models.device import seed
+
 
 class Ranks:
     """One process alone: it has every share."""
 
     rank = 0
     world = 1
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device  # of this rank
 
     def add_up(self, tensors: Iterable[Tensor]) -> None:
         """Replace each tensor by its sum over the ranks."""
@@ -46,7 +51,7 @@ class Ranks:
 
     def seed_apart(self, *key: int) -> None:
         """Seed torch differently on every rank."""
-        torch.manual_seed(_number((*key, self.rank)))
+        seed(*key, self.rank)
 
     def gather(self, mine: NDArray[np.int32], n: int) -> NDArray[np.int32]:
         """Put the shares of all ranks together, [n], on every rank; `mine` is this rank's share, in order."""
@@ -59,12 +64,14 @@ class Ranks:
 class FabricRanks(Ranks):
     """The processes that torchrun has started, found by Lightning Fabric: gloo on CPUs, NCCL on GPUs."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: torch.device) -> None:
         from lightning_fabric import Fabric
 
         local, world = int(os.environ["LOCAL_WORLD_SIZE"]), int(os.environ["WORLD_SIZE"])
-        self._fabric: Any = Fabric(accelerator="cpu", strategy="ddp", devices=local, num_nodes=world // local)
+        nodes = world // local
+        self._fabric: Any = Fabric(accelerator=device.type, strategy="ddp", devices=local, num_nodes=nodes)
         self._fabric.launch()
+        super().__init__(self._fabric.device)
         self.rank, self.world = int(self._fabric.global_rank), int(self._fabric.world_size)
 
     def add_up(self, tensors: Iterable[Tensor]) -> None:
@@ -84,8 +91,3 @@ def _fill(tensors: Sequence[Tensor], flat: Tensor) -> None:
     for tensor in tensors:
         tensor.copy_(flat[start : start + tensor.numel()].view_as(tensor))
         start += tensor.numel()
-
-
-def _number(key: Sequence[int]) -> int:
-    state = np.random.SeedSequence(key).generate_state(1, np.uint64)[0]
-    return int(state >> np.uint64(1))

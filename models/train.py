@@ -3,8 +3,8 @@
 import hashlib
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import perf_counter
@@ -19,6 +19,7 @@ from models.bundle import PADDING
 from models.checkpoint import Checkpoint, CheckpointFolder
 from models.config import TrainConfig
 from models.data import MASK, Batch, Holdout, Split, Windows, gather, gather_masked, plan_epoch
+from models.device import find_device, reproducible, seed
 from models.evaluation.metrics import rank_targets, summary
 from models.losses import Negatives, build_loss
 from models.networks import NETWORKS
@@ -80,13 +81,15 @@ def train(
     and ends with the same bytes; the folder stays behind and is the caller's to delete. `on_epoch` is not
     called again for epochs that were resumed. `ranks` are the processes that train together, each of which
     calls this with the same arguments; the first alone writes checkpoints. Same arguments and thread count
-    give the same weights on the CPU. Raises TrainingError.
+    give the same weights on the CPU. The network comes back on the CPU. Raises TrainingError, and ConfigError
+    where the config's device is missing.
     """
     if NETWORKS.get(name) is None:
         raise TrainingError(f"There is no network {name!r}; choose one of {', '.join(NETWORKS)}.")
     if not np.any(split.train.lengths > 1) or not len(split.validation):
         raise TrainingError("There is nothing to train on: it takes users with at least 4 items each.")
-    with reproducible(config.threads):
+    ranks = ranks or Ranks(find_device(config.device))
+    with reproducible(config.threads, ranks.device):
         return Training(name, split, config, checkpoint_folder, ranks).run(on_epoch, progress)
 
 
@@ -101,16 +104,19 @@ class Training:
         checkpoints: Path | None = None,
         ranks: Ranks | None = None,
     ) -> None:
-        self.name, self.config, self.data, self.ranks = name, config, split.train, ranks or Ranks()
+        self.name, self.config, self.data = name, config, split.train
+        self.ranks = ranks or Ranks(find_device(config.device))
+        self.device = self.ranks.device
         self.validation = _sample(split.validation, config.validation_users, config.seed)
-        _seed(config.seed, 0)
-        self.network = NETWORKS[name].build(config.network, split.train.n_items)
+        seed(config.seed, 0)
+        self.network = NETWORKS[name].build(config.network, split.train.n_items).to(self.device)
         self.loss = build_loss(config, torch.from_numpy(split.train.counts()))
         by_rows = self.loss.draw(1) is not None
         self.optimizer = Optimizer(self.network, config, by_rows)
         self.curve: list[EpochReport] = []
         self.best = _copy(self.network)
-        self.folder = CheckpointFolder(checkpoints, _identity(name, split, config)) if checkpoints else None
+        identity = {**_identity(name, split, config), "device": self.device.type}
+        self.folder = CheckpointFolder(checkpoints, identity) if checkpoints else None
         self._resume()
 
     @property
@@ -134,13 +140,13 @@ class Training:
                 if on_epoch:
                     on_epoch(report)
         self.network.load_state_dict(self.best)
-        self.network.eval()
+        self.network.to("cpu").eval()
         return Trained(self.name, self.network, self.config, self.curve, self.best_epoch)
 
     def _epoch(self, epoch: int, bar: "tqdm[None]") -> EpochReport:
         started = perf_counter()
         config = self.config
-        _seed(config.seed, epoch)
+        seed(config.seed, epoch)
         batches = plan_epoch(self.data, config.network.max_length, config.batch_positions, config.seed, epoch)
         bar.total = bar.n + len(batches) * (config.epochs - epoch + 1)
         rng = np.random.default_rng((config.seed, epoch, 1))
@@ -176,7 +182,8 @@ class Training:
         return gather(self.data, windows)
 
     def step(self, batch: Batch, progress: float) -> tuple[float, int]:
-        histories, targets = torch.from_numpy(batch.histories), torch.from_numpy(batch.targets)
+        histories = torch.from_numpy(batch.histories).to(self.device)  # [windows, length]
+        targets = torch.from_numpy(batch.targets).to(self.device)  # [windows, length]
         wanted = targets[histories != PADDING] != PADDING  # [real positions]
         targets = targets[targets != PADDING]  # [n]
         items: Tensor = self.network.item_embeddings.weight
@@ -205,12 +212,12 @@ class Training:
         A batch of fewer windows than ranks is worked on by all of them, each for its part of the weight.
         """
         windows, alike = len(batch.histories), 1
-        rows = torch.from_numpy(self.ranks.share(windows))  # [windows]
+        rows = torch.from_numpy(self.ranks.share(windows)).to(self.device)  # [windows]
         if windows < self.ranks.world:
             rows, alike = torch.ones_like(rows), self.ranks.world
-        places = torch.from_numpy(batch.targets) != PADDING  # [windows, length]
+        places = torch.from_numpy(batch.targets).to(self.device) != PADDING  # [windows, length]
         mine = rows[:, None].expand_as(places)[places]  # [n]
-        real = torch.from_numpy(batch.histories)[rows] != PADDING
+        real = torch.from_numpy(batch.histories).to(self.device)[rows] != PADDING
         if negatives is not None and negatives.items.ndim > 1:  # of each position its own
             negatives = replace(negatives, items=negatives.items[mine])
         self.ranks.seed_apart(self.config.seed, self.optimizer.step_number)  # for dropout
@@ -218,10 +225,9 @@ class Training:
         return histories[rows], places[rows][real], targets[mine], negatives, weight
 
     def _draw(self, positions: int) -> Negatives | None:
-        if self.ranks.world == 1:
-            return self.loss.draw(positions)
-        with self.ranks.alike():
-            return self.loss.draw(positions)
+        with self.ranks.alike() if self.ranks.world > 1 else nullcontext():
+            drawn = self.loss.draw(positions)
+        return drawn.to(self.device) if drawn else None
 
     def _touch(
         self, histories: Tensor, targets: Tensor, negatives: Negatives
@@ -263,7 +269,8 @@ class NetworkScorer:
         batch = padded(histories, self._network.config.max_length)  # [users, length]
         self._network.eval()
         with torch.inference_mode():
-            scores: NDArray[np.float32] = self._network(torch.from_numpy(batch)).numpy()
+            device = self._network.item_bias.device
+            scores: NDArray[np.float32] = self._network(torch.from_numpy(batch).to(device)).cpu().numpy()
         scores[:, PADDING] = -np.inf
         return scores  # [users, n_items + 1]
 
@@ -289,27 +296,3 @@ def _sample(holdout: Holdout, at_most: int, seed: int) -> Holdout:
     """At most so many cases, those of similar length together, so that hardly any padding is scored."""
     rows = np.random.default_rng(seed).permutation(len(holdout))[:at_most]
     return holdout.rows(rows[np.argsort(holdout.histories.lengths[rows], kind="stable")])
-
-
-def _seed(seed: int, epoch: int) -> None:
-    """Seed torch from `(seed, epoch)` alone, so that a resumed training draws the same numbers."""
-    torch.manual_seed(
-        int(np.random.SeedSequence((seed, epoch)).generate_state(1, np.uint64)[0] >> np.uint64(1))
-    )
-
-
-@contextmanager
-def reproducible(threads: int | None) -> Iterator[None]:
-    """Deterministic kernels, a thread count and a random state of its own; all as before afterwards."""
-    before_threads, before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    before_fill = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
-    torch.set_num_threads(threads or os.cpu_count() or 1)
-    torch.use_deterministic_algorithms(True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    try:
-        with torch.random.fork_rng(devices=[]):
-            yield
-    finally:
-        torch.set_num_threads(before_threads)
-        torch.use_deterministic_algorithms(before)
-        torch.utils.deterministic.fill_uninitialized_memory = before_fill  # type: ignore[attr-defined]

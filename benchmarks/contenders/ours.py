@@ -19,9 +19,10 @@ from common import (
 
 from models.config import TrainConfig
 from models.data import Split, plan_epoch
+from models.device import reproducible
 from models.evaluation.metrics import rank_targets
 from models.networks import default_config
-from models.train import NetworkScorer, Training, reproducible, train
+from models.train import NetworkScorer, Training, train
 
 SAME_AS_PEERS = {"width": WIDTH, "layers": LAYERS, "heads": HEADS, "max_length": LENGTH, "feed_factor": 1}
 
@@ -46,7 +47,7 @@ def main() -> None:
     split = load_split(options.data)
     settings = dict(options.settings)
     name = settings.pop("network", "sasrec")
-    fair = {"seed": options.seed, "validation_users": VALIDATION_USERS}
+    fair = {"seed": options.seed, "validation_users": VALIDATION_USERS, "device": "cpu"}
     config = default_config(name, split.train).with_changes(**{**fair, **settings})
     clock, versions = Clock(options.seconds), {"torch": torch.__version__}
     if options.seconds:

@@ -24,12 +24,20 @@ class Negatives:
     items: Tensor
     correction: Tensor | None = None
 
+    def to(self, device: torch.device) -> "Negatives":
+        """The same on another device."""
+        correction = None if self.correction is None else self.correction.to(device)
+        return Negatives(self.items.to(device), correction)
+
 
 class Loss(Protocol):
     """Mean loss of positions."""
 
     def draw(self, positions: int) -> Negatives | None:
-        """Negatives for so many positions, from torch's global generator; None where all items are scored."""
+        """Negatives for so many positions, drawn on the CPU by torch's global generator.
+
+        None where all items are scored.
+        """
         ...
 
     def __call__(
