@@ -33,7 +33,7 @@ def test_the_instance_queues_limits_retries_and_watches(dagster_home: Path) -> N
         assert type(instance.run_coordinator).__name__ == "QueuedRunCoordinator"
         assert instance.run_monitoring_enabled and instance.run_monitoring_start_timeout_seconds == 300
         assert instance.run_retries_enabled and instance.run_retries_max_retries == 2
-        assert not instance.telemetry_enabled
+        assert not instance.telemetry_enabled and not instance.nux_enabled
 
 
 def test_whatever_writes_is_in_a_pool() -> None:
