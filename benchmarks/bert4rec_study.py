@@ -10,6 +10,7 @@ docs/benchmarks/bert4rec.md and docs/pictures/bert4rec.png; docs/bert4rec.md say
 
 import argparse
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -177,8 +178,9 @@ def main() -> None:
             "",
             f"`make study-bert4rec`: the built-in sample, {len(split.test):,} test users, "
             f"{split.train.n_items:,} "
-            "items, leave-one-out, seed 0; the best "
-            "epoch by validation over the full catalogue. NDCG@10 with 95 % bootstrap intervals over users.",
+            f"items, leave-one-out, seed 0, threads a training: {options.threads or os.cpu_count()}; "
+            "the best epoch by validation over the full catalogue. NDCG@10 with 95 % bootstrap intervals over "
+            "users.",
             "",
             *table(results),
             "",
