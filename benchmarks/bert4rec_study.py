@@ -179,8 +179,8 @@ def main() -> None:
             f"`make study-bert4rec`: the built-in sample, {len(split.test):,} test users, "
             f"{split.train.n_items:,} "
             f"items, leave-one-out, seed 0, threads a training: {options.threads or os.cpu_count()}; "
-            "the best epoch by validation over the full catalogue. NDCG@10 with 95 % bootstrap intervals over "
-            "users.",
+            "the best epoch by validation over the full catalogue. NDCG@10 with 95 % bootstrap intervals "
+            "over users.",
             "",
             *table(results),
             "",
