@@ -115,7 +115,7 @@ class Training:
         self.optimizer = Optimizer(self.network, config, by_rows)
         self.curve: list[EpochReport] = []
         self.best = _copy(self.network)
-        identity = {**_identity(name, split, config), "device": self.device.type}
+        identity = _identity(name, split, config, self.device)
         self.folder = CheckpointFolder(checkpoints, identity) if checkpoints else None
         self._resume()
 
@@ -184,8 +184,9 @@ class Training:
     def step(self, batch: Batch, progress: float) -> tuple[float, int]:
         histories = torch.from_numpy(batch.histories).to(self.device)  # [windows, length]
         targets = torch.from_numpy(batch.targets).to(self.device)  # [windows, length]
-        wanted = targets[histories != PADDING] != PADDING  # [real positions]
-        targets = targets[targets != PADDING]  # [n]
+        places = targets != PADDING  # [windows, length]
+        wanted = places[histories != PADDING]  # [real positions]
+        targets = targets[places]  # [n]
         items: Tensor = self.network.item_embeddings.weight
         bias: Tensor = self.network.item_bias
         touched, negatives = None, self._draw(len(targets))
@@ -194,7 +195,7 @@ class Training:
             items, bias = touched.items, touched.bias
         n, share = len(targets), 1.0
         if self.ranks.world > 1:
-            histories, wanted, targets, negatives, share = self._share(batch, histories, targets, negatives)
+            histories, wanted, targets, negatives, share = self._share(places, histories, targets, negatives)
         states = self.network.states(histories, items)  # [real positions, width]
         if not wanted.all():
             states = states[wanted]  # [n, width]
@@ -205,19 +206,18 @@ class Training:
         return total.item(), n
 
     def _share(
-        self, batch: Batch, histories: Tensor, targets: Tensor, negatives: Negatives | None
+        self, places: Tensor, histories: Tensor, targets: Tensor, negatives: Negatives | None
     ) -> tuple[Tensor, Tensor, Tensor, Negatives | None, float]:
         """What this rank works on: histories, where their targets are, targets, negatives; its loss's weight.
 
         A batch of fewer windows than ranks is worked on by all of them, each for its part of the weight.
         """
-        windows, alike = len(batch.histories), 1
+        windows, alike = len(histories), 1
         rows = torch.from_numpy(self.ranks.share(windows)).to(self.device)  # [windows]
         if windows < self.ranks.world:
             rows, alike = torch.ones_like(rows), self.ranks.world
-        places = torch.from_numpy(batch.targets).to(self.device) != PADDING  # [windows, length]
         mine = rows[:, None].expand_as(places)[places]  # [n]
-        real = torch.from_numpy(batch.histories).to(self.device)[rows] != PADDING
+        real = histories[rows] != PADDING
         if negatives is not None and negatives.items.ndim > 1:  # of each position its own
             negatives = replace(negatives, items=negatives.items[mine])
         self.ranks.seed_apart(self.config.seed, self.optimizer.step_number)  # for dropout
@@ -279,12 +279,13 @@ def _copy(network: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in network.state_dict().items()}
 
 
-def _identity(name: str, split: Split, config: TrainConfig) -> dict[str, object]:
+def _identity(name: str, split: Split, config: TrainConfig, device: torch.device) -> dict[str, object]:
     """What a checkpoint must share with a training that goes on from it."""
     targets = split.validation.targets.tobytes()
     return {
         "network": name,
         "config": config.to_dict(),
+        "device": device.type,
         "threads": config.threads or os.cpu_count(),
         "torch": torch.__version__,
         "data": [part.fingerprint() for part in (split.train, split.validation.histories)],
