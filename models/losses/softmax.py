@@ -16,8 +16,7 @@ from models.bundle import PADDING
 from models.losses import Negatives
 
 CHUNK_BYTES = 1 << 23  # of logits; measured: fastest on two server cores, for both precisions
-CHUNK_ROWS = 512  # at most
-ROW_STEP = 64  # chunks are multiples of it: matrix libraries prepare code for each new shape
+STEP = 64  # rows and columns of a chunk are multiples of it: matrix libraries prepare code for each new shape
 SMALLEST = 1e-38  # a probability below counts as this, so the loss of a position ends at 87
 
 
@@ -60,8 +59,8 @@ class SampledSoftmax:
         drawn = torch.searchsorted(self._cumulated, place).clamp(max=len(self._cumulated) - 1) + 1
         items, times = torch.unique(drawn, return_counts=True)
         correction = times.double().log() - self._log_expected[items]
-        missing = self._negatives - len(items)
-        return Negatives(  # filled up with padding that never counts: every step then has the same shapes
+        missing = -(len(items) + 1) % STEP  # one column more is the target's
+        return Negatives(  # filled up with padding that never counts: the shapes of steps are then few
             F.pad(items, (0, missing), value=PADDING),
             F.pad(correction.float(), (0, missing), value=-torch.inf),
         )
@@ -74,8 +73,8 @@ class SampledSoftmax:
         column = torch.searchsorted(rows, targets).clamp(max=len(rows) - 1)  # [n]
         column = torch.where(rows[column] == targets, column, -1)  # of a target that was drawn itself
         target = (states * F.embedding(targets, items)).sum(dim=1) + bias.index_select(0, targets)  # [n]
-        offset = bias.index_select(0, rows) + negatives.correction[order]  # [k]
-        drawn = F.embedding(rows, items)  # [k, width]
+        offset = F.pad(bias.index_select(0, rows) + negatives.correction[order], (0, 1))  # [k + 1]
+        drawn = F.pad(F.embedding(rows, items), (0, 0, 0, 1))  # [k + 1, width], the last for the target
         loss: Tensor = _Sampled.apply(states, target, drawn, offset, column, self._dtype)  # type: ignore[no-untyped-call]
         return loss
 
@@ -111,7 +110,10 @@ class _Catalogue(torch.autograd.Function):
 
 
 class _Sampled(torch.autograd.Function):
-    """Mean cross-entropy of the target's logit against `states @ items.T + offset`, `column` left out."""
+    """Mean cross-entropy of the target's logit against `states @ items.T + offset`, `column` left out.
+
+    The last of the items is none: its column of the logits is the target's.
+    """
 
     @staticmethod
     def forward(
@@ -124,17 +126,18 @@ class _Sampled(torch.autograd.Function):
         dtype: torch.dtype,
     ) -> Tensor:
         kept, offset = _Gradients(states, items, dtype), offset.to(dtype)
-        logits, flat, row_starts = kept.empty_chunk(len(items) + 1)  # [chunk, k + 1], the target's last
+        logits, flat, row_starts = kept.empty_chunk(len(items))  # [chunk, k + 1]
         target, column = kept.filled_up(target.to(dtype)), kept.filled_up(column, -1)
         chosen = kept.empty_column()  # probabilities of the targets
         for rows in kept.chunks():
-            torch.addmm(offset, kept.states[rows], kept.items.T, out=logits[:, :-1])
+            torch.addmm(offset, kept.states[rows], kept.items.T, out=logits)
             logits[:, -1] = target[rows]
             place = torch.where(column[rows] < 0, len(flat) - 1, row_starts + column[rows])  # [chunk]
             flat.index_fill_(0, place, -torch.inf)
             share = torch.softmax(logits, dim=1, out=logits)  # [chunk, k + 1]
             chosen[rows] = share[:, -1]
-            kept.add(rows, share[:, :-1])
+            share[:, -1] = 0
+            kept.add(rows, share)
         chosen = chosen[: len(states)]
         loss, grad_target = -_log_likelihood(chosen), chosen - 1
         ctx.save_for_backward(*kept.gradients(), grad_target)
@@ -162,15 +165,16 @@ class _Gradients:
 
     def __init__(self, states: Tensor, items: Tensor, dtype: torch.dtype) -> None:
         self._positions = len(states)
-        most = min(CHUNK_ROWS, max(1, CHUNK_BYTES // (dtype.itemsize * max(1, len(items)))))
+        most = max(1, CHUNK_BYTES // (dtype.itemsize * max(1, len(items))))  # rows
         n_chunks = max(1, -(-self._positions // most))
-        self._rows = -(-self._positions // (n_chunks * ROW_STEP)) * ROW_STEP
+        self._rows = -(-self._positions // (n_chunks * STEP)) * STEP
         missing = n_chunks * self._rows - self._positions
         self.states = F.pad(states.to(dtype), (0, 0, 0, missing))  # [chunks, width]
         self.items = items.to(dtype)
         self._ones = self.filled_up(states.new_ones(self._positions, dtype=dtype))[None]  # [1, chunks]
-        self._of_states = states.new_empty(self.states.shape)
-        self._of_items, self._of_bias = torch.zeros_like(items), items.new_zeros(1, len(items))
+        self._of_states = torch.empty_like(self.states)
+        self._of_items = items.new_zeros(items.shape[1], len(items))  # [width, items]: faster to add to
+        self._of_bias = items.new_zeros(1, len(items))
 
     def empty_chunk(self, columns: int) -> tuple[Tensor, Tensor, Tensor]:
         """Room for the logits of any chunk, [chunk, columns]: new room for each costs page faults.
@@ -183,7 +187,7 @@ class _Gradients:
 
     def empty_column(self) -> Tensor:
         """Room for a value a row of all chunks."""
-        return self._of_states.new_empty(len(self.states))
+        return self._of_bias.new_empty(len(self.states))
 
     def filled_up(self, values: Tensor, filling: float = 0) -> Tensor:
         """A value a position -> as many as there are in all chunks."""
@@ -196,9 +200,10 @@ class _Gradients:
 
     def add(self, rows: slice, logits: Tensor) -> None:
         """`logits` [chunk, items] is the gradient of the logits of `rows`."""
-        self._of_states[rows] = logits @ self.items  # [chunk, width]
-        self._of_items += logits.T @ self.states[rows]  # [items, width]
+        torch.mm(logits, self.items, out=self._of_states[rows])  # [chunk, width]
+        self._of_items += self.states[rows].T @ logits  # [width, items]
         self._of_bias += self._ones[:, rows] @ logits  # as a product: a sum over bfloat16 is slow
 
     def gradients(self) -> tuple[Tensor, Tensor, Tensor]:
-        return self._of_states[: self._positions], self._of_items, self._of_bias[0]
+        of_states = self._of_states[: self._positions].to(self._of_bias.dtype)
+        return of_states, self._of_items.T, self._of_bias[0]
