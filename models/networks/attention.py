@@ -1,4 +1,7 @@
-"""The transformer block that SASRec and BERT4Rec share; norms come before what they feed (pre-norm)."""
+"""The transformer block that SASRec and BERT4Rec share; norms come before what they feed (pre-norm).
+
+Dense layers have no bias: the norms before them have one.
+"""
 
 import torch
 from torch import Tensor, nn
@@ -15,8 +18,8 @@ class Attention(nn.Module):
     def __init__(self, config: NetworkConfig, causal: bool) -> None:
         super().__init__()
         self.heads, self.causal = config.heads, causal
-        self.inputs = nn.Linear(config.width, 3 * config.width)
-        self.output = nn.Linear(config.width, config.width)
+        self.inputs = nn.Linear(config.width, 3 * config.width, bias=False)
+        self.output = nn.Linear(config.width, config.width, bias=False)
 
     def forward(self, x: Tensor, layout: Padded) -> Tensor:
         query, key, value = self._heads(layout.spread_parts(self.inputs(x), 3))
@@ -47,11 +50,13 @@ class Block(nn.Module):
         width, inner = config.width, config.feed_factor * config.width
         self.norm_attention, self.norm_feed = nn.LayerNorm(width), nn.LayerNorm(width)
         self.attention = Attention(config, causal)
-        self.feed = nn.Sequential(nn.Linear(width, inner), nn.GELU(), nn.Linear(inner, width))
+        self.feed = nn.Sequential(
+            nn.Linear(width, inner, bias=False), nn.GELU(), nn.Linear(inner, width, bias=False)
+        )
         self.dropout = Dropout(config.dropout)
 
     def forward(self, x: Tensor, layout: Padded) -> Tensor:  # positions in the layout, as is what it returns
-        return self._feed(x + self.dropout(self.attention(self.norm_attention(x), layout)))
+        return self._feed(self.dropout(self.attention(self.norm_attention(x), layout)).add_(x))
 
     def newest(self, x: Tensor, layout: Padded) -> Tensor:
         """What `forward` gives at each newest item: [batch, length, width] -> [batch, 1, width]."""
@@ -60,5 +65,5 @@ class Block(nn.Module):
         return self._feed(x.gather(1, place) + self.dropout(mixed))
 
     def _feed(self, x: Tensor) -> Tensor:
-        result: Tensor = x + self.dropout(self.feed(self.norm_feed(x)))
+        result: Tensor = self.dropout(self.feed(self.norm_feed(x))).add_(x)
         return result

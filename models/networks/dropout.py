@@ -11,7 +11,10 @@ LEVELS = 256
 
 
 class Dropout(nn.Module):
-    """Sets a share of the values to 0 in training and scales the others; the share is rounded to 1/256."""
+    """Sets a share of the values to 0 in training and scales the others; the share is rounded to 1/256.
+
+    The values are overwritten: room for others would cost as much as the work itself.
+    """
 
     def __init__(self, share: float) -> None:
         super().__init__()
@@ -27,8 +30,8 @@ class Dropout(nn.Module):
             return x
         words = torch.empty(-(-x.numel() // 8), dtype=torch.int64, device=x.device)
         values = words.random_(-(2**63), None).view(torch.uint8)[: x.numel()].view(x.shape)
-        kept = (values.float() - (self._dropped - 1)).clamp_(0, 1)  # 0 or 1; comparing is slower
-        return x * kept.mul_(LEVELS / (LEVELS - self._dropped))
+        kept = values.float().sub_(self._dropped - 1).clamp_(0, 1)  # 0 or 1; comparing is slower
+        return x.mul_(kept.mul_(LEVELS / (LEVELS - self._dropped)))
 
 
 class ItemDropout(nn.Module):

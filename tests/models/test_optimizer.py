@@ -1,10 +1,12 @@
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor
 
 from models.config import NetworkConfig, TrainConfig
 from models.networks import NETWORKS
-from models.optimizer import Optimizer, RowAdam, learning_rate_share
+from models.optimizer import Distinct, Optimizer, RowAdam, learning_rate_share
 
 ROWS, WIDTH = 11, 3
 
@@ -85,6 +87,14 @@ def test_moments_survive_a_restart() -> None:
     step(again)
     for name, value in network.state_dict().items():
         assert torch.equal(value, expected[name]), name
+
+
+@given(st.lists(st.lists(st.integers(0, ROWS - 1), min_size=1), min_size=1))
+def test_distinct_is_torchs_unique_however_often_it_is_asked(calls: list[list[int]]) -> None:
+    distinct = Distinct(ROWS, torch.device("cpu"))
+    for numbers in map(torch.tensor, calls):
+        for mine, theirs in zip(distinct(numbers), numbers.unique(return_inverse=True), strict=True):
+            assert torch.equal(mine, theirs)
 
 
 @pytest.mark.parametrize("schedule", ["cosine", "constant"])

@@ -103,7 +103,8 @@ def test_every_position_is_trained_on_and_loss_falls(split: Split) -> None:
 
 @pytest.mark.parametrize("loss", ["sampled"])
 def test_a_loss_that_samples_learns_the_process_too(loss: str) -> None:
-    split = leave_one_out(second_order_process(600))
+    """With 600 users what is found varies from 0.88 to 1.00 with the seed, with 1,200 from 0.97 to 1.00."""
+    split = leave_one_out(second_order_process(1200))
     shape = NetworkConfig(width=32, layers=1, heads=2, dropout=0.0, max_length=16)
     settings = {"loss": loss, "negatives": 20, "epochs": 40, "patience": 40, "learning_rate": 1e-2}
     trained = train("sasrec", split, replace(SMALL, network=shape, **settings))
