@@ -83,15 +83,17 @@ def ceiling() -> float:
     return best
 
 
-def operations(loss: str, n_items: int) -> float:
+def operations(data: str, loss: str) -> float:
     """Operations a position of our network's matrix products, forward and backward."""
-    candidates = 1024 if loss == "sampled" else n_items
-    return 6.0 * (LAYERS * 6 * WIDTH**2 + candidates * WIDTH)
+    return 6.0 * (LAYERS * 6 * WIDTH**2 + candidates(data, loss) * WIDTH)
 
 
-def n_items(data: str) -> int:
+def candidates(data: str, loss: str) -> float:
+    """Items that a position is scored against: all, or the distinct ones expected among 1,024 drawn."""
     with np.load(split_file(data)) as arrays:
-        return int(arrays["n_items"])
+        plays = np.bincount(arrays["train.items"], minlength=arrays["n_items"] + 1)[1:]
+    share = np.maximum(plays, 1) / np.maximum(plays, 1).sum()  # [n_items]
+    return float((1 - (1 - share) ** 1024).sum()) if loss == "sampled" else len(plays)
 
 
 def peers_batch(data: str) -> int:
@@ -110,7 +112,7 @@ def rows(results: dict[tuple[str, str, str], list[dict[str, Any]]], peak: float)
         speeds = [report["positions a second"] for report in reports]
         mine = who in OURS
         ratio = "" if mine else " / ".join(f"{reached:.1f}" for reached in ratios(results, data, loss, who))
-        share = f"{operations(loss, n_items(data)) * median(speeds) / peak:.0%}" if mine else ""
+        share = f"{operations(data, loss) * median(speeds) / peak:.0%}" if mine else ""
         memory = max(report["peak MiB"] for report in reports)
         spread = f"{median(speeds):,.0f} ({min(speeds):,.0f} to {max(speeds):,.0f})"
         lines.append(f"| {TITLES[data]} | {loss} | {who} | {spread} | {ratio} | {memory:,.0f} | {share} |")
