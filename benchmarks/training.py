@@ -39,7 +39,8 @@ PYTHONS = {
     "RePlay": ROOT / ".venv-replay" / "bin" / "python",
 }
 LOSSES = {
-    "sampled": "1,024 shared negatives (RecTools: gBCE with 32 a position)",
+    "sampled": "1,024 shared negatives, RePlay's drawn uniformly, ours by popularity, so that fewer of them "
+    "are distinct (RecTools: gBCE with 32 a position)",
     "full": "cross-entropy over the catalogue",
 }
 GOALS = {  # times the peer's positions a second
@@ -97,9 +98,10 @@ def candidates(data: str, loss: str) -> float:
 
 
 def peers_batch(data: str) -> int:
-    """Targets in a batch of as many users as the peers take, on average."""
+    """Targets in a batch of the peers, on average: of users with two plays, the newest of each."""
     with np.load(split_file(data)) as arrays:
-        return round(BATCH_USERS * np.maximum(np.diff(arrays["train.offsets"]) - 1, 0).mean())
+        targets = np.diff(arrays["train.offsets"]) - 1  # [users]
+    return round(BATCH_USERS * np.minimum(targets[targets > 0], LENGTH).mean())
 
 
 def rows(results: dict[tuple[str, str, str], list[dict[str, Any]]], peak: float) -> list[str]:
@@ -157,7 +159,7 @@ def page(results: dict[tuple[str, str, str], list[dict[str, Any]]], peak: float,
             "width 64, 2 blocks, 2 heads, length 50, the inner width of the feed-forward net equal to the "
             "width, "
             f"as all three have it; the peers with batches of {BATCH_USERS} users. Ours has three sizes of a "
-            f"step: its default for the data; as many positions as {BATCH_USERS} users have on average "
+            f"step: its default for the data; as many positions as the peers' batch has on average "
             f"({', '.join(f'{TITLES[data]} {peers_batch(data):,}' for data in ('amazon', 'steam'))}); and as "
             f"many as the peers' batch has places, padding included ({BATCH_USERS * LENGTH:,}). Positions "
             "are targets; padding does not count. The median over rounds, with the range, and the median of "

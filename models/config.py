@@ -44,7 +44,7 @@ class TrainConfig:
 
     network: NetworkConfig = field(default_factory=NetworkConfig)
     epochs: int = 16  # at most
-    patience: int = 5  # epochs without a better validation NDCG@10 before training stops
+    patience: int = 10  # epochs without a better validation NDCG@10 before training stops
     batch_positions: int = 1024  # positions a step
     learning_rate: float = 1e-3  # highest, of matrices
     embedding_learning_rate: float = 1e-2  # highest, of embeddings, biases and norms: each is seldom moved

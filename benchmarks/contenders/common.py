@@ -6,7 +6,7 @@ environments of other libraries can run it; ranks come from `models.evaluation.m
 
 import argparse
 import json
-import resource
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -62,7 +62,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, help="measure speed for so long, then stop")
     parser.add_argument("--patience", type=int, default=10, help="epochs without a better validation NDCG@10")
     parser.add_argument("--epochs", type=int, default=1000)
-    parser.add_argument("--hours", type=float, default=2.0, help="of training at most")
+    parser.add_argument("--hours", type=float, default=2.0, help="of a peer's training at most")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--settings", type=json.loads, default={}, help="JSON, of the contender's own")
     return parser.parse_args()
@@ -122,14 +122,21 @@ class Course:
         return len(self.curve) - 1 - best >= self.patience or self.clock.seconds > self.limit
 
 
+def peak_mib() -> float:
+    """Most memory that this process has had; `ru_maxrss` would begin with that of the one that started it."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert found is not None
+    return int(found[1]) / 1024
+
+
 def report(path: Path, clock: Clock, versions: dict[str, str], course: Course | None, ranks: Any) -> None:
-    """Write the JSON report, and the ranks of the test part as .npy beside it."""
+    """Write the JSON report, and before it the ranks of the test part as .npy beside it."""
     content = {
         "positions": clock.positions,
         "positions a second": clock.positions / clock.seconds,
         "positions a processor second": clock.positions / clock.processor_seconds,
         "seconds": clock.seconds,
-        "peak MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak MiB": peak_mib(),
         "versions": versions,
         "curve": course.curve if course else [],
     }

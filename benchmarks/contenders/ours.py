@@ -48,7 +48,9 @@ def main() -> None:
     settings = dict(options.settings)
     name = settings.pop("network", "sasrec")
     fair = {"seed": options.seed, "validation_users": VALIDATION_USERS, "device": "cpu"}
-    config = default_config(name, split.train).with_changes(**{**fair, **settings})
+    config = default_config(name, split.train).with_changes(
+        **{**fair, "patience": options.patience, **settings}
+    )
     clock, versions = Clock(options.seconds), {"torch": torch.__version__}
     if options.seconds:
         same = {**SAME_AS_PEERS, "loss": options.loss, **settings}

@@ -18,7 +18,8 @@ from models.data import Holdout, Sequences
 from models.scorer import Scorer
 
 CUTOFFS = (1, 5, 10, 20)
-BLOCK = 512  # users scored at once
+BLOCK = 512  # users scored at once, fewer where their scores would take more than BLOCK_BYTES
+BLOCK_BYTES = 1 << 28
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,6 +114,8 @@ def summary(ranks: NDArray[np.integer]) -> dict[str, float]:
 
 
 def _blocks(scorer: Scorer, histories: Sequences, block: int, exclude_seen: bool) -> Iterator[_Block]:
+    size = np.dtype(np.float32).itemsize * (histories.n_items + 1)  # bytes of a user's scores
+    block = max(1, min(block, BLOCK_BYTES // size))
     for start in range(0, len(histories), block):
         users = slice(start, min(start + block, len(histories)))
         rows = [histories.user(u) for u in range(users.start, users.stop)]

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from models.bundle import PADDING
 from models.losses import Negatives
 
-CHUNK_BYTES = 1 << 23  # of logits; measured: fastest on two server cores, for both precisions
+CHUNK_BYTES = 1 << 23  # of logits, and STEP rows at least; fastest on two server cores, in both precisions
 STEP = 64  # rows and columns of a chunk are multiples of it: matrix libraries prepare code for each new shape
 SMALLEST = 1e-38  # a probability below counts as this, so the loss of a position ends at 87
 
@@ -165,9 +165,10 @@ class _Gradients:
 
     def __init__(self, states: Tensor, items: Tensor, dtype: torch.dtype) -> None:
         self._positions = len(states)
-        most = max(1, CHUNK_BYTES // (dtype.itemsize * max(1, len(items))))  # rows
+        most = max(STEP, CHUNK_BYTES // (dtype.itemsize * max(1, len(items))))  # rows
         n_chunks = max(1, -(-self._positions // most))
-        self._rows = -(-self._positions // (n_chunks * STEP)) * STEP
+        self._rows = max(1, -(-self._positions // (n_chunks * STEP))) * STEP
+        n_chunks = -(-self._positions // self._rows)  # fewer where rounding made them longer
         missing = n_chunks * self._rows - self._positions
         self.states = F.pad(states.to(dtype), (0, 0, 0, missing))  # [chunks, width]
         self.items = items.to(dtype)
@@ -195,7 +196,7 @@ class _Gradients:
 
     def chunks(self) -> Iterator[slice]:
         """The rows of each chunk."""
-        for start in range(0, self._positions, max(1, self._rows)):
+        for start in range(0, self._positions, self._rows):
             yield slice(start, start + self._rows)
 
     def add(self, rows: slice, logits: Tensor) -> None:

@@ -50,7 +50,7 @@ class SequenceNetwork(nn.Module):
 
     def embed_items(self, history: Tensor, items: Tensor) -> Tensor:
         """history of any shape, rows of `items` -> [..., width]."""
-        return F.embedding(history, items)
+        return F.embedding(history, items, padding_idx=PADDING)  # which masks have too, and keep at 0
 
     def _embed(self, history: Tensor, items: Tensor, layout: Padded) -> Tensor:
         """Items plus positions, in the layout.

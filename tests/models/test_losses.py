@@ -72,6 +72,16 @@ def test_catalogue_softmax_is_the_definition(
     assert_same(mine, brute_full(*exact), (exact[0], *exact[2:]), (states, items, bias))
 
 
+def test_a_catalogue_of_any_size_adds_less_than_a_chunk_of_padding(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(softmax, "STEP", 4)
+    for chunk_bytes in (1, 5 * N_ITEMS * 4, 1 << 23):  # less than a row, five rows, all
+        monkeypatch.setattr(softmax, "CHUNK_BYTES", chunk_bytes)
+        kept = softmax._Gradients(torch.ones(N, WIDTH), torch.ones(N_ITEMS, WIDTH), torch.float32)
+        chunk = len(kept.empty_chunk(N_ITEMS)[0])
+        assert N <= len(kept.states) < N + chunk and chunk % 4 == 0
+        assert len(list(kept.chunks())) * chunk == len(kept.states)
+
+
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 @pytest.mark.parametrize("rows", [1, 7, 100])
 def test_sampled_softmax_is_the_definition(

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from models.data import Holdout, Sequences
+from models.evaluation import metrics
 from models.evaluation.metrics import coverage, evaluate, per_user, rank_targets, summary, top_k
 
 INF, NAN = float("inf"), float("nan")
@@ -227,6 +228,22 @@ def test_evaluate_agrees_with_its_parts(case: tuple[HashedScorer, Holdout], k: i
     items, scores = top_k(scorer, held.histories, k)
     np.testing.assert_array_equal(result.items, items)
     np.testing.assert_array_equal(result.scores, scores)
+
+
+def test_fewer_users_are_scored_at_once_where_the_catalogue_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    class Recording(TableScorer):
+        def score(self, histories: Sequence[NDArray[np.integer]]) -> NDArray[np.float32]:
+            asked.append(len(histories))
+            return super().score(histories)
+
+    scorer = Recording([[-INF, 4, 3, 2, 1]] * 4)
+    held = holdout([[1], [2], [3]], [2, 3, 4], 4)
+    whole = rank_targets(scorer, held).tolist()
+    monkeypatch.setattr(metrics, "BLOCK_BYTES", 2 * (4 + 1) * np.dtype(np.float32).itemsize)
+    assert rank_targets(scorer, held).tolist() == whole == [1, 2, 3]
+    assert asked == [3, 2, 1]
 
 
 def test_coverage_by_hand() -> None:

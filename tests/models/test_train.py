@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import save
 
 import models.train
+from models.bundle import PADDING
 from models.checkpoint import STATE_FILE
 from models.config import NetworkConfig, TrainConfig
 from models.data import Sequences, Split, leave_one_out
@@ -60,6 +61,14 @@ def test_a_known_process_is_learned(name: str) -> None:
     ndcg = summary(rank_targets(NetworkScorer(trained.network), split.test))["ndcg@10"]
     assert first_order < 0.65
     assert ndcg > 0.95
+
+
+@every_network
+@pytest.mark.parametrize("loss", ["full", "sampled", "bce"])
+def test_the_embedding_of_padding_stays_zero(name: str, loss: str, split: Split) -> None:
+    """BERT4Rec's masks look it up too, and would make a second mask of it."""
+    trained = train(name, split, replace(SMALL, epochs=1, loss=loss, negatives=16))
+    assert not trained.network.item_embeddings.weight[PADDING].any()
 
 
 @every_network
