@@ -42,10 +42,9 @@ def is_date(value: Any) -> bool:
     if not (isinstance(value, str) and len(value) == len("2018-01-04")):
         return False
     try:
-        date.fromisoformat(value)
+        return date.fromisoformat(value).isoformat() == value  # not a week's day, such as 2018-W01-4
     except ValueError:
         return False
-    return True
 
 
 _IS_VALUE: dict[str, Callable[[Any], bool]] = {

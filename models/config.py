@@ -126,7 +126,7 @@ def _check_types(config: Any) -> None:
 
 
 MOST_POSITIONS = 100_000_000  # trained on in all, so that large data take hours and not days
-MOST_EPOCHS, FEWEST_EPOCHS = 30, 3
+EPOCHS, FEWEST_EPOCHS = 30, 3
 FULL_UP_TO = 4_096  # items; above, a sample of the catalogue stands for it
 SPARSE, DENSE = 20.0, 100.0  # plays an item
 SHORT, LONG = 8.0, 12.0  # plays a user
@@ -146,7 +146,8 @@ def defaults_for(
     - A step takes about a two-hundredth of an epoch, with a sampled loss, whose steps cost more, a hundredth,
       within bounds: small data need steps, large data need speed.
     - Networks look at 64 items, or at as many as nine users of ten have, 256 at most.
-    - There are 30 epochs, fewer where that would be more than 100 million positions.
+    - There are 30 epochs, up to twice as many as more items are hidden, fewer where that would be more than
+      100 million positions.
 
     Found on validation of part of Steam and of Amazon's games; see benchmarks/quality_notes.md.
     """
@@ -154,7 +155,7 @@ def defaults_for(
     hidden = MOST_HIDDEN * _share_of_way(mean_history, SHORT, LONG)
     loss = "full" if n_items <= FULL_UP_TO else "sampled"
     batch = 2 ** round(math.log2(max(1, n_interactions) / (200 if loss == "full" else 100)))
-    epochs = MOST_POSITIONS // max(1, n_interactions)
+    epochs = round(EPOCHS * (1 + hidden / MOST_HIDDEN))
     return TrainConfig(
         network=NetworkConfig(
             dropout=round(0.5 - 0.3 * density - hidden / 2, 2),
@@ -163,7 +164,7 @@ def defaults_for(
         ),
         loss=loss,
         batch_positions=min(max(batch, 128), 2048),
-        epochs=min(max(epochs, FEWEST_EPOCHS), MOST_EPOCHS),
+        epochs=min(epochs, max(MOST_POSITIONS // max(1, n_interactions), FEWEST_EPOCHS)),
     )
 
 

@@ -4,6 +4,7 @@ It is the store of `models.events`, statement for statement; only what opens it 
 writer holds an advisory lock for the time of its commit, so that `received_at` rises here too.
 """
 
+import re
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,6 +19,10 @@ from models.events import DDL, FORMAT, EventStore, EventStoreError
 WRITERS = 7_305_001  # the advisory lock of writers
 CONNECT_SECONDS = 10
 OPTIONS = "-c synchronous_commit=on -c lock_timeout=10000"
+CLEAR = re.compile(r"postgres(?:ql)?://(?:(?:[^@/?#%]|%[0-9A-Fa-f]{2})*@)?[^@]*")  # user:password@the rest
+SILENCE = {  # that ends a connection: a host that vanished says nothing
+    "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 25_000,
+}  # fmt: skip
 
 
 class PostgresEventStore(EventStore):
@@ -28,7 +33,7 @@ class PostgresEventStore(EventStore):
 
     def __init__(self, address: str) -> None:
         self.file = Path("postgres")  # for messages: an address may hold a password
-        self._address = address
+        self._address = _checked(address)
         self._local = threading.local()
         self._opened: list[Any] = []
         try:
@@ -67,7 +72,7 @@ class Connection:
     def __init__(self, address: str) -> None:
         with _as_sqlite():
             self._connection = psycopg.connect(
-                address, autocommit=True, connect_timeout=CONNECT_SECONDS, options=OPTIONS
+                address, autocommit=True, connect_timeout=CONNECT_SECONDS, options=OPTIONS, **SILENCE
             )
 
     @property
@@ -99,6 +104,17 @@ def _as_sqlite() -> Iterator[None]:
         yield
     except psycopg.Error as error:
         raise sqlite3.OperationalError(" ".join(str(error).split())) from error
+
+
+def _checked(address: str) -> str:
+    """The address. Raises EventStoreError where libpq would take pieces of a password for something else:
+    its message would hold them."""
+    if not CLEAR.fullmatch(address):
+        raise EventStoreError(
+            "The address of the event store in Postgres is not clear: in its password, write what is no "
+            "letter or digit as % and two digits."
+        )
+    return address
 
 
 def _carried(statement: str) -> Any:

@@ -1,6 +1,7 @@
 """The endpoint as one plain ASGI app; it runs under any ASGI server, and BentoML mounts it."""
 
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -30,6 +31,7 @@ from serving.settings import Settings, load_settings, parts
 from serving.turns import Turns
 from serving.users import Users
 
+STORE_THREADS = 4
 PATIENCE_SECONDS = 20.0  # with the first model; kubelets and load balancers want to hear something
 ROUTERS = (recommend.router, catalogue.router, events.router, operations.router, demo.router)
 
@@ -46,7 +48,8 @@ def create_app(settings: Settings) -> FastAPI:
     recorder = Recorder(store) if store else None
     users = Users(store, pointer_file.with_name(SNAPSHOT_FILE))
     blocklist = Blocklist(settings.blocklist, settings.poll_seconds)
-    context = Context(settings, follower, users, recorder, blocklist, Turns(settings.max_waiting))
+    turns, store_threads = Turns(settings.max_waiting), ThreadPoolExecutor(STORE_THREADS, "store")
+    context = Context(settings, follower, users, recorder, blocklist, turns, store_threads)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -1,7 +1,10 @@
 """What the routes share: made once by `create_app`, handed to every router."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
+from typing import TypeVar
 
 from fastapi import HTTPException
 
@@ -14,11 +17,13 @@ from serving.settings import Settings
 from serving.turns import Turns
 from serving.users import Users
 
+Found = TypeVar("Found")
+
 
 @dataclass(frozen=True)
 class Context:
     """Settings, the model in service, the users, what records events (None where no store is set), the items
-    that operators took out, and the turns in which answers are computed."""
+    that operators took out, the turns in which answers are computed, and the threads that ask the store."""
 
     settings: Settings
     follower: Follower
@@ -26,6 +31,11 @@ class Context:
     recorder: Recorder | None
     blocklist: Blocklist
     turns: Turns
+    store_threads: Executor
+
+    async def ask_store(self, call: Callable[[str], Found], user_id: str) -> Found:
+        """Call in one of a few threads that stay: the store keeps a connection a thread."""
+        return await asyncio.get_running_loop().run_in_executor(self.store_threads, call, user_id)
 
     def log_answer(
         self, answer_id: str, user_id: str | None, items: Sequence[Scored], version: str, fallback: str | None

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError, field_validator
 
 from models.events import Play, now_ms
-from serving.schemas import MAX_ID, ItemId
+from serving.schemas import MAX_ID, WITHOUT_NUL, StoredId
 
 MAX_EVENTS = 1_000
 EARLIEST_MS = 100_000_000_000  # March 1973: a smaller number is a time in seconds
@@ -26,14 +26,14 @@ class PlayEvent(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    event_id: ItemId = Field(description="Given by the client, one an event: sent again, it counts once.")
-    user_id: ItemId
-    item_id: ItemId
+    event_id: StoredId = Field(description="Given by the client, one an event: sent again, it counts once.")
+    user_id: StoredId
+    item_id: StoredId
     played_at: int | None = Field(
         default=None, strict=True, description="Milliseconds since 1970, UTC; now, where it is left out."
     )
     request_id: str | None = Field(
-        default=None, strict=True, min_length=1, max_length=MAX_ID,
+        default=None, strict=True, min_length=1, max_length=MAX_ID, pattern=WITHOUT_NUL,
         description="Of the answer in which the item was recommended.",
     )  # fmt: skip
 
@@ -55,8 +55,8 @@ class EventsRequest(BaseModel):
         extra="forbid",
         json_schema_extra={
             "examples": [
-                {"events": [{"event_id": "a-1", "user_id": "ada", "item_id": "10"}]},
-                {"events": [{"event_id": 2, "user_id": "ada", "item_id": 80, "played_at": 1760000000000}]},
+                {"events": [{"event_id": "a-1", "user_id": "ada", "item_id": "293120"}]},
+                {"events": [{"event_id": 2, "user_id": "ada", "item_id": 30510, "played_at": 1760000000000}]},
             ]
         },
     )
@@ -102,4 +102,6 @@ def refuse_events(error: ValidationError) -> tuple[int, str]:
     if len(place) == 2:
         return 422, f"events[{place[1]}] must be a JSON object."
     field = str(place[2])
-    return 422, f"events[{place[1]}].{field} must be {REQUIREMENTS[field]}."
+    nul = kind == "string_pattern_mismatch"
+    rule = "not hold a NUL character" if nul else f"be {REQUIREMENTS[field]}"
+    return 422, f"events[{place[1]}].{field} must {rule}."

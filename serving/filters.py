@@ -11,6 +11,7 @@ from models.attributes import DATE, FLAG, NUMBER, TEXT, Attribute, Attributes, i
 Mask = NDArray[np.bool_]  # [n_items + 1]; True where an item passes
 MOST_VALUES = 100  # of one filter
 NOWHERE = np.array([], dtype=np.int32)
+MOST = 2.0**63  # of a number, up or down: a whole number in JSON may be too large for a float
 SHOWN_VALUES = 50  # in a field's description
 
 
@@ -119,7 +120,7 @@ class _Range:
     def _fits(self, value: Any) -> bool:
         if self._kind == DATE:
             return is_date(value)
-        return isinstance(value, int | float) and not isinstance(value, bool)
+        return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < MOST
 
     def _as_number(self, value: Any) -> float:
         return float(np.datetime64(value, "D").astype(np.int64)) if self._kind == DATE else float(value)

@@ -5,6 +5,7 @@ import os
 import posixpath
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -29,32 +30,54 @@ class Mirror:
         named = hashlib.sha256(address.encode()).hexdigest()[:16]
         self._folder = (folder or Path(tempfile.gettempdir()) / "nextplay") / named
         self._snapshot = ""
+        self._synced: bytes | None = None  # the pointer that this process has followed
+        self._keys: list[str] = []  # of the bundles that it names
         self.pointer_file = self._folder / self._key
 
     def sync(self) -> None:
-        """Take over what has changed; the pointer last. Raises BundleError and StorageError."""
+        """Take over what has changed, the pointer last, then drop what no pointer names any more.
+
+        Raises BundleError and StorageError.
+        """
         self._sync_snapshot()
         content = self._store.read(self._key)
-        if content is None or (self.pointer_file.exists() and self.pointer_file.read_bytes() == content):
+        there = all((self._folder / key).is_dir() for key in self._keys)  # a temporary folder may be cleaned
+        if content is None or (content == self._synced and there):
             return
         self.pointer_file.parent.mkdir(parents=True, exist_ok=True)
         aside = self.pointer_file.with_name(f".{self.pointer_file.name}.{os.getpid()}")
         aside.write_bytes(content)
         pointer = read_pointer(aside)
-        if pointer is not None:
-            self._get(pointer)
+        keys = self._get(pointer) if pointer else []
         aside.replace(self.pointer_file)
+        self._drop_others(keys)
+        self._synced, self._keys = content, keys
 
-    def _get(self, pointer: Pointer) -> None:
-        champion = self._folder / posixpath.normpath(posixpath.join(self._place, pointer.bundle))
+    def _get(self, pointer: Pointer) -> list[str]:
+        """Copy the bundles that are not here yet; their keys, the champion's first."""
+        keys = [self._checked(named) for named in (pointer.bundle, *asdict(pointer)["baselines"].values())]
+        champion = self._folder / keys[0]
         if champion.is_dir() and bundle_hash(champion) != pointer.bundle_hash:
             shutil.rmtree(champion)  # a damaged copy
-        for named in [pointer.bundle, *asdict(pointer)["baselines"].values()]:
-            key = posixpath.normpath(posixpath.join(self._place, named))
-            if posixpath.isabs(named) or key.startswith(".."):
-                raise BundleError(f"The champion's pointer names {named}, which is not on the store.")
+        for key in keys:
             if not (self._folder / key).exists() and not get_folder(self._store, key, self._folder / key):
-                raise BundleError(f"The champion's pointer names {named}, and the store has no such bundle.")
+                raise BundleError(f"The champion's pointer names {key}, and the store has no such bundle.")
+        return keys
+
+    def _checked(self, named: str) -> str:
+        """The key of what the pointer names."""
+        key = posixpath.normpath(posixpath.join(self._place, named))
+        if posixpath.isabs(named) or key.startswith(".."):
+            raise BundleError(f"The champion's pointer names {named}, which is not on the store.")
+        return key
+
+    def _drop_others(self, keys: Sequence[str]) -> None:
+        """Remove older bundles beside those of these keys; a process that serves one holds it in memory."""
+        kept = {self._folder / key for key in keys}
+        for folder in {path.parent for path in kept}:
+            for other in folder.iterdir():
+                if other not in kept and other.is_dir() and not other.name.startswith("."):
+                    shutil.rmtree(other, ignore_errors=True)
 
     def _sync_snapshot(self) -> None:
         key = f"{self._place}/{SNAPSHOT_FILE}"

@@ -38,7 +38,7 @@ MODEL_FILES = (  # what serving imports, all of it free of torch
 )
 PACKAGES = (
     "fastapi", "httptools", "numpy", "onnxruntime", "prometheus-client", "pydantic", "pydantic-settings",
-    "rapidfuzz", "safetensors", "uvloop",
+    "rapidfuzz", "safetensors", "tenacity", "uvloop",
 )  # fmt: skip
 
 

@@ -10,11 +10,11 @@ from models.events import Conflict, EventStore, Impression, Play, Stored
 from serving import telemetry
 from serving.recommender import Scored
 
-MAX_WAITING = 10_000  # requests with events, before more are refused
+MAX_WAITING = 100_000  # events, before more are refused
 MAX_SHOWN = 10_000  # answers not yet logged, before more are dropped
 FLUSH_AT = 1_000  # answers that are logged without waiting for FLUSH_SECONDS
 FLUSH_SECONDS = 0.5
-COMMIT = 1_000  # requests that share a commit at most
+COMMIT = 10_000  # events, after which a commit takes no further request
 
 Outcome = Stored | Conflict
 
@@ -53,6 +53,7 @@ class Recorder:
         self._store = store
         self._changed = threading.Condition()
         self._waiting: list[tuple[Sequence[Play], Future[Outcome]]] = []
+        self._waiting_events = 0
         self._shown: list[Shown] = []
         self._stopping = False
         self._thread: threading.Thread | None = None
@@ -74,10 +75,11 @@ class Recorder:
         """Store the events of one request: done once they are durable, or failed with StoreBusyError."""
         future: Future[Outcome] = Future()
         with self._changed:
-            if self._stopping or len(self._waiting) >= MAX_WAITING:
+            if self._stopping or self._waiting_events >= MAX_WAITING:
                 future.set_exception(StoreBusyError("More events wait than the store can take."))
                 return future
             self._waiting.append((plays, future))
+            self._waiting_events += len(plays)
             self._changed.notify()
         return future
 
@@ -95,12 +97,22 @@ class Recorder:
         while True:
             with self._changed:
                 self._changed.wait_for(self._due, FLUSH_SECONDS)
-                requests, self._waiting = self._waiting[:COMMIT], self._waiting[COMMIT:]
+                requests = self._next_requests()
                 shown, self._shown = self._shown, []
                 done = self._stopping and not requests and not shown
             if done:
                 return
             self._commit([r for r in requests if r[1].set_running_or_notify_cancel()], shown)
+
+    def _next_requests(self) -> list[tuple[Sequence[Play], Future[Outcome]]]:
+        """Those of the next commit, in the order of coming."""
+        n = events = 0
+        while n < len(self._waiting) and events < COMMIT:
+            events += len(self._waiting[n][0])
+            n += 1
+        requests, self._waiting = self._waiting[:n], self._waiting[n:]
+        self._waiting_events -= events
+        return requests
 
     def _due(self) -> bool:
         return bool(self._waiting) or self._stopping or len(self._shown) >= FLUSH_AT
@@ -117,7 +129,7 @@ class Recorder:
             trace = None if isinstance(error, sqlite3.Error) else error
             telemetry.log("events not stored", error=trace, reason=str(error), requests=len(requests))
             for _, future in requests:
-                future.set_exception(StoreBusyError(f"The event store cannot be written: {error}."))
+                future.set_exception(StoreBusyError("The event store cannot be written now."))
             return
         telemetry.IMPRESSIONS.labels("stored").inc(len(impressions))
         for (_, future), outcome in zip(requests, outcomes, strict=True):

@@ -43,6 +43,8 @@ def _sentence(kind: str, message: str, loc: Sequence[int | str]) -> str:
     field, *within = loc
     if kind == "missing":
         return f"The field {field} is missing: {REQUIREMENTS[str(field)]}."
+    if kind == "string_pattern_mismatch":
+        return f"{field} must not hold a NUL character."
     if field in ("history", "exclude") and within:
         return f"{field}[{within[0]}] must be {ITEM_ID}."
     return f"{REQUIREMENTS[str(field)]}."

@@ -20,8 +20,15 @@ MAX_ID = 200
 MAX_FILTERS = 20
 MAX_BATCH = 100
 
+WITHOUT_NUL = "^[^\\x00]*$"  # Postgres keeps no text with it
+
 ItemId = (
     Annotated[str, Field(strict=True, min_length=1, max_length=MAX_ID)]
+    | Annotated[int, Field(strict=True, ge=-(2**63), lt=2**63)]
+)
+
+StoredId = (  # an id that goes into the event store
+    Annotated[str, Field(strict=True, min_length=1, max_length=MAX_ID, pattern=WITHOUT_NUL)]
     | Annotated[int, Field(strict=True, ge=-(2**63), lt=2**63)]
 )
 
@@ -57,11 +64,11 @@ class RecommendRequest(BaseModel):
         extra="forbid",
         json_schema_extra={
             "examples": [
-                {"history": ["10", "80", "240"], "k": 5},
-                {"history": [10, 80, 240], "k": 5, "exclude_seen": False},
+                {"history": ["293120", "523300", "383310"], "k": 5},
+                {"history": [293120, 523300, 383310], "k": 5, "exclude_seen": False},
                 {"history": []},
-                {"user_id": "76561197970982479"},
-                {"history": ["10"], "exclude": ["80"], "explain": True},
+                {"user_id": "76561197980446842"},
+                {"history": ["293120"], "exclude": ["523300"], "explain": True},
             ]
         },
     )
@@ -72,7 +79,7 @@ class RecommendRequest(BaseModel):
         description="Item ids, oldest first; 10 and “10” name the same item.",
         json_schema_extra=_without_default,
     )
-    user_id: ItemId = Field(
+    user_id: StoredId = Field(
         default="",
         description="A known user's history is what the endpoint has of them; an unknown one's is empty.",
         json_schema_extra=_without_default,
@@ -113,7 +120,7 @@ class BatchRequest(BaseModel):
 
     model_config = ConfigDict(
         extra="forbid",
-        json_schema_extra={"examples": [{"queries": [{"history": ["10"], "k": 3}, {"history": []}]}]},
+        json_schema_extra={"examples": [{"queries": [{"history": ["293120"], "k": 3}, {"history": []}]}]},
     )
 
     queries: list[RecommendRequest] = Field(min_length=1, max_length=MAX_BATCH)
@@ -122,7 +129,9 @@ class BatchRequest(BaseModel):
 class CompareRequest(BaseModel):
     """What somebody played, and how many items each model shall recommend."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"history": ["10", "80"]}]})
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"history": ["293120", "523300", "383310"]}]}
+    )
 
     history: Annotated[list[ItemId], FailFast()] = Field(max_length=MAX_HISTORY)
     k: int = Field(default=10, strict=True, ge=1, le=MAX_K)

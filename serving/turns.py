@@ -25,7 +25,7 @@ class Turns:
         self._turn = asyncio.Lock()
 
     def admit(self) -> None:
-        """Raises HTTPException with status 503 where too many wait: ask before any work is done."""
+        """Raises HTTPException with status 503 where too many wait: ask before a body is read."""
         if self._waiting >= self._longest:
             telemetry.OVERLOADED.inc()
             raise HTTPException(
@@ -33,7 +33,11 @@ class Turns:
             )
 
     async def take(self, call: Callable[[], Answer], in_thread: bool) -> Answer:
-        """Call when it is this caller's turn; in a thread where it would keep the event loop too long."""
+        """Call when it is this caller's turn; in a thread where it would keep the event loop too long.
+
+        Raises HTTPException with status 503 where too many have come since `admit`.
+        """
+        self.admit()
         self._waiting += 1
         try:
             async with self._turn:

@@ -1,7 +1,11 @@
 """What is known of users: their history in the batch snapshot and the events since; and forgetting them."""
 
+import sqlite3
+import threading
 from collections.abc import Sequence
 from pathlib import Path
+
+import tenacity
 
 from models.events import EventStore, Forgotten
 from models.user_state import Snapshot, UserStateError, open_snapshot
@@ -22,9 +26,18 @@ class Users:
         self._file = snapshot_file
         self._seen: tuple[int, int, int] | None = None
         self._snapshot: Snapshot | None = None
+        self._looking = threading.Lock()
 
+    @tenacity.retry(
+        retry=tenacity.retry_if_exception_type(sqlite3.Error),
+        stop=tenacity.stop_after_attempt(2),
+        reraise=True,
+    )  # a connection that the database has dropped is noticed by using it; the next one is new
     def history(self, user_id: str) -> Sequence[str]:
-        """Ids of what the user played, oldest first; empty for an unknown or a forgotten user."""
+        """Ids of what the user played, oldest first; empty for an unknown or a forgotten user.
+
+        Raises sqlite3.Error where the event store cannot be read.
+        """
         snapshot = self._current()
         if self._store is None:
             return snapshot.history(user_id)[-MAX_HISTORY:] if snapshot else []
@@ -45,9 +58,10 @@ class Users:
         except FileNotFoundError:
             return self._snapshot
         seen = (found.st_ino, found.st_mtime_ns, found.st_size)
-        if seen != self._seen:
-            self._seen = seen
-            self._open()
+        with self._looking:
+            if seen != self._seen:
+                self._open()
+                self._seen = seen
         return self._snapshot
 
     def _open(self) -> None:

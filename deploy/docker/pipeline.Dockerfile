@@ -15,7 +15,8 @@ FROM python:3.12-slim-bookworm
 RUN apt-get update \
   && apt-get install --no-install-recommends --yes openjdk-17-jre-headless \
   && rm -rf /var/lib/apt/lists/* \
-  && useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin nextplay
+  && useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin nextplay \
+  && install --directory --owner=10001 /state
 COPY --from=build /venv /venv
 COPY deploy/dagster.yaml workspace.yaml /opt/dagster/
 ENV PATH=/venv/bin:$PATH \

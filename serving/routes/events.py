@@ -4,9 +4,9 @@ import asyncio
 import sqlite3
 
 from fastapi import APIRouter, HTTPException, Request
-from starlette.concurrency import run_in_threadpool
 
 from models.events import Conflict
+from serving import telemetry
 from serving.bodies import PROBLEMS, read_body
 from serving.context import Context
 from serving.event_schemas import EventsRequest, EventsResponse, ForgottenResponse, refuse_events
@@ -52,12 +52,14 @@ def router(context: Context) -> APIRouter:
     async def forget(request: Request, user_id: str) -> ForgottenResponse:
         """Remove a user's events, impressions and history, at once and from the tables of the next run."""
         _recorder(context)
-        if not 0 < len(user_id) <= MAX_ID:
-            raise HTTPException(422, f"The user id in the path must be text of 1 to {MAX_ID} characters.")
+        if not 0 < len(user_id) <= MAX_ID or "\0" in user_id:
+            detail = f"The user id in the path must be text of 1 to {MAX_ID} characters, none of them NUL."
+            raise HTTPException(422, detail)
         try:
-            removed = await run_in_threadpool(context.users.forget, user_id)
+            removed = await context.ask_store(context.users.forget, user_id)
         except sqlite3.Error as error:
-            detail = f"The user could not be forgotten now ({error}): send it again."
+            telemetry.log("user not forgotten", reason=str(error))
+            detail = "The user could not be forgotten now: send it again."
             raise HTTPException(503, detail, {"Retry-After": "1"}) from None
         return ForgottenResponse(user_id=user_id, **vars(removed), request_id=request.state.request_id)
 

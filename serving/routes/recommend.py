@@ -1,11 +1,11 @@
 """What a user plays next."""
 
+import sqlite3
 from collections.abc import Sequence
 from functools import partial
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from pydantic_core import to_json
-from starlette.concurrency import run_in_threadpool
 
 from serving import telemetry
 from serving.bodies import PROBLEMS, read_body
@@ -70,7 +70,7 @@ async def _answer(
     """The answer to one query; under `log` what its log line says. HTTPException where a filter is wrong."""
     history = query.history_ids()
     if history is None:
-        history = list(await run_in_threadpool(context.users.history, query.user or ""))
+        history = await _history(context, query.user or "")
     call = partial(
         model.recommender.recommend,
         history,
@@ -101,6 +101,16 @@ async def _answer(
             "fallback": found.fallback,
         },
     }
+
+
+async def _history(context: Context, user_id: str) -> list[str]:
+    """What the endpoint knows of a user; HTTPException with status 503 where it cannot be read."""
+    try:
+        return list(await context.ask_store(context.users.history, user_id))
+    except sqlite3.Error as error:
+        telemetry.log("history not read", reason=str(error))
+        detail = "The user's history cannot be read now: try again, or give a history."
+        raise HTTPException(503, detail, {"Retry-After": "1"}) from None
 
 
 def _shown(found: Recommendation) -> Sequence[dict[str, object]]:

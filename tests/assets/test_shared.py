@@ -1,6 +1,7 @@
 """A lake on a store: machines that share it see the same tables, bundles and champion, and nothing half."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -131,3 +132,33 @@ def test_an_endpoint_follows_a_pointer_on_a_store(machines: tuple[Home, Home], t
     Store(f"{home.lake_address}/champion").write("users.db", b"histories")
     mirror.sync()
     assert mirror.pointer_file.with_name("users.db").read_bytes() == b"histories"
+
+
+def test_a_copy_keeps_what_the_pointer_names_alone_and_is_made_whole_again(
+    machines: tuple[Home, Home], tmp_path: Path
+) -> None:
+    home, _ = machines
+    address = f"{home.lake_address}/champion/pointer.json"
+    mirror = Mirror(address, tmp_path / "cache")
+
+    def folder() -> Path:
+        pointer = read_pointer(mirror.pointer_file)
+        assert pointer is not None
+        return pointer.folder(mirror.pointer_file)
+
+    promote(home, "sasrec", "first", 1.0)
+    mirror.sync()
+    first = folder()
+    promote(home, "sasrec", "second", 2.0)
+    mirror.sync()
+    assert folder().is_dir() and not first.exists(), "a cache that only grows fills its disk"
+
+    whole = bundle_hash(folder())
+    shutil.rmtree(folder())  # a cleaner of temporary folders
+    mirror.sync()
+    assert bundle_hash(folder()) == whole
+
+    next(path for path in folder().iterdir() if path.is_file()).write_bytes(b"damaged")
+    mirror = Mirror(address, tmp_path / "cache")  # the endpoint starts again
+    mirror.sync()
+    assert bundle_hash(folder()) == whole

@@ -5,9 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
+from mlflow.server.security_utils import is_allowed_host_header
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -89,6 +91,26 @@ def test_secrets_are_referred_to_never_written() -> None:
     assert "postgresqlPassword" not in values["postgresql"]
     (code,) = values["dagster-user-deployments"]["deployments"]
     assert not any("DATABASE" in one["name"] for one in code["env"])
+
+
+def test_mlflow_answers_to_the_name_by_which_it_is_called() -> None:
+    values = yaml.safe_load((DEPLOY / "kubernetes" / "dagster-values.yaml").read_text())
+    (code,) = values["dagster-user-deployments"]["deployments"]
+    (uri,) = (one["value"] for one in code["env"] if one["name"] == "NEXTPLAY_MLFLOW_URI")
+    (mlflow,) = (
+        one for one in documents() if one["kind"] == "Deployment" and "mlflow" in one["metadata"]["name"]
+    )
+    (container,) = mlflow["spec"]["template"]["spec"]["containers"]
+    allowed = [word.removeprefix("--allowed-hosts=") for word in container["command"] if "allowed" in word]
+    assert is_allowed_host_header(allowed, urlsplit(uri).netloc)  # the host as clients send it
+
+
+def test_the_home_of_the_pipeline_is_writable_in_a_new_volume() -> None:
+    image = (DEPLOY / "docker" / "pipeline.Dockerfile").read_text()
+    compose = yaml.safe_load((DEPLOY / "compose" / "compose.yaml").read_text())["services"]
+    for service in ("daemon", "webserver"):
+        assert compose[service]["volumes"] == ["state:/state"]
+        assert f"install --directory --owner={compose[service]['user']} /state" in image
 
 
 def test_the_endpoint_survives_a_drain_and_grows() -> None:

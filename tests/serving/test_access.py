@@ -106,6 +106,24 @@ def test_turns_come_in_order_and_too_many_are_refused(threads: str) -> None:
     assert asyncio.run(run()) == ([0, 1, 2, 6], [3, 4, 5])
 
 
+def test_those_who_were_admitted_before_a_rush_are_refused_in_it() -> None:
+    async def run() -> list[bool]:
+        turns = Turns(longest=2)
+
+        async def ask() -> bool:
+            turns.admit()
+            await asyncio.sleep(0.01)  # all are admitted before one takes a turn, as while bodies are read
+            try:
+                return await turns.take(lambda: True, in_thread=True)
+            except HTTPException as refusal:
+                assert refusal.status_code == 503
+                return False
+
+        return await asyncio.gather(*(ask() for _ in range(5)))
+
+    assert asyncio.run(run()) == [True, True, False, False, False]
+
+
 def test_a_turn_that_fails_lets_the_next_one_go(start) -> None:
     async def run() -> str:
         turns = Turns(longest=2)

@@ -110,6 +110,8 @@ def test_filters_leave_what_passes_in_the_same_order(
         ({"price": {"after": "2015-01-01"}}, 'filters.price must be {"min", "max"}'),
         ({"release_date": {"after": "2015"}}, "filters.release_date takes dates such as 2018-01-04"),
         ({"release_date": {"after": "2015-02-30"}}, "filters.release_date takes dates"),
+        ({"release_date": {"after": "2018-W01-1"}}, "filters.release_date takes dates"),
+        ({"price": {"min": 10**400}}, "filters.price takes numbers"),
         ({"early_access": "yes"}, "filters.early_access must be true or false"),
         (["x"], "filters must be an object"),
         ({str(i): 1 for i in range(21)}, "filters must be an object of at most 20 fields"),

@@ -3,8 +3,10 @@
 import json
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from models.events import EventStore, Play, Stored, now_ms
-from serving.app import create_app
-from serving.recorder import Recorder
+from serving import telemetry
+from serving.app import STORE_THREADS, create_app
+from serving.recorder import Recorder, StoreBusyError
 from serving.settings import Settings
 
 
@@ -103,6 +106,21 @@ BAD_EVENTS: list[tuple[str, int, str]] = [
     ('{"events": [' + NAMED + ', "played_at": "now"}]}', 422, "milliseconds since 1970, UTC, after 1973"),
     ('{"events": [' + NAMED + ', "played_at": 1.5e12}]}', 422, "events[0].played_at must be a whole number"),
     ('{"events": [' + NAMED + ', "request_id": ""}]}', 422, "events[0].request_id must be text of 1 to 200"),
+    (
+        '{"events": [' + NAMED.replace('"e"', r'"a\u0000"') + "}]}",
+        422,
+        "events[0].event_id must not hold a NUL",
+    ),
+    (
+        '{"events": [' + NAMED.replace('"u"', r'"\u0000"') + "}]}",
+        422,
+        "events[0].user_id must not hold a NUL",
+    ),
+    (
+        '{"events": [' + NAMED + r', "request_id": "\u0000b"}]}',
+        422,
+        "events[0].request_id must not hold a NUL",
+    ),
 ]
 
 
@@ -141,7 +159,7 @@ def test_any_id_can_be_forgotten(client: TestClient, store: EventStore, path: st
     assert store.forgotten_users() == [user_id]
 
 
-@pytest.mark.parametrize("path", ["", "x" * 201])
+@pytest.mark.parametrize("path", ["", "x" * 201, "a%00"])
 def test_an_id_that_nobody_has_is_refused(client: TestClient, path: str) -> None:
     answer = client.delete(f"/users/{path}")
     assert answer.status_code == 422 and "must be text of 1 to 200 characters" in answer.json()["detail"]
@@ -160,18 +178,21 @@ def test_a_store_that_is_none_ends_the_start_with_one_sentence(pointer: Path) ->
 
 
 def test_what_cannot_be_written_is_not_acknowledged_and_can_be_sent_again(
-    client: TestClient, store: EventStore, monkeypatch: pytest.MonkeyPatch
+    client: TestClient,
+    store: EventStore,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     def full(*_: object) -> None:
         raise sqlite3.OperationalError("database or disk is full")
 
+    telemetry.configure_logging()
     with monkeypatch.context() as patched:
         patched.setattr(EventStore, "add", full)
         answer = client.post("/events", json={"events": [play()]})
     assert answer.status_code == 503 and answer.headers["retry-after"] == "1"
-    assert answer.json()["detail"] == (
-        "The event store cannot be written: database or disk is full. Send it again."
-    )
+    assert answer.json()["detail"] == "The event store cannot be written now. Send it again."
+    assert "database or disk is full" in capfd.readouterr().err, "operators are told why"
     assert send(client, play())[1]["stored"] == 1
     assert len(list(store.events())) == 1
 
@@ -226,3 +247,81 @@ def test_requests_that_wait_together_share_a_commit(
     assert {future.result(10) for future in futures} == {Stored(1, 0, 0)}
     recorder.stop()
     assert commits == [1, 50]
+
+
+def test_a_commit_and_the_queue_before_it_are_bounded_in_events(
+    store: EventStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serving.recorder.MAX_WAITING", 10)
+    monkeypatch.setattr("serving.recorder.COMMIT", 3)
+    commits = list[int]()
+    add = EventStore.add
+
+    def counted(self: EventStore, requests: Any, impressions: Any) -> Any:
+        commits.append(sum(map(len, requests)))
+        return add(self, requests, impressions)
+
+    monkeypatch.setattr(EventStore, "add", counted)
+    recorder = Recorder(store)
+    pairs = [[Play(f"{i}{half}", "u", "1") for half in "ab"] for i in range(6)]
+    futures = [recorder.add(pair) for pair in pairs]
+    with pytest.raises(StoreBusyError):
+        futures.pop().result(0)
+    recorder.start()
+    assert {future.result(10) for future in futures} == {Stored(2, 0, 0)}
+    assert recorder.add(pairs[-1]).result(10) == Stored(2, 0, 0), "what was stored waits no more"
+    recorder.stop()
+    assert commits == [4, 4, 2, 2]
+
+
+def test_bursts_of_requests_open_no_more_connections(
+    client: TestClient, store: EventStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plays = EventStore.plays
+
+    def slowly(self: EventStore, *arguments: Any) -> list[str]:
+        time.sleep(0.02)
+        return plays(self, *arguments)
+
+    def opened() -> int:
+        found = 0
+        for link in Path("/proc/self/fd").iterdir():
+            with suppress(FileNotFoundError):  # closed meanwhile
+                found += link.readlink() == store.file
+        return found
+
+    def ask(_: int) -> int:
+        return client.post("/recommend", json={"user_id": "ada"}).status_code
+
+    send(client, play())
+    monkeypatch.setattr(EventStore, "plays", slowly)
+    with ThreadPoolExecutor(30) as pool:
+        assert set(pool.map(ask, range(90))) == {200}
+    assert opened() <= STORE_THREADS + 3  # the fixture's, the one that opened the store, the recorder's
+
+
+def test_a_store_that_fails_once_is_asked_again_and_then_the_client_is_told(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    send(client, play())
+    failures, plays = [1], EventStore.plays
+
+    def failing(self: EventStore, *arguments: Any) -> list[str]:
+        failures[0] -= 1
+        if failures[0] >= 0:
+            raise sqlite3.OperationalError("server closed the connection to db.internal")
+        return plays(self, *arguments)
+
+    telemetry.configure_logging()
+    monkeypatch.setattr(EventStore, "plays", failing)
+    assert client.post("/recommend", json={"user_id": "ada"}).status_code == 200
+    failures[0] = 2
+    answer = client.post("/recommend", json={"user_id": "ada"})
+    assert answer.status_code == 503 and answer.headers["retry-after"] == "1"
+    assert answer.json()["detail"] == "The user's history cannot be read now: try again, or give a history."
+    assert "db.internal" in capfd.readouterr().err
+
+
+def test_a_user_id_with_nul_is_refused(client: TestClient) -> None:
+    answer = client.post("/recommend", json={"user_id": "a\0"})
+    assert answer.status_code == 422 and answer.json()["detail"] == "user_id must not hold a NUL character."

@@ -1,10 +1,51 @@
 """The real thing: a Bento, built and served by BentoML, with training's packages unimportable."""
 
-from collections.abc import Callable
+import ast
+import sys
+from collections.abc import Callable, Iterator
+from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
 import httpx
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+OPTIONAL = ("events_postgres.py",)  # which an endpoint with its events in Postgres imports
+
+
+def with_dependencies(names: set[str]) -> set[str]:
+    """What an installer brings for these packages."""
+    found, left = set[str](), list(names)
+    while left:
+        name = canonicalize_name(left.pop())
+        if name not in found:
+            found.add(name)
+            wanted = map(Requirement, requires(name) or [])
+            left += [one.name for one in wanted if one.marker is None or one.marker.evaluate({"extra": ""})]
+    return found
+
+
+def imported_at_start(folder: Path) -> Iterator[str]:
+    """The packages that the modules of a folder import as soon as they are imported."""
+    for path in (path for path in folder.rglob("*.py") if path.name not in OPTIONAL):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.Import):
+                yield from (name.name.split(".")[0] for name in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                yield node.module.split(".")[0]
+
+
+def test_a_bento_names_every_package_that_it_imports(bento_home: Path) -> None:
+    """Those that are installed here beside it would hide one that is missing."""
+    (bento,) = (bento_home / "bentos" / "nextplay").glob("7/")
+    listed = (bento / "env" / "python" / "requirements.txt").read_text().splitlines()
+    there = with_dependencies({Requirement(line).name for line in listed})
+    distributions = packages_distributions()
+    imported = set(imported_at_start(bento / "src")) - sys.stdlib_module_names - {"models", "serving"}
+    assert len(imported) > 5
+    missing = {name for name in imported if not set(map(canonicalize_name, distributions[name])) & there}
+    assert not missing
 
 
 def test_the_bento_answers_without_the_packages_of_training(

@@ -1,11 +1,13 @@
 """A user's history: the snapshot and the events since; forgotten users have none."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from models.events import EventStore, Play
-from models.user_state import SNAPSHOT_FILE, UserStateError, open_snapshot, write_snapshot
+from models.user_state import SNAPSHOT_FILE, Snapshot, UserStateError, open_snapshot, write_snapshot
 from serving import telemetry
 from serving.users import Users
 
@@ -104,3 +106,17 @@ def test_only_the_newest_items_of_a_very_long_history_are_kept(store: EventStore
     store.add([[Play(f"e{i}", "ada", f"new{i}", i) for i in range(3)]])
     history = Users(store, snapshot).history("ada")
     assert len(history) == 10_000 and list(history[:1]) == ["2"] and list(history[-2:]) == ["new1", "new2"]
+
+
+def test_who_asks_while_the_snapshot_is_opened_waits_for_it(
+    snapshot: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slowly(file: Path) -> Snapshot:
+        time.sleep(0.2)
+        return open_snapshot(file)
+
+    write_snapshot(snapshot, HISTORIES, "abc", cutoff=0)
+    monkeypatch.setattr("serving.users.open_snapshot", slowly)
+    users = Users(None, snapshot)
+    with ThreadPoolExecutor(4) as pool:
+        assert [list(found) for found in pool.map(users.history, ["bob"] * 4)] == [["30"]] * 4
