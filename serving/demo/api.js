@@ -29,8 +29,8 @@ export function compare(ids, k, signal) {
 }
 
 /** Histories to start from: a list of lists of {item_id, title}. */
-export async function examples() {
-  return (await ask("demo/examples")).examples;
+export async function examples(signal) {
+  return (await ask("demo/examples", { signal })).examples;
 }
 
 async function ask(address, options = {}) {
@@ -43,7 +43,11 @@ async function ask(address, options = {}) {
     if (error.name === "AbortError") throw error;
     throw new Problem("The endpoint does not answer.");
   }
-  const body = await response.json().catch(() => ({}));
+  const body = await response.json().catch((error) => {
+    if (error.name === "AbortError") throw error;
+    if (response.ok) throw new Problem("The answer of the endpoint cannot be read.");
+    return {}; // the status says enough
+  });
   if (response.status === 401) throw new Problem("This endpoint answers with an API key only.", true);
   if (!response.ok) throw new Problem(body.detail ?? `The endpoint answers with status ${response.status}.`);
   return body;

@@ -25,14 +25,15 @@ addEventListener("popstate", open);
 addEventListener("online", open);
 open();
 
-/** Begin with the games of the link, or with an example where it holds none. */
+/** Begin with the games of the link, or with an example where nothing is kept there yet. */
 async function open() {
   const linked = readLink();
-  if (linked.length) return answer(linked.slice(-MOST_GAMES), false, "");
+  if (linked) return answer(linked.slice(-MOST_GAMES), false, "");
   const example = await attempt(() => exampleAt(start), open);
   if (example) {
     games = example;
     showHistory(games);
+    keepInLink(ids(), true);
     answer(ids(), false, "");
   }
 }
@@ -45,8 +46,11 @@ async function anotherExample() {
   }
 }
 
+/** An example history, unless something newer is asked while it is on its way. */
 async function exampleAt(wanted) {
-  if (!starts.length) starts = await examples();
+  const { signal } = asked;
+  if (!starts.length) starts = await examples(signal);
+  signal.throwIfAborted();
   start = starts.length ? wanted % starts.length : 0;
   return starts[start] ?? [];
 }

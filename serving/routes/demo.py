@@ -1,7 +1,7 @@
 """The pages: /docs, and the demo with what it asks for, which `NEXTPLAY_DEMO=false` leaves out."""
 
+import asyncio
 from collections.abc import Collection, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -66,12 +66,19 @@ def router(context: Context) -> APIRouter:
 
 
 def _add_demo(routes: APIRouter, context: Context) -> None:
-    examples_of = lru_cache(maxsize=1)(_examples)  # a hundred answers or more, kept while the model stays
+    kept: dict[str, Examples] = {}  # by bundle hash: the model itself would stay in memory after a swap
+    one_at_a_time = asyncio.Lock()  # a hundred answers or more, so computed once however many wait
 
     @routes.get("/demo/examples", include_in_schema=False)
     async def examples() -> Examples:
         """Histories to start from."""
-        return await run_in_threadpool(examples_of, context.model())
+        async with one_at_a_time:
+            model = context.model()
+            if model.bundle_hash not in kept:
+                found = await run_in_threadpool(_examples, model)
+                kept.clear()
+                kept[model.bundle_hash] = found
+            return kept[model.bundle_hash]
 
     @routes.post("/compare", responses=PROBLEMS, openapi_extra=describe_body(CompareRequest))
     async def compare(request: Request) -> CompareResponse:

@@ -2,6 +2,8 @@
 
 import ast
 import gzip
+import json
+import re
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -13,7 +15,10 @@ import pytest
 from assets.io.sample import Shop, game_lines, library_lines, played_games, write_sample
 from assets.io.sample_process import SIZES, SampleProcess, SampleSize
 from assets.io.titles import ODD_TITLES, THEMES, draw_titles
+from serving.event_schemas import EventsRequest
+from serving.schemas import BatchRequest, CompareRequest, RecommendRequest
 
+ROOT = Path(__file__).resolve().parents[2]
 SEED = 20181114
 MEDIUM = SampleSize(1_500, 400)  # two batches of players
 
@@ -211,3 +216,14 @@ def test_titles_are_unique_at_every_size() -> None:
         titles = draw_titles(np.random.default_rng(SEED), groups)
         assert len(set(titles)) == len(titles) == size.games
         assert set(ODD_TITLES) <= set(titles)
+
+
+def test_the_documentation_asks_for_games_of_the_sample() -> None:
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    requests = (RecommendRequest, BatchRequest, CompareRequest, EventsRequest)
+    texts = [page.read_text() for page in pages]
+    texts += [json.dumps(request.model_json_schema()["examples"]) for request in requests]
+    named = re.findall(r'"(?:history|exclude)": \[(.*?)\]|"item_id": "?(\d+)|`/#(.*?)`', " ".join(texts))
+    asked_for = set(re.findall(r"\d+", str(named)))
+    assert len(asked_for) > 3
+    assert asked_for <= set(SampleProcess.from_seed("default", SEED).game_ids)

@@ -121,6 +121,53 @@ def test_the_link_holds_the_history_and_back_takes_a_change_back(open_page, game
     assert answer(open_page(games[0])) == told
 
 
+def test_back_leads_to_the_first_example_and_to_an_emptied_list(open_page) -> None:
+    page = open_page()
+    first, titles = history(page), page.locator("#history .title")
+    page.get_by_role("button", name="Another example").click()
+    expect(titles.first).not_to_have_text(first[0])
+    page.go_back()
+    expect(titles).to_have_text(first)
+    page.get_by_role("button", name="Start over").click()
+    expect(titles).to_have_count(0)
+    page.get_by_role("button", name="Another example").click()
+    expect(titles).to_have_count(3)
+    page.go_back()
+    expect(page.get_by_text("what most people play")).to_be_visible()
+    assert history(page) == []
+    page.reload()
+    expect(page.get_by_text("what most people play")).to_be_visible()
+    page.go_back()
+    expect(titles).to_have_text(first)
+
+
+@pytest.mark.parametrize("meanwhile", ["a game is picked", "a link is followed"])
+@pytest.mark.parametrize("late", ["example", "failure"])
+def test_what_comes_late_replaces_nothing(open_page, endpoint, games, titles, meanwhile, late) -> None:
+    page, held = open_page(path="docs"), []
+
+    def hold(route) -> None:
+        held.append(route)
+
+    page.route("**/demo/examples", hold)
+    page.goto(endpoint.address)
+    if meanwhile == "a game is picked":
+        page.get_by_role("combobox").press_sequentially(titles[games[0]])
+        page.get_by_role("option", name=titles[games[0]], exact=True).click()
+    else:
+        page.evaluate(f"location.hash = '{games[0]}'")
+    expect(page.locator(".champion li")).to_have_count(8)
+    answered = page.url
+    (route,) = held
+    if late == "example":
+        route.fulfill(json={"examples": [[{"item_id": games[1], "title": titles[games[1]]}]]})
+    else:
+        route.abort()
+    page.wait_for_timeout(300)
+    assert history(page) == [titles[games[0]]] and page.url == answered
+    expect(page.get_by_role("alert")).to_be_empty()
+
+
 def test_a_link_with_unknown_games_or_nonsense_still_opens(open_page, games, titles) -> None:
     page = open_page(games[0], "no-such-game")
     assert history(page) == [titles[games[0]]]
@@ -165,6 +212,19 @@ def test_a_first_answer_that_does_not_come_is_said_too(open_page, endpoint) -> N
     page.unroute("**/compare")
     page.get_by_role("button", name="Try again").click()
     expect(page.locator(".champion li")).to_have_count(8)
+
+
+@pytest.mark.parametrize("body", ['{"history": [{"item_', ""])
+def test_an_answer_that_breaks_off_is_said_and_can_be_asked_for_again(open_page, games, titles, body) -> None:
+    page = open_page(*games[:2])
+    page.route("**/compare", lambda route: route.fulfill(status=200, body=body))
+    page.get_by_role("button", name=f"Remove {titles[games[1]]}").click()
+    expect(page.get_by_role("alert")).to_contain_text("The answer of the endpoint cannot be read.")
+    assert history(page) == [titles[games[0]]]
+    page.unroute("**/compare")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("alert")).to_be_empty()
+    expect(page.locator(".changes").first).not_to_be_empty()
 
 
 def test_an_endpoint_with_api_keys_is_given_one(browser, locked_endpoint) -> None:

@@ -1,10 +1,14 @@
 """What the demo page asks for, and how it is served."""
 
+import asyncio
+import gc
 import os
 import re
 import signal
 import subprocess
 import sys
+import time
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +19,9 @@ from fastapi.testclient import TestClient
 from models.bundle import bundle_hash, read_items
 from models.pointer import Pointer
 from serving.app import create_app
+from serving.examples import example_histories
+from serving.recommender import Recommender
+from serving.routes import demo
 from serving.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -129,6 +136,41 @@ def test_examples_are_plausible_and_share_no_game(start) -> None:
             body = {"history": [item["item_id"] for item in history], "k": 1}
             assert client.post("/recommend", json=body).json()["items"][0]["item_id"] == following["item_id"]
     assert client.get("/demo/examples").json()["examples"] == examples
+
+
+def test_examples_are_computed_once_however_many_wait_for_them(
+    start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computed = []
+
+    def slowly(model: Recommender) -> list[list[str]]:
+        computed.append(model)
+        time.sleep(0.2)
+        return example_histories(model)
+
+    monkeypatch.setattr(demo, "example_histories", slowly)
+    transport = httpx.ASGITransport(start({}).app)
+
+    async def first_visitors() -> list[httpx.Response]:
+        async with httpx.AsyncClient(transport=transport, base_url="http://page") as client:
+            return await asyncio.gather(*(client.get("/demo/examples") for _ in range(5)))
+
+    answers = asyncio.run(first_visitors())
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.text for answer in answers}) == 1 and len(computed) == 1
+
+
+def test_examples_follow_the_model_and_keep_none_in_memory(start, bundles, baselines, tmp_path: Path) -> None:
+    client = start(baselines)
+    follower = client.app.state.follower
+    assert client.get("/demo/examples").status_code == 200
+    before = weakref.ref(follower.current)
+    publish(tmp_path / "champion.json", bundles["b"], {})  # under the same version
+    follower.check()
+    gc.collect()
+    assert before() is None
+    examples = client.get("/demo/examples").json()["examples"]
+    assert examples and all(item["item_id"].startswith("b") for example in examples for item in example)
 
 
 def test_every_file_of_the_page_comes_with_strict_headers(start) -> None:
