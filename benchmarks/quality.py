@@ -58,7 +58,7 @@ PEERS = {  # the full loss would take them days on Amazon's games
     "SASRec (RePlay, full loss)": Contender("RePlay", ("--loss", "full"), ("steam",)),
     "SASRec (RePlay, sampled loss)": Contender("RePlay", ("--loss", "sampled")),
     "SASRec (RecTools, full loss)": Contender("RecTools", ("--loss", "full"), ("steam",)),
-    "SASRec (RecTools, sampled loss)": Contender("RecTools", ("--loss", "sampled")),
+    "SASRec (RecTools, sampled loss)": Contender("RecTools", ("--loss", "sampled"), ("amazon5",)),
 }
 CONTENDERS_BY_NAME = OURS | PEERS
 
@@ -230,11 +230,11 @@ def introduction(plan: Plan) -> str:
         "found on validation of these two data sets; they look at 64 items or more and take every play as a "
         "target. The peers with width 64, 2 blocks, 2 heads, batches of 128 users, the newest 50 items as "
         "input and as targets, and otherwise their libraries' defaults, untuned. Losses: ours by our rule, "
-        "full on part of Steam and sampled on Amazon's games; the peers' both on part of Steam, sampled "
-        "(RePlay 1,024 shared negatives, RecTools gBCE with 32 a position) on Amazon's games, where their "
-        "full loss would take days. Each trains until its validation NDCG@10 has not risen for 10 epochs, "
+        "full on part of Steam and sampled on Amazon's games; the peers' full on part of Steam, RePlay's "
+        "sampled too, and sampled (RePlay 1,024 shared negatives, RecTools gBCE with 32 a position) on "
+        "Amazon's games, where their full loss would take days. Each trains until its validation NDCG@10 has not risen for 10 epochs, "
         f"ours for at most 60 on part of Steam and 30 on Amazon's games, a peer for {plan.hours:g} h. Validation is of at most 5,000 users, "
-        f"the same for all. Seeds from 0; the first trains alone on all cores, the others {plan.at_once} at "
+        f"the same for all with the first seed. Seeds from 0; the first trains alone on all cores, the others {plan.at_once} at "
         "a time, each on its share. With several seeds a user's NDCG@10 is the mean over them; intervals "
         "are bootstraps over users, so they say nothing of other seeds: for that, look at the figures of "
         f"each. {versions(plan)}."
