@@ -232,12 +232,13 @@ def introduction(plan: Plan) -> str:
         "input and as targets, and otherwise their libraries' defaults, untuned. Losses: ours by our rule, "
         "full on part of Steam and sampled on Amazon's games; the peers' full on part of Steam, RePlay's "
         "sampled too, and sampled (RePlay 1,024 shared negatives, RecTools gBCE with 32 a position) on "
-        "Amazon's games, where their full loss would take days. Each trains until its validation NDCG@10 has not risen for 10 epochs, "
-        f"ours for at most 60 on part of Steam and 30 on Amazon's games, a peer for {plan.hours:g} h. Validation is of at most 5,000 users, "
-        f"the same for all with the first seed. Seeds from 0; the first trains alone on all cores, the others {plan.at_once} at "
-        "a time, each on its share. With several seeds a user's NDCG@10 is the mean over them; intervals "
-        "are bootstraps over users, so they say nothing of other seeds: for that, look at the figures of "
-        f"each. {versions(plan)}."
+        "Amazon's games, where their full loss would take days. Each trains until its validation NDCG@10 "
+        "has not risen for 10 epochs, ours for at most 60 on part of Steam and 30 on Amazon's games, a peer "
+        f"for {plan.hours:g} h. Validation is of at most 5,000 users, with the first seed the same for all. "
+        f"Seeds from 0; the first trains alone on all cores, the others {plan.at_once} at a time, each on "
+        "its share. With several seeds a user's NDCG@10 is the mean over them; intervals are bootstraps "
+        "over users, so they say nothing of other seeds: for that, look at the figures of each. "
+        f"{versions(plan)}."
     )
 
 
