@@ -61,14 +61,16 @@ ui: setup ## Dagster's UI and daemon, with the nightly schedule, on port 3001
 	@$(BIN)/python -m pipelines.instance && $(BIN)/dagster dev -w workspace.yaml -h $(HOST) -p 3001
 
 serve: setup ## The champion's endpoint on port 3000
-	@NEXTPLAY_POINTER=$(NEXTPLAY_HOME)/champion/pointer.json NEXTPLAY_EVENTS=$(NEXTPLAY_HOME)/events/events.db \
+	@NEXTPLAY_POINTER=$${NEXTPLAY_POINTER:-$(NEXTPLAY_HOME)/champion/pointer.json} \
+	  NEXTPLAY_EVENTS=$${NEXTPLAY_EVENTS:-$${NEXTPLAY_DATABASE:-$(NEXTPLAY_HOME)/events/events.db}} \
 	  $(BIN)/bentoml serve serving.service:Nextplay --host $(HOST) --port 3000
 
 load: setup ## Real histories from the tables against a running endpoint (URL in NEXTPLAY_URL; needs wrk)
 	@$(BIN)/python benchmarks/load.py
 
 demo: setup ## The champion's page, opened in a browser where there is one (PORT=3000)
-	@NEXTPLAY_POINTER=$(NEXTPLAY_HOME)/champion/pointer.json $(BIN)/python -m serving.open_page $(HOST) $(PORT)
+	@NEXTPLAY_POINTER=$${NEXTPLAY_POINTER:-$(NEXTPLAY_HOME)/champion/pointer.json} \
+	  $(BIN)/python -m serving.open_page $(HOST) $(PORT)
 
 mlflow: setup ## MLflow's UI on port 5000
 	@mkdir -p $(NEXTPLAY_HOME)/mlflow

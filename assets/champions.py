@@ -6,6 +6,7 @@ champion/history.json   every champion ever set, oldest first, each with the tab
 """
 
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -22,6 +23,17 @@ class Reign:
 
     pointer: Pointer
     tables: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Incumbent:
+    """Who is champion, and as which of all reigns: one who is set back is another incumbent than before.
+
+    The hash is empty and the number 0 where there is no champion, or its pointer is damaged.
+    """
+
+    bundle_hash: str = ""
+    reign: int = 0
 
 
 class Champions:
@@ -43,6 +55,19 @@ class Champions:
             return self.current()
         except BundleError:
             return None
+
+    def incumbent(self) -> Incumbent:
+        """Who is champion now; raises BundleError where the history cannot be understood."""
+        now = self.whole()
+        return Incumbent() if now is None else Incumbent(now.bundle_hash, len(self._finished()))
+
+    def incumbent_at(self, moment: float) -> Incumbent:
+        """Who was champion at a moment (seconds since the epoch), as far as there is one now.
+
+        One from the future, whose clock was moved back, counts as there all along.
+        """
+        reigns = [r.pointer for r in self._finished() if not moment < r.pointer.promoted_at <= time.time()]
+        return Incumbent(reigns[-1].bundle_hash, len(reigns)) if reigns and self.whole() else Incumbent()
 
     def past(self) -> list[Pointer]:
         """The champions to go back to, oldest first."""

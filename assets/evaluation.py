@@ -1,7 +1,7 @@
 """The leaderboard: every model on the same test users, read once a run."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from assets.champions import Incumbent
 from assets.fairness import fair_match, write_targets
 from assets.io.lake import Lake, fingerprint, write_parquet
 from assets.io.sample import OptimumScorer
@@ -99,21 +100,22 @@ def entrants(
     ],
 )
 def leaderboard(home: Home, source: Source, training: Training) -> Iterator[dg.MaterializeResult[None]]:
-    lake, items = home.lake(), load_items(home.lake())
+    lake, items, champion = home.lake(), load_items(home.lake()), home.champions().incumbent()
     _, user_ids = load_sequences(lake)
     match = fair_match(home)
     test = match.test
     models = list(entrants(home, source, training, items, match.champion))
     made_from = fingerprint(
-        "leaderboard 2",
+        "leaderboard 3",
         lake.current("sequences").fingerprint,
         [(m.model, m.bundle_hash) for m in models],
         match.since,
+        asdict(champion),
     )
 
     def write(paths: Mapping[str, Path]) -> None:
         users = np.asarray(user_ids)[test.users]
-        results = [_evaluate(model, test, users, items) for model in models]
+        results = [_evaluate(model, test, users, items, champion) for model in models]
         for table, order in ORDER.items():
             rows = pa.concat_tables(result[table] for result in results)
             _write_rows(lake, rows.sort_by([(column, "ascending") for column in order]), paths[table])
@@ -142,7 +144,7 @@ def leaderboard(home: Home, source: Source, training: Training) -> Iterator[dg.M
 
 
 def _evaluate(
-    entrant: Entrant, test: Holdout, users: NDArray[np.str_], items: ItemTable
+    entrant: Entrant, test: Holdout, users: NDArray[np.str_], items: ItemTable, champion: Incumbent
 ) -> dict[str, pa.Table]:
     result = evaluate(entrant.scorer, test, k=TOP)
     low, high = bootstrap_interval(per_user("ndcg@10", result.ranks), seed=SEED)
@@ -160,6 +162,8 @@ def _evaluate(
         "export_error": entrant.export_error,
         "nan_users": result.nan_users,
         "unknown_targets": result.unknown_targets,
+        "champion_hash": champion.bundle_hash,  # of the one to beat, for whom a twin may stand
+        "champion_reign": champion.reign,
     }
     row |= {name.replace("@", "_at_"): value for name, value in summary(result.ranks).items()}
     return {

@@ -2,18 +2,20 @@
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import numpy as np
 import pyarrow as pa
 
+from assets.champions import Incumbent
 from assets.evaluation import leaderboard_rows
 from assets.io.lake import Lake, fingerprint, write_parquet
 from assets.resources import Gate, Home
-from models.bundle import BundleError, read_manifest
+from models.bundle import BundleError, bundle_hash, read_manifest
 from models.evaluation.gate import Estimate, Evidence, Override, Policy, Verdict, choose
 from models.pointer import read_pointer
 
@@ -25,8 +27,15 @@ VERDICT = pa.schema(
         "reasons": pa.list_(pa.string()),
         "estimates": pa.string(),  # JSON
         "override": pa.string(),  # JSON
+        "winner_hash": pa.string(),  # of the bundle that was judged; empty where none is promoted
+        "champion_hash": pa.string(),  # of the one to beat; empty for none
+        "champion_reign": pa.int64(),
     }
 )
+
+
+class VerdictError(Exception):
+    """A verdict does not speak of what is there now; the message says what to do."""
 
 
 class GateConfig(dg.Config):
@@ -54,7 +63,8 @@ def gate(
         override = Override(config.override_reason, config.override_by)
         context.log.warning("Gate overridden by %s: %s", override.by, override.reason)
     verdict = choose(by_role["candidate"], champion, by_role["baseline"], policy, override)
-    _publish(home.lake(), verdict)
+    winner = _winner_hash(verdict, [*by_role["candidate"], *by_role["baseline"]])
+    _publish(home.lake(), verdict, winner, _champion_in(leaderboard_rows(home.lake())[0]))
     return dg.MaterializeResult(
         metadata={
             "verdict": dg.MetadataValue.md(verdict_markdown(verdict)),
@@ -67,8 +77,7 @@ def gate(
 
 def read_verdict(home: Home) -> Verdict:
     """The last verdict; raises LakeError when there is none."""
-    with home.lake().connect("gate") as connection:
-        (row,) = connection.sql("FROM gate").to_arrow_table().to_pylist()
+    row = _read_row(home)
     override = json.loads(row["override"])
     return Verdict(
         row["promote"],
@@ -77,6 +86,26 @@ def read_verdict(home: Home) -> Verdict:
         [Estimate(**e) for e in json.loads(row["estimates"])],
         Override(**override) if override else None,
     )
+
+
+def judged_bundle(home: Home, winner: str) -> Path:
+    """The winner's bundle, as it was judged.
+
+    Raises VerdictError where it has been made anew since, or another champion was set than the winner: then a
+    person, or another run, has decided later than the gate.
+    """
+    row, bundle, now = _read_row(home), home.bundles().current(winner), home.champions().incumbent()
+    judged = row.get("winner_hash")
+    if bundle_hash(bundle) != judged:
+        raise VerdictError(
+            f"The bundle of {winner} is not the one that was judged: materialize leaderboard and gate again."
+        )
+    if now != _champion_in(row) and now.bundle_hash != judged:  # after a kill the winner may be set already
+        raise VerdictError(
+            f"The champion is not the one that {winner} was judged against: materialize leaderboard and gate "
+            "again."
+        )
+    return bundle
 
 
 def evidence(home: Home, role: str) -> Iterator[Evidence]:
@@ -119,13 +148,33 @@ def _champion_age(home: Home) -> float | None:
     return None if pointer is None else (time.time() - pointer.promoted_at) / SECONDS_A_DAY
 
 
-def _publish(lake: Lake, verdict: Verdict) -> None:
+def _winner_hash(verdict: Verdict, models: Sequence[Evidence]) -> str:
+    found = (e.bundle_hash for e in models if verdict.promote and e.name == verdict.winner)
+    return next(found, None) or ""
+
+
+def _champion_in(row: Mapping[str, Any]) -> Incumbent:
+    """The champion to beat, in a row of the leaderboard or the gate; those of earlier versions name none."""
+    return Incumbent(row.get("champion_hash", ""), row.get("champion_reign", 0))
+
+
+def _read_row(home: Home) -> dict[str, Any]:
+    with home.lake().connect("gate") as connection:
+        (row,) = connection.sql("FROM gate").to_arrow_table().to_pylist()
+    found: dict[str, Any] = row
+    return found
+
+
+def _publish(lake: Lake, verdict: Verdict, winner: str, champion: Incumbent) -> None:
     row = {
         "promote": verdict.promote,
         "winner": verdict.winner,
         "reasons": verdict.reasons,
         "estimates": json.dumps([asdict(e) for e in verdict.estimates]),
         "override": json.dumps(asdict(verdict.override) if verdict.override else None),
+        "winner_hash": winner,
+        "champion_hash": champion.bundle_hash,
+        "champion_reign": champion.reign,
     }
 
     def write(path: Path) -> None:

@@ -18,7 +18,7 @@ import httpx
 import pyarrow as pa
 import tenacity
 
-from assets.gating import read_verdict
+from assets.gating import judged_bundle, read_verdict
 from assets.io.lake import fingerprint, write_parquet
 from assets.resources import Home
 from models.bundle import bundle_hash, read_golden, read_items
@@ -55,7 +55,7 @@ def bento(home: Home) -> dg.MaterializeResult[None]:
     verdict = read_verdict(home)
     if not verdict.promote or verdict.winner is None:
         return dg.MaterializeResult(metadata={"packaged": "nothing: the gate promoted no model"})
-    bundle = home.bundles().current(verdict.winner)
+    bundle = judged_bundle(home, verdict.winner)
     started = time.monotonic()
     tag = build(bundle, baseline_folders(home, verdict.winner), home.folder("bentoml"))
     with served(tag, home.folder("bentoml")) as address:
@@ -195,6 +195,8 @@ def _free_port() -> int:
 
 
 def _environment(bentoml_home: Path) -> dict[str, str]:
-    """The Bento serves the bundle inside it: not what a pointer of this environment names."""
-    inherited = {name: value for name, value in os.environ.items() if name != "NEXTPLAY_POINTER"}
+    """Without settings of the endpoint, however they are written: keys, a blocklist, or a pointer would make
+    other answers than the bundle's, and an event store would take the check's requests for a player's.
+    """
+    inherited = {k: value for k, value in os.environ.items() if not k.upper().startswith("NEXTPLAY_")}
     return inherited | {"BENTOML_HOME": str(bentoml_home), "BENTOML_DO_NOT_TRACK": "True"}

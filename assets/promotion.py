@@ -6,8 +6,8 @@ from dataclasses import replace
 import dagster as dg
 
 from assets.bundling import input_tables
-from assets.champions import Champions
-from assets.gating import read_verdict
+from assets.champions import Champions, Incumbent
+from assets.gating import judged_bundle, read_verdict
 from assets.packaging import BentoError, answered_bento, ask_golden, baseline_folders, build, served
 from assets.resources import Home
 from models.bundle import BundleError, bundle_hash, read_manifest
@@ -42,7 +42,7 @@ def promotion(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeRe
         if before and home.tracking().version_of(before.bundle_hash) == before.version:
             home.tracking().set_champion(before.version)  # a kill between alias and pointer leaves another
         return dg.MaterializeResult(metadata={"promoted": False, "champion": kept, "why": verdict.reasons[0]})
-    bundle = home.bundles().current(verdict.winner)
+    bundle = judged_bundle(home, verdict.winner)
     digest, bento = bundle_hash(bundle), answered_bento(home)
     if bento.bundle_hash != digest:
         raise PromotionError(
@@ -109,12 +109,18 @@ def promote(home: Home, version: str, by: str, why: str) -> Pointer:
     return pointer
 
 
-def rollback(home: Home) -> Pointer:
+def rollback(home: Home, seen: Incumbent | None = None) -> Pointer:
     """Set the champion before this one back, alias and pointer; raises PromotionError when there is none.
 
-    Where the pointer is damaged, the champion that it named is set again.
+    Where the pointer is damaged, the champion that it named is set again. `seen` is the champion that whoever
+    asks wants to be rid of: where a run has set another one since, going back would lead to that very one.
     """
     champions = home.champions()
+    if seen is not None and champions.incumbent() != seen:
+        raise PromotionError(
+            "Nothing is rolled back, for the champion has changed while this waited for another run: look at "
+            "make status, and ask again if the new one is no better."
+        )
     now, past = champions.whole(), champions.past()
     if now is not None:
         reason = f"rolled back from version {now.version}"

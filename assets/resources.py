@@ -138,10 +138,10 @@ class Home(dg.ConfigurableResource):  # type: ignore[type-arg]
         return os.environ.get("NEXTPLAY_DATABASE") or None
 
     def event_store(self) -> EventStore | None:
-        """The endpoint's event store, if there is one."""
+        """The endpoint's event store, if there is one: what NEXTPLAY_EVENTS names comes first."""
         named = os.environ.get("NEXTPLAY_EVENTS", "")
         address = named if is_database(named) else self.database
-        if address:
+        if address and not self.events:
             return open_event_store(address)
         return EventStore(self.events_file) if self.events_file.exists() else None
 

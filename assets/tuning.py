@@ -68,9 +68,9 @@ def tune(
 ) -> Best:
     """Search for so many minutes, the defaults first; trials stay in the home, and a later call goes on.
 
-    Each trial is an MLflow run nested under that of the search. A trial is pruned where its validation
-    NDCG@10 after an epoch lies below the median of earlier trials. Test items are not looked at. Raises
-    TuningError where Optuna is not installed.
+    Each trial is an MLflow run nested under that of the search; retention leaves both alone. A trial is
+    pruned where its validation NDCG@10 after an epoch lies below the median of earlier trials. Test items are
+    not looked at. Raises TuningError where Optuna is not installed.
     """
     split = load_split(home.lake())
     defaults = training_config(architecture, split, training)
@@ -78,12 +78,13 @@ def tune(
     if not study.trials:
         study.enqueue_trial({name: _value(defaults, name) for name in TUNED})
     search = fingerprint("tuning", study.study_name)
-    with home.tracking().run(f"tune {architecture}", search) as parent:
+    with home.tracking().run(f"tune {architecture}", search, search=search) as parent:
         until = time.monotonic() + 60 * minutes
         while time.monotonic() < until or not _complete(study):
             trial = study.ask()
             changes = search_space(trial)
-            with home.tracking().run(f"trial {trial.number}", fingerprint(search, trial.number)) as run:
+            made_from = fingerprint(search, trial.number)
+            with home.tracking().run(f"trial {trial.number}", made_from, search=search) as run:
                 run.tags({"mlflow.parentRunId": parent.run_id})
                 run.params({"architecture": architecture, **changes})
                 ndcg = _try(study, trial, architecture, split, defaults.with_changes(**changes))

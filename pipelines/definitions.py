@@ -27,7 +27,7 @@ from pipelines.jobs import everything, watch
 from pipelines.nights import nightly, retrain_early, watching
 from pipelines.operations import operations
 from pipelines.resources import Settings, read_settings, resources
-from pipelines.sensors import failure_alert
+from pipelines.sensors import failure_alert, killed_runs
 from pipelines.simulation.job import simulation
 
 MODULES = [
@@ -58,7 +58,7 @@ def define(settings: Settings) -> dg.Definitions:
         asset_checks=dg.load_asset_checks_from_modules(MODULES),
         jobs=[everything, watch, feedback.events_of_a_day, simulation, *operations(settings)],
         schedules=[nightly(settings), watching(settings)],
-        sensors=[failure_alert(settings.webhook()), retrain_early(settings)],
+        sensors=[failure_alert(settings.webhook()), retrain_early(settings), killed_runs(settings.home)],
         resources=resources(settings),
         # One process a run: three trivial assets took 6 s in one process and 30 s in many.
         executor=dg.in_process_executor,

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import dagster as dg
 
+from assets.feedback import END_OF_TIME_MS
 from assets.io.lake import fingerprint
 from assets.io.raw_file import Request
 from assets.io.source_state import UNKNOWN, source_state
+from assets.resources import Home
 from models.code import source_hash
-from models.events import EventStore
 from pipelines.resources import Settings, home_of, source_of
 
 TAG = "nextplay/inputs-"  # of a run, one an input
@@ -27,7 +28,7 @@ def read_inputs(settings: Settings) -> dict[str, str]:
     source, home = source_of(settings), home_of(settings)
     return {
         "source": source_state(Request(source, home.folder("raw"))),
-        "events": _events(home.event_store()),
+        "events": events_state(home),
         "code": _code(),
         "settings": fingerprint(settings.model_dump(mode="json", exclude=set(WITHOUT_EFFECT)))[:16],
     }
@@ -43,10 +44,15 @@ def changed(inputs: Mapping[str, str], run: dg.DagsterRun) -> list[str]:
     return [name for name, state in inputs.items() if state == UNKNOWN or run.tags.get(TAG + name) != state]
 
 
-def _events(store: EventStore | None) -> str:
+def events_state(home: Home, cutoff_ms: int = END_OF_TIME_MS) -> str:
+    """The state of the event store for a run that takes events up to a cut-off.
+
+    Where later ones are there already the cut-off stands for them: the next night then finds another state.
+    """
+    store = home.event_store()
     if store is None:
         return "none"
-    state = f"{store.last_received()}-{len(store.forgotten_users())}"
+    state = f"{min(store.last_received(), cutoff_ms)}-{len(store.forgotten_users())}"
     store.close()
     return state
 

@@ -1,13 +1,21 @@
 """Dagster's own records, in the folder that DAGSTER_HOME names."""
 
 import os
-from contextlib import nullcontext
+import time
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import dagster as dg
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 POOLS = ("lake", "training")
+WITHOUT_LOCK = ("simulation", "status")  # jobs that leave the home's tables and its lock alone
+UNFINISHED = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+GRACE_S = 5.0  # between two looks at the lock; a live run that waits for it looks twenty times a second
+KILLED = (
+    "Its process ended without recording it, for nobody holds the lock of the home; what it published is "
+    "whole, and the next run goes on from there."
+)
 
 
 def open_instance() -> dg.DagsterInstance:
@@ -28,8 +36,49 @@ def prepare_instance() -> None:
     when it first sees one.
     """
     with open_instance() as instance:
+        fail_killed_runs(instance, Path(os.environ.get("NEXTPLAY_HOME") or "var"))
         for pool in POOLS:
             instance.event_log_storage.initialize_concurrency_limit_to_default(pool)
+
+
+def fail_killed_runs(instance: dg.DagsterInstance, home: Path, grace_s: float = GRACE_S) -> list[str]:
+    """Record as failed the runs that were killed before they could, and return their ids.
+
+    Dagster's queue would wait for them for hours. Whoever works in a home holds its lock, or waits for it: a
+    run is dead that counts as under way while the lock is free, and still does when it is free once more some
+    time later. One that waits would have taken it meanwhile, and one that has just released it would have
+    recorded its end. Records that are not this home's own are left alone.
+    """
+    if home.resolve() / "dagster" != Path(instance.root_directory).resolve() or _shared():
+        return []
+    suspects = _unfinished(instance)
+    if not suspects or not _is_free(home):
+        return []
+    time.sleep(grace_s)
+    with suppress(Timeout), FileLock(home / "run.lock", timeout=0):
+        dead = [run for run_id, run in _unfinished(instance).items() if run_id in suspects]
+        for run in dead:
+            instance.report_run_failed(run, KILLED)
+        return [run.run_id for run in dead]
+    return []
+
+
+def _unfinished(instance: dg.DagsterInstance) -> dict[str, dg.DagsterRun]:
+    runs = instance.get_runs(dg.RunsFilter(statuses=UNFINISHED))
+    return {run.run_id: run for run in runs if run.job_name not in WITHOUT_LOCK}
+
+
+def _is_free(home: Path) -> bool:
+    try:
+        with FileLock(home / "run.lock", timeout=0):
+            return True
+    except Timeout:
+        return False
+
+
+def _shared() -> bool:
+    """Whether other machines record their runs in the same place: their locks are not seen here."""
+    return bool(os.environ.get("NEXTPLAY_DAGSTER_DATABASE"))
 
 
 if __name__ == "__main__":

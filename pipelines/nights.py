@@ -16,7 +16,7 @@ from assets.resources import Home
 from models.bundle import BundleError
 from models.events import EventStore
 from models.pointer import Pointer, read_pointer
-from pipelines.inputs import changed, input_tags, read_inputs
+from pipelines.inputs import changed, events_state, input_tags, read_inputs
 from pipelines.jobs import everything, watch
 from pipelines.resources import Settings, home_of
 
@@ -46,7 +46,7 @@ def nightly(settings: Settings) -> dg.ScheduleDefinition:
         decision = decide(settings, inputs, context.instance, time.time())
         if not decision.run:
             return dg.SkipReason(decision.why)
-        return _request(inputs, context.scheduled_execution_time, decision.why)
+        return _request(settings, inputs, context.scheduled_execution_time, decision.why)
 
     return dg.ScheduleDefinition(
         name="nightly",
@@ -83,7 +83,7 @@ def retrain_early(settings: Settings) -> dg.SensorDefinition:
         if waiting < enough and not moved:
             return dg.SkipReason(f"{waiting:,} new events wait; a run starts early at {enough:,}.")
         why = f"{enough:,} new events or more wait." if waiting == enough else in_words(moved)
-        request = _request(read_inputs(settings), datetime.now(UTC), why)
+        request = _request(settings, read_inputs(settings), datetime.now(UTC), why)
         return request._replace(run_key=f"early-after-{since}")  # once: if it fails, the night tries again
 
     return look
@@ -131,8 +131,11 @@ def decide(settings: Settings, inputs: dict[str, str], instance: dg.DagsterInsta
     )
 
 
-def _request(inputs: dict[str, str], cutoff: datetime, why: str) -> dg.RunRequest:
-    return dg.RunRequest(tags={**input_tags(inputs), CUTOFF_TAG: cutoff.isoformat(), "nextplay/why": why})
+def _request(settings: Settings, inputs: dict[str, str], cutoff: datetime, why: str) -> dg.RunRequest:
+    """A tick may be late: events that came after its cut-off are no input of its run, but of the next one."""
+    taken = events_state(home_of(settings), int(cutoff.timestamp() * 1000))
+    tags = input_tags(inputs | {"events": taken})
+    return dg.RunRequest(tags={**tags, CUTOFF_TAG: cutoff.isoformat(), "nextplay/why": why})
 
 
 def _newest(instance: dg.DagsterInstance, statuses: Sequence[dg.DagsterRunStatus]) -> dg.RunRecord | None:

@@ -1,14 +1,19 @@
 """The operator's commands as Dagster jobs: the same functions as the make targets."""
 
+import time
+
 import dagster as dg
 
 from assets.promotion import PromotionError, champion, promote, rollback
 from assets.resources import Home, Retention
-from assets.retention import plan_removals, remove
+from assets.retention import ELSEWHERE, plan_removals, remove
 from models.pointer import Pointer
 from pipelines.resources import Settings, home_of
 from pipelines.status import read_status
 from pipelines.status_page import rendered
+
+# A half-done rollback that is tried again goes one champion too far; a promotion is a person's decision.
+NO_RETRIES = {"dagster/max_retries": "0"}
 
 
 class PromoteConfig(dg.Config):
@@ -36,11 +41,17 @@ def promote_op(context: dg.OpExecutionContext, config: PromoteConfig, home: Home
 @dg.op(pool="lake", name="set_champion_before", description="Sets the champion before this one back.")
 def rollback_op(context: dg.OpExecutionContext, home: Home) -> None:
     try:
-        back = rollback(home)
+        back = rollback(home, home.champions().incumbent_at(_asked_at(context)))
     except PromotionError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
     _tell(context, back)
     context.log.info("The champion is version %s again.", back.version)
+
+
+def _asked_at(context: dg.OpExecutionContext) -> float:
+    """When the run was launched, which then waited in the queue and for the home's lock."""
+    record = context.instance.get_run_record_by_id(context.run_id)
+    return time.time() if record is None else record.create_timestamp.timestamp()
 
 
 def _tell(context: dg.OpExecutionContext, pointer: Pointer) -> None:
@@ -49,12 +60,12 @@ def _tell(context: dg.OpExecutionContext, pointer: Pointer) -> None:
     context.log_event(dg.AssetMaterialization(champion.key, metadata=told))
 
 
-@dg.job(name="promote", executor_def=dg.in_process_executor)
+@dg.job(name="promote", executor_def=dg.in_process_executor, tags=NO_RETRIES)
 def promote_job() -> None:
     promote_op()
 
 
-@dg.job(name="rollback", executor_def=dg.in_process_executor)
+@dg.job(name="rollback", executor_def=dg.in_process_executor, tags=NO_RETRIES)
 def rollback_job() -> None:
     rollback_op()
 
@@ -65,6 +76,9 @@ def rollback_job() -> None:
     description="Removes what no champion and none of the last candidates needs.",
 )
 def prune_op(context: dg.OpExecutionContext, home: Home, retention: Retention) -> None:
+    if home.lake_address:
+        context.add_output_metadata({"removed": ELSEWHERE})
+        return
     plan = plan_removals(home, retention)
     remove(home, plan)
     context.add_output_metadata({kind: len(names) for kind, names in vars(plan).items()})

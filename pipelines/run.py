@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import sys
 import time
 import traceback
@@ -13,13 +14,14 @@ import dagster as dg
 from rich.console import Console
 from rich.markup import escape
 
-from pipelines.instance import open_instance
+from pipelines.instance import fail_killed_runs, open_instance
 from pipelines.resources import SettingsError
 
 
 def main() -> int:
     """Returns the exit status: 0 also where the gate refused a candidate, which is a normal outcome."""
     console = Console(stderr=True, highlight=False)
+    end_on_hangup()
     try:
         from pipelines.definitions import defs, settings
         from pipelines.inputs import input_tags, read_inputs
@@ -32,6 +34,7 @@ def main() -> int:
     with open_instance() as instance:
         tags = input_tags(read_inputs(settings))
         try:
+            fail_killed_runs(instance, settings.home)
             with _full_disk_told_once(settings.home):
                 result = job.execute_in_process(instance=instance, raise_on_error=False, tags=tags)
         except Exception:  # Dagster's own records could not be written
@@ -48,6 +51,12 @@ def main() -> int:
 
     print_summary(settings, time.monotonic() - started)
     return 0
+
+
+def end_on_hangup() -> None:
+    """A terminal that goes away ends the run as SIGTERM does, which Dagster records; `nohup` still holds."""
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
 
 
 def _explain(console: Console, event: dg.DagsterEvent, home: Path) -> None:
@@ -102,7 +111,7 @@ FULL_DISK = (
 # Errors that carry a sentence for their reader.
 KNOWN_ERRORS = frozenset(
     {"LakeError", "DownloadError", "SourceError", "BundleError", "MissingBundleError", "BentoError"}
-    | {"PromotionError", "TrackingError", "ConfigError", "TrainingError", "EventStoreError"}
+    | {"PromotionError", "TrackingError", "ConfigError", "TrainingError", "EventStoreError", "VerdictError"}
 )
 
 

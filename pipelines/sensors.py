@@ -1,10 +1,15 @@
-"""What is told to people when a run fails: always in the log, and to a webhook where one is set."""
+"""Failed runs: people are told, in the log and by a webhook where one is set; killed ones are found."""
 
 import logging
+from pathlib import Path
 
 import dagster as dg
 import httpx
 import tenacity
+
+from pipelines.instance import GRACE_S, fail_killed_runs
+
+LOOK_EVERY_S = 300
 
 log = logging.getLogger(__name__)
 logging.getLogger("httpx").setLevel(logging.WARNING)  # it would log the webhook's address
@@ -27,6 +32,22 @@ def failure_alert(webhook: str | None) -> dg.SensorDefinition:
             post(webhook, text)
 
     return alert
+
+
+def killed_runs(home: Path, grace_s: float = GRACE_S) -> dg.SensorDefinition:
+    """The sensor that lets the queue go on behind a `make run` that was killed while the UI is up."""
+
+    @dg.sensor(
+        name="killed_runs",
+        minimum_interval_seconds=LOOK_EVERY_S,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Records as failed the runs whose process was killed, so that no other waits for them.",
+    )
+    def look(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        found = fail_killed_runs(context.instance, home, grace_s)
+        return dg.SkipReason(f"Killed: {', '.join(found)}." if found else "No run was killed.")
+
+    return look
 
 
 def post(webhook: str, text: str, wait: float = 1.0) -> bool:

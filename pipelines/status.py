@@ -5,9 +5,10 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from threading import Thread
 
 import dagster as dg
 
@@ -22,6 +23,7 @@ from pipelines.instance import open_instance
 from pipelines.resources import Settings
 
 SECONDS_A_DAY = 86_400
+ANSWER_WITHIN_S = 30.0  # of a shared MLflow
 PARTS = ("lake", "raw", "bundles", "checkpoints", "mlflow", "bentoml", "reports", "events", "dagster")
 
 
@@ -42,6 +44,14 @@ class Version:
 
     version: str
     description: str
+
+
+@dataclass(frozen=True)
+class Registry:
+    """What MLflow holds: versions, newest first, and which of them carries the champion's alias."""
+
+    versions: list[Version]
+    champion: str | None
 
 
 @dataclass(frozen=True)
@@ -71,19 +81,21 @@ def read_status(settings: Settings, home: Home) -> Status:
     """Reads alone: it waits for nobody, and may be asked while a run works."""
     champions = home.champions()
     now, past = champions.whole(), champions.past()
-    run = last_run()
+    run, registry = last_run(), _registry(home)
     return Status(
         home=str(home.folder()),
         champion=_champion(champions, now) if now else None,
         before=[_champion(champions, pointer) for pointer in reversed(past)],
-        versions=[Version(v.version, v.description) for v in reversed(_versions(home))],
-        attention=list(attention(settings, home, now, run)),
+        versions=registry.versions if registry else [],
+        attention=list(attention(settings, home, now, run, registry)),
         sizes={part: size(home.folder() / part) for part in PARTS if (home.folder() / part).exists()},
         last_run=run,
     )
 
 
-def attention(settings: Settings, home: Home, now: Pointer | None, run: Run | None) -> Iterator[str]:
+def attention(
+    settings: Settings, home: Home, now: Pointer | None, run: Run | None, registry: Registry | None
+) -> Iterator[str]:
     """One sentence for each thing that is stale or wrong."""
     try:
         if home.champions().current() is None:
@@ -92,6 +104,13 @@ def attention(settings: Settings, home: Home, now: Pointer | None, run: Run | No
         yield f"{error} Set it again: make rollback."
     if now is not None:
         yield from _about_champion(settings, home, now)
+    if registry is None:
+        yield "MLflow does not answer, so nothing is said of it: look at what NEXTPLAY_MLFLOW_URI names."
+    elif now is not None and registry.champion != now.version:
+        yield (
+            f"MLflow's champion is version {registry.champion or 'none'}, the pointer's is {now.version}: "
+            "the pointer is what serves; the next run sets both."
+        )
     if run is not None and run.outcome == "FAILURE":
         yield "The last run failed: make ui shows the failed step and its reason."
 
@@ -109,12 +128,6 @@ def _about_champion(settings: Settings, home: Home, now: Pointer) -> Iterator[st
             yield "The champion was trained on other tables than the current ones."
     except LakeError as error:
         yield str(error)
-    alias = home.tracking().champion() if _has_mlflow(home) else None
-    if alias != now.version:
-        yield (
-            f"MLflow's champion is version {alias or 'none'}, the pointer's is {now.version}: "
-            "the pointer is what serves; the next run sets both."
-        )
 
 
 def last_run() -> Run | None:
@@ -149,12 +162,34 @@ def _champion(champions: Champions, pointer: Pointer) -> Champion:
     return Champion(pointer.version, architecture, pointer.promoted_at, pointer.reason, pointer.bento)
 
 
-def _versions(home: Home) -> list[Any]:
-    return list(home.tracking().versions()) if _has_mlflow(home) else []
+def _registry(home: Home) -> Registry | None:
+    """What MLflow holds, or None where a shared one does not answer."""
+    if os.environ.get("NEXTPLAY_MLFLOW_URI"):
+        return _answer_in_time(home)
+    return _ask(home) if (home.folder() / "mlflow" / "mlflow.db").exists() else Registry([], None)
 
 
-def _has_mlflow(home: Home) -> bool:
-    return (home.folder() / "mlflow" / "mlflow.db").exists()
+def _ask(home: Home) -> Registry:
+    tracking = home.tracking()
+    versions = [Version(v.version, v.description) for v in reversed(tracking.versions())]
+    return Registry(versions, tracking.champion())
+
+
+def _answer_in_time(home: Home) -> Registry | None:
+    """Status is asked for just when something is away, and then the clients of MLflow are patient."""
+    answer = Future[Registry]()
+
+    def ask() -> None:
+        try:
+            answer.set_result(_ask(home))
+        except Exception as error:
+            answer.set_exception(error)
+
+    Thread(target=ask, daemon=True).start()
+    try:
+        return answer.result(ANSWER_WITHIN_S)
+    except Exception:  # of the network, of HTTP, of a database: all mean the same to the reader
+        return None
 
 
 def main() -> int:

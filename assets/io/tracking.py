@@ -27,6 +27,7 @@ MODEL = "nextplay"
 CHAMPION = "champion"
 FINGERPRINT_TAG = "nextplay.fingerprint"
 HASH_TAG = "nextplay.bundle_hash"
+SEARCH_TAG = "nextplay.search"
 ENVIRONMENT_TAG = "environment."
 
 
@@ -91,8 +92,11 @@ class Tracking:
         self._experiment = self._experiment_id("nextplay")
 
     @contextmanager
-    def run(self, name: str, fingerprint: str) -> Iterator[RunHandle]:
-        """The run of a fingerprint: opened again after a kill, so that one candidate has one run."""
+    def run(self, name: str, fingerprint: str, search: str | None = None) -> Iterator[RunHandle]:
+        """The run of a fingerprint: opened again after a kill, so that one candidate has one run.
+
+        A run of a `search` for settings, named by it from its start, is none of `runs`.
+        """
         found = self._client.search_runs(
             [self._experiment], f"tags.`{FINGERPRINT_TAG}` = '{fingerprint}'", max_results=1
         )
@@ -100,7 +104,7 @@ class Tracking:
             run_id = found[0].info.run_id
         else:
             made_with = {f"{ENVIRONMENT_TAG}{name}": value for name, value in environment().items()}
-            tags = {FINGERPRINT_TAG: fingerprint} | made_with
+            tags = {FINGERPRINT_TAG: fingerprint} | made_with | ({SEARCH_TAG: search} if search else {})
             run_id = self._client.create_run(self._experiment, run_name=name, tags=tags).info.run_id
         self._client.update_run(run_id, status="RUNNING")
         try:
@@ -168,7 +172,7 @@ class Tracking:
             return None
 
     def runs(self) -> list[str]:
-        """The id of every run that was opened for a fingerprint, oldest first."""
+        """The id of every run that trained a candidate or fitted a baseline, oldest first."""
         return [run.info.run_id for run in self._runs(deleted=False)]
 
     def discard(self, versions: Sequence[str], runs: Sequence[str]) -> None:
@@ -193,7 +197,7 @@ class Tracking:
                 order_by=["attributes.start_time"],
                 page_token=token,
             )
-            found += page
+            found += [run for run in page if SEARCH_TAG not in run.data.tags]
             token = page.token
             if not token:
                 return found

@@ -1,13 +1,17 @@
 """What goes wrong in three of the nights. Each must leave the champion in place, and the loop recover."""
 
 import multiprocessing
+import shutil
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
+from assets.gating import read_verdict
+from assets.io.bundles import BundleStore
 from assets.resources import Home, Training
 from models.bundle import WEIGHTS_FILE
 from models.checkpoint import STATE_FILE
@@ -68,13 +72,17 @@ def nan_candidates(plan: Plan, home: Path, day: int, way: str) -> Night:
     if failure:
         raise FaultError(f"The candidates could not be trained: {failure}")
     for network in CANDIDATES:
-        _spoil(Home(path=str(home)).bundles().current(network) / WEIGHTS_FILE)
+        _spoil(Home(path=str(home)).bundles(), network)
     failure = run_job(plan, home, day)
     _check_champion(home, before, "candidates of NaN")
     seconds = time.monotonic() - started
     if failure:
         raise FaultError(f"The run with candidates of NaN failed: {failure}")
-    return night(home, day, way, before, 1, seconds, "the weights of all candidates were NaN; refused")
+    told = next((reason for reason in read_verdict(Home(path=str(home))).reasons if "(NaN)" in reason), None)
+    if told is None:
+        raise FaultError("Candidates of NaN were refused for another reason, or judged as something else.")
+    fault = "the weights of all candidates were NaN; refused"
+    return replace(night(home, day, way, before, 1, seconds, fault), reason=told)
 
 
 FAULTS: Mapping[int, Run] = {
@@ -84,9 +92,18 @@ FAULTS: Mapping[int, Run] = {
 }
 
 
-def _spoil(file: Path) -> None:
-    weights = load_file(file)
-    save_file({name: np.full_like(values, np.nan) for name, values in weights.items()}, file)
+def _spoil(store: BundleStore, network: str) -> None:
+    """Publish NaN as what was trained: weights that were only overwritten would be damage, and made again."""
+    folder = store.current(network)
+    weights = load_file(folder / WEIGHTS_FILE)
+
+    def write(spoiled: Path) -> None:
+        shutil.copytree(folder, spoiled, dirs_exist_ok=True)
+        nothing = {name: np.full_like(values, np.nan) for name, values in weights.items()}
+        save_file(nothing, spoiled / WEIGHTS_FILE)
+
+    (folder / WEIGHTS_FILE).unlink()  # a bundle that is whole is not written anew
+    store.publish(network, folder.name.removeprefix(f"{network}-"), write)
 
 
 def _checkpoints(home: Path) -> list[Path]:

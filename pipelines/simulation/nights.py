@@ -1,8 +1,9 @@
 """One night: the job `everything` in process, on what the source holds then, and what came of it."""
 
+import os
 import time
-from collections.abc import Callable, Sequence
-from contextlib import redirect_stderr
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from pipelines.resources import Settings
 from pipelines.simulation.source import CATALOGUE, HISTORY, date_of
 
 CORE = 2  # a day's new games have few plays each
+LEADS_OUT = ("NEXTPLAY_", "MLFLOW_REGISTRY_URI")  # beginnings of variables that name other places
 
 
 class NightError(Exception):
@@ -34,6 +36,8 @@ class Plan:
         """Test on the day that has just ended, validate on the day before, train on what was before that."""
         values: dict[str, Any] = {
             "home": home,
+            "lake": None,
+            "events": None,
             "source": "table",
             "table": str(self.source / HISTORY),
             "table_items": str(self.source / CATALOGUE),
@@ -68,22 +72,37 @@ def run_job(plan: Plan, home: Path, day: int, until: Sequence[str] = ()) -> str 
     """Run the job, or what is needed for some of its assets; returns why it failed, if it did."""
     from pipelines.definitions import define  # it imports the job of this simulation
 
-    definitions = define(plan.settings(home, day))
-    selected = None
-    if until:
-        needed = dg.AssetSelection.assets(*until).upstream().required_multi_asset_neighbors()
-        selected = sorted(needed.resolve(definitions.resolve_asset_graph()))
     with (
+        own_environment(),
         plan.log.open("a", encoding="utf-8") as log,
         redirect_stderr(log),
         dg.DagsterInstance.ephemeral() as instance,
     ):
+        definitions = define(plan.settings(home, day))
+        selected = None
+        if until:
+            needed = dg.AssetSelection.assets(*until).upstream().required_multi_asset_neighbors()
+            selected = sorted(needed.resolve(definitions.resolve_asset_graph()))
         log.write(f"{date_of(day)} {home.name}\n")
         result = definitions.resolve_job_def("everything").execute_in_process(
             instance=instance, raise_on_error=False, asset_selection=selected
         )
     failures = [event for event in result.all_events if event.is_step_failure]
     return None if result.success else _why(failures)
+
+
+@contextmanager
+def own_environment() -> Iterator[None]:
+    """Without what would lead a simulated night out of its own home: its champions are toys.
+
+    Settings are not all: shared databases are read from the environment where they are used.
+    """
+    names = [name for name in os.environ if name.upper().startswith(LEADS_OUT)]
+    kept = {name: os.environ.pop(name) for name in names}
+    try:
+        yield
+    finally:
+        os.environ.update(kept)
 
 
 def run_night(plan: Plan, home: Path, day: int, way: str) -> Night:

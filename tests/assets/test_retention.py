@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import dagster as dg
 import numpy as np
 import pytest
 
@@ -21,6 +22,7 @@ from assets.sequences import TABLES
 from models.bundle import bundle_hash, read_manifest
 from models.pointer import Pointer, read_pointer
 from models.scorer import open_scorer
+from pipelines.definitions import define
 from pipelines.prune import prune
 from pipelines.resources import Settings
 
@@ -114,6 +116,33 @@ def test_prune_shows_first_and_removes_when_told(nights: Home) -> None:
     assert prune(settings, nights, do=False) == "There is nothing to remove."
     after = state(nights)
     assert len(after["runs"]) < len(before["runs"]) and len(after["artifacts"]) < len(before["artifacts"])
+
+
+def test_the_runs_of_a_search_for_settings_stay(nights: Home) -> None:
+    with nights.tracking().run("tune sasrec", "search", search="study") as parent:
+        trials = [parent.run_id]
+        for number in range(3):
+            with nights.tracking().run(f"trial {number}", f"trial {number}", search="study") as trial:
+                trials.append(trial.run_id)
+        with nights.tracking().run("sasrec", "failed once"), nights.tracking().run("sasrec", "again"):
+            plan = plan_removals(nights, KEEP)
+        assert len(plan.runs) > 1 and set(trials).isdisjoint(plan.runs)
+        remove(nights, plan)
+    assert all(parent.client.get_run(run).info.lifecycle_stage == "active" for run in trials)
+
+
+def test_the_job_removes_nothing_that_other_machines_share(
+    nights: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fresh machine has no bundle yet, and the registry of all machines."""
+    before = state(nights)
+    settings = Settings(home=tmp_path / "machine", lake=(tmp_path / "store").as_uri(), keep_candidates=1)
+    monkeypatch.setenv("NEXTPLAY_MLFLOW_URI", f"sqlite:///{nights.folder('mlflow') / 'mlflow.db'}")
+    with dg.DagsterInstance.ephemeral() as instance:
+        done = define(settings).resolve_job_def("prune").execute_in_process(instance=instance)
+    assert done.success
+    monkeypatch.delenv("NEXTPLAY_MLFLOW_URI")
+    assert state(nights) == before
 
 
 SCRIPT = """

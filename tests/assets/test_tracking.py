@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from mlflow.entities import ViewType
 
 from assets.io.tracking import Tracking
 
@@ -52,6 +53,18 @@ def test_the_champion_is_an_alias_that_moves(tracking: Tracking, tmp_path: Path)
         tracking.set_champion(versions[-1])
         assert tracking.champion() == versions[-1]
     assert versions[0] != versions[1]
+
+
+def test_the_runs_of_a_search_are_left_alone(tracking: Tracking) -> None:
+    with tracking.run("sasrec", "f1") as trained, tracking.run("tune sasrec", "s", search="study") as parent:
+        with tracking.run("trial 0", "t", search="study") as trial:
+            trial.tags({"mlflow.parentRunId": parent.run_id})
+        assert tracking.runs() == [trained.run_id], "also while the search runs"
+    for thrown_away in (trained, trial):
+        trial.client.delete_run(thrown_away.run_id)
+    tracking.discard([], [])
+    left = {run.info.run_id for run in trial.client.search_runs(["1"], run_view_type=ViewType.ALL)}
+    assert left == {parent.run_id, trial.run_id}
 
 
 def test_a_home_that_was_copied_logs_to_itself(tmp_path: Path) -> None:

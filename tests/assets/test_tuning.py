@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from assets.resources import Home, Training
+from assets.resources import Home, Retention, Training
+from assets.retention import plan_removals
 from assets.tuning import TUNED, tune
 
 pytest.importorskip("optuna")
@@ -27,3 +28,5 @@ def test_the_search_starts_from_the_defaults_goes_on_and_is_kept_in_mlflow(
     nested = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent]
     assert len(nested) == second.trials
     assert all(set(TUNED) <= set(run.data.params) for run in nested)
+    searched = {parent, *(run.info.run_id for run in nested)}
+    assert searched.isdisjoint(plan_removals(home, Retention(candidates=1)).runs)

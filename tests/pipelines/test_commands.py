@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import socket
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -134,6 +135,27 @@ def test_status_names_what_is_stale_or_wrong(home: Home) -> None:
     (pointer.folder(home.pointer_file) / "model.onnx").write_bytes(b"damaged")
     told = read_status(Settings(home=Path(home.path)), home).attention
     assert "missing or damaged: make run or make rollback" in told[1]
+
+
+def test_status_asks_the_mlflow_that_the_environment_names(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registered = {version.version for version in home.tracking().versions()}
+    shutil.move(home.folder("mlflow") / "mlflow.db", tmp_path / "shared.db")
+    monkeypatch.setenv("NEXTPLAY_MLFLOW_URI", f"sqlite:///{tmp_path / 'shared.db'}")
+    told = read_status(Settings(home=Path(home.path)), home)
+    assert told.attention == [] and {version.version for version in told.versions} == registered
+
+
+def test_status_does_not_wait_for_an_mlflow_that_is_away(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(status, "ANSWER_WITHIN_S", 2.0)
+    monkeypatch.setattr("assets.io.patience.PATIENCE_S", 0.1)  # of the thread that goes on asking
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("NEXTPLAY_MLFLOW_URI", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        told = read_status(Settings(home=Path(home.path)), home)
+    assert told.champion is not None and told.versions == []
+    assert len(told.attention) == 1 and told.attention[0].startswith("MLflow does not answer")
 
 
 def test_status_of_an_empty_home_says_what_to_do(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from models.events import EventStore, Impression, Play
 from pipelines import forget
+from pipelines.resources import home_of, read_settings
 
 
 @pytest.fixture
@@ -38,6 +39,16 @@ def test_the_stores_place_is_the_endpoints_setting(
     monkeypatch.setenv("NEXTPLAY_EVENTS", str(tmp_path / "elsewhere.db"))
     assert forget.main(["--user", "ada"]) == 0
     assert EventStore(tmp_path / "elsewhere.db").forgotten_users() == ["ada"] and not events_file.exists()
+
+
+def test_the_store_that_is_named_comes_before_the_shared_database(
+    events_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEXTPLAY_DATABASE", "postgresql://me@127.0.0.1:1/none")
+    monkeypatch.setenv("NEXTPLAY_EVENTS", str(tmp_path / "elsewhere.db"))
+    EventStore(tmp_path / "elsewhere.db").close()
+    store = home_of(read_settings()).event_store()
+    assert store is not None and store.file == tmp_path / "elsewhere.db"
 
 
 def test_a_store_that_is_none_is_told_in_one_sentence(

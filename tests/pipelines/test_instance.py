@@ -52,6 +52,21 @@ def test_whatever_writes_is_in_a_pool() -> None:
         assert node.definition.pool == "lake", job
 
 
+@pytest.mark.parametrize(
+    ("job", "config"), [("rollback", {}), ("promote", {"version": "3", "by": "", "reason": ""})]
+)
+def test_a_change_of_champion_that_failed_is_not_tried_again(
+    dagster_home: Path, tmp_path: Path, job: str, config: dict[str, str]
+) -> None:
+    definition = define(Settings(home=tmp_path / "home")).resolve_job_def(job)
+    (op,) = definition.nodes
+    run_config = {"ops": {op.name: {"config": config}}} if config else {}
+    with dg.DagsterInstance.from_config(str(dagster_home)) as instance:
+        result = definition.execute_in_process(run_config, instance=instance, raise_on_error=False)
+        assert not result.success
+        assert instance.get_run_by_id(result.run_id).tags["dagster/will_retry"] == "false"
+
+
 SLEEPERS = """
 import time
 import dagster as dg

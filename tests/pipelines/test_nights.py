@@ -2,7 +2,7 @@
 
 import os
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -138,6 +138,22 @@ def test_the_schedule_skips_or_asks_for_a_run_up_to_its_own_time(instance, setti
     run(instance, settings, **{CUTOFF_TAG: TICK.isoformat()})
     assert tick().run_requests == []
     assert tick().skip_message.startswith("Nothing to do")
+
+
+def test_events_after_the_cut_off_of_a_late_tick_wait_for_the_next_night(instance, settings) -> None:
+    schedule, now = define(settings).resolve_schedule_def("nightly"), datetime.now(UTC)
+
+    def tick(scheduled: datetime):
+        context = dg.build_schedule_context(instance=instance, scheduled_execution_time=scheduled)
+        return schedule.evaluate_tick(context)
+
+    send(settings, "e1")
+    (late,) = tick(now - timedelta(minutes=10)).run_requests
+    last = run(instance, settings, **late.tags)
+    assert why_not(instance, settings) == f"Since run {last.run_id[:8]} there are other events."
+    (request,) = tick(now + timedelta(days=1)).run_requests
+    run(instance, settings, **request.tags)
+    assert "Nothing to do" in why(instance, settings)
 
 
 def test_enough_new_events_start_a_run_early_and_once(instance, settings) -> None:

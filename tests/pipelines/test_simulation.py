@@ -1,23 +1,28 @@
 """Time travel in small: a few nights with every fault, and what is made of the days that they judge."""
 
 import csv
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
-from assets.io.sample_days import Day
+from assets.io.sample_days import Day, play_days
+from assets.io.sample_process import SampleProcess
 from assets.resources import Home
-from models.events import EventStore
+from models.bundle import WEIGHTS_FILE
+from models.events import EventStore, Play
 from pipelines.simulation import job
-from pipelines.simulation.faults import killed_in_training, nan_candidates, truncated_file
+from pipelines.simulation.faults import _spoil, killed_in_training, nan_candidates, truncated_file
 from pipelines.simulation.judging import OPTIMUM, JudgedDay, item_table, judge, mean_over
-from pipelines.simulation.nights import Night, champion
+from pipelines.simulation.nights import Night, Plan, champion, run_job
 from pipelines.simulation.picture import nights_table, periods, table
 from pipelines.simulation.records import DAYS_FILE, NIGHTS_FILE, PAGE_FILE, write_records
 from pipelines.simulation.scenario import NEVER, NIGHTLY, WEEKLY, Outcome, Scenario
-from pipelines.simulation.source import date_of, send_events, times
+from pipelines.simulation.source import date_of, send_events, times, write_catalogue, write_history
 
 
 def judged(number: int, players: list[int], **ndcg: list[float]) -> JudgedDay:
@@ -108,6 +113,53 @@ def test_a_champion_is_judged_on_the_plays_that_have_a_history(tiny_run) -> None
     assert found.ndcg["a"][1] == 0, "a game that the champion does not know ranks last"
     assert found.ndcg["a"][2] == 0, "and a player of whom it knows no game gets nothing right"
     assert found.ndcg[OPTIMUM].tolist() == [0, 0, 0], "all chances are equal, and ties count against"
+
+
+def test_a_night_stays_in_its_own_home_whatever_the_environment_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    production, plan = tmp_path / "production", Plan(tmp_path / "source", "{}", tmp_path / "nights.log")
+    process = SampleProcess.from_seed("tiny", 1)
+    plan.source.mkdir()
+    write_history(plan.source, list(play_days(process, process, -6, 0, 1, 1)), process.game_ids)
+    write_catalogue(plan.source, process.game_ids)
+    real = EventStore(production / "events.db")
+    real.add([[Play("real", "a real player", process.game_ids[0])]])
+    real.close()
+    shared = {
+        "NEXTPLAY_LAKE": str(production / "lake"),
+        "nextplay_events": str(production / "events.db"),  # pydantic takes any case
+        "NEXTPLAY_DATABASE": "postgresql://me@127.0.0.1:1/none",
+        "NEXTPLAY_MLFLOW_URI": f"sqlite:///{production / 'mlflow.db'}",
+        "MLFLOW_REGISTRY_URI": f"sqlite:///{production / 'registry.db'}",
+    }
+    for name, value in shared.items():
+        monkeypatch.setenv(name, value)
+    home = tmp_path / "home"
+    assert run_job(plan, home, 0, until=["baselines", "events"]) is None
+    assert {name: os.environ[name] for name in shared} == shared, "they are there again afterwards"
+    assert {path.name.partition("-")[0] for path in production.iterdir()} == {"events.db"}
+    assert Home(path=str(home)).lake().current("events").rows == 0
+    for name in shared:
+        monkeypatch.delenv(name)
+    assert Home(path=str(home)).tracking().versions()
+
+
+def test_spoiled_candidates_are_what_was_trained_and_no_damage(copied_run: Callable[[], Home]) -> None:
+    store = copied_run().bundles()
+    _spoil(store, "sasrec")
+    folder = store.current("sasrec")
+    assert store.find("sasrec", folder.name.removeprefix("sasrec-")) == folder, "nobody makes it again"
+    assert all(np.isnan(values).all() for values in load_file(folder / WEIGHTS_FILE).values())
+
+
+@pytest.mark.parametrize("name", ["NEXTPLAY_LAKE", "NEXTPLAY_EVENTS"])
+def test_the_settings_of_a_night_name_no_other_place(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, str(tmp_path / "production"))
+    settings = Plan(tmp_path, "{}", tmp_path / "nights.log").settings(tmp_path / "home", 0)
+    assert settings.lake is None and settings.events is None
 
 
 @pytest.mark.slow
