@@ -43,22 +43,23 @@ Reports = Mapping[str, Sequence[Mapping[str, Any]]]  # of each contender, a repo
 
 @dataclass(frozen=True)
 class Contender:
-    """A model as it is trained: whose, and with what."""
+    """A model as it is trained: whose, with what, from how many seeds, on which data."""
 
     who: str
     arguments: tuple[str, ...]
+    seeds: int
     data: tuple[str, ...] = DATA
 
 
 OURS = {
-    "SASRec (ours)": Contender("ours", ("--settings", '{"network": "sasrec"}')),
-    "GRU4Rec (ours)": Contender("ours", ("--settings", '{"network": "gru4rec"}')),
+    "SASRec (ours)": Contender("ours", ("--settings", '{"network": "sasrec"}'), 3),
+    "GRU4Rec (ours)": Contender("ours", ("--settings", '{"network": "gru4rec"}'), 3),
 }
 PEERS = {  # the full loss would take them days on Amazon's games
-    "SASRec (RePlay, full loss)": Contender("RePlay", ("--loss", "full"), ("steam",)),
-    "SASRec (RePlay, sampled loss)": Contender("RePlay", ("--loss", "sampled")),
-    "SASRec (RecTools, full loss)": Contender("RecTools", ("--loss", "full"), ("steam",)),
-    "SASRec (RecTools, sampled loss)": Contender("RecTools", ("--loss", "sampled"), ("amazon5",)),
+    "SASRec (RePlay, full loss)": Contender("RePlay", ("--loss", "full"), 1, ("steam",)),
+    "SASRec (RePlay, sampled loss)": Contender("RePlay", ("--loss", "sampled"), 2),
+    "SASRec (RecTools, full loss)": Contender("RecTools", ("--loss", "full"), 1, ("steam",)),
+    "SASRec (RecTools, sampled loss)": Contender("RecTools", ("--loss", "sampled"), 1, ("amazon5",)),
 }
 CONTENDERS_BY_NAME = OURS | PEERS
 
@@ -109,13 +110,11 @@ class Training:
 class Plan:
     """Which trainings there are: the first seed alone on all cores, so that times compare; others share."""
 
-    seeds: int  # of ours
-    peer_seeds: int
     at_once: int  # but for the first seed
     hours: float
 
     def of(self, data: str, name: str) -> list[Training]:
-        seeds = range(self.seeds if name in OURS else self.peer_seeds)
+        seeds = range(CONTENDERS_BY_NAME[name].seeds)
         return [Training(data, name, seed, self.at_once if seed else 1, self.hours) for seed in seeds]
 
     def contenders(self, data: str) -> list[str]:
@@ -196,7 +195,7 @@ def section(data: str, plan: Plan) -> Iterator[str]:
         each = ", ".join(f"{found.mean():.4f}" for found in seeds[name]) if name in reports else ""
         yield f"| {name} | {users[name].mean():.4f} | {low:.4f} to {high:.4f} | {each} | {against} |"
     yield ""
-    yield from times(reports, best)
+    yield from times(reports)
 
 
 def validation(report: Mapping[str, Any]) -> float:
@@ -204,16 +203,17 @@ def validation(report: Mapping[str, Any]) -> float:
     return float(max(point["ndcg"] for point in report["curve"]))
 
 
-def times(reports: Reports, best: str) -> Iterator[str]:
+def times(reports: Reports) -> Iterator[str]:
     """Training time to each peer's best validation NDCG@10, the peer's own and ours, first seeds."""
-    yield "| peer | its best validation NDCG@10 | seconds to it | ours to the same | share | at epoch |"
-    yield "|---|---:|---:|---:|---:|---:|"
+    yield f"| peer | its best validation NDCG@10 | at epoch | seconds to it | {' | '.join(OURS)} |"
+    yield f"|---|---:|---:|---:|{'---:|' * len(OURS)}"
     for name in [name for name in PEERS if name in reports]:
         curve, peak = reports[name][0]["curve"], validation(reports[name][0])
         epochs = f"{[point['ndcg'] for point in curve].index(peak) + 1} of {len(curve)}"
-        theirs, ours = seconds_to(curve, peak), seconds_to(reports[best][0]["curve"], peak)
-        share = f"{ours / theirs:.0%}" if ours and theirs else "not reached"
-        yield f"| {name} | {peak:.4f} | {theirs:.0f} | {ours or float('nan'):.0f} | {share} | {epochs} |"
+        theirs = seconds_to(curve, peak) or float("nan")
+        ours = [seconds_to(reports[mine][0]["curve"], peak) for mine in OURS]
+        told = [f"{seconds:.0f} ({seconds / theirs:.0%})" if seconds else "not reached" for seconds in ours]
+        yield f"| {name} | {peak:.4f} | {epochs} | {theirs:.0f} | {' | '.join(told)} |"
     yield ""
 
 
@@ -244,8 +244,6 @@ def introduction(plan: Plan) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--seeds", type=int, default=3, help="of ours")
-    parser.add_argument("--peer-seeds", type=int, default=2, help="of each peer")
     parser.add_argument("--hours", type=float, default=2.0, help="of a peer's training at most")
     parser.add_argument("--at-once", type=int, default=os.cpu_count() or 1, help="but for the first seed")
     plan = Plan(**vars(parser.parse_args()))

@@ -19,7 +19,7 @@ from pipelines.sensors import killed_runs
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKING = """
-import os, sys
+import os, signal, sys
 import dagster as dg
 from assets.resources import Home
 from pipelines.instance import open_instance
@@ -34,6 +34,7 @@ def work(home: Home):
 def working():
     work()
 
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests themselves may run under nohup
 end_on_hangup()
 with open_instance() as instance:
     working.execute_in_process(

@@ -8,6 +8,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMED = ("NEXTPLAY_POINTER", "NEXTPLAY_EVENTS", "NEXTPLAY_DATABASE")
+OF_AN_OUTER_MAKE = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
 DATABASE = "postgresql://me:p%3Fs@host/nextplay?sslmode=require&x=$1"
 
 
@@ -21,7 +22,9 @@ def told(tmp_path: Path):
         stub.chmod(0o755)
 
     def run(target: str, **named: str) -> dict[str, str]:
-        inherited = {name: value for name, value in os.environ.items() if name not in NAMED}
+        inherited = {
+            name: value for name, value in os.environ.items() if name not in NAMED + OF_AN_OUTER_MAKE
+        }
         done = subprocess.run(
             ["make", "--assume-old=.venv/installed", f"BIN={tmp_path / 'bin'}", target],
             cwd=ROOT, env={**inherited, "NEXTPLAY_HOME": str(tmp_path / "home"), **named},

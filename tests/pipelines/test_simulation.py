@@ -115,6 +115,7 @@ def test_a_champion_is_judged_on_the_plays_that_have_a_history(tiny_run) -> None
     assert found.ndcg[OPTIMUM].tolist() == [0, 0, 0], "all chances are equal, and ties count against"
 
 
+@pytest.mark.slow
 def test_a_night_stays_in_its_own_home_whatever_the_environment_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
