@@ -19,14 +19,13 @@ from assets.resources import Home
 from models.bundle import bundle_hash
 from models.pointer import read_pointer
 
+pytestmark = pytest.mark.slow
 WITH_ANOTHER_CLOCK = """
 import sys, time
 shift, real = float(sys.argv[1]), time.time
 time.time = lambda: real() + shift
 from pipelines.run import main
 import os; os._exit(main())
-
-pytestmark = pytest.mark.slow
 """
 
 
