@@ -96,7 +96,7 @@ class Training:
         return CACHE / "quality" / f"{self.data}-{key}-{self.seed}-{self.made_by}.json"
 
     def run(self, cores: Sequence[int]) -> None:
-        """Train on these cores, a thread each."""
+        """Train on these cores: peers with a thread each, ours with as many threads as `make run` has."""
         who = self.contender.who
         command = ["taskset", "-c", ",".join(map(str, cores)), str(PYTHONS[who]), SCRIPTS[who]]
         command += [str(split_file(self.data)), str(self.report), "--seed", str(self.seed)]

@@ -3,7 +3,6 @@
 import json
 import shutil
 import socket
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,14 +18,6 @@ from pipelines.definitions import define
 from pipelines.resources import Settings
 from pipelines.status import read_status
 from pipelines.status_page import rendered
-
-
-@pytest.fixture
-def home(copied_run: Callable[[], Home], monkeypatch: pytest.MonkeyPatch) -> Home:
-    home = copied_run()
-    monkeypatch.setenv("NEXTPLAY_HOME", home.path)
-    monkeypatch.delenv("DAGSTER_HOME", raising=False)
-    return home
 
 
 def job(name: str, home: Home, config: dict[str, str] | None = None) -> dg.ExecuteInProcessResult:

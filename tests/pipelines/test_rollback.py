@@ -20,14 +20,6 @@ REFUSED = "Nothing is rolled back, for the champion has changed"
 NEW = "1" * 64
 
 
-@pytest.fixture
-def home(copied_run: Callable[[], Home], monkeypatch: pytest.MonkeyPatch) -> Home:
-    home = copied_run()
-    monkeypatch.setenv("NEXTPLAY_HOME", home.path)
-    monkeypatch.delenv("DAGSTER_HOME", raising=False)
-    return home
-
-
 def job(home: Home) -> dg.ExecuteInProcessResult:
     definition = define(Settings(home=Path(home.path))).resolve_job_def("rollback")
     with dg.DagsterInstance.ephemeral() as instance:
