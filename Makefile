@@ -51,8 +51,8 @@ test-scale: setup ## Spark, object storage and Postgres, against real servers th
 	@$(BIN)/python -m pytest -m scale
 
 test-faults: setup ## Kills, full disks, damage, bad candidates, broken downloads (45 minutes at most)
-	@$(BIN)/python -m pytest -n 2 --dist worksteal tests/faults tests/security tests/assets/test_download.py \
-	  tests/assets/test_backup.py tests/assets/test_retention.py tests/assets/test_mlflow_store.py
+	@$(BIN)/python -m pytest -n 2 --dist worksteal tests/faults tests/security tests/assets/ingest/test_download.py \
+	  tests/assets/state/test_backup.py tests/assets/release/test_retention.py tests/assets/tracking/test_mlflow_store.py
 
 lint: setup
 	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-cache >/dev/null && echo "lint, format, types, imports: fine"
@@ -78,32 +78,32 @@ mlflow: setup ## MLflow's UI on port 5000
 	  --backend-store-uri sqlite:///$(NEXTPLAY_HOME)/mlflow/mlflow.db --artifacts-destination $(NEXTPLAY_HOME)/mlflow/artifacts
 
 status: setup ## Who is champion and why, what is stale, sizes, the last run (JSON=1 for programs)
-	@$(BIN)/python -m pipelines.status $(if $(JSON),--json)
+	@$(BIN)/python -m pipelines.operator.status $(if $(JSON),--json)
 
 promote: setup ## Make a version the champion: VERSION=3 BY=ada REASON='the old one fails'
-	@$(BIN)/python -m pipelines.promote --version "$$VERSION" --by "$$BY" --reason "$$REASON"
+	@$(BIN)/python -m pipelines.operator.promote --version "$$VERSION" --by "$$BY" --reason "$$REASON"
 
 rollback: setup ## Set the champion before this one back; a running endpoint follows
-	@$(BIN)/python -m pipelines.rollback
+	@$(BIN)/python -m pipelines.operator.rollback
 
 forget: setup ## Remove a user: USER=76561197970982479
 	@test "$(origin USER)" = "command line" || { echo "Say whom: make forget USER=76561197970982479"; exit 1; }
-	@$(BIN)/python -m pipelines.forget --user "$$USER"
+	@$(BIN)/python -m pipelines.operator.forget --user "$$USER"
 
 prune: setup ## Show what retention would remove; YES=1 removes it
-	@$(BIN)/python -m pipelines.prune $(if $(YES),--yes)
+	@$(BIN)/python -m pipelines.operator.prune $(if $(YES),--yes)
 
 backup: setup ## Copy all state to a new folder: TO=/mnt/backups/tonight
-	@$(BIN)/python -m pipelines.backup "$$TO"
+	@$(BIN)/python -m pipelines.operator.backup "$$TO"
 
 restore: .venv/installed ## Fill an empty home from a backup: FROM=/mnt/backups/tonight
-	@$(BIN)/python -m pipelines.restore "$$FROM"
+	@$(BIN)/python -m pipelines.operator.restore "$$FROM"
 
 simulate: setup ## 60 simulated days and nights: what freshness is worth (half an hour)
 	@$(BIN)/python -m pipelines.simulation
 
 reproduce: setup ## A version's bundle again from its kept inputs, compared by hash: VERSION=3
-	@$(BIN)/python -m pipelines.reproduce --version "$$VERSION"
+	@$(BIN)/python -m pipelines.operator.reproduce --version "$$VERSION"
 
 bench-etl: setup ## From the gzipped libraries to the core, beside pandas and Polars (10 minutes)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,bench]'
@@ -125,7 +125,7 @@ bench-etl-scale: setup ## The same from 1 to 100 million plays in 4 GB of memory
 
 tune: setup ## Better settings for the data in var/, by validation alone (NETWORK=sasrec MINUTES=30)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,tune]'
-	@$(BIN)/python -m pipelines.tune --network $(NETWORK) --minutes $(MINUTES)
+	@$(BIN)/python -m pipelines.operator.tune --network $(NETWORK) --minutes $(MINUTES)
 
 .venv-rectools/installed .venv-replay/installed: .venv-%/installed: benchmarks/contenders/%.txt
 	@$(PYTHON) -m venv .venv-$* && .venv-$*/bin/pip install --quiet --disable-pip-version-check -r $< && touch $@

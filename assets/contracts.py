@@ -10,8 +10,8 @@ from typing import Any
 
 import dagster as dg
 
-from assets.io.engine import Engine
-from assets.io.sql import markdown
+from assets.engines.engine import Engine
+from assets.engines.sql import markdown
 from assets.resources import Cleaning, Home
 
 SHOWN = 5  # failing rows in a check's metadata

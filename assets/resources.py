@@ -11,20 +11,20 @@ import dagster as dg
 from filelock import FileLock, Timeout
 from pydantic import Field
 
-from assets.champions import Champions
-from assets.io.bundles import BundleStore
-from assets.io.engine import DuckDB, Engine
-from assets.io.lake import Lake, LakeError
-from assets.io.remote_tables import RemoteTables
-from assets.io.run_lock import database_lock
-from assets.io.shared import SharedState
-from assets.io.tracking import Tracking
-from models.event_stores import is_database, open_event_store
-from models.events import EventStore
-from models.storage import Store
+from assets.engines.engine import DuckDB, Engine
+from assets.state.bundles import BundleStore
+from assets.state.champions import Champions
+from assets.state.lake import Lake, LakeError
+from assets.state.remote_tables import RemoteTables
+from assets.state.run_lock import database_lock
+from assets.state.shared import SharedState
+from assets.tracking.tracking import Tracking
+from serving.state.event_stores import is_database, open_event_store
+from serving.state.events import EventStore
+from serving.state.storage import Store
 
 if TYPE_CHECKING:
-    from assets.io.spark import Spark
+    from assets.engines.spark import Spark
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +95,7 @@ class Home(dg.ConfigurableResource):  # type: ignore[type-arg]
     @contextmanager
     def spark(self) -> Iterator["Spark"]:
         """Spark with nothing open. Raises SparkError."""
-        from assets.io.spark import Spark, SparkSettings, session
+        from assets.engines.spark import Spark, SparkSettings, session
 
         settings = SparkSettings(self.spark_master, self.spark_remote, self.spark_conf)
         spark = Spark(session(settings), self.lake().scratch(), self.lake())
@@ -130,7 +130,7 @@ class Home(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @property
     def events_file(self) -> Path:
-        """The endpoint's event store, which need not be there; see `models.events`."""
+        """The endpoint's event store, which need not be there; see `serving.state.events`."""
         return Path(self.events) if self.events else self.folder() / "events" / "events.db"
 
     @property
@@ -185,7 +185,7 @@ class Cleaning(dg.ConfigurableResource):  # type: ignore[type-arg]
 
 
 class Splitting(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """How sequences are split: `leave-one-out`, or `temporal` at two cut-offs; see `assets.splitting`."""
+    """How sequences are split: see `assets.sequences.splitting`."""
 
     split: str = "leave-one-out"
     cutoffs: str = "0.8,0.9"
@@ -202,7 +202,7 @@ class Training(dg.ConfigurableResource):  # type: ignore[type-arg]
 
 
 class Retention(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """What is kept: see `assets.keeping`."""
+    """What is kept: see `assets.release.removals`."""
 
     candidates: int = 7  # the last ones of each architecture
     champions: int | None = None  # the last ones, with their inputs; all by default

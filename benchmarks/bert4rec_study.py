@@ -25,7 +25,7 @@ from models.evaluation.metrics import per_user, rank_targets
 from models.evaluation.stats import bootstrap_interval
 from models.networks import default_config
 from models.scorer import Scorer
-from models.train import NetworkScorer, train
+from models.training.train import NetworkScorer, train
 
 REPORT = ROOT / "docs" / "benchmarks" / "bert4rec.md"
 PICTURE = ROOT / "docs" / "pictures" / "bert4rec.png"

@@ -52,9 +52,10 @@ def ours(source: Path, folder: Path) -> Iterator[str]:
     """What the assets do, publication in the lake included."""
     import pandas  # noqa: F401  (pyarrow imports it at its first conversion)
 
-    from assets.interactions import CLEAN_TABLES, write_clean, write_core
-    from assets.io.engine import DuckDB
-    from assets.io.lake import Lake, fingerprint
+    from assets.clean.clean import CLEAN_TABLES, write_clean
+    from assets.clean.core_interactions import write_core
+    from assets.engines.engine import DuckDB
+    from assets.state.lake import Lake, fingerprint
 
     yield "imports"
     lake = Lake(folder / "lake", memory_limit="1GB")

@@ -21,12 +21,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from assets.audit import read_figures
-from assets.evaluation import leaderboard_rows
-from assets.gating import read_verdict
-from assets.plots import audit_plot
+from assets.evaluation.gate import read_verdict
+from assets.evaluation.leaderboard import leaderboard_rows
+from assets.evaluation.sequence_audit import read_figures
 from assets.resources import Home
-from assets.sequences import load_sequences, split_name
+from assets.sequences.loading import load_sequences, split_name
+from assets.shown.plots import audit_plot
 from models.evaluation.audit import Figure, describe
 from models.evaluation.evidence import Estimate, Verdict
 

@@ -28,7 +28,7 @@ from training import CONTENDERS, PYTHONS, SCRIPTS
 
 from models.baselines import BASELINES
 from models.baselines.base import NotApplicableError
-from models.code import MODELS
+from models.bundle.code import reached_files
 from models.evaluation.metrics import per_user, rank_targets
 from models.evaluation.stats import bootstrap_interval
 
@@ -36,8 +36,6 @@ REPORT = ROOT / "docs" / "benchmarks" / "quality.md"
 NOTES = Path(__file__).with_name("quality_notes.md")  # what was tried, by hand
 DATA = ("steam", "amazon5")
 GOALS = {"steam": 0.235, "amazon5": 0.0745}
-RANKED_BY = ("evaluation/metrics.py", "data.py")  # of models, for all
-TRAINED_BY = ("config.py", "device.py", "losses", "networks", "optimizer.py", "train.py")  # for ours
 Reports = Mapping[str, Sequence[Mapping[str, Any]]]  # of each contender, a report a seed
 
 
@@ -83,11 +81,10 @@ class Training:
         """Changes with whatever could change the result."""
         who = self.contender.who
         scripts = [CONTENDERS / name for name in ("common.py", SCRIPTS[who])]
-        code = [MODELS / name for name in RANKED_BY + (TRAINED_BY if who == "ours" else ())]
+        code = reached_files("models.training" if who == "ours" else "models.evaluation.metrics")
         made_by = hashlib.sha256(f"{self.contender.arguments} {self.at_once} {self.hours}".encode())
         for path in (*scripts, split_file(self.data), ROOT / "constraints.txt", *code):
-            for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
-                made_by.update(file.read_bytes())
+            made_by.update(path.read_bytes())
         return made_by.hexdigest()[:8]
 
     @property

@@ -35,11 +35,12 @@ WAYS = [(engine, workers) for engine in ("duckdb", "spark") for workers in (1, 2
 def measure(engine: str, workers: int, raw: Path, folder: Path) -> dict[str, Any]:
     """Seconds of each stage, and the rows that came out. Run in a process of its own."""
     sys.path.insert(0, str(ROOT))
-    from assets.interactions import CLEAN_TABLES, write_clean, write_core
-    from assets.io.lake import fingerprint
+    from assets.clean.clean import CLEAN_TABLES, write_clean
+    from assets.clean.core_interactions import write_core
     from assets.resources import Home
-    from assets.splitting import make_splits
-    from assets.vocabulary import order_items, played_items
+    from assets.sequences.splitting import make_splits
+    from assets.sequences.vocabulary import order_items, played_items
+    from assets.state.lake import fingerprint
 
     conf = {"spark.driver.memory": "6g", "spark.sql.shuffle.partitions": str(2 * workers)}
     home = Home(
@@ -62,7 +63,7 @@ def measure(engine: str, workers: int, raw: Path, folder: Path) -> dict[str, Any
                 fingerprint("c"), list(CLEAN_TABLES), lambda p: write_clean({"libraries": raw}, p)
             )
             return
-        from assets.io.spark_clean import write_clean_on_spark
+        from assets.clean.spark_clean import write_clean_on_spark
 
         def write(paths: Any) -> None:
             with home.spark() as spark:

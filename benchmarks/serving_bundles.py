@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from models.attributes import Attribute
-from models.bundle import ItemTable, bundle_hash
+from models.bundle.attributes import Attribute
+from models.bundle.bundle import ItemTable, bundle_hash
 from models.config import NetworkConfig, TrainConfig
-from models.pointer import Pointer
+from serving.state.pointer import Pointer
 
 GENRES = ("Action", "Adventure", "Casual", "Indie", "Racing", "RPG", "Simulation", "Sports", "Strategy")
 WIDTH, MAX_LENGTH = 64, 64
@@ -42,9 +42,9 @@ def items(n_items: int) -> ItemTable:
 def _export(folder: Path, n_items: int) -> None:
     import torch  # only where a bundle is made
 
-    from models.export import export_bundle
     from models.networks import NETWORKS
-    from models.train import Trained
+    from models.training.export import export_bundle
+    from models.training.train import Trained
 
     torch.manual_seed(0)
     config = TrainConfig(network=NetworkConfig(width=WIDTH, max_length=MAX_LENGTH))

@@ -13,13 +13,13 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from pydantic_core import to_json
 
-from models.pointer import read_pointer
 from serving.__main__ import Deployment, run
 from serving.app import create_app
 from serving.bodies import read_body
 from serving.recommender import Recommender
 from serving.schemas import RecommendRequest
 from serving.settings import load, load_settings
+from serving.state.pointer import read_pointer
 
 EMPTY = to_json({"items": [{"item_id": "1234560", "title": "Game number 1234560", "score": 1.0}] * 10})
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import dagster as dg
 
 from assets.resources import Home
-from assets.sequences import load_split
+from assets.sequences.loading import load_split
 from pipelines.definitions import define
 from pipelines.resources import Settings, resources
 

@@ -24,8 +24,8 @@ import httpx
 import numpy as np
 
 from benchmarks.serving_bundles import pointer_to
-from models.bundle import ITEMS_FILE, MANIFEST_FILE, bundle_hash, read_items, read_manifest
-from models.pointer import Pointer, read_pointer
+from models.bundle.bundle import ITEMS_FILE, MANIFEST_FILE, bundle_hash, read_items, read_manifest
+from serving.state.pointer import Pointer, read_pointer
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULT = ROOT / "docs" / "benchmarks" / "swaps.md"

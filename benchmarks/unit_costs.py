@@ -51,10 +51,10 @@ def scoring(n_items: int) -> float:
 def encoding(every_position: bool) -> float:
     """The state after a history of 1 to 50 items, with SASRec in onnxruntime; the last block whole or not."""
     from models.config import NetworkConfig
-    from models.export import onnx_bytes
     from models.networks.base import SequenceNetwork
     from models.networks.sasrec import SASRec
     from models.scorer import OnnxScorer
+    from models.training.export import onnx_bytes
 
     network = SASRec(NetworkConfig(width=WIDTH), n_items=1_000).eval()
     if every_position:
@@ -70,8 +70,8 @@ def position(name: str, n_items: int) -> float:
     """One position of training with the sampled loss, at the defaults for data of this shape."""
     from models.config import TrainConfig
     from models.data import Sequences, leave_one_out, plan_epoch
-    from models.device import reproducible
-    from models.train import Training
+    from models.training.device import reproducible
+    from models.training.train import Training
 
     rng = np.random.default_rng(0)
     users = [rng.integers(1, n_items + 1, HISTORY) for _ in range(500)]

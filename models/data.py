@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from models.bundle import PADDING
+from models.bundle.bundle import PADDING
 
 LENGTH_BLUR = 1.6  # windows of one batch differ in length by up to about this factor
 MASK = -1  # stands in a history for an item that is to be found

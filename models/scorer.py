@@ -1,7 +1,7 @@
 """What a bundle becomes in memory. Free of torch, so that evaluation and serving run the same code."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol, Self
@@ -10,18 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import safe_open
 
-from models.bundle import (
+from models.bundle.bundle import (
     ITEM_BIAS,
     ITEM_EMBEDDINGS,
     ONNX_FILE,
     PADDING,
     WEIGHTS_FILE,
     BundleError,
-    read_golden,
     read_manifest,
 )
-
-GOLDEN_TOLERANCE = 1e-3  # relative and absolute; other processors add up in another order
 
 
 class Scorer(Protocol):
@@ -121,27 +118,3 @@ class OnnxScorer:
         scores: NDArray[np.float32] = self.encode(histories) @ self.item_embeddings[items].T
         scores += self._item_bias[items]
         return scores
-
-
-def open_scorer(folder: Path, threads: int | None = None) -> Scorer:
-    """The scorer of a bundle; raises BundleError where the bundle is broken or of unknown architecture."""
-    from models.baselines import BASELINES
-
-    architecture = read_manifest(folder).architecture
-    if architecture in BASELINES:
-        load: Callable[[Path], Scorer] = BASELINES[architecture].load
-        return load(folder)
-    return OnnxScorer.load(folder, threads)
-
-
-def check_golden(folder: Path) -> None:
-    """Raises BundleError where the bundle is broken or does not give the golden answers that it came with."""
-    scorer = open_scorer(folder)
-    for golden in read_golden(folder):
-        if not golden.history:
-            continue
-        scores = scorer.score([np.asarray(golden.history, dtype=np.int64)])[0]  # [n_items + 1]
-        if max(golden.items, default=0) >= len(scores) or not np.allclose(
-            scores[golden.items], golden.scores, rtol=GOLDEN_TOLERANCE, atol=GOLDEN_TOLERANCE
-        ):
-            raise BundleError(f"{folder.name} does not give the answers that the trained model gave.")

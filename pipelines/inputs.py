@@ -2,16 +2,15 @@
 
 from collections.abc import Mapping
 from importlib.metadata import version
-from pathlib import Path
 
 import dagster as dg
 
-from assets.feedback import END_OF_TIME_MS
-from assets.io.lake import fingerprint
-from assets.io.raw_file import Request
-from assets.io.source_state import UNKNOWN, source_state
+from assets.feedback.events import END_OF_TIME_MS
+from assets.ingest.raw_file import Request
+from assets.ingest.source_state import UNKNOWN, source_state
 from assets.resources import Home
-from models.code import source_hash
+from assets.state.lake import fingerprint
+from models.bundle.code import code_version
 from pipelines.resources import Settings, home_of, source_of
 
 TAG = "nextplay/inputs-"  # of a run, one an input
@@ -58,7 +57,4 @@ def events_state(home: Home, cutoff_ms: int = END_OF_TIME_MS) -> str:
 
 
 def _code() -> str:
-    root = Path(__file__).parent.parent
-    texts = [path.read_text() for path in sorted((root / "assets" / "sql").glob("*.sql"))]
-    rooms = [source_hash(root / room) for room in ROOMS]
-    return fingerprint(rooms, texts, [version(name) for name in LIBRARIES])[:16]
+    return fingerprint(code_version(*ROOMS), [version(name) for name in LIBRARIES])[:16]

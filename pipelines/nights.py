@@ -9,16 +9,16 @@ from typing import Any
 
 import dagster as dg
 
-from assets.drift import in_words, newest_day
-from assets.feedback import CUTOFF_TAG, cutoff_ms
-from assets.io.impressions import start_ms
+from assets.feedback.drift import in_words, newest_day
+from assets.feedback.events import CUTOFF_TAG, cutoff_ms
+from assets.feedback.impressions import start_ms
 from assets.resources import Home
-from models.bundle import BundleError
-from models.events import EventStore
-from models.pointer import Pointer, read_pointer
+from models.bundle.bundle import BundleError
 from pipelines.inputs import changed, events_state, input_tags, read_inputs
 from pipelines.jobs import everything, watch
 from pipelines.resources import Settings, home_of
+from serving.state.events import EventStore
+from serving.state.pointer import Pointer, read_pointer
 
 SECONDS_A_DAY = 86_400
 LOOK_EVERY_S = 600

@@ -8,9 +8,9 @@ from pydantic import Field, Json, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from assets.resources import Cleaning, Gate, Home, Retention, Source, Splitting, Training, Watching
-from assets.splitting import Cutoffs, SplitError
-from models.event_stores import is_database
+from assets.sequences.splitting import Cutoffs, SplitError
 from models.networks import NETWORKS
+from serving.state.event_stores import is_database
 
 
 class SettingsError(Exception):

@@ -7,16 +7,16 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 
-from assets.audit import read_figures
-from assets.batch import champion_examples
-from assets.evaluation import leaderboard_rows
-from assets.gating import read_verdict
-from assets.report import report_path
+from assets.evaluation.gate import read_verdict
+from assets.evaluation.leaderboard import leaderboard_rows
+from assets.evaluation.report import report_path
+from assets.evaluation.sequence_audit import read_figures
+from assets.release.batch_recommendations import champion_examples
 from assets.resources import Home
-from assets.sequences import split_name
+from assets.sequences.loading import split_name
 from models.evaluation.audit import follows_ids, on_ids
-from models.pointer import read_pointer
 from pipelines.resources import Settings, home_of
+from serving.state.pointer import read_pointer
 
 EXAMPLES = 3
 WIDTH = 100

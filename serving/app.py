@@ -12,10 +12,6 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
-from models.event_stores import open_event_store
-from models.events import EventStore, EventStoreError
-from models.storage import is_address
-from models.user_state import SNAPSHOT_FILE
 from serving import telemetry
 from serving.access import ApiKeys
 from serving.blocklist import Blocklist
@@ -28,6 +24,10 @@ from serving.recorder import Recorder
 from serving.reload import Follower
 from serving.routes import catalogue, demo, events, operations, recommend
 from serving.settings import Settings, load_settings, parts
+from serving.state.event_stores import open_event_store
+from serving.state.events import EventStore, EventStoreError
+from serving.state.storage import is_address
+from serving.state.user_state import SNAPSHOT_FILE
 from serving.turns import Turns
 from serving.users import Users
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from models.bundle import BundleError
+from models.bundle.bundle import BundleError
 from serving import telemetry
 from serving.recommender import Recommender
 

@@ -8,12 +8,12 @@ from typing import TypeVar
 
 from fastapi import HTTPException
 
-from models.events import now_ms
 from serving.blocklist import Blocklist
 from serving.recommender import Scored
 from serving.recorder import Recorder, Shown
 from serving.reload import Follower, ServedModel
 from serving.settings import Settings
+from serving.state.events import now_ms
 from serving.turns import Turns
 from serving.users import Users
 

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError, field_validator
 
-from models.events import Play, now_ms
 from serving.schemas import MAX_ID, WITHOUT_NUL, StoredId
+from serving.state.events import Play, now_ms
 
 MAX_EVENTS = 1_000
 EARLIEST_MS = 100_000_000_000  # March 1973: a smaller number is a time in seconds

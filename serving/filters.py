@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from models.attributes import DATE, FLAG, NUMBER, TEXT, Attribute, Attributes, is_date
+from models.bundle.attributes import DATE, FLAG, NUMBER, TEXT, Attribute, Attributes, is_date
 
 Mask = NDArray[np.bool_]  # [n_items + 1]; True where an item passes
 MOST_VALUES = 100  # of one filter

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from models.bundle import BundleError, bundle_hash
-from models.pointer import Pointer, read_pointer
-from models.storage import Store, get_folder
-from models.user_state import SNAPSHOT_FILE
+from models.bundle.bundle import BundleError, bundle_hash
+from serving.state.pointer import Pointer, read_pointer
+from serving.state.storage import Store, get_folder
+from serving.state.user_state import SNAPSHOT_FILE
 
 PATIENCE_S = 5.0  # per look; the model in service stays, and the next look tries again
 

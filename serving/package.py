@@ -15,27 +15,11 @@ from contextlib import suppress
 from importlib.metadata import version as installed
 from pathlib import Path
 
-from models.bundle import bundle_hash, read_manifest
-from models.pointer import Pointer
+from models.bundle.bundle import bundle_hash, read_manifest
+from models.bundle.code import ROOT, endpoint_files
 from serving.settings import BASELINES_FOLDER, BUNDLE_FOLDER, POINTER_FILE
+from serving.state.pointer import Pointer
 
-ROOT = Path(__file__).resolve().parents[1]
-MODEL_FILES = (  # what serving imports, all of it free of torch
-    "__init__.py",
-    "attributes.py",
-    "baselines/*.py",
-    "bundle.py",
-    "data.py",
-    "evaluation/__init__.py",
-    "evaluation/metrics.py",
-    "event_stores.py",
-    "events.py",
-    "events_postgres.py",
-    "pointer.py",
-    "scorer.py",
-    "storage.py",
-    "user_state.py",
-)
 PACKAGES = (
     "fastapi", "httptools", "numpy", "onnxruntime", "prometheus-client", "pydantic", "pydantic-settings",
     "rapidfuzz", "safetensors", "tenacity", "uvloop",
@@ -74,8 +58,7 @@ def build_bento(bundle: Path, version: str, bentoml_home: Path, baselines: Seque
 
 def _fill(context: Path, bundle: Path, version: str, baselines: Sequence[Path]) -> None:
     """Lay out a Bento's files: code, bundle, baselines, pointer."""
-    shutil.copytree(ROOT / "serving", context / "serving", ignore=shutil.ignore_patterns("__pycache__"))
-    for path in (path for pattern in MODEL_FILES for path in (ROOT / "models").glob(pattern)):
+    for path in endpoint_files():
         copy = context / path.relative_to(ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, copy)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.bundle import (
+from models.bundle.bundle import (
     PADDING,
     BundleError,
     GoldenRequest,
@@ -17,7 +17,8 @@ from models.bundle import (
     read_items,
     read_manifest,
 )
-from models.scorer import OnnxScorer, open_scorer
+from models.opening import open_scorer
+from models.scorer import OnnxScorer
 from serving.explain import contributors
 from serving.filters import Filters
 from serving.ranking import top_k

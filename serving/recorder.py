@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from models.events import Conflict, EventStore, Impression, Play, Stored
 from serving import telemetry
 from serving.recommender import Scored
+from serving.state.events import Conflict, EventStore, Impression, Play, Stored
 
 MAX_WAITING = 100_000  # events, before more are refused
 MAX_SHOWN = 10_000  # answers not yet logged, before more are dropped

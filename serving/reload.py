@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from models.bundle import BundleError, bundle_hash
-from models.pointer import Pointer, read_pointer
-from models.storage import StorageError
+from models.bundle.bundle import BundleError, bundle_hash
 from serving import telemetry
 from serving.baselines import load_baselines
 from serving.mirror import Mirror
 from serving.recommender import Recommender
+from serving.state.pointer import Pointer, read_pointer
+from serving.state.storage import StorageError
 
 RETRY_SECONDS = 30.0  # before a bundle that could not be loaded is tried again
 TURN_SECONDS = 0.0005  # for which loading keeps the interpreter while requests wait; Python's own is 0.005

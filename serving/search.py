@@ -6,7 +6,7 @@ from bisect import bisect_right
 import numpy as np
 from rapidfuzz import fuzz, process
 
-from models.bundle import PADDING, ItemTable
+from models.bundle.bundle import PADDING, ItemTable
 
 ALIKE = 70.0  # of 100, rapidfuzz's weighted ratio
 MOST_COMPARED = 50_000  # titles, the most played ones: a comparison costs microseconds

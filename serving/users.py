@@ -7,9 +7,9 @@ from pathlib import Path
 
 import tenacity
 
-from models.events import EventStore, Forgotten
-from models.user_state import Snapshot, UserStateError, open_snapshot
 from serving import telemetry
+from serving.state.events import EventStore, Forgotten
+from serving.state.user_state import Snapshot, UserStateError, open_snapshot
 
 MAX_HISTORY = 10_000  # items, the newest
 

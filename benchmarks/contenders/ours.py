@@ -19,10 +19,10 @@ from common import (
 
 from models.config import TrainConfig
 from models.data import Split, plan_epoch
-from models.device import reproducible
 from models.evaluation.metrics import rank_targets
 from models.networks import default_config
-from models.train import NetworkScorer, Training, train
+from models.training.device import reproducible
+from models.training.train import NetworkScorer, Training, train
 
 SAME_AS_PEERS = {"width": WIDTH, "layers": LAYERS, "heads": HEADS, "max_length": LENGTH, "feed_factor": 1}
 

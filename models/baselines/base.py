@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from models.bundle import WEIGHTS_FILE, BundleError
+from models.bundle.bundle import WEIGHTS_FILE, BundleError
 from models.data import Holdout, Sequences
 from models.evaluation.metrics import per_user, rank_targets
 

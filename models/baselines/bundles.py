@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from models.baselines.base import Baseline
-from models.bundle import PADDING, GoldenRequest, ItemTable, Manifest, write_bundle
+from models.bundle.bundle import PADDING, GoldenRequest, ItemTable, Manifest, write_bundle
 from models.data import Sequences
 from models.evaluation.metrics import top_k
 

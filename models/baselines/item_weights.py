@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.baselines.base import vector
-from models.bundle import PADDING
+from models.bundle.bundle import PADDING
 from models.data import Sequences
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.baselines.base import NO_FACTS, Facts, ndcg, popularity, save_weights, saved_weights, vector
-from models.bundle import PADDING
+from models.bundle.bundle import PADDING
 from models.data import Holdout, Sequences
 
 SMOOTHING = 10.0

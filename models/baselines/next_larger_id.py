@@ -17,7 +17,7 @@ from models.baselines.base import (
     saved_weights,
     vector,
 )
-from models.bundle import PADDING
+from models.bundle.bundle import PADDING
 from models.data import Holdout, Sequences
 
 

@@ -19,7 +19,7 @@ from models.baselines.base import (
     some_users,
     vector,
 )
-from models.bundle import PADDING
+from models.bundle.bundle import PADDING
 from models.data import Holdout, Sequences
 
 HALF_LIVES = (1 / 2, 1 / 8, 1 / 32, 1 / 128)  # of the time that training spans; tried on validation

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from models.baselines import Markov, NextLargerId, Popularity
 from models.baselines.next_larger_id import whole_numbers
-from models.bundle import PADDING
+from models.bundle.bundle import PADDING
 from models.data import Holdout, Sequences, Split
 from models.evaluation.metrics import per_user, rank_targets
 from models.evaluation.stats import bootstrap_interval

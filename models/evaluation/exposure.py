@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from models.bundle import PADDING
+from models.bundle.bundle import PADDING
 
 
 def gini(items: NDArray[np.integer], n_items: int) -> float:

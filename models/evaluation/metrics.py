@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.bundle import PADDING
+from models.bundle.bundle import PADDING
 from models.data import Holdout, Sequences
 from models.scorer import Scorer
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from models.bundle import PADDING
+from models.bundle.bundle import PADDING
 from models.data import Sequences
 from models.evaluation.stats import bootstrap_interval
 

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 RESAMPLES = 2_000
 CONFIDENCE = 0.95
+SEED = 0  # of every bootstrap that a table or a verdict stands on
 _CELLS = 1 << 22  # of the resampling table held in memory at once: 32 MiB
 
 

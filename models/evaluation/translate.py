@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from models.bundle import PADDING, ItemTable
+from models.bundle.bundle import PADDING, ItemTable
 from models.scorer import Scorer
 
 

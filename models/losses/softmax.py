@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from models.bundle import PADDING
+from models.bundle.bundle import PADDING
 from models.losses import Negatives
 
 CHUNK_BYTES = 1 << 23  # of logits, and STEP rows at least; fastest on two server cores, in both precisions

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.bundle import PADDING
+from models.bundle.bundle import PADDING
 from models.config import NetworkConfig
 from models.networks.dropout import ItemDropout
 from models.networks.layout import Packed, Padded

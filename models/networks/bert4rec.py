@@ -7,7 +7,7 @@ Here with the pre-norm blocks of SASRec, so that direction and objective are all
 import torch
 from torch import Tensor, nn
 
-from models.bundle import PADDING
+from models.bundle.bundle import PADDING
 from models.config import NetworkConfig
 from models.data import MASK
 from models.networks.attention import Block

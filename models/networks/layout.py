@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from models.bundle import PADDING
+from models.bundle.bundle import PADDING
 
 
 class Padded:

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from assets.gating import read_verdict
-from assets.io.bundles import BundleStore
+from assets.evaluation.gate import read_verdict
 from assets.resources import Home, Training
-from models.bundle import WEIGHTS_FILE
-from models.checkpoint import STATE_FILE
+from assets.state.bundles import BundleStore
+from models.bundle.bundle import WEIGHTS_FILE
+from models.training.checkpoint import STATE_FILE
 from pipelines.simulation.nights import Night, Plan, Run, champion, night, run_job
 from pipelines.simulation.source import CATALOGUE
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from assets.plots import markdown_image
+from assets.shown.plots import markdown_image
 from pipelines.resources import read_settings
 from pipelines.simulation.picture import draw, nights_table, table
 from pipelines.simulation.records import write_records

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from assets.evaluation import open_bundle
-from assets.io.sample_days import Day
-from models.bundle import ItemTable
+from assets.sample.days import Day
+from assets.training.entrants import open_bundle
+from models.bundle.bundle import ItemTable
 from models.data import Holdout, Sequences
 from models.evaluation.metrics import per_user, rank_targets
 from models.scorer import Scorer

@@ -10,11 +10,11 @@ from typing import Any
 
 import dagster as dg
 
-from assets.gating import read_verdict
+from assets.evaluation.gate import read_verdict
 from assets.resources import Home
-from models.pointer import Pointer, read_pointer
 from pipelines.resources import Settings
 from pipelines.simulation.source import CATALOGUE, HISTORY, date_of
+from serving.state.pointer import Pointer, read_pointer
 
 CORE = 2  # a day's new games have few plays each
 LEADS_OUT = ("NEXTPLAY_", "MLFLOW_REGISTRY_URI")  # beginnings of variables that name other places

@@ -5,7 +5,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from assets.plots import BLUE, GREEN, GREY, ORANGE, figure
+from assets.shown.plots import BLUE, GREEN, GREY, ORANGE, figure
 from pipelines.simulation.judging import OPTIMUM, JudgedDay, Mean, mean_over
 from pipelines.simulation.nights import Night
 from pipelines.simulation.scenario import NEVER, NIGHTLY, WEEKLY, Outcome

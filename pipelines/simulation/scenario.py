@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from assets.io.sample_days import Day, play_days, shifted
-from assets.io.sample_process import SampleProcess
+from assets.sample.days import Day, play_days, shifted
+from assets.sample.process import SampleProcess
 from pipelines.simulation.faults import FAULTS
 from pipelines.simulation.judging import JudgedDay, item_table, judge
 from pipelines.simulation.nights import Night, Plan, Run, run_night

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from assets.io.sample_days import Day
 from assets.resources import Home
-from models.events import EventStore, Play
+from assets.sample.days import Day
+from serving.state.events import EventStore, Play
 
 DAY_0 = datetime(2026, 1, 31, tzinfo=UTC)
 MINUTES_A_DAY = 24 * 60

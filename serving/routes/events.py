@@ -5,7 +5,6 @@ import sqlite3
 
 from fastapi import APIRouter, HTTPException, Request
 
-from models.events import Conflict
 from serving import telemetry
 from serving.bodies import PROBLEMS, read_body
 from serving.context import Context
@@ -13,6 +12,7 @@ from serving.event_schemas import EventsRequest, EventsResponse, ForgottenRespon
 from serving.openapi import describe_body
 from serving.recorder import Recorder, StoreBusyError
 from serving.schemas import MAX_ID, Problem
+from serving.state.events import Conflict
 
 NO_STORE: dict[str, object] = {"model": Problem, "description": "No events are kept here."}
 BUSY: dict[str, object] = {"model": Problem, "description": "It could not be stored now: send it again."}

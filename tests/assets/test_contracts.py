@@ -10,15 +10,17 @@ import pytest
 import sqlglot
 
 from assets import contracts
+from assets.clean.clean import CLEAN_CHECKS
+from assets.clean.core_interactions import CORE_CHECKS
 from assets.contracts import rule_faults, schema_faults, schemas, verdict
-from assets.drift import DRIFT_CHECKS
-from assets.feedback import FEEDBACK_CHECKS
-from assets.interactions import INTERACTIONS_CHECKS
-from assets.io.engine import DuckDB
-from assets.io.lake import fingerprint, write_parquet
-from assets.online import ONLINE_CHECKS
+from assets.engines.engine import DuckDB
+from assets.feedback.all_interactions import UNITED_CHECKS
+from assets.feedback.drift import DRIFT_CHECKS
+from assets.feedback.events import FEEDBACK_CHECKS
+from assets.feedback.online_results import ONLINE_CHECKS
 from assets.resources import Cleaning, Home
-from assets.sequences import SEQUENCES_CHECKS
+from assets.sequences.sequences import SEQUENCES_CHECKS
+from assets.state.lake import fingerprint, write_parquet
 
 TABLES = {
     "raw_files": (
@@ -209,8 +211,9 @@ def faults(tables: Connection, rule: str, **parameters: Any) -> list[tuple[Any, 
     return first
 
 
-FOLDER, TWIN = Path(contracts.__file__).parent / "sql", ".spark.sql"
-RULES = [path.stem for path in sorted(FOLDER.glob("fault_*.sql"))]
+TWIN = ".spark.sql"
+STATEMENTS = sorted(Path(contracts.__file__).parent.glob("*/sql/*.sql"))
+RULES = [path.stem for path in STATEMENTS if path.name.startswith("fault_")]
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -297,14 +300,22 @@ def test_the_core_rule_names_weak_users_and_weak_items(tables: Connection) -> No
 
 def test_every_rule_has_a_planted_fault_and_runs_as_a_check() -> None:
     assert set(RULES) == {rule for rule, _, _ in PLANTED} | {"fault_core"}
-    checks = [*INTERACTIONS_CHECKS, *FEEDBACK_CHECKS, *SEQUENCES_CHECKS, *DRIFT_CHECKS, *ONLINE_CHECKS]
+    checks = [
+        *CLEAN_CHECKS,
+        *CORE_CHECKS,
+        *FEEDBACK_CHECKS,
+        *UNITED_CHECKS,
+        *SEQUENCES_CHECKS,
+        *DRIFT_CHECKS,
+        *ONLINE_CHECKS,
+    ]
     twice = 4  # some rules are asked of several tables
     assert len(checks) == len(RULES) + twice + len(TABLES)
 
 
 @pytest.mark.parametrize(
     "path",
-    sorted(p for p in FOLDER.glob("*.sql") if not p.name.endswith(TWIN)),
+    [p for p in STATEMENTS if not p.name.endswith(TWIN)],
     ids=lambda path: path.stem,
 )
 def test_a_statement_is_one_and_carries_over_to_spark(path: Path) -> None:
@@ -314,7 +325,7 @@ def test_a_statement_is_one_and_carries_over_to_spark(path: Path) -> None:
     parsed.sql("spark", unsupported_level=sqlglot.ErrorLevel.RAISE)
 
 
-@pytest.mark.parametrize("path", sorted(FOLDER.glob(f"*{TWIN}")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [p for p in STATEMENTS if p.name.endswith(TWIN)], ids=lambda path: path.stem)
 def test_a_twin_says_why_it_is_there(path: Path) -> None:
     text = path.read_text()
     (parsed,) = sqlglot.parse(text, read="spark")
@@ -336,9 +347,11 @@ def test_a_failing_check_blocks_and_shows_a_sample(tmp_path: Path) -> None:
             write_parquet(connection, f"SELECT {columns} FROM range(40) ORDER BY ALL", path)
 
     home.lake().publish("interactions", fingerprint("x"), write)
-    by_name = {check.check_key.name: check for check in INTERACTIONS_CHECKS}
+    by_name = {check.check_key.name: check for check in [*CLEAN_CHECKS, *CORE_CHECKS]}
     assert all(
-        spec.blocking for check in [*INTERACTIONS_CHECKS, *SEQUENCES_CHECKS] for spec in check.check_specs
+        spec.blocking
+        for check in [*CLEAN_CHECKS, *CORE_CHECKS, *SEQUENCES_CHECKS]
+        for spec in check.check_specs
     )
     result = by_name["interactions_once"](home=home, cleaning=Cleaning())
     assert isinstance(result, dg.AssetCheckResult)

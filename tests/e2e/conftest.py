@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 import uvicorn
 
-from assets.packaging import SHOWN
-from models.bundle import ITEMS_FILE, bundle_hash, read_items
-from models.pointer import Pointer
+from assets.release.bento import SHOWN
+from models.bundle.bundle import ITEMS_FILE, bundle_hash, read_items
 from serving.app import create_app
 from serving.settings import Settings
+from serving.state.pointer import Pointer
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from assets.resources import Home
-from models.bundle import bundle_hash
+from models.bundle.bundle import bundle_hash
 
 ROOT = Path(__file__).resolve().parents[2]
 KILLABLE = Path(__file__).with_name("killable_run.py")

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from assets.evaluation import leaderboard
-from assets.gating import gate, read_verdict
+from assets.evaluation.gate import gate, read_verdict
+from assets.evaluation.leaderboard import leaderboard
 from assets.resources import Gate, Home, Source, Training
-from models.bundle import ITEM_BIAS, ITEM_EMBEDDINGS, WEIGHTS_FILE, read_items
+from models.bundle.bundle import ITEM_BIAS, ITEM_EMBEDDINGS, WEIGHTS_FILE, read_items
 
 pytestmark = pytest.mark.slow
 

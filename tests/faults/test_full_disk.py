@@ -12,11 +12,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 from runs import run, state
 
 from assets.resources import Home
-from models.bundle import bundle_hash
+from models.bundle.bundle import bundle_hash
 
 SCRIPT = Path(__file__).with_name("full_disk_run.py")
 STEPS = (
-    "raw_files", "clean", "core_interactions", "vocabulary_and_sequences", "baselines", "gru4rec",
+    "raw_files", "clean", "core_interactions", "sequences", "baselines", "gru4rec",
     "leaderboard", "gate", "report", "bento", "promotion", "batch_recommendations",
 )  # fmt: skip
 

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from models.events import EventStore
+from serving.state.events import EventStore
 from tests.faults.endpoint import Endpoint
 from tests.serving.conftest import publish_pointer, random_table, write_fake_bundle
 

@@ -14,10 +14,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from runs import KILLABLE, environment, run, state
 
-from assets.io.tracking import TrackingError
 from assets.resources import Home
-from models.bundle import bundle_hash
-from models.pointer import read_pointer
+from assets.tracking.tracking import TrackingError
+from models.bundle.bundle import bundle_hash
+from serving.state.pointer import read_pointer
 
 pytestmark = pytest.mark.slow
 WITH_ANOTHER_CLOCK = """
@@ -127,10 +127,10 @@ def test_a_source_that_shrinks_by_half_is_blocked_with_the_reason(home: Home, tm
     lines = gzip.decompress(raw.read_bytes()).splitlines(keepends=True)
     half = tmp_path / "half.json.gz"
     half.write_bytes(gzip.compress(b"".join(lines[: len(lines) // 2])))
-    from assets.interactions import clean
-    from assets.raw import raw_files
+    from assets.clean.clean import clean
+    from assets.clean.shrinking import source_has_not_shrunk
+    from assets.ingest.raw_files import raw_files
     from assets.resources import Cleaning, Source
-    from assets.shrinking import source_has_not_shrunk
 
     source = Source(name="steam", libraries=str(half), games=str(raw.with_name("games.json.gz")))
     pointer = read_pointer(home.pointer_file)
@@ -161,9 +161,9 @@ def test_a_source_that_shrinks_by_half_is_blocked_with_the_reason(home: Home, tm
 
 def test_the_champion_of_the_future_is_told(home: Home) -> None:
     """A clock that was moved back makes a champion that is younger than now."""
+    from pipelines.operator.status import read_status
+    from pipelines.operator.status_page import rendered
     from pipelines.resources import Settings
-    from pipelines.status import read_status
-    from pipelines.status_page import rendered
 
     pointer = read_pointer(home.pointer_file)
     home.pointer_file.write_text(replace(pointer, promoted_at=pointer.promoted_at + 1e6).to_json())

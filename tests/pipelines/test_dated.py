@@ -5,13 +5,13 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from assets.evaluation import leaderboard_rows, unseen_users
-from assets.io.lake import fingerprint, write_parquet
+from assets.evaluation.leaderboard import leaderboard_rows, unseen_users
 from assets.resources import Home
-from models.bundle import read_manifest
-from models.pointer import read_pointer
+from assets.state.lake import fingerprint, write_parquet
+from models.bundle.bundle import read_manifest
 from pipelines.definitions import define
 from pipelines.resources import Settings
+from serving.state.pointer import read_pointer
 
 
 @pytest.mark.slow

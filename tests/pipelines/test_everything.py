@@ -3,9 +3,9 @@
 import duckdb
 import pytest
 
-from assets.gating import read_verdict
-from models.bundle import bundle_hash, read_manifest
-from models.pointer import read_pointer
+from assets.evaluation.gate import read_verdict
+from models.bundle.bundle import bundle_hash, read_manifest
+from serving.state.pointer import read_pointer
 
 TABLES = {
     "raw_files", "interactions", "quarantine", "catalogue", "events", "event_quarantine",

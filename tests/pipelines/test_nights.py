@@ -8,13 +8,13 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from assets.feedback import CUTOFF_TAG
-from models.events import EventStore, Play
-from models.pointer import Pointer
+from assets.feedback.events import CUTOFF_TAG
 from pipelines.definitions import define
 from pipelines.inputs import input_tags, read_inputs
 from pipelines.nights import SECONDS_A_DAY, decide
 from pipelines.resources import Settings
+from serving.state.events import EventStore, Play
+from serving.state.pointer import Pointer
 
 TICK = datetime(2026, 11, 25, 2, 30, tzinfo=UTC)
 

@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from assets.io.sample_days import Day, play_days
-from assets.io.sample_process import SampleProcess
 from assets.resources import Home
-from models.bundle import WEIGHTS_FILE
-from models.events import EventStore, Play
+from assets.sample.days import Day, play_days
+from assets.sample.process import SampleProcess
+from models.bundle.bundle import WEIGHTS_FILE
 from pipelines.simulation import job
 from pipelines.simulation.faults import _spoil, killed_in_training, nan_candidates, truncated_file
 from pipelines.simulation.judging import OPTIMUM, JudgedDay, item_table, judge, mean_over
@@ -23,6 +22,7 @@ from pipelines.simulation.picture import nights_table, periods, table
 from pipelines.simulation.records import DAYS_FILE, NIGHTS_FILE, PAGE_FILE, write_records
 from pipelines.simulation.scenario import NEVER, NIGHTLY, WEEKLY, Outcome, Scenario
 from pipelines.simulation.source import date_of, send_events, times, write_catalogue, write_history
+from serving.state.events import EventStore, Play
 
 
 def judged(number: int, players: list[int], **ndcg: list[float]) -> JudgedDay:

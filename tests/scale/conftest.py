@@ -9,20 +9,31 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from assets import feedback, interactions, raw, sequences
+from assets.clean import clean as cleaning
+from assets.clean import core_interactions as k_core
+from assets.feedback import all_interactions as uniting
+from assets.feedback import events as receiving
+from assets.ingest import raw_files as raw
 from assets.resources import Cleaning, Home, Source, Splitting
+from assets.sequences import sequences
 from tests.scale.servers import BUCKET, Postgres, Server, postgres_binaries, s3_server
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 TABLE_ASSETS = [
     raw.raw_files,
-    interactions.clean,
-    feedback.events,
-    feedback.source_and_events,
-    interactions.core_interactions,
-    sequences.vocabulary_and_sequences,
+    cleaning.clean,
+    receiving.events,
+    uniting.all_interactions,
+    k_core.core_interactions,
+    sequences.sequences,
 ]
-CHECKS = [*interactions.INTERACTIONS_CHECKS, *feedback.FEEDBACK_CHECKS, *sequences.SEQUENCES_CHECKS]
+CHECKS = [
+    *cleaning.CLEAN_CHECKS,
+    *k_core.CORE_CHECKS,
+    *receiving.FEEDBACK_CHECKS,
+    *uniting.UNITED_CHECKS,
+    *sequences.SEQUENCES_CHECKS,
+]
 SPARK_CONF = {"spark.sql.shuffle.partitions": "3", "spark.driver.memory": "2g"}
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from assets.resources import Home
-from models.storage import Store
+from serving.state.storage import Store
 from tests.scale.servers import Postgres, Server
 from tests.scale.test_spark_tables import table_rows
 

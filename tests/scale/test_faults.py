@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from assets.resources import Home, Source
-from models.storage import Store
+from serving.state.storage import Store
 from tests.scale.conftest import make_tables
 from tests.scale.runs import assert_tables_of, finish, on_servers, start, when_published
 from tests.scale.servers import Postgres, Server, s3_server

@@ -7,11 +7,6 @@ from pathlib import Path
 import httpx
 import pytest
 from fastapi.testclient import TestClient
-
-from assets.resources import Home, Source
-from models.storage import Store
-from serving.app import create_app
-from serving.settings import Settings
 from tests.assets.test_shared import promote, publish, value
 from tests.models.test_storage import (  # noqa: F401 - the same promises, on S3
     test_a_file_is_written_read_replaced_and_removed,
@@ -19,6 +14,11 @@ from tests.models.test_storage import (  # noqa: F401 - the same promises, on S3
     test_a_folder_appears_whole_or_not_at_all,
     test_what_is_missing_is_told_with_its_address,
 )
+
+from assets.resources import Home, Source
+from serving.app import create_app
+from serving.settings import Settings
+from serving.state.storage import Store
 from tests.scale.conftest import make_tables
 from tests.scale.servers import Server, wait_for
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from assets.io.lake import LakeError
-from assets.io.tracking import Tracking
 from assets.resources import Home
-from models.event_stores import open_event_store
-from models.events import Conflict, EventStoreError, Impression, Play, Stored
+from assets.state.lake import LakeError
+from assets.tracking.tracking import Tracking
+from serving.state.event_stores import open_event_store
+from serving.state.events import Conflict, EventStoreError, Impression, Play, Stored
 from tests.scale.servers import Postgres
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from assets.io.lake import Lake
 from assets.resources import Home, Source
+from assets.state.lake import Lake
 from tests.scale.conftest import SHARED, SPARK_CONF, make_tables
 
 STEAM, AMAZON = SHARED / "steam", SHARED / "amazon_games" / "interactions.csv.gz"
@@ -143,8 +143,8 @@ def test_a_damaged_file_fails_in_one_sentence(tmp_path: Path, spark_master: str)
     home = spark_home(tmp_path / "home")
     source = Source(name="steam", libraries=str(damaged), games=str(damaged))
     assert not make_tables(home, source).success  # nothing in it is a library
-    from assets.io.gunzip import DamagedFileError
-    from assets.io.spark_clean import write_clean_on_spark
+    from assets.clean.spark_clean import write_clean_on_spark
+    from assets.formats.gunzip import DamagedFileError
 
     damaged.write_bytes(whole[:-9])
     paths = {t: tmp_path / t for t in ("interactions", "quarantine", "catalogue", "item_names", "raw_counts")}

@@ -8,9 +8,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from assets.resources import Home
-from models.event_stores import open_event_store
 from serving.app import create_app
 from serving.settings import Settings
+from serving.state.event_stores import open_event_store
 from tests.scale.runs import OF_MODELS, assert_tables_of, finish, on_servers, start
 from tests.scale.servers import Postgres, Server, wait_for
 

@@ -12,8 +12,8 @@ import pytest
 
 from models.config import TrainConfig
 from models.data import Sequences, Split, leave_one_out
-from models.launch import read_data, train_in_processes, write_data
-from models.train import TrainingError, train
+from models.training.launch import read_data, train_in_processes, write_data
+from models.training.train import TrainingError, train
 
 pytestmark = pytest.mark.timeout(1800)
 
@@ -71,7 +71,7 @@ def workers(folder: Path) -> list[int]:
         ["ps", "-eww", "-o", "pid,args"], capture_output=True, text=True, check=True
     ).stdout
     lines = [line.strip().partition(" ") for line in listed.splitlines()[1:]]
-    wanted = f"-m models.launch {folder}"
+    wanted = f"-m models.training.launch {folder}"
     return [int(pid) for pid, _, args in lines if wanted in args and "distributed.run" not in args]
 
 

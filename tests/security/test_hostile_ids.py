@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.interactions import clean
-from assets.io.bundles import BundleStore
-from assets.io.lake import Lake, LakeError, fingerprint
-from assets.raw import raw_files
+from assets.clean.clean import clean
+from assets.ingest.raw_files import raw_files
 from assets.resources import Cleaning, Home, Source
+from assets.state.bundles import BundleStore
+from assets.state.lake import Lake, LakeError, fingerprint
 
 HOSTILE = (
     "../../outside", "/etc/passwd", "..", ".", "a/b", "a\\b", "C:\\x", "~root", "$(touch outside)", "`id`",

@@ -34,7 +34,7 @@ def test_a_run_and_its_status_tell_no_secret(copied_run: Callable[[], Home]) -> 
         "NEXTPLAY_TRAINING": '{"epochs": 4}',
         "NEXTPLAY_PROGRESS": "false",
     }  # fmt: skip
-    for module in ("pipelines.run", "pipelines.status"):
+    for module in ("pipelines.run", "pipelines.operator.status"):
         done = subprocess.run(
             [sys.executable, "-m", module],
             env=environment, cwd=ROOT, capture_output=True, check=False, timeout=280,

@@ -20,7 +20,7 @@ from onnx import TensorProto, helper, numpy_helper
 from safetensors.numpy import save_file
 
 from models.baselines import BASELINES, baseline_bundle
-from models.bundle import (
+from models.bundle.bundle import (
     ITEM_BIAS,
     ITEM_EMBEDDINGS,
     ONNX_FILE,
@@ -33,7 +33,7 @@ from models.bundle import (
     write_bundle,
 )
 from models.data import Sequences
-from models.pointer import Pointer
+from serving.state.pointer import Pointer
 
 ROOT = Path(__file__).resolve().parents[2]
 N_ITEMS = 150

@@ -10,11 +10,11 @@ import pytest
 from fastapi.testclient import TestClient
 from numpy.typing import NDArray
 
-from models.attributes import Attribute
-from models.bundle import ItemTable, read_golden, read_items, read_manifest, write_bundle
-from models.user_state import SNAPSHOT_FILE, write_snapshot
+from models.bundle.attributes import Attribute
+from models.bundle.bundle import ItemTable, read_golden, read_items, read_manifest, write_bundle
 from serving.app import create_app
 from serving.settings import Settings
+from serving.state.user_state import SNAPSHOT_FILE, write_snapshot
 
 N_ITEMS = 150
 GENRES = [None, *(["Action"] if i % 2 else ["Indie", "RPG"] for i in range(1, N_ITEMS + 1))]

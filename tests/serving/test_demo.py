@@ -16,13 +16,13 @@ import httpx
 import pytest
 from fastapi.testclient import TestClient
 
-from models.bundle import bundle_hash, read_items
-from models.pointer import Pointer
+from models.bundle.bundle import bundle_hash, read_items
 from serving.app import create_app
 from serving.examples import example_histories
 from serving.recommender import Recommender
 from serving.routes import demo
 from serving.settings import Settings
+from serving.state.pointer import Pointer
 
 ROOT = Path(__file__).resolve().parents[2]
 

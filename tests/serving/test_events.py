@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from models.events import EventStore, Play, Stored, now_ms
 from serving import telemetry
 from serving.app import STORE_THREADS, create_app
 from serving.recorder import Recorder, StoreBusyError
 from serving.settings import Settings
+from serving.state.events import EventStore, Play, Stored, now_ms
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.baselines import Popularity
-from models.bundle import (
+from models.bundle.bundle import (
     GOLDEN_FILE,
     ITEMS_FILE,
     MANIFEST_FILE,

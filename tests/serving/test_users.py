@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from models.events import EventStore, Play
-from models.user_state import SNAPSHOT_FILE, Snapshot, UserStateError, open_snapshot, write_snapshot
 from serving import telemetry
+from serving.state.events import EventStore, Play
+from serving.state.user_state import SNAPSHOT_FILE, Snapshot, UserStateError, open_snapshot, write_snapshot
 from serving.users import Users
 
 HISTORIES = [("ada", ["10", "20"]), ("bob", ["30"])]

@@ -1,0 +1,192 @@
+"""From raw files to interactions to learn from: typed, quarantined, united, long enough, k-core."""
+
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import duckdb
+
+from assets.clean.forgetting import without_users
+from assets.clean.play_tables import reader_of, write_play_tables
+from assets.clean.steam_tables import (
+    Owned,
+    write_catalogue,
+    write_interactions,
+    write_item_names,
+    write_quarantine,
+    write_raw_counts,
+)
+from assets.contracts import contract, no_faults
+from assets.engines.sql import query, statement
+from assets.formats.gunzip import DamagedFileError
+from assets.formats.steam_format import read_libraries
+from assets.formats.steam_games import Catalogue, read_games
+from assets.ingest.raw_file import RawFile
+from assets.ingest.raw_files import current_raw_files, shared_address
+from assets.resources import Cleaning, Home
+from assets.shown.plots import BLUE, figure, markdown_image
+from assets.shown.tables import table_result
+from assets.state.code import made_by
+from assets.state.lake import Lake, fingerprint
+
+CODE = made_by(__name__)
+CLEAN_TABLES = {
+    "interactions": "One row a user and game, in the order of time or, where there is none, of the library.",
+    "quarantine": "What was left out of the raw files, with its reason.",
+    "catalogue": "What the store says about its games.",
+    "item_names": "What the libraries call their games.",
+    "raw_counts": "How much each raw file holds, and how much of it was accepted.",
+}
+
+
+@dg.multi_asset(
+    pool="lake",
+    name="clean",
+    specs=[
+        dg.AssetSpec(
+            table,
+            description=description,
+            kinds={"python", "parquet"},
+            code_version=CODE,
+            deps=["raw_files"],
+        )
+        for table, description in CLEAN_TABLES.items()
+    ],
+)
+def clean(home: Home, cleaning: Cleaning) -> Iterator[dg.MaterializeResult[None]]:
+    started, lake = time.monotonic(), home.lake()
+    raw_files = current_raw_files(home)
+    files = {file.role: file.path for file in raw_files}
+    forgotten = home.forgotten_users()
+    write, made_how = partial(write_clean, files, forgotten=forgotten), list[object]([forgotten])
+    if any(reader_of(role) for role in files):
+        write = partial(_write_plays, lake, files, cleaning.repeats, forgotten)
+        made_how.append(cleaning.repeats)
+    if home.engine == "spark":
+        write = partial(_write_on_spark, home, raw_files, cleaning.repeats, forgotten)
+    made_from = fingerprint("clean", CODE, lake.current("raw_files").fingerprint, *made_how)
+    try:
+        versions = lake.publish_many(made_from, list(CLEAN_TABLES), write)
+    except DamagedFileError as error:
+        raise dg.Failure(str(error), allow_retries=False) from None
+    with lake.connect(*CLEAN_TABLES) as connection:
+        told: dict[str, dict[str, Any]] = {
+            "interactions": {
+                "library sizes": dg.MetadataValue.md(library_sizes(connection)),
+                "left out as forgotten": _forgotten_items(connection),
+            },
+            "quarantine": {"by reason": dg.MetadataValue.md(query(connection, "quarantine_reasons"))},
+        }
+        for table, version in versions.items():
+            yield table_result(connection, version, started, told.get(table, {}))
+
+
+def _forgotten_items(connection: duckdb.DuckDBPyConnection) -> int:
+    """Plays in the raw files that are in no table, as their users asked to be forgotten."""
+    row = connection.execute("SELECT CAST(sum(items_forgotten) AS BIGINT) FROM raw_counts").fetchone()
+    return int(row[0] or 0) if row else 0
+
+
+def write_clean(
+    files: Mapping[str, Path], paths: Mapping[str, Path], forgotten: Collection[str] = ()
+) -> None:
+    """Read the raw files, given by role, and write all clean tables, without what forgotten users did.
+
+    A source may have no catalogue.
+    """
+    read = read_libraries(files["libraries"], spill=paths["interactions"].parent)
+    libraries = without_users(read, forgotten)
+    catalogue = read_games(files["games"]) if "games" in files else Catalogue()
+    quarantine = {"games": catalogue.quarantine, "libraries": libraries.quarantine}
+    interactions = write_interactions(Owned(libraries), paths["interactions"])
+    write_quarantine(quarantine, paths["quarantine"])
+    write_catalogue(catalogue, paths["catalogue"])
+    write_item_names(libraries, paths["item_names"])
+    write_raw_counts(libraries, interactions, catalogue, paths["raw_counts"])
+
+
+def _write_on_spark(
+    home: Home,
+    files: Sequence[RawFile],
+    repeats: str,
+    forgotten: Collection[str],
+    paths: Mapping[str, Path],
+) -> None:
+    from assets.clean.spark_clean import write_clean_on_spark
+
+    addresses = {file.role: shared_address(home, file) for file in files}
+    with home.spark() as spark:
+        write_clean_on_spark(spark, addresses, repeats, paths, forgotten)
+
+
+def _write_plays(
+    lake: Lake,
+    files: Mapping[str, Path],
+    repeats: str,
+    forgotten: Collection[str],
+    paths: Mapping[str, Path],
+) -> None:
+    with lake.connect() as connection:
+        write_play_tables(connection, files, repeats, paths, forgotten)
+
+
+def library_sizes(connection: duckdb.DuckDBPyConnection) -> str:
+    """A histogram of games a user, on a logarithmic axis, as a Markdown image."""
+    sizes = connection.execute(statement("library_sizes")).fetchnumpy()
+    made, axes = figure(height=2.6)
+    axes.bar(
+        sizes["at_least"],
+        sizes["users"],
+        width=sizes["at_least"],
+        align="edge",
+        color=BLUE,
+        edgecolor="white",
+    )
+    axes.set_xscale("log", base=2)
+    axes.set_xlabel("games in a library (each bar twice as wide as the one before)")
+    axes.set_ylabel("users")
+    return markdown_image(made, "Library sizes")
+
+
+def _share(cleaning: Cleaning) -> Mapping[str, Any]:
+    return {"max_share": cleaning.max_quarantined_share}
+
+
+def _repeats(cleaning: Cleaning) -> Mapping[str, Any]:
+    return {"repeats": cleaning.repeats}
+
+
+CLEAN_CHECKS = [
+    *(contract(table) for table in ["raw_files", *CLEAN_TABLES]),
+    no_faults(
+        "nothing_is_lost",
+        "fault_unaccounted",
+        ["interactions", "raw_counts", "catalogue", "quarantine"],
+        "Accepted, quarantined and forgotten add up to what was read, and all accepted is in the tables.",
+    ),
+    no_faults(
+        "little_is_quarantined",
+        "fault_quarantined",
+        ["interactions", "raw_counts"],
+        "No more is quarantined than the settings allow, and something is left.",
+        _share,
+    ),
+    no_faults(
+        "interactions_once",
+        "fault_repeated",
+        ["interactions"],
+        "No user has an item twice, unless repeats are kept.",
+        _repeats,
+        checked="interactions",
+    ),
+    no_faults(
+        "interactions_positions",
+        "fault_positions",
+        ["interactions"],
+        "The positions of each user are 0, 1, 2, ...",
+        checked="interactions",
+    ),
+]

@@ -1,0 +1,150 @@
+"""The k-core: users and items with enough interactions to learn from."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import dagster as dg
+import duckdb
+
+from assets.contracts import contract, no_faults
+from assets.engines.engine import Engine
+from assets.engines.sql import markdown, statement
+from assets.ingest.raw_files import current_raw_files
+from assets.resources import Cleaning, Home
+from assets.shown.tables import table_result
+from assets.state.code import made_by
+from assets.state.lake import fingerprint
+
+CODE = made_by(__name__)
+
+
+# The file of McAuley's lab (2018), and what others count in it; see docs/data.md.
+PINNED_LIBRARIES = "0b329f79ddf450aba0aad923c8cb6d1affac0c98efaf70242d22fd10987a8d99"
+
+
+REFERENCE = {"users": 56_808, "games": 6_382, "interactions": 2_235_453}
+
+
+REFERENCE_CLEANING = {"min_playtime": 60, "core": 5}
+
+
+@dg.asset(
+    pool="lake",
+    deps=["all_interactions"],
+    kinds={"duckdb", "sql"},
+    code_version=CODE,
+    description="Interactions long enough to learn from; every user and item has enough of them (k-core).",
+)
+def core_interactions(home: Home, cleaning: Cleaning) -> dg.MaterializeResult[None]:
+    started, lake = time.monotonic(), home.lake()
+    settings = {"min_playtime": cleaning.min_playtime, "core": cleaning.core}
+    made_from = fingerprint(
+        "core",
+        CODE,
+        lake.current("all_interactions").fingerprint,
+        settings,
+    )
+    rounds: list[Dropped] = []
+
+    def write(path: Path) -> None:
+        with home.engine_on("all_interactions") as engine:
+            engine.alias("interactions", "all_interactions")
+            rounds.extend(write_core(engine, path, **settings))
+
+    version = lake.publish("core_interactions", made_from, write)
+    with lake.connect("core_interactions") as connection:
+        told = {"k-core rounds": dg.MetadataValue.md(markdown(Dropped._fields, rounds))} if rounds else {}
+        return table_result(connection, version, started, {**told, **count_core(connection)})
+
+
+class Dropped(NamedTuple):
+    """What one round of the k-core dropped."""
+
+    users: int
+    items: int
+
+
+def write_core(engine: Engine, path: Path, min_playtime: int, core: int) -> list[Dropped]:
+    """Write the k-core of the view `interactions`; returns what each round dropped, the last one nothing.
+
+    Users and items with fewer than `core` interactions are dropped in turns until none is left: the largest
+    part of the bipartite graph in which every degree is at least `core` (Seidman, "Network structure and
+    minimum degree", 1983), whatever the order of dropping.
+    """
+    for table in ("candidate_users", "candidate_items", "candidates"):
+        engine.make_table(table, {"min_playtime": min_playtime})
+    engine.create("dropped_users", "user_number INTEGER")
+    engine.create("dropped_items", "item_number INTEGER")
+    engine.make_view("remaining")
+    rounds = []
+    while True:
+        users = engine.append("dropped_users", "weak_users", {"core": core})
+        items = engine.append("dropped_items", "weak_items", {"core": core})
+        rounds.append(Dropped(users, items))
+        if users == items == 0:
+            break
+    engine.write("core_interactions", path)
+    return rounds
+
+
+def count_core(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Users, games and interactions of the core."""
+    found = connection.execute(statement("core_counts"))
+    row = found.fetchone() or ()
+    return dict(zip((column[0] for column in found.description), row, strict=True))
+
+
+@dg.asset_check(
+    asset="core_interactions",
+    additional_deps=["raw_files"],
+    description="On the file of McAuley's lab: as many users, games and interactions as others count in it.",
+)
+def core_matches_the_reference(home: Home, cleaning: Cleaning) -> dg.AssetCheckResult:
+    pinned = any(file.sha256 == PINNED_LIBRARIES for file in current_raw_files(home))
+    settings = {"min_playtime": cleaning.min_playtime, "core": cleaning.core}
+    if not pinned or settings != REFERENCE_CLEANING:
+        why = "not the settings of the reference" if pinned else "not the pinned file"
+        return dg.AssetCheckResult(passed=True, description=why)
+    with home.lake().connect("core_interactions") as connection:
+        counts = count_core(connection)
+    return dg.AssetCheckResult(
+        passed=counts == REFERENCE,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"Found {counts}, the reference has {REFERENCE}.",
+    )
+
+
+def _core(cleaning: Cleaning) -> Mapping[str, Any]:
+    return {"core": cleaning.core}
+
+
+def _min_playtime(cleaning: Cleaning) -> Mapping[str, Any]:
+    return {"min_playtime": cleaning.min_playtime}
+
+
+CORE_CHECKS = [
+    contract("core_interactions"),
+    no_faults(
+        "core_is_a_core",
+        "fault_core",
+        ["core_interactions"],
+        "Every user and every item has as many interactions as the settings ask for.",
+        _core,
+    ),
+    no_faults(
+        "core_played_long_enough",
+        "fault_short_play",
+        ["core_interactions", "all_interactions"],
+        "Every interaction whose length is known is longer than the settings ask for, and as it was read.",
+        _min_playtime,
+    ),
+    no_faults(
+        "core_positions",
+        "fault_positions",
+        ["core_interactions"],
+        "The positions of each user are 0, 1, 2, ...",
+        checked="core_interactions",
+    ),
+]

@@ -1,0 +1,137 @@
+"""Makes the clean tables of files of plays, row by row: tables of anybody's and the Steam reviews."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from assets.clean.forgetting import HIDE, forgotten_table
+from assets.clean.steam_tables import (
+    ITEM_NAMES,
+    QUARANTINE,
+    RAW_COUNTS,
+    count_games,
+    count_rows,
+    write_catalogue,
+    write_rows,
+)
+from assets.engines.engine import DuckDB, Engine
+from assets.engines.sql import append, make_table, make_view, statement
+from assets.formats.item_rows import read_item_rows
+from assets.formats.rows import TABLE_COLUMNS, read_rows, with_file
+from assets.formats.steam_games import Catalogue, read_games
+from assets.formats.steam_reviews import read_reviews
+from assets.ingest.table_source import ITEMS_ROLE, TABLE_ROLE
+
+PLAYS = {
+    "plays": "file INTEGER, line INTEGER, user_id VARCHAR, item_id VARCHAR, time BIGINT",
+    "refused": "file INTEGER, line INTEGER, reason VARCHAR, text VARCHAR",
+    "forgotten_plays": "file INTEGER",
+    "all_items": "line INTEGER, item_id VARCHAR, title VARCHAR, genres VARCHAR[], tags VARCHAR[], "
+    "price DOUBLE, release_date VARCHAR, early_access BOOLEAN, attributes VARCHAR",
+}
+FILES = pa.schema({"file": pa.int32(), "role": pa.string()})
+
+
+def reader_of(role: str) -> Callable[[Path], Iterator[pa.Table]] | None:
+    """What reads the plays of a raw file of this role; None where it holds none."""
+    if role == "reviews":
+        return read_reviews
+    return (lambda path: read_rows(path, TABLE_COLUMNS)) if role.startswith(TABLE_ROLE) else None
+
+
+def write_play_tables(
+    connection: duckdb.DuckDBPyConnection,
+    files: Mapping[str, Path],
+    repeats: str,
+    paths: Mapping[str, Path],
+    forgotten: Collection[str] = (),
+) -> None:
+    """Read raw files, given by role in the order that breaks ties in time, and write all clean tables.
+
+    Plays of forgotten users are left out and counted. `connection` is empty and its own.
+    Raises DamagedFileError.
+    """
+    engine = DuckDB(connection)
+    connection.execute("SET TimeZone = 'UTC'")
+    for table, columns in PLAYS.items():
+        engine.create(table, columns)
+    engine.load("forgotten", forgotten_table(forgotten))
+    counts, form = list[dict[str, object]](), None
+    rows_read: dict[str, int] = {}
+    for number, (role, path) in enumerate(files.items()):
+        if read := reader_of(role):
+            rows_read[role], form = _add_plays(connection, number, read(path), form)
+        elif role == ITEMS_ROLE:
+            counts.append(_add_items(connection, number, path))
+    catalogue = read_games(files["games"]) if "games" in files else Catalogue()
+    make_plays(engine, list(files), rows_read, repeats, paths, counts)
+    if "games" in files:
+        counts.append(count_games(catalogue))
+        write_catalogue(catalogue, paths["catalogue"])
+    else:
+        engine.write("described_items", paths["catalogue"])
+    entries = [{"file": "games"} | asdict(entry) for entry in catalogue.quarantine]
+    engine.load("catalogue_quarantine", pa.Table.from_pylist(entries, QUARANTINE))
+    engine.write("played_quarantine", paths["quarantine"], HIDE)
+    write_rows(counts, RAW_COUNTS, paths["raw_counts"])
+
+
+def make_plays(
+    engine: Engine,
+    roles: Sequence[str],
+    rows_read: Mapping[str, int],
+    repeats: str,
+    paths: Mapping[str, Path],
+    counts: list[dict[str, object]],
+) -> None:
+    """From `plays` and `refused`: interactions, no item names, and a row of `counts` for each file of plays.
+
+    `roles` are those of the raw files in their order.
+    """
+    files = [{"file": number, "role": role} for number, role in enumerate(roles)]
+    engine.load("files", pa.Table.from_pylist(files, FILES))
+    engine.make_table("numbered_plays")
+    kept = {"repeats": repeats}
+    engine.write("played_interactions", paths["interactions"], kept)
+    accepted = {file: found for file, *found in engine.find("play_counts", kept).rows}
+    left_out = dict(engine.find("forgotten_counts").rows)
+    for number, role in enumerate(roles):
+        if role in rows_read:
+            n_accepted, n_repeats = map(int, accepted.get(number, (0, 0)))
+            n_forgotten = int(left_out.get(number, 0))
+            counts.append(count_rows(role, rows_read[role], n_accepted, n_repeats, n_forgotten))
+    write_rows([], ITEM_NAMES, paths["item_names"])
+
+
+def _add_plays(
+    connection: duckdb.DuckDBPyConnection, number: int, batches: Iterator[pa.Table], form: str | None
+) -> tuple[int, str | None]:
+    """Take in a file of plays; returns how many rows it had, and the form of the timestamps as known then."""
+    rows = 0
+    for batch in batches:
+        connection.register("batch", with_file(batch, number))
+        make_view(connection, "read_plays")
+        if form is None:
+            first = connection.execute(statement("first_form")).fetchone()
+            form = first[0] if first else None
+        make_table(connection, "judged_plays", {"form": form or ""})
+        append(connection, "plays", "accepted_plays", {})
+        append(connection, "refused", "refused_plays", {})
+        append(connection, "forgotten_plays", "forgotten_plays", {})
+        rows += len(batch)
+    return rows, form
+
+
+def _add_items(connection: duckdb.DuckDBPyConnection, number: int, path: Path) -> dict[str, object]:
+    """Take in a file of items; returns its row of raw_counts."""
+    rows = accepted = 0
+    for batch in read_item_rows(path):
+        connection.register("batch", with_file(batch, number))
+        accepted += append(connection, "all_items", "read_items", {})
+        append(connection, "refused", "refused_items", {})
+        rows += len(batch)
+    different = DuckDB(connection).find("item_counts").one()["different"]
+    return count_rows(ITEMS_ROLE, rows, accepted, accepted - int(different))

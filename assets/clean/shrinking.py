@@ -1,0 +1,110 @@
+"""A source that lost much of its data overnight stops the run: half a file is a whole file to a reader."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import dagster as dg
+import pyarrow as pa
+
+from assets.engines.sql import statement
+from assets.resources import Cleaning, Home, Source
+from assets.state.champions import Reign
+from assets.state.lake import LakeError, TableVersion, fingerprint, write_parquet
+from models.bundle.bundle import BundleError, read_manifest
+
+SHRINKS = "interactions"
+ACCEPTED = "accepted_source"  # a table of one row: which version of SHRINKS was given up, and for what size
+ANY_LOSS = 1.0
+
+
+@dg.asset_check(
+    asset=SHRINKS,
+    blocking=True,
+    description="The source holds about as much as when the champion was made; NEXTPLAY_MAX_SHRINK says how, "
+    "and 1 accepts the source as it is from then on.",
+)
+def source_has_not_shrunk(home: Home, source: Source, cleaning: Cleaning) -> dg.AssetCheckResult:
+    before = _before(home, source.name)
+    if isinstance(before, str):
+        return dg.AssetCheckResult(passed=True, description=before)
+    accepted = _accepted(home, before)
+    now, then = counts(home, home.lake().current(SHRINKS)), accepted or counts(home, before)
+    lost = {what: 1 - now[what] / then[what] for what in then if then[what]}
+    told = ", ".join(f"{now[what]:,} {what} ({then[what]:,} then)" for what in then)
+    faults = {what: share for what, share in lost.items() if share > cleaning.max_shrink}
+    metadata = {"lost": dg.MetadataValue.json(lost)}
+    if not faults:
+        if cleaning.max_shrink >= ANY_LOSS:
+            _accept(home, before, now)
+        return dg.AssetCheckResult(passed=True, description=told, metadata=metadata)
+    worst = max(faults, key=lambda what: faults[what])
+    since = "its size was accepted" if accepted else "the champion was made"
+    allowed = f"NEXTPLAY_MAX_SHRINK={cleaning.max_shrink:g}"
+    return dg.AssetCheckResult(
+        passed=False,
+        description=f"The source has lost {faults[worst]:.0%} of its {worst} since {since}, "
+        f"more than {allowed} allows: {told}. Where that is right, run once with NEXTPLAY_MAX_SHRINK=1; else "
+        "repair the source.",
+        metadata=metadata,
+    )
+
+
+def counts(home: Home, version: TableVersion) -> Mapping[str, int]:
+    """Interactions, users and items of a version of the table `interactions`."""
+    with home.lake().connect() as connection:
+        connection.from_parquet(str(version.path)).create_view("counted")
+        found = connection.execute(statement("source_counts"))
+        names = [column[0] for column in found.description]
+        return dict(zip(names, found.fetchone() or (), strict=True))
+
+
+def _before(home: Home, source: str) -> TableVersion | str:
+    """The table as it was when the champion was made, or why there is nothing to compare with.
+
+    One that was promoted by hand may not name its table: then it is that of the newest champion that does.
+    """
+    champions = home.champions()
+    now = champions.whole()
+    if now is None:
+        return "There is no champion yet."
+    try:
+        if read_manifest(champions.folder(now)).source != source:
+            return "The champion was made from another source."
+    except BundleError as error:
+        return str(error)
+    newest_first = reversed(champions.history())
+    reigns = sorted(newest_first, key=lambda reign: reign.pointer.bundle_hash != now.bundle_hash)
+    versions = {version.fingerprint: version for version in home.lake().versions(SHRINKS)}
+    for reign in reigns:
+        version = versions.get(reign.tables.get(SHRINKS, ""))
+        if version is not None and _is_of(home, reign, source):
+            return version
+    return "The table that the champion was made from is not kept."
+
+
+def _is_of(home: Home, reign: Reign, source: str) -> bool:
+    try:
+        return read_manifest(home.champions().folder(reign.pointer)).source == source
+    except BundleError:
+        return False
+
+
+def _accepted(home: Home, before: TableVersion) -> Mapping[str, int] | None:
+    """The size that somebody accepted in place of that of a table, if anybody did."""
+    try:
+        with home.lake().connect(ACCEPTED) as connection:
+            (row,) = connection.sql(f"FROM {ACCEPTED}").to_arrow_table().to_pylist()
+    except LakeError:  # there is none, or it is damaged: then nothing is accepted
+        return None
+    return row if row.pop("in_place_of") == before.fingerprint else None
+
+
+def _accept(home: Home, before: TableVersion, now: Mapping[str, int]) -> None:
+    row = {"in_place_of": before.fingerprint, **now}
+
+    def write(path: Path) -> None:
+        with home.lake().connect() as connection:
+            connection.register("accepted", pa.Table.from_pylist([row]))
+            write_parquet(connection, "FROM accepted", path)
+
+    home.lake().publish(ACCEPTED, fingerprint(ACCEPTED, row), write)

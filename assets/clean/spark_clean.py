@@ -1,0 +1,113 @@
+"""Makes the clean tables on Spark: raw lines are parsed on the executors, all else is `assets/sql`."""
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+from assets.clean.forgetting import HIDE, forgotten_table
+from assets.clean.play_tables import PLAYS, make_plays, reader_of
+from assets.clean.spark_raw import (
+    WORK,
+    Reader,
+    games_reader,
+    items_reader,
+    libraries_reader,
+    reviews_reader,
+    rows_reader,
+)
+from assets.clean.steam_tables import RAW_COUNTS, count_rows, write_rows
+from assets.engines.spark import Spark
+from assets.ingest.table_source import ITEMS_ROLE
+
+Addresses = Mapping[str, str]  # of the raw files, by role
+
+
+def write_clean_on_spark(
+    spark: Spark,
+    files: Addresses,
+    repeats: str,
+    paths: Mapping[str, Path],
+    forgotten: Collection[str] = (),
+) -> None:
+    """Read raw files, given by role in the order that breaks ties in time, and write all clean tables.
+
+    Plays of forgotten users are left out and counted. The executors have to reach the addresses.
+    Raises DamagedFileError.
+    """
+    if any(reader_of(role) for role in files):
+        spark.load("forgotten", forgotten_table(forgotten))
+        _write_plays(spark, files, repeats, paths)
+    else:
+        _write_libraries(spark, files, paths, forgotten)
+
+
+def _write_libraries(
+    spark: Spark, files: Addresses, paths: Mapping[str, Path], forgotten: Collection[str]
+) -> None:
+    reader = libraries_reader(frozenset(forgotten))
+    _read(spark, "read_libraries", [(0, files["libraries"])], reader, spark.tasks)
+    counts = _read_games(spark, files)
+    spark.write("owned_interactions", paths["interactions"])
+    spark.write("owned_names", paths["item_names"])
+    spark.write("described_items", paths["catalogue"])
+    spark.write("owned_quarantine", paths["quarantine"])
+    found = spark.find("library_counts").one()
+    kept = spark.rows(paths["interactions"])
+    counts.append({"file": "libraries", **found, "repeats": int(found["items_accepted"]) - kept})
+    write_rows(counts, RAW_COUNTS, paths["raw_counts"])
+
+
+def _write_plays(spark: Spark, files: Addresses, repeats: str, paths: Mapping[str, Path]) -> None:
+    for table, columns in PLAYS.items():
+        if table != "all_items" or ITEMS_ROLE in files:
+            spark.create(table, columns)
+    roles = list(files)
+    plays = [(number, files[role]) for number, role in enumerate(roles) if reader_of(role)]
+    reviews = roles[plays[0][0]] == "reviews"
+    reader = reviews_reader() if reviews else rows_reader()
+    _read(spark, "batch", plays, reader, spark.tasks if reviews else 1)
+    spark.make_table("read_plays")
+    first = spark.find("first_form").rows
+    spark.make_view("judged_plays", {"form": first[0][0] if first else ""})
+    spark.append("plays", "accepted_plays")
+    spark.append("refused", "refused_plays")
+    spark.append("forgotten_plays", "forgotten_plays")
+    rows = {roles[file]: int(count) for file, count in spark.find("rows_read").rows}
+    rows_read = {roles[number]: rows.get(roles[number], 0) for number, _ in plays}
+    counts = _add_items(spark, files)
+    make_plays(spark, roles, rows_read, repeats, paths, counts)
+    counts += _read_games(spark, files)
+    spark.write("described_items", paths["catalogue"])
+    spark.write("played_quarantine", paths["quarantine"], HIDE)
+    write_rows(counts, RAW_COUNTS, paths["raw_counts"])
+
+
+def _add_items(spark: Spark, files: Addresses) -> list[dict[str, object]]:
+    """Take in the file of items, if there is one; returns its row of raw_counts."""
+    if ITEMS_ROLE not in files:
+        return []
+    number = list(files).index(ITEMS_ROLE)
+    _read(spark, "batch", [(number, files[ITEMS_ROLE])], items_reader(), 1)
+    accepted = spark.append("all_items", "read_items")
+    refused = spark.append("refused", "refused_items")
+    different = spark.find("item_counts").one()["different"]
+    return [count_rows(ITEMS_ROLE, accepted + refused, accepted, accepted - int(different))]
+
+
+def _read_games(spark: Spark, files: Addresses) -> list[dict[str, object]]:
+    """Take in the catalogue of the store, if there is one; returns its row of raw_counts."""
+    games = [(0, files["games"])] if "games" in files else []
+    _read(spark, "read_games", games, games_reader(), spark.tasks)
+    spark.make_view("catalogue_quarantine")
+    if ITEMS_ROLE in files:
+        return []
+    spark.make_view("all_items")
+    found = spark.find("game_counts").one()
+    accepted = int(found["accepted"])
+    games_row = count_rows("games", int(found["lines_read"]), accepted, accepted - int(found["different"]))
+    return [games_row] if games or "libraries" in files else []
+
+
+def _read(spark: Spark, table: str, files: Sequence[tuple[int, str]], reader: Reader, parts: int) -> None:
+    """Parse files, given by number and address, each in `parts` tasks."""
+    work = [(number, address, part, parts) for number, address in files for part in range(parts)]
+    spark.make_rows(table, work, WORK, reader)

@@ -1,0 +1,129 @@
+"""A fair comparison with the champion: on plays that neither it nor tonight's candidates have learned from.
+
+Split in time, champion and candidates are compared on each user's first play after the cut-offs of both. A
+champion that was refitted on all data has seen tonight's test plays of every user who has not played since.
+Where too few have, or the data have no times, its twin stands for it: the same model before it was refitted,
+which the gate chose it by.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from assets.engines.sql import statement
+from assets.resources import Home
+from assets.sequences.loading import load_sequences, load_split, split_times
+from assets.state.lake import Lake, write_parquet
+from assets.training.bundling import input_tables
+from assets.training.refit import read_refit
+from models.bundle.bundle import BundleError, bundle_hash, read_manifest
+from models.data import Holdout, Split, holdout_at
+from models.evaluation.evidence import Policy
+from serving.state.pointer import read_pointer
+
+TARGETS = pa.schema({"user_index": pa.int32(), "position": pa.int32()})
+
+
+@dataclass(frozen=True, eq=False)
+class Match:
+    """Who stands for the champion, and on which plays all models are compared."""
+
+    champion: Path | None  # a bundle
+    test: Holdout
+    since: int | None = None  # the test is not that of the split but the first plays from this time on
+    note: str = "the test plays of the split"
+
+
+def fair_match(home: Home) -> Match:
+    """The match of tonight; logs where it cannot be fair. A champion that cannot be read is left out."""
+    split = load_split(home.lake())
+    try:
+        pointer = read_pointer(home.pointer_file)
+        if pointer is None:
+            return Match(None, split.test)
+        folder = pointer.folder(home.pointer_file)
+        if bundle_hash(folder) != pointer.bundle_hash:
+            raise BundleError(f"the content of {folder} is not what the pointer names.")
+        return _match(home, split, folder)
+    except BundleError as error:
+        dg.get_dagster_logger().warning("The champion cannot be evaluated: %s", error)
+        return Match(None, split.test)
+
+
+def _match(home: Home, split: Split, champion: Path) -> Match:
+    cut, test_from = _cutoff(home, champion), split_times(home.lake())[1]
+    refit = read_refit(champion)
+    if test_from is not None and cut is not None:
+        if cut <= test_from:
+            return Match(champion, split.test)
+        later = _plays_after(home.lake(), cut)
+        if len(later) >= Policy.min_users:
+            return Match(
+                champion, later, cut, f"each user's first play from {cut} on, the champion's cut-off"
+            )
+    if refit is None:
+        _warn_of_another_split(read_manifest(champion).split, split.name)
+        return Match(champion, split.test)
+    twin = home.bundles().with_hash(refit.twin)
+    if twin is None:
+        dg.get_dagster_logger().warning(
+            "The champion was refitted and its twin is gone: it has learned from what it is tested on, so "
+            "the comparison favours it."
+        )
+        return Match(champion, split.test)
+    _warn_of_another_split(read_manifest(twin).split, split.name)
+    return Match(twin, split.test, note="the test plays of the split; the champion by its twin, not refitted")
+
+
+def _cutoff(home: Home, champion: Path) -> int | None:
+    """From which time on a model has learned nothing; None where its data have no times or are gone."""
+    refit = read_refit(champion)
+    if refit is not None:
+        return None if refit.until is None else refit.until + 1
+    made_from = input_tables(home.lake(), read_manifest(champion)).get("split")
+    kept = [v.path for v in home.lake().versions("split") if v.fingerprint == made_from]
+    if not kept:
+        return None
+    cut: int | None = pq.read_table(kept[0])["test_from"][0].as_py()
+    return cut
+
+
+def _plays_after(lake: Lake, since: int) -> Holdout:
+    sequences, _ = load_sequences(lake)
+    with lake.connect("sequences", "core_interactions") as connection:
+        found = connection.execute(statement("plays_after"), {"since": since}).fetchnumpy()
+    return holdout_at(sequences, found["user_index"], found["position"])
+
+
+def write_targets(lake: Lake, test: Holdout, path: Path) -> None:
+    """Which plays the models were compared on, as the table `test_targets`."""
+    rows = pa.table(
+        {
+            "user_index": pa.array(test.users, pa.int32()),
+            "position": pa.array(test.histories.lengths, pa.int32()),
+        },
+        TARGETS,
+    )
+    with lake.connect() as connection:
+        connection.register("targets", rows)
+        write_parquet(connection, "FROM targets ORDER BY user_index", path)
+
+
+def read_test(lake: Lake) -> Holdout:
+    """The plays that the last leaderboard compared models on. Raises LakeError."""
+    sequences, _ = load_sequences(lake)
+    rows = pq.read_table(lake.current("test_targets").path)
+    return holdout_at(sequences, rows["user_index"].to_numpy(), rows["position"].to_numpy())
+
+
+def _warn_of_another_split(champions: str, tonights: str) -> None:
+    if champions != tonights:
+        dg.get_dagster_logger().warning(
+            "The champion was trained on the split %s, and tonight's is %s: it may have learned from what it "
+            "is tested on, so the comparison favours it.",
+            champions,
+            tonights,
+        )

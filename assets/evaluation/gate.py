@@ -1,0 +1,210 @@
+"""The gate's verdict on tonight's leaderboard: who is promoted, and why or why not."""
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import pyarrow as pa
+
+from assets.evaluation.leaderboard import leaderboard_rows
+from assets.resources import Gate, Home
+from assets.state.champions import Incumbent
+from assets.state.code import made_by
+from assets.state.lake import Lake, fingerprint, write_parquet
+from models.bundle.bundle import BundleError, bundle_hash, read_manifest
+from models.evaluation.gate import Estimate, Evidence, Override, Policy, Verdict, choose
+from serving.state.pointer import read_pointer
+
+CODE = made_by(__name__)
+SECONDS_A_DAY = 86_400
+VERDICT = pa.schema(
+    {
+        "promote": pa.bool_(),
+        "winner": pa.string(),
+        "reasons": pa.list_(pa.string()),
+        "estimates": pa.string(),  # JSON
+        "override": pa.string(),  # JSON
+        "winner_hash": pa.string(),  # of the bundle that was judged; empty where none is promoted
+        "champion_hash": pa.string(),  # of the one to beat; empty for none
+        "champion_reign": pa.int64(),
+    }
+)
+
+
+class VerdictError(Exception):
+    """A verdict does not speak of what is there now; the message says what to do."""
+
+
+class GateConfig(dg.Config):
+    """Promote in spite of the evidence; both fields are needed, and both stand in the verdict."""
+
+    override_reason: str = ""
+    override_by: str = ""
+
+
+@dg.asset(
+    pool="lake",
+    kinds={"python"},
+    deps=["leaderboard"],
+    description="Promote or not, and why: a refused candidate is a normal outcome and a green run.",
+)
+def gate(
+    context: dg.AssetExecutionContext, home: Home, gate_policy: Gate, config: GateConfig
+) -> dg.MaterializeResult[None]:
+    policy = Policy(max_age_days=gate_policy.max_age_days, min_coverage=gate_policy.min_coverage)
+    by_role = {role: list(evidence(home, role)) for role in ("candidate", "champion", "baseline")}
+    champion = by_role["champion"][0] if by_role["champion"] else None
+    override = None
+    if config.override_reason or config.override_by:
+        override = Override(config.override_reason, config.override_by)
+        context.log.warning("Gate overridden by %s: %s", override.by, override.reason)
+    verdict = choose(by_role["candidate"], champion, by_role["baseline"], policy, override)
+    winner = _winner_hash(verdict, [*by_role["candidate"], *by_role["baseline"]])
+    _publish(home.lake(), verdict, winner, _champion_in(leaderboard_rows(home.lake())[0]))
+    return dg.MaterializeResult(
+        metadata={
+            "verdict": dg.MetadataValue.md(verdict_markdown(verdict)),
+            "promote": verdict.promote,
+            "champion": verdict.winner or "none",
+            "paired comparisons": dg.MetadataValue.md(estimates_markdown(verdict.estimates)),
+        }
+    )
+
+
+def read_verdict(home: Home) -> Verdict:
+    """The last verdict; raises LakeError when there is none."""
+    row = _read_row(home)
+    override = json.loads(row["override"])
+    return Verdict(
+        row["promote"],
+        row["winner"],
+        row["reasons"],
+        [Estimate(**e) for e in json.loads(row["estimates"])],
+        Override(**override) if override else None,
+    )
+
+
+def judged_bundle(home: Home, winner: str) -> Path:
+    """The winner's bundle, as it was judged.
+
+    Raises VerdictError where it has been made anew since, or another champion was set than the winner: then a
+    person, or another run, has decided later than the gate.
+    """
+    row, bundle, now = _read_row(home), home.bundles().current(winner), home.champions().incumbent()
+    judged = row.get("winner_hash")
+    if bundle_hash(bundle) != judged:
+        raise VerdictError(
+            f"The bundle of {winner} is not the one that was judged: materialize leaderboard and gate again."
+        )
+    if now != _champion_in(row) and now.bundle_hash != judged:  # after a kill the winner may be set already
+        raise VerdictError(
+            f"The champion is not the one that {winner} was judged against: materialize leaderboard and gate "
+            "again."
+        )
+    return bundle
+
+
+def evidence(home: Home, role: str) -> Iterator[Evidence]:
+    """The evidence of each model of a role, best on validation first."""
+    rows = [row for row in leaderboard_rows(home.lake()) if row["role"] == role]
+    for row in sorted(rows, key=lambda row: -row["validation_ndcg_at_10"]):
+        with home.lake().connect("test_ranks") as connection:
+            ranks = connection.execute(
+                "SELECT user_id, rank FROM test_ranks WHERE model = ? ORDER BY user_id", [row["model"]]
+            ).fetchnumpy()
+        yield Evidence(
+            name=row["architecture"],
+            ranks=np.asarray(ranks["rank"], dtype=np.int32),
+            users=np.asarray(ranks["user_id"]).astype(str),
+            coverage=row["coverage_at_10"],
+            age_days=_champion_age(home) if role == "champion" else None,
+            export_error=row["export_error"],
+            bundle_hash=row["bundle_hash"],
+            nan_users=row["nan_users"],
+            unknown_targets=row["unknown_targets"],
+            validation=row["validation_ndcg_at_10"],
+        )
+    if role == "champion" and not rows:
+        yield from _broken_champion(home)
+
+
+def _broken_champion(home: Home) -> Iterator[Evidence]:
+    """A pointer whose bundle could not be opened when the leaderboard was made."""
+    try:
+        pointer = read_pointer(home.pointer_file)
+        if pointer is not None:
+            folder = pointer.folder(home.pointer_file)
+            yield Evidence.broken(read_manifest(folder).architecture, f"{folder.name} could not be evaluated")
+    except BundleError as error:
+        yield Evidence.broken("champion", str(error))
+
+
+def _champion_age(home: Home) -> float | None:
+    pointer = read_pointer(home.pointer_file)
+    return None if pointer is None else (time.time() - pointer.promoted_at) / SECONDS_A_DAY
+
+
+def _winner_hash(verdict: Verdict, models: Sequence[Evidence]) -> str:
+    found = (e.bundle_hash for e in models if verdict.promote and e.name == verdict.winner)
+    return next(found, None) or ""
+
+
+def _champion_in(row: Mapping[str, Any]) -> Incumbent:
+    """The champion to beat, in a row of the leaderboard or the gate; those of earlier versions name none."""
+    return Incumbent(row.get("champion_hash", ""), row.get("champion_reign", 0))
+
+
+def _read_row(home: Home) -> dict[str, Any]:
+    with home.lake().connect("gate") as connection:
+        (row,) = connection.sql("FROM gate").to_arrow_table().to_pylist()
+    found: dict[str, Any] = row
+    return found
+
+
+def _publish(lake: Lake, verdict: Verdict, winner: str, champion: Incumbent) -> None:
+    row = {
+        "promote": verdict.promote,
+        "winner": verdict.winner,
+        "reasons": verdict.reasons,
+        "estimates": json.dumps([asdict(e) for e in verdict.estimates]),
+        "override": json.dumps(asdict(verdict.override) if verdict.override else None),
+        "winner_hash": winner,
+        "champion_hash": champion.bundle_hash,
+        "champion_reign": champion.reign,
+    }
+
+    def write(path: Path) -> None:
+        with lake.connect() as connection:
+            connection.register("verdict_row", pa.Table.from_pylist([row], VERDICT))
+            write_parquet(connection, "FROM verdict_row", path)
+
+    lake.publish("gate", fingerprint("gate", CODE, lake.current("leaderboard").fingerprint, row), write)
+
+
+def verdict_markdown(verdict: Verdict) -> str:
+    """The verdict and its reasons, one a line."""
+    head = f"**Promote {verdict.winner}.**" if verdict.promote else "**Do not promote.**"
+    lines = [head, *(f"- {reason}" for reason in verdict.reasons)]
+    if verdict.override:
+        lines.append(f"- Overridden by {verdict.override.by}: {verdict.override.reason}")
+    return "\n".join(lines)
+
+
+def estimates_markdown(estimates: Sequence[Estimate]) -> str:
+    """The paired comparisons as a Markdown table; differences are candidate less other."""
+    lines = [
+        "| candidate | compared with | users | difference | 95 % interval | margin | detectable |",
+        "|---|---|---:|---:|---:|---:|---:|",
+    ]
+    lines += [
+        f"| {e.candidate} {e.candidate_value:.4f} | {e.compared_with} {e.other_value:.4f} | {e.users:,} "
+        f"| {e.difference:+.4f} | {e.low:+.4f} to {e.high:+.4f} "
+        f"| {e.margin:.4f} | {e.detectable_difference:.4f} |"
+        for e in estimates
+    ]
+    return "\n".join(lines)

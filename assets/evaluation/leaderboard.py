@@ -1,0 +1,209 @@
+"""The leaderboard: every model on the same test users, read once a run."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from assets.engines.sql import query
+from assets.evaluation.fairness import fair_match, write_targets
+from assets.resources import Home, Source, Training
+from assets.sample.libraries import OptimumScorer
+from assets.sequences.loading import load_items, load_sequences, split_name
+from assets.shown.plots import leaderboard_plot
+from assets.state.champions import Incumbent
+from assets.state.code import made_by
+from assets.state.lake import Lake, fingerprint, write_parquet
+from assets.training.entrants import Entrant, open_bundle
+from models.baselines import BASELINES
+from models.bundle.bundle import PADDING, BundleError, ItemTable
+from models.data import Holdout
+from models.evaluation.metrics import coverage, evaluate, per_user, summary
+from models.evaluation.stats import SEED, bootstrap_interval
+from models.networks import NETWORKS
+
+CODE = made_by(__name__)
+TOP = 20
+ORDER = {
+    "leaderboard": ["model"],
+    "test_ranks": ["model", "user_id"],
+    "test_recommendations": ["model", "user_id", "rank"],
+}
+
+
+def entrants(
+    home: Home, source: Source, training: Training, items: ItemTable, champion: Path | None
+) -> Iterator[Entrant]:
+    """Baselines, candidates, who stands for the champion (if it can be opened), and the sample's optimum."""
+    store = home.bundles()
+    for name in filter(store.has, BASELINES):  # those that these data allow
+        yield open_bundle(store.current(name), name, "baseline", items)
+    for name in training.candidates:
+        yield open_bundle(store.current(name), name, "candidate", items)
+    try:
+        if champion is not None:
+            yield open_bundle(champion, "champion", "champion", items)
+    except BundleError as error:
+        dg.get_dagster_logger().warning("The champion cannot be evaluated: %s", error)
+    if source.name in ("sample", "sample-dated"):
+        scorer = OptimumScorer(source.sample_size, source.seed, items)
+        yield Entrant("optimum", "optimum", "known process", scorer, "", validation_ndcg=float("nan"))
+
+
+@dg.multi_asset(
+    pool="lake",
+    specs=[
+        dg.AssetSpec(
+            "leaderboard",
+            kinds={"duckdb", "onnx"},
+            description="HR, NDCG and MRR at 1, 5, 10, 20 over the full catalogue, coverage, intervals.",
+            deps=["baselines", *NETWORKS, "sequences", "items"],
+        ),
+        dg.AssetSpec(
+            "test_recommendations",
+            kinds={"duckdb", "onnx"},
+            description="Every test user's top 20 by every model, seen items left out, in original ids.",
+            deps=["baselines", *NETWORKS, "sequences", "items"],
+        ),
+    ],
+)
+def leaderboard(home: Home, source: Source, training: Training) -> Iterator[dg.MaterializeResult[None]]:
+    lake, items, champion = home.lake(), load_items(home.lake()), home.champions().incumbent()
+    _, user_ids = load_sequences(lake)
+    match = fair_match(home)
+    test = match.test
+    models = list(entrants(home, source, training, items, match.champion))
+    made_from = fingerprint(
+        "leaderboard",
+        CODE,
+        lake.current("sequences").fingerprint,
+        [(m.model, m.bundle_hash) for m in models],
+        match.since,
+        asdict(champion),
+    )
+
+    def write(paths: Mapping[str, Path]) -> None:
+        users = np.asarray(user_ids)[test.users]
+        results = [_evaluate(model, test, users, items, champion) for model in models]
+        for table, order in ORDER.items():
+            rows = pa.concat_tables(result[table] for result in results)
+            _write_rows(lake, rows.sort_by([(column, "ascending") for column in order]), paths[table])
+        write_targets(lake, test, paths["test_targets"])
+
+    published = lake.publish_many(made_from, [*ORDER, "test_targets"], write)
+    rows = leaderboard_rows(lake)
+    yield dg.MaterializeResult(
+        asset_key="leaderboard",
+        metadata={
+            "leaderboard": dg.MetadataValue.md(leaderboard_markdown(rows)),
+            "NDCG@10": dg.MetadataValue.md(leaderboard_plot(rows)),
+            "test users": len(test),
+            "compared on": match.note,
+            "split": f"{split_name(lake)}, full catalogue, seen items left out, ties count against the model",
+            "fingerprint": made_from,
+            **unseen_users(lake),
+        },
+        data_version=dg.DataVersion(made_from),
+    )
+    yield dg.MaterializeResult(
+        asset_key="test_recommendations",
+        metadata={"rows": published["test_recommendations"].rows, "fingerprint": made_from},
+        data_version=dg.DataVersion(made_from),
+    )
+
+
+def _evaluate(
+    entrant: Entrant, test: Holdout, users: NDArray[np.str_], items: ItemTable, champion: Incumbent
+) -> dict[str, pa.Table]:
+    result = evaluate(entrant.scorer, test, k=TOP)
+    low, high = bootstrap_interval(per_user("ndcg@10", result.ranks), seed=SEED)
+    row = {
+        "model": entrant.model,
+        "role": entrant.role,
+        "architecture": entrant.architecture,
+        "bundle_hash": entrant.bundle_hash,
+        "users": len(test),
+        "validation_ndcg_at_10": entrant.validation_ndcg,
+        "ndcg_at_10_low": low,
+        "ndcg_at_10_high": high,
+        "coverage_at_10": coverage(result.items[:, :10], items.n_items),
+        "coverage_at_20": coverage(result.items, items.n_items),
+        "export_error": entrant.export_error,
+        "nan_users": result.nan_users,
+        "unknown_targets": result.unknown_targets,
+        "champion_hash": champion.bundle_hash,  # of the one to beat, for whom a twin may stand
+        "champion_reign": champion.reign,
+    }
+    row |= {name.replace("@", "_at_"): value for name, value in summary(result.ranks).items()}
+    return {
+        "leaderboard": pa.Table.from_pylist([row]),
+        "test_ranks": pa.table(
+            {"model": [entrant.model] * len(test), "user_id": users, "rank": result.ranks}
+        ),
+        "test_recommendations": recommendation_rows(entrant.model, users, result.items, result.scores, items),
+    }
+
+
+def recommendation_rows(
+    model: str,
+    users: NDArray[np.str_],
+    best: NDArray[np.int32],
+    scores: NDArray[np.float32],
+    items: ItemTable,
+) -> pa.Table:
+    """Rows (model, user_id, item_id, rank, score) from [users, k] item indexes, 0 for none, and scores."""
+    shown = best > PADDING
+    per_user = shown.sum(axis=1)
+    ranks = np.broadcast_to(np.arange(1, best.shape[1] + 1, dtype=np.int32), best.shape)
+    return pa.table(
+        {
+            "model": pa.array([model] * int(per_user.sum()), pa.string()),  # none, where all scores are NaN
+            "user_id": np.repeat(users, per_user),
+            "item_id": np.asarray(items.ids)[best[shown]],
+            "rank": ranks[shown],
+            "score": scores[shown].astype(np.float32),
+        }
+    )
+
+
+def _write_rows(lake: Lake, result_rows: pa.Table, path: Path) -> None:
+    with lake.connect() as connection:
+        connection.register("result_rows", result_rows)
+        write_parquet(connection, "FROM result_rows", path)
+
+
+def leaderboard_rows(lake: Lake) -> list[dict[str, Any]]:
+    with lake.connect("leaderboard") as connection:
+        rows: list[dict[str, Any]] = connection.sql("FROM leaderboard").to_arrow_table().to_pylist()
+    return sorted(rows, key=lambda row: -row["ndcg_at_10"])
+
+
+def unseen_users(lake: Lake) -> dict[str, Any]:
+    """Where a temporal split has test users that training has not seen: how the models do on these, apart."""
+    with lake.connect("split", "test_ranks", "sequences") as connection:
+        ((unseen,),) = connection.execute("SELECT unseen_in_training FROM split").fetchall()
+        return (
+            {"users unseen in training": dg.MetadataValue.md(query(connection, "unseen_users"))}
+            if unseen
+            else {}
+        )
+
+
+def leaderboard_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The leaderboard as a Markdown table, best first."""
+    lines = [
+        "| model | role | NDCG@10 | 95\u00a0%\u00a0interval | HR@10 | MRR@10 | coverage@20 |",
+        "|---|---|---:|---:|---:|---:|---:|",
+    ]
+    lines += [
+        f"| {r['model']} | {r['role']} | {r['ndcg_at_10']:.4f} "
+        f"| {r['ndcg_at_10_low']:.4f}\u00a0to\u00a0{r['ndcg_at_10_high']:.4f} "
+        f"| {r['hr_at_10']:.4f} | {r['mrr_at_10']:.4f} | {r['coverage_at_20']:.1%} |"
+        for r in rows
+    ]
+    return "\n".join(lines)

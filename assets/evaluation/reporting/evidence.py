@@ -1,0 +1,163 @@
+"""What the report is made from: tables of the lake and learning curves, read once and aligned by user."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+
+from assets.evaluation.fairness import read_test
+from assets.evaluation.gate import read_verdict
+from assets.evaluation.leaderboard import leaderboard_rows
+from assets.evaluation.sequence_audit import read_figures
+from assets.resources import Home
+from assets.sequences.loading import load_items, load_sequences, load_split, load_times
+from models.bundle.bundle import PADDING, ItemTable
+from models.data import Sequences
+from models.evaluation.audit import Figure
+from models.evaluation.evidence import Verdict
+from models.evaluation.metrics import per_user
+
+LISTED = 10  # items of a list
+TABLES = (
+    "leaderboard", "test_ranks", "test_recommendations", "gate", "sequences", "items", "sequence_audit",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A model on the leaderboard: its row, and what it did for each test user."""
+
+    name: str
+    role: str  # candidate, champion, baseline or optimum
+    row: Mapping[str, Any]
+    ranks: NDArray[np.int32]  # [users], of the item taken next
+    lists: NDArray[np.int32]  # [users, LISTED] item indexes, best first, 0 where a list is short
+
+    @property
+    def ndcg(self) -> NDArray[np.float64]:
+        """NDCG@10 of each user, [users]."""
+        return per_user("ndcg@10", self.ranks)
+
+    @property
+    def label(self) -> str:
+        """Its name with, for a champion, what it is."""
+        return f"champion ({self.row['architecture']})" if self.role == "champion" else self.name
+
+
+@dataclass(frozen=True, eq=False)
+class RunEvidence:
+    """Everything that the report says is computed from this."""
+
+    verdict: Verdict
+    models: Sequence[Model]  # best on test first
+    users: NDArray[np.str_]  # [users], ids of the test users
+    histories: Sequences  # [users], what came before the test item
+    targets: NDArray[np.int32]  # [users], the test item
+    trained: NDArray[np.int64]  # [users], items of each test user in training
+    train: Sequences
+    items: ItemTable
+    audit: Sequence[Figure]
+    gaps: NDArray[np.int64] | None = None  # [users], from the play before to the test item; None: no times
+    units_a_second: float | None = None  # of the gaps
+    curves: Mapping[str, Sequence[Mapping[str, float]]] = field(default_factory=dict)  # a candidate's epochs
+    origin: Mapping[str, str] = field(default_factory=dict)  # what the run was made from, name to value
+
+    @property
+    def submitted(self) -> Model | None:
+        """The candidate that the gate judged: the one it compared, else the best on validation."""
+        compared = {estimate.candidate for estimate in self.verdict.estimates}
+        candidates = sorted(
+            self.with_role("candidate"),
+            key=lambda m: (m.name in compared, m.row["validation_ndcg_at_10"]),
+            reverse=True,
+        )
+        return candidates[0] if candidates else None
+
+    @property
+    def champion(self) -> Model | None:
+        return next(iter(self.with_role("champion")), None)
+
+    @property
+    def best_baseline(self) -> Model | None:
+        return next(iter(self.with_role("baseline")), None)
+
+    @property
+    def references(self) -> list[Model]:
+        """Whom to judge the candidate against: the champion, and the best baseline if it is another."""
+        champion, baseline = self.champion, self.best_baseline
+        if champion and baseline and champion.row["bundle_hash"] == baseline.row["bundle_hash"]:
+            baseline = None
+        return [model for model in (champion, baseline) if model is not None]
+
+    def with_role(self, role: str) -> list[Model]:
+        """The models of a role, best on test first."""
+        return [model for model in self.models if model.role == role]
+
+    def named(self, name: str) -> Model | None:
+        return next((model for model in self.models if model.name == name), None)
+
+
+def read_evidence(
+    home: Home,
+    curves: Mapping[str, Sequence[Mapping[str, float]]] | None = None,
+    origin: Mapping[str, str] | None = None,
+) -> RunEvidence:
+    """The evidence of the last run; raises LakeError where a table is missing."""
+    lake, items = home.lake(), load_items(home.lake())
+    sequences, user_ids = load_sequences(lake)
+    split, test, times = load_split(lake), read_test(lake), load_times(lake)
+    users = user_ids[test.users]
+    place = {user: row for row, user in enumerate(users.tolist())}
+    index = items.index()
+    with lake.connect("test_ranks", "test_recommendations") as connection:
+        models = [
+            Model(
+                row["model"],
+                row["role"],
+                row,
+                _ranks(connection, row["model"], place),
+                _lists(connection, row["model"], place, index),
+            )
+            for row in leaderboard_rows(lake)
+        ]
+    return RunEvidence(
+        verdict=read_verdict(home),
+        models=models,
+        users=users,
+        histories=test.histories,
+        targets=test.targets,
+        trained=split.train.lengths[test.users],
+        train=split.train,
+        items=items,
+        audit=read_figures(lake),
+        gaps=times.gaps(sequences, test) if times else None,
+        units_a_second=times.units_a_second if times else None,
+        curves=curves or {},
+        origin=origin or {},
+    )
+
+
+def _ranks(connection: duckdb.DuckDBPyConnection, model: str, place: Mapping[str, int]) -> NDArray[np.int32]:
+    found = connection.execute("SELECT user_id, rank FROM test_ranks WHERE model = ?", [model]).fetchnumpy()
+    ranks = np.full(len(place), np.iinfo(np.int32).max, dtype=np.int32)  # a user without a rank is a miss
+    ranks[_places(found["user_id"], place)] = found["rank"]
+    return ranks
+
+
+def _lists(
+    connection: duckdb.DuckDBPyConnection, model: str, place: Mapping[str, int], index: Mapping[str, int]
+) -> NDArray[np.int32]:
+    found = connection.execute(
+        "SELECT user_id, item_id, rank FROM test_recommendations WHERE model = ? AND rank <= ?",
+        [model, LISTED],
+    ).fetchnumpy()
+    lists = np.full((len(place), LISTED), PADDING, dtype=np.int32)
+    lists[_places(found["user_id"], place), found["rank"] - 1] = _places(found["item_id"], index)
+    return lists
+
+
+def _places(names: Iterable[str], place: Mapping[str, int]) -> NDArray[np.int64]:
+    return np.fromiter((place[name] for name in names), dtype=np.int64)

@@ -1,0 +1,54 @@
+"""The sequence audit: how sequential tonight's data are, before any model is believed."""
+
+from pathlib import Path
+
+import dagster as dg
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from assets.resources import Home
+from assets.sequences.loading import load_items, load_split
+from assets.shown.plots import audit_plot
+from assets.state.code import made_by
+from assets.state.lake import Lake, fingerprint, write_parquet
+from models.evaluation.audit import Figure, audit, describe
+from models.evaluation.stats import SEED
+
+CODE = made_by(__name__)
+TABLE = pa.schema({"name": pa.string(), "value": pa.float64(), "low": pa.float64(), "high": pa.float64()})
+
+
+@dg.asset(
+    pool="lake",
+    kinds={"numpy"},
+    deps=["sequences", "items"],
+    description="How much the order of a history tells, and how much of it is only the item's id.",
+)
+def sequence_audit(home: Home) -> dg.MaterializeResult[None]:
+    lake = home.lake()
+
+    def write(path: Path) -> None:
+        write_figures(lake, audit(load_split(lake), load_items(lake).ids, seed=SEED), path)
+
+    inputs = [lake.current(table).fingerprint for table in ("sequences", "items")]
+    lake.publish("sequence_audit", fingerprint("audit", inputs, SEED, CODE), write)
+    figures = read_figures(lake)
+    return dg.MaterializeResult(
+        metadata={
+            "in words": describe(figures),
+            "NDCG@10 by order": dg.MetadataValue.md(audit_plot(figures)),
+            **{figure.name: figure.value for figure in figures},
+        }
+    )
+
+
+def write_figures(lake: Lake, figures: list[Figure], path: Path) -> None:
+    """One row a figure, in the order given."""
+    with lake.connect() as connection:
+        connection.register("figures", pa.Table.from_pylist([vars(f) for f in figures], TABLE))
+        write_parquet(connection, "FROM figures", path)
+
+
+def read_figures(lake: Lake) -> list[Figure]:
+    """The last audit; raises LakeError when there is none."""
+    return [Figure(**row) for row in pq.read_table(lake.current("sequence_audit").path).to_pylist()]

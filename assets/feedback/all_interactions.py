@@ -1,0 +1,117 @@
+"""The loop's second half: the source and the acknowledged plays become what is learned from."""
+
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from shutil import copyfile
+from typing import Any
+
+import dagster as dg
+import duckdb
+
+from assets.contracts import contract, no_faults
+from assets.engines.sql import make_table, query, statement
+from assets.feedback.events import END_OF_TIME_MS, cutoff_ms, newest_ms
+from assets.resources import Cleaning, Home
+from assets.shown.tables import table_result
+from assets.state.code import made_by
+from assets.state.lake import Lake, TableVersion, fingerprint, write_parquet
+
+CODE = made_by(__name__)
+UNITED_TABLES = {
+    "all_interactions": "What is learned from: the source and the events up to the cut-off.",
+    "event_quarantine": "Events that are left out, with the reason; looked at by each run.",
+}
+
+CLOCK_TOLERANCE_MS = 86_400_000  # by which the clock of who reports a play may go ahead of ours
+
+
+@dg.multi_asset(
+    pool="lake",
+    name="all_interactions",
+    specs=[
+        dg.AssetSpec(
+            table,
+            description=description,
+            kinds={"duckdb", "sql"},
+            code_version=CODE,
+            deps=["interactions", "catalogue", "events"],
+        )
+        for table, description in UNITED_TABLES.items()
+    ],
+)
+def all_interactions(
+    context: dg.AssetExecutionContext, home: Home, cleaning: Cleaning
+) -> Iterator[dg.MaterializeResult[None]]:
+    started, lake = time.monotonic(), home.lake()
+    versions = unite(lake, cleaning.repeats, cutoff_ms(context.run.tags))
+    with lake.connect(*versions) as connection:
+        why = {"by reason": dg.MetadataValue.md(query(connection, "waiting_events"))}
+        for table, version in versions.items():
+            yield table_result(connection, version, started, why if table == "event_quarantine" else {})
+
+
+def unite(lake: Lake, repeats: str, cutoff: int | None) -> dict[str, TableVersion]:
+    """Publish `all_interactions` and `event_quarantine`; without events the former is `interactions` itself.
+
+    A cut-off that leaves nothing out is none: the tables are the same, and so are their fingerprints.
+    """
+    source, events = lake.current("interactions"), lake.current("events")
+    cutoff = cutoff if cutoff is not None and cutoff < newest_ms(lake) else None
+    parts = [CODE, source.fingerprint, lake.current("catalogue").fingerprint, events.fingerprint]
+    made_from = fingerprint("united", *parts, repeats, cutoff) if events.rows else source.fingerprint
+
+    def write(paths: Mapping[str, Path]) -> None:
+        with lake.connect("interactions", "catalogue", "events") as connection:
+            make_table(connection, "judged_events", {"cutoff": END_OF_TIME_MS if cutoff is None else cutoff,
+                                                     "clock_tolerance": CLOCK_TOLERANCE_MS})  # fmt: skip
+            write_parquet(connection, statement("event_quarantine"), paths["event_quarantine"])
+            if not events.rows:
+                copyfile(source.path, paths["all_interactions"])
+                return
+            how = clock(connection) | {"repeats": repeats}
+            write_parquet(connection, statement("all_interactions"), paths["all_interactions"], how)
+
+    return lake.publish_many(made_from, ["all_interactions", "event_quarantine"], write)
+
+
+def clock(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    """How a time in milliseconds since 1970 is written in the column `timestamp` of the view `interactions`.
+
+    The unit of a table's whole numbers is told from their size: seconds, milliseconds or microseconds of a
+    time between 1973 and 2286. Numbers that are no such time put all events behind the source.
+    """
+    dated, last = connection.execute(statement("source_times")).fetchone() or (False, None)
+    if not dated:
+        return {"dated": False, "units_a_ms": 1000.0, "offset": 0}
+    for units_a_ms in (0.001, 1.0, 1000.0):
+        if 1e11 <= last / units_a_ms < 1e13:
+            return {"dated": True, "units_a_ms": units_a_ms, "offset": 0}
+    return {"dated": True, "units_a_ms": 1.0, "offset": last + 1}
+
+
+UNITED_CHECKS = [
+    *(contract(table) for table in UNITED_TABLES),
+    no_faults(
+        "source_and_events_add_up",
+        "fault_united",
+        ["all_interactions", "interactions", "events", "event_quarantine"],
+        "What is learned from is the source and every event, but for those left out with a reason.",
+        lambda cleaning: {"repeats": cleaning.repeats},
+    ),
+    no_faults(
+        "all_interactions_once",
+        "fault_repeated",
+        ["all_interactions"],
+        "No user has an item twice, unless repeats are kept.",
+        lambda cleaning: {"repeats": cleaning.repeats},
+        checked="all_interactions",
+    ),
+    no_faults(
+        "all_interactions_positions",
+        "fault_positions",
+        ["all_interactions"],
+        "The positions of each user are 0, 1, 2, ...",
+        checked="all_interactions",
+    ),
+]

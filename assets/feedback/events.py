@@ -1,0 +1,161 @@
+"""The loop's first half: events that the endpoint acknowledged become interactions to learn from.
+
+Events are taken from the endpoint's store into the table `events`, by the day on which they were received,
+each once. What is in the table stays there, whatever becomes of the store, unless its user is forgotten. The
+cut-off of a run (the tag `nextplay/cutoff`) is the time up to which it takes events into account; without
+the tag that is everything acknowledged so far.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from itertools import islice, takewhile
+from typing import Any
+
+import dagster as dg
+import duckdb
+import pyarrow as pa
+
+from assets.contracts import contract, no_faults
+from assets.engines.sql import query, statement
+from assets.resources import Home
+from assets.shown.tables import table_result
+from assets.state.by_content import publish_rows
+from assets.state.code import made_by
+from assets.state.lake import Lake, TableVersion, write_parquet
+from serving.state.events import Event, EventStore, now_ms
+
+CODE = made_by(__name__)
+CUTOFF_TAG = "nextplay/cutoff"  # of a run: an ISO time, UTC where nothing else is said
+FIRST_DAY = "2026-01-01"
+END_OF_TIME_MS = 2**53
+EVENTS_AT_ONCE = 50_000
+EVENTS = pa.schema(
+    {
+        "event_id": pa.string(),
+        "user_id": pa.string(),
+        "item_id": pa.string(),
+        "played_at": pa.int64(),
+        "received_at": pa.int64(),
+        "request_id": pa.string(),
+        "day": pa.string(),
+    }
+)
+
+Logs = dg.AssetExecutionContext | dg.OpExecutionContext
+
+received_days = dg.DailyPartitionsDefinition(start_date=FIRST_DAY, end_offset=1)  # today's is there too
+
+received_events = dg.AssetSpec(
+    "received_events",
+    kinds={"sqlite"},
+    partitions_def=received_days,
+    description="The endpoint's event store, by the day (UTC) of arrival. Each run takes in what is new; a "
+    "day that is missing is taken in by a backfill of the job events_of_a_day.",
+)
+
+
+@dg.asset(
+    pool="lake",
+    kinds={"duckdb", "sql"},
+    code_version=CODE,
+    deps=[received_events],
+    description="Acknowledged plays, one row an event: those that were there and those received since.",
+)
+def events(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult[None]:
+    started, lake, until = time.monotonic(), home.lake(), cutoff_ms(context.run.tags) or now_ms()
+    version = take_in(context, home, newest_ms(lake) + 1, until)
+    with lake.connect("events") as connection:
+        told = {"by day": dg.MetadataValue.md(query(connection, "events_by_day"))}
+        return table_result(connection, version, started, told)
+
+
+@dg.op(pool="lake", description="Takes in one day of the event store; what was there already stays as it is.")
+def take_in_day(context: dg.OpExecutionContext, home: Home) -> None:
+    window = received_days.time_window_for_partition_key(context.partition_key)
+    first, last = (int(moment.timestamp() * 1000) for moment in window)
+    version = take_in(context, home, first, last - 1)
+    context.log_event(dg.AssetMaterialization("events", metadata={"dagster/row_count": version.rows}))
+
+
+def take_in(context: Logs, home: Home, first_ms: int, last_ms: int) -> TableVersion:
+    """Publish `events` with what the store received from `first_ms` to `last_ms`, both included.
+
+    Each day that brought something new is logged as a partition of `received_events`.
+    """
+    lake = home.lake()
+    with lake.connect(*(["events"] if lake.has("events") else [])) as connection:
+        connection.register("no_events", EVENTS.empty_table())
+        connection.table("events" if lake.has("events") else "no_events").create_view("events_before")
+        connection.execute("CREATE TABLE new_events AS FROM no_events")
+        forgotten = _read_store(connection, home.event_store(), first_ms, last_ms)
+        connection.register("forgotten", pa.table({"user_id": pa.array(forgotten, pa.string())}))
+        for day, count in connection.execute(statement("new_days")).fetchall():
+            metadata = {"events": count}
+            context.log_event(dg.AssetMaterialization("received_events", partition=day, metadata=metadata))
+        return publish_rows(
+            lake, "events", lambda path: write_parquet(connection, statement("all_events"), path)
+        )
+
+
+def _read_store(
+    connection: duckdb.DuckDBPyConnection, store: EventStore | None, first_ms: int, last_ms: int
+) -> list[str]:
+    """Fill `new_events`, some at a time; returns the forgotten users."""
+    if store is None:
+        return []
+    received = takewhile(lambda event: event.received_at <= last_ms, store.events(first_ms - 1))
+    while some := list(islice(received, EVENTS_AT_ONCE)):
+        connection.register("some_events", pa.Table.from_pylist([_row(event) for event in some], EVENTS))
+        connection.execute("INSERT INTO new_events FROM some_events")
+    forgotten = store.forgotten_users()
+    store.close()
+    return forgotten
+
+
+def cutoff_ms(tags: Mapping[str, str]) -> int | None:
+    """The cut-off of a run in milliseconds since 1970, or None; a Failure where it is no time."""
+    text = tags.get(CUTOFF_TAG)
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise dg.Failure(
+            f"The tag {CUTOFF_TAG}={text} is no time: give one such as 2026-11-25T02:30:00+00:00.",
+            allow_retries=False,
+        ) from None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return int(moment.timestamp() * 1000)
+
+
+def newest_ms(lake: Lake) -> int:
+    """When the newest event of the table `events` was received, in milliseconds; -1 where there is none."""
+    if not lake.has("events"):
+        return -1
+    with lake.connect("events") as connection:
+        (newest,) = connection.execute("SELECT max(received_at) FROM events").fetchone() or (None,)
+    return -1 if newest is None else int(newest)
+
+
+def _row(event: Event) -> dict[str, Any]:
+    day = datetime.fromtimestamp(event.received_at / 1000, UTC).date().isoformat()
+    return asdict(event) | {"day": day}
+
+
+@dg.job(
+    partitions_def=received_days,
+    executor_def=dg.in_process_executor,
+    description="Takes a day of the event store in again: launch a backfill here for days that are missing.",
+)
+def events_of_a_day() -> None:
+    take_in_day()
+
+
+FEEDBACK_CHECKS = [
+    *(contract(table) for table in ("events",)),
+    no_faults(
+        "events_once", "fault_events", ["events"], "Every event is there once, under its day of arrival."
+    ),
+]

@@ -1,0 +1,76 @@
+"""The snapshot of users' histories that the endpoint reads beside the events received since."""
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+
+from assets.engines.sql import statement
+from assets.resources import Cleaning, Home
+from assets.state.code import made_by
+from assets.state.lake import Lake, fingerprint
+from serving.state.user_state import SNAPSHOT_FILE, Snapshot, UserStateError, open_snapshot, write_snapshot
+
+CODE = made_by(__name__)
+INPUTS = ("all_interactions", "events", "event_quarantine")
+USERS_AT_ONCE = 10_000
+
+
+@dg.asset(
+    pool="lake",
+    kinds={"duckdb", "sqlite"},
+    code_version=CODE,
+    deps=INPUTS,
+    description="Every user's history up to the newest event learned from: with the events received since, "
+    "what the endpoint knows of a user. Forgotten users are not in it.",
+)
+def user_state(home: Home, cleaning: Cleaning) -> dg.MaterializeResult[None]:
+    lake, forgotten = home.lake(), home.forgotten_users()
+    file = home.pointer_file.with_name(SNAPSHOT_FILE)
+    made_from = fingerprint(
+        "user state",
+        CODE,
+        [lake.current(table).fingerprint for table in INPUTS],
+        [cleaning.min_playtime, forgotten],
+    )
+    snapshot = _current(file)
+    if snapshot is None or snapshot.fingerprint != made_from:
+        write_user_state(lake, file, made_from, cleaning.min_playtime, forgotten)
+        snapshot = open_snapshot(file)
+    if shared := home.shared():
+        shared.put_file(SNAPSHOT_FILE)
+    return dg.MaterializeResult(
+        metadata={
+            "users": snapshot.users,
+            "cut-off": dg.MetadataValue.timestamp(snapshot.cutoff / 1000) if snapshot.cutoff else "no events",
+            "megabytes": round(file.stat().st_size / 1e6, 1),
+            "file": dg.MetadataValue.path(file),
+        },
+        data_version=dg.DataVersion(made_from),
+    )
+
+
+def write_user_state(
+    lake: Lake, file: Path, made_from: str, min_playtime: int, forgotten: Collection[str]
+) -> None:
+    """Write the snapshot of what the current tables hold: what is learned from, before the k-core."""
+    with lake.connect(*INPUTS) as connection:
+        (cutoff,) = connection.execute(statement("events_cutoff")).fetchone() or (0,)
+        histories = _histories(connection, min_playtime, set(forgotten))
+        write_snapshot(file, histories, made_from, int(cutoff))
+
+
+def _histories(
+    connection: duckdb.DuckDBPyConnection, min_playtime: int, forgotten: Collection[str]
+) -> Iterator[tuple[str, list[str]]]:
+    found = connection.execute(statement("histories"), {"min_playtime": min_playtime})
+    while users := found.fetchmany(USERS_AT_ONCE):
+        yield from ((user_id, items) for user_id, items in users if user_id not in forgotten)
+
+
+def _current(file: Path) -> Snapshot | None:
+    try:
+        return open_snapshot(file)
+    except UserStateError:  # not there yet, or of another format: it is made
+        return None

@@ -1,0 +1,243 @@
+"""Reads files of rows, CSV (plain or gzip) or Parquet, as texts in batches of bounded memory.
+
+Each row comes with its line and its text, so that what is refused later can be shown. In CSV a line is the
+line of the file on which the row begins, the header being line 1; in Parquet it is the number of the row.
+The format is told from the content, not from the name. The separator of CSV is the one of comma, semicolon,
+tab and bar that gives the header the columns asked for.
+"""
+
+import csv
+import gzip
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from assets.formats.gunzip import GZIP_MAGIC, DamagedFileError
+from assets.formats.literals import TEXT_KEPT
+
+TABLE_COLUMNS = ("user_id", "item_id", "timestamp")  # of a file of plays
+ITEM_COLUMNS = ("item_id",)  # of a file of items; it may have more
+
+ROWS_AT_ONCE = 1 << 16
+LIST_SEPARATOR = "|"
+SEPARATORS = ",;\t|"
+
+_PARQUET_MAGIC = b"PAR1"
+ABOUT_A_ROW = {"line": pa.int32(), "reason": pa.string(), "text": pa.string()}
+
+
+class ColumnError(Exception):
+    """A file of rows lacks a column, or is none; the message says what was found instead."""
+
+
+def batch_schema(columns: Sequence[str]) -> pa.Schema:
+    """Columns line, reason (why the row could not be read, else null), text, and those asked for."""
+    return pa.schema({**ABOUT_A_ROW, **dict.fromkeys(columns, pa.string())})
+
+
+def with_file(rows: pa.Table, number: int) -> pa.Table:
+    """Rows with the number of their file as first column."""
+    return rows.add_column(0, "file", pa.array([number] * len(rows), pa.int32()))
+
+
+def columns_of(path: Path, required: Sequence[str]) -> list[str]:
+    """The names of a file's columns. Raises ColumnError where it lacks one of those required, and
+    DamagedFileError where it cannot be read."""
+    if _is_parquet(path):
+        return _parquet_columns(path, required)
+    with _open_text(path) as stream, _sound(path):
+        return _read_header(stream, required)[0]
+
+
+def read_rows(path: Path, required: Sequence[str], optional: Sequence[str] = ()) -> Iterator[pa.Table]:
+    """The rows of a file in their order. Raises ColumnError and DamagedFileError."""
+    read = _read_parquet if _is_parquet(path) else _read_csv
+    return read(path, required, optional)
+
+
+# --- CSV
+
+
+class _Lines:
+    """The lines of a file; remembers those of the row that is being read."""
+
+    def __init__(self, stream: IO[str], number: int) -> None:
+        self._stream = stream
+        self._number = number
+        self._kept: list[str] = []
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self._stream:
+            self._kept.append(line)
+            yield line
+
+    def take(self) -> tuple[int, str]:
+        """On which line the row just read began, and its text."""
+        began, kept = self._number, self._kept
+        self._number += len(kept)
+        self._kept = []
+        return began, (kept[0] if len(kept) == 1 else "".join(kept)).rstrip("\r\n")
+
+
+def _read_csv(path: Path, required: Sequence[str], optional: Sequence[str]) -> Iterator[pa.Table]:
+    wanted = [*required, *optional]
+    with _open_text(path) as stream, _sound(path):
+        header, separator = _read_header(stream, required)
+        places = [header.index(name) if name in header else None for name in wanted]
+        rows: list[tuple[object, ...]] = []
+        for line, reason, text, values in _csv_rows(stream, separator, len(header)):
+            picked = [None if i is None or reason else values[i] for i in places]
+            rows.append((line, reason, text[:TEXT_KEPT], *picked))
+            if len(rows) == ROWS_AT_ONCE:
+                yield _table(rows, wanted)
+                rows = []
+        if rows:
+            yield _table(rows, wanted)
+
+
+def _csv_rows(
+    stream: IO[str], separator: str, width: int
+) -> Iterator[tuple[int, str | None, str, list[str]]]:
+    """Line, reason, text and values of each row after the header; blank lines are no rows."""
+    lines = _Lines(stream, number=2)
+    reader = csv.reader(lines, delimiter=separator, strict=True)
+    while True:
+        reason, values = None, list[str]()
+        try:
+            values = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            reason = f"not CSV: {error}"
+        line, text = lines.take()
+        if not values and not reason:
+            continue
+        if not reason and len(values) != width:
+            reason = f"{'too few' if len(values) < width else 'too many'} values"
+        if not text.isascii() and _has_broken_bytes(text):
+            reason, text = "not UTF-8", text.encode(errors="surrogateescape").decode(errors="replace")
+        yield line, reason, text, values
+
+
+def _read_header(stream: IO[str], required: Sequence[str]) -> tuple[list[str], str]:
+    """The names of the columns and the separator."""
+    text = stream.readline()
+    if not text:
+        raise ColumnError("is empty")
+    if "\0" in text or _has_broken_bytes(text):
+        raise ColumnError("is neither CSV nor Parquet")
+    for separator in SEPARATORS:
+        header = [name.strip() for name in next(csv.reader([text], delimiter=separator), [])]
+        if set(required) <= set(header):
+            return header, separator
+    header = [name.strip() for name in next(csv.reader([text]), [])]
+    raise ColumnError(_lacks(header, required))
+
+
+def _open_text(path: Path) -> IO[str]:
+    with path.open("rb") as stream:
+        compressed = stream.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+    # A byte that is not UTF-8 is kept as half a surrogate pair, so that its row alone is refused.
+    if compressed:
+        return gzip.open(path, "rt", encoding="utf-8-sig", errors="surrogateescape", newline="")
+    return path.open(encoding="utf-8-sig", errors="surrogateescape", newline="")
+
+
+@contextmanager
+def _sound(path: Path) -> Iterator[None]:
+    """Turns what the decompression complains about into a DamagedFileError."""
+    try:
+        yield
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DamagedFileError(f"{path} is damaged ({error}): give a whole copy.") from None
+
+
+def _has_broken_bytes(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _table(rows: Iterable[Sequence[object]], columns: Sequence[str]) -> pa.Table:
+    schema = batch_schema(columns)
+    arrays = [
+        pa.array(column, kind) for column, kind in zip(zip(*rows, strict=True), schema.types, strict=True)
+    ]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+# --- Parquet
+
+
+def _is_parquet(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(len(_PARQUET_MAGIC)) == _PARQUET_MAGIC
+
+
+def _parquet_columns(path: Path, required: Sequence[str]) -> list[str]:
+    with _whole(path):
+        schema = pq.read_schema(path)
+    columns: list[str] = schema.names
+    if not set(required) <= set(columns):
+        raise ColumnError(_lacks(columns, required))
+    for name in required:
+        if pa.types.is_nested(schema.field(name).type):
+            raise ColumnError(
+                f"has a column '{name}' of type {schema.field(name).type}, not of single values"
+            )
+    return columns
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[None]:
+    """Turns what Arrow says of a file that is not whole into a DamagedFileError."""
+    try:
+        yield
+    except (pa.ArrowInvalid, OSError):
+        raise DamagedFileError(
+            f"{path} is damaged: it is no whole Parquet file; give a whole copy."
+        ) from None
+
+
+def _read_parquet(path: Path, required: Sequence[str], optional: Sequence[str]) -> Iterator[pa.Table]:
+    wanted, there = [*required, *optional], _parquet_columns(path, required)
+    line = 1
+    with _whole(path), pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(ROWS_AT_ONCE, columns=[name for name in wanted if name in there]):
+            yield _texts(batch, wanted, line)
+            line += len(batch)
+
+
+def _texts(batch: pa.RecordBatch, wanted: Sequence[str], line: int) -> pa.Table:
+    """A batch as `read_rows` gives it; its first row is row `line` of the file."""
+    n, there = len(batch), batch.schema.names
+    values = [_as_text(batch[name]) if name in there else pa.nulls(n, pa.string()) for name in wanted]
+    shown = pc.binary_join_element_wise(*values, ",", null_handling="replace", null_replacement="")
+    lines = pa.array(range(line, line + n), pa.int32())
+    text = pc.utf8_slice_codeunits(shown, 0, TEXT_KEPT)
+    arrays = [lines, pa.nulls(n, pa.string()), text, *values]
+    return pa.Table.from_arrays(arrays, schema=batch_schema(wanted))
+
+
+def _as_text(values: pa.Array) -> pa.Array:
+    """Values as they would stand in CSV."""
+    if pa.types.is_struct(values.type) or pa.types.is_map(values.type):
+        return pa.nulls(len(values), pa.string())
+    if pa.types.is_list(values.type) or pa.types.is_large_list(values.type):
+        texts = pc.cast(values, pa.list_(pa.string()))
+        return pc.binary_join(texts, LIST_SEPARATOR)
+    return pc.cast(values, pa.string())
+
+
+def _lacks(columns: Sequence[str], required: Sequence[str]) -> str:
+    missing = " and ".join(f"'{name}'" for name in required if name not in columns)
+    found = ", ".join(columns[:20]) or "none"
+    return f"has no column {missing}; its columns are {found[:300]}"

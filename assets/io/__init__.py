@@ -1,1 +1,0 @@
-"""How the assets reach the outside: files, downloads, the sample, the lake."""

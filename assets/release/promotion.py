@@ -1,0 +1,145 @@
+"""Promotion: the champion's alias in MLflow, then the pointer that serving follows; and the ways by hand."""
+
+import time
+from dataclasses import replace
+
+import dagster as dg
+
+from assets.evaluation.gate import judged_bundle, read_verdict
+from assets.release.bento import BentoError, answered_bento, ask_golden, baseline_folders, build, served
+from assets.resources import Home
+from assets.state.champions import Champions, Incumbent
+from assets.training.bundling import input_tables
+from models.bundle.bundle import BundleError, bundle_hash, read_manifest
+from models.opening import check_golden
+from serving.state.pointer import Pointer
+
+
+class PromotionError(Exception):
+    """A champion cannot be set; the message says why and what to do."""
+
+
+champion = dg.AssetSpec(
+    "champion",
+    deps=["promotion"],
+    description="The model that serves. Made when it changes: a refused candidate leaves it, and its age, as "
+    "they are.",
+)
+
+
+@dg.asset(
+    pool="lake",
+    kinds={"mlflow"},
+    deps=["gate", "bento"],
+    description="Moves the champion's alias, then the pointer that serving follows: the last step of a run.",
+)
+def promotion(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult[None]:
+    verdict, before = read_verdict(home), _before(context, home.champions())
+    if not verdict.promote or verdict.winner is None:
+        kept = f"version {before.version}" if before else "none"
+        if before and home.tracking().version_of(before.bundle_hash) == before.version:
+            home.tracking().set_champion(before.version)  # a kill between alias and pointer leaves another
+        return dg.MaterializeResult(metadata={"promoted": False, "champion": kept, "why": verdict.reasons[0]})
+    bundle = judged_bundle(home, verdict.winner)
+    digest, bento = bundle_hash(bundle), answered_bento(home)
+    if bento.bundle_hash != digest:
+        raise PromotionError(
+            f"The Bento that answered is not that of {bundle.name}: materialize the asset bento first."
+        )
+    version = home.tracking().version_of(digest)
+    if version is None:
+        raise PromotionError(
+            f"{bundle.name} is not registered in MLflow: materialize the asset {verdict.winner} first."
+        )
+    home.tracking().set_champion(version)
+    if before is None or before.bundle_hash != digest:
+        reason = f"{verdict.winner}: {verdict.reasons[0]}"
+        beaten = {name: str(folder) for name, folder in baseline_folders(home, verdict.winner).items()}
+        pointer = Pointer(str(bundle), version, digest, time.time(), reason, bento.tag, beaten)
+        home.champions().crown(pointer, home.lake().published())
+        told = {"version": version, "why": reason}
+        context.log_event(dg.AssetMaterialization(champion.key, metadata=told))
+    else:
+        home.champions().hand_on()
+    return dg.MaterializeResult(
+        metadata={
+            "promoted": True,
+            "champion": f"version {version} ({verdict.winner})",
+            "Bento": bento.tag,
+            "why": verdict.reasons[0],
+        }
+    )
+
+
+def promote(home: Home, version: str, by: str, why: str) -> Pointer:
+    """Make a registered version the champion by a person's decision; raises PromotionError.
+
+    Its Bento is built, started and must give the bundle's golden answers first. A version that is champion
+    already stays so, as it was set.
+    """
+    if not by.strip() or not why.strip():
+        raise PromotionError(
+            "A promotion by hand needs who and why: make promote VERSION=3 BY=ada REASON='the old one fails'."
+        )
+    registered = {found.version: found.bundle_hash for found in home.tracking().versions()}
+    digest = registered.get(version)
+    if digest is None:
+        raise PromotionError(f"There is no version {version}: make status lists those that there are.")
+    bundle = home.bundles().with_hash(digest)
+    if bundle is None:
+        raise PromotionError(f"The bundle of version {version} is gone or damaged: promote another version.")
+    try:
+        check_golden(bundle)
+        beaten = baseline_folders(home, read_manifest(bundle).architecture)
+        tag = build(bundle, beaten, home.folder("bentoml"))
+        with served(tag, home.folder("bentoml")) as address:
+            ask_golden(address, bundle)
+    except (BentoError, BundleError) as error:
+        raise PromotionError(f"Version {version} is not promoted: {error}") from error
+    home.tracking().set_champion(version)
+    now, reason = home.champions().whole(), f"promoted by {by.strip()}: {why.strip()}"
+    if now is not None and now.bundle_hash == digest:
+        home.champions().hand_on()
+        return now
+    baselines = {name: str(folder) for name, folder in beaten.items()}
+    pointer = Pointer(str(bundle), version, digest, time.time(), reason, tag, baselines)
+    home.champions().crown(pointer, input_tables(home.lake(), read_manifest(bundle)))
+    return pointer
+
+
+def rollback(home: Home, seen: Incumbent | None = None) -> Pointer:
+    """Set the champion before this one back, alias and pointer; raises PromotionError when there is none.
+
+    Where the pointer is damaged, the champion that it named is set again. `seen` is the champion that whoever
+    asks wants to be rid of: where a run has set another one since, going back would lead to that very one.
+    """
+    champions = home.champions()
+    if seen is not None and champions.incumbent() != seen:
+        raise PromotionError(
+            "Nothing is rolled back, for the champion has changed while this waited for another run: look at "
+            "make status, and ask again if the new one is no better."
+        )
+    now, past = champions.whole(), champions.past()
+    if now is not None:
+        reason = f"rolled back from version {now.version}"
+        past = [p for p in past if p.bundle_hash != now.bundle_hash]
+    else:
+        reason = "set again, as its pointer was missing or damaged"
+        past = [*past, *(reign.pointer for reign in champions.history()[-1:])]
+    if not past:
+        raise PromotionError("There is no earlier champion to go back to.")
+    back = replace(past[-1], promoted_at=time.time(), reason=reason)
+    if not champions.folder(back).exists():
+        raise PromotionError(f"The bundle of version {back.version} is gone: {champions.folder(back)}.")
+    home.tracking().set_champion(back.version)
+    tables = {r.pointer.bundle_hash: r.tables for r in champions.history()}
+    champions.restore(back, past[:-1], tables.get(back.bundle_hash, {}))
+    return back
+
+
+def _before(context: dg.AssetExecutionContext, champions: Champions) -> Pointer | None:
+    try:
+        return champions.current()
+    except BundleError as error:
+        context.log.warning("%s", error)
+        return None

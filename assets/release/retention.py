@@ -1,0 +1,180 @@
+"""Keeps the last candidates and every champion with its inputs; the rest goes at the end of a run.
+
+What may go is decided in `assets.release.removals`. Whatever goes is renamed first and deleted after, so that
+a run killed on the way leaves nothing half there, and the next one goes on: each kind is looked at anew
+every time.
+"""
+
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+
+import dagster as dg
+
+from assets.evaluation.report import report_path
+from assets.release.bento import answered_bento
+from assets.release.removals import Bundle, Crowned, Inventory, Removals, Version, removals
+from assets.resources import Home, Retention
+from assets.state.champions import Reign
+from assets.state.lake import LakeError
+from assets.training.bundling import input_tables
+from assets.training.refit import read_refit
+from models.bundle.bundle import BundleError, bundle_hash, read_manifest
+from serving.state.pointer import Pointer
+
+REMOVED = "removed-"
+ELSEWHERE = "Nothing is removed: the lake is on an object store, whose own rules say what is kept."
+
+
+@dg.asset(
+    pool="lake",
+    name="retention",
+    kinds={"python"},
+    deps=["promotion", "batch_recommendations", "report"],
+    description="Removes what no champion and none of the last candidates needs; comes last in a run.",
+)
+def retention_asset(home: Home, retention: Retention) -> dg.MaterializeResult[None]:
+    if home.lake_address:
+        return dg.MaterializeResult(metadata={"removed": ELSEWHERE})
+    plan = plan_removals(home, retention)
+    size = removal_size(home, plan)
+    remove(home, plan)
+    removed = {kind: len(names) for kind, names in vars(plan).items()}
+    return dg.MaterializeResult(
+        metadata={"removed": dg.MetadataValue.json(removed), "bytes": sum(size.values())}
+    )
+
+
+def plan_removals(home: Home, keep: Retention) -> Removals:
+    """What may go now. Raises LakeError or BundleError where what has to be kept cannot be told."""
+    return removals(inventory(home), keep.candidates, keep.champions)
+
+
+def remove(home: Home, plan: Removals) -> None:
+    """Carry a plan out; the caller holds the home's lock."""
+    _sweep(home)
+    store, lake = home.bundles(), home.lake()
+    for name in plan.bundles:
+        store.remove(home.folder("bundles") / name)
+    for table, made_from in plan.tables:
+        lake.remove(table, made_from)
+    for folder in [*_paths(home, "checkpoints", plan), *_paths(home, "bentos", plan)]:
+        aside = home.folder("bentoml", "tmp") / f"{REMOVED}{folder.parent.name}-{folder.name}"
+        shutil.rmtree(aside, ignore_errors=True)
+        folder.replace(aside)
+        shutil.rmtree(aside, ignore_errors=True)
+    for report in _paths(home, "reports", plan):
+        report.unlink(missing_ok=True)
+    # Last: a bundle that is there without a version counts as one of a killed run, which is kept.
+    home.tracking().discard(plan.registered, plan.runs)
+
+
+def removal_size(home: Home, plan: Removals) -> dict[str, int]:
+    """Bytes that each kind gives back on the disk; what MLflow keeps in its database counts nothing."""
+    lake = home.lake()
+    paths: dict[str, Iterable[Path]] = {
+        "bundles": _paths(home, "bundles", plan),
+        "tables": [v.path.parent for t in plan.tables for v in lake.versions(t[0]) if v.fingerprint == t[1]],
+        "checkpoints": _paths(home, "checkpoints", plan),
+        "bentos": _paths(home, "bentos", plan),
+        "reports": _paths(home, "reports", plan),
+        "runs": [home.folder("mlflow", "artifacts") / run for run in plan.runs],
+    }
+    return {kind: sum(_size(path) for path in some) for kind, some in paths.items()}
+
+
+def inventory(home: Home) -> Inventory:
+    """What is there."""
+    tracking, champions, lake = home.tracking(), home.champions(), home.lake()
+    registered = {version.version: version.bundle_hash for version in tracking.versions()}
+    now, reigns = champions.current(), champions.history()
+    known = {reign.pointer.bundle_hash for reign in reigns}
+    others = [p for p in [*champions.past(), *([now] if now else [])] if p.bundle_hash not in known]
+    by_run: dict[str, list[str]] = {run: [] for run in tracking.runs()}
+    for version in tracking.versions():
+        by_run.setdefault(version.run_id, []).append(version.version)
+    return Inventory(
+        bundles=list(_bundles(home, registered)),
+        current_bundles=frozenset(home.bundles().currents().values()),
+        champions=[_crowned(home, reign) for reign in [*map(Reign, others), *reigns]],
+        now=now.bundle_hash if now else None,
+        past=[pointer.bundle_hash for pointer in champions.past()],
+        alias=registered.get(tracking.champion() or ""),
+        registered=registered,
+        tables={t: [v.fingerprint for v in lake.versions(t)] for t in lake.tables()},
+        published=lake.published(),
+        checkpoints=_names(_folder(home, "checkpoints")),
+        bentos=_names(_folder(home, "bentos")),
+        answered_bento=_answered(home),
+        reports=_names(_folder(home, "reports")),
+        current_report=_current_report(home),
+        runs=by_run,
+    )
+
+
+def _bundles(home: Home, registered: Mapping[str, str]) -> Iterator[Bundle]:
+    lake, numbers = home.lake(), {digest: int(version) for version, digest in registered.items()}
+    for folder in home.bundles().folders():
+        digest = bundle_hash(folder)
+        try:
+            manifest = read_manifest(folder)
+            architecture, inputs = manifest.architecture, frozenset(input_tables(lake, manifest).items())
+        except BundleError:  # damaged: made again when it is needed
+            architecture, inputs = folder.name.rpartition("-")[0], frozenset[Version]()
+        refit = read_refit(folder)
+        twin = refit.twin if refit else None
+        yield Bundle(folder.name, architecture, digest, numbers.get(digest), twin, inputs)
+
+
+def _crowned(home: Home, reign: Reign) -> Crowned:
+    pointer: Pointer = reign.pointer
+    return Crowned(
+        digest=pointer.bundle_hash,
+        bundle=home.champions().folder(pointer).name,
+        baselines=frozenset(path.name for path in pointer.baseline_folders(home.pointer_file).values()),
+        bento=pointer.bento.rpartition(":")[2],
+        tables=frozenset(reign.tables.items()),
+    )
+
+
+def _answered(home: Home) -> str:
+    return answered_bento(home).tag.rpartition(":")[2] if home.lake().has("bento") else ""
+
+
+def _current_report(home: Home) -> str:
+    try:
+        return report_path(home).name
+    except LakeError:
+        return ""
+
+
+def _folder(home: Home, kind: str) -> Path:
+    return home.folder("bentoml", "bentos", "nextplay") if kind == "bentos" else home.folder(kind)
+
+
+def _paths(home: Home, kind: str, plan: Removals) -> list[Path]:
+    names: Sequence[str] = getattr(plan, kind)
+    return [_folder(home, kind) / name for name in names]
+
+
+def _names(folder: Path) -> list[str]:
+    """The finished entries of a folder, oldest first."""
+    entries = [path for path in folder.glob("[!.]*") if path.is_dir() or path.suffix == ".html"]
+    return [path.name for path in sorted(entries, key=lambda path: (path.stat().st_mtime_ns, path.name))]
+
+
+def _sweep(home: Home) -> None:
+    """What a killed removal left; under the home's lock nobody else works there."""
+    folders = (
+        home.folder("bundles").glob(".unfinished-*"),
+        home.folder("bentoml", "tmp").glob(f"{REMOVED}*"),
+    )
+    for aside in chain(*folders):
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _size(path: Path) -> int:
+    if path.is_file():
+        return path.stat().st_size
+    return sum(file.lstat().st_size for file in path.rglob("*") if not file.is_dir())

@@ -1,0 +1,157 @@
+"""A home copied to a folder and back: every file with its checksum, databases through SQLite's own backup.
+
+    <backup>/manifest.json   what there is: files with size and SHA-256, links with their target; and its own
+                             checksum. It is written last: a folder without it is no backup.
+    <backup>/home/...        the files
+
+Whoever backs up holds the home's lock, so tables, bundles and pointers belong together. Databases may be
+written to meanwhile: SQLite copies each as of one moment.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from assets.state.files import sync_folder
+from assets.state.lake import WAREHOUSE_FILE, file_hash
+
+MANIFEST_FILE = "manifest.json"
+FORMAT = 1
+SQLITE_MAGIC = b"SQLite format 3\0"
+LEFT_OUT = ("*.lock", WAREHOUSE_FILE, ".*", "*-wal", "*-shm", "*-journal")  # remade, or unfinished
+FOLDERS_LEFT_OUT = ("lake/spill", "bentoml/tmp", "bentoml/prometheus_multiproc_dir", "dagster/.logs_queue")
+EMPTY_ENOUGH = {"dagster/dagster.yaml"}  # what `make setup` puts there
+
+
+class BackupError(Exception):
+    """A backup cannot be made or restored; the message says why and what to do."""
+
+
+def back_up(home: Path, to: Path) -> dict[str, Any]:
+    """Copy `home` to the new folder `to`; returns the manifest. Raises BackupError; no half one is left."""
+    home, to = home.resolve(), to.resolve()
+    if to.exists() and (not to.is_dir() or any(to.iterdir())):
+        raise BackupError(f"{to} is there already: name a folder that is new or empty.")
+    if to.is_relative_to(home):
+        raise BackupError(f"{to} lies inside the home {home}: name a folder outside of it.")
+    aside = to.with_name(f".{to.name}.unfinished")
+    shutil.rmtree(aside, ignore_errors=True)
+    try:
+        contents = {path: _copy(home / path, aside / "home" / path, in_use=True) for path in _walk(home)}
+        manifest = {"format": FORMAT, "contents": contents, "sha256": _checksum(contents)}
+        (aside / MANIFEST_FILE).write_text(json.dumps(manifest, indent=1, sort_keys=True), encoding="utf-8")
+        sync_folder(aside)
+        if to.exists():
+            to.rmdir()
+        aside.rename(to)
+    except OSError as error:
+        raise BackupError(f"The backup to {to} failed, nothing is left of it: {error}.") from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return manifest
+
+
+def restore(backup: Path, home: Path) -> dict[str, Any]:
+    """Copy a backup to the empty folder `home`; returns the manifest. Raises BackupError; home stays empty.
+
+    Every file is checked before anything is written, and again after it was copied.
+    """
+    backup, home = backup.resolve(), home.resolve()
+    manifest = verified(backup)
+    there = {path.relative_to(home).as_posix() for path in home.rglob("*") if not path.is_dir()}
+    if there - EMPTY_ENOUGH:
+        raise BackupError(f"{home} is not empty: restore into a new home, and name it with NEXTPLAY_HOME.")
+    aside = home.with_name(f".{home.name}.unfinished")
+    shutil.rmtree(aside, ignore_errors=True)
+    try:
+        aside.mkdir(parents=True)
+        for path, entry in manifest["contents"].items():
+            if _copy(backup / "home" / path, aside / path, in_use=False) != entry:
+                raise BackupError(f"{path} changed while it was copied: restore again.")
+        sync_folder(aside)
+        shutil.rmtree(home, ignore_errors=True)
+        aside.rename(home)
+    except OSError as error:
+        raise BackupError(f"The restoration to {home} failed: {error}.") from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return manifest
+
+
+def verified(backup: Path) -> dict[str, Any]:
+    """The manifest of a backup that is whole; raises BackupError at the first thing that is not."""
+    try:
+        manifest: dict[str, Any] = json.loads((backup / MANIFEST_FILE).read_text(encoding="utf-8"))
+        contents, checksum = manifest["contents"], manifest["sha256"]
+    except FileNotFoundError:
+        raise BackupError(f"{backup} is no backup: it has no {MANIFEST_FILE}.") from None
+    except (OSError, ValueError, KeyError, TypeError):
+        raise BackupError(f"The backup {backup} is damaged: its {MANIFEST_FILE} cannot be read.") from None
+    if manifest.get("format") != FORMAT or checksum != _checksum(contents):
+        raise BackupError(f"The backup {backup} is damaged: its {MANIFEST_FILE} is not what was written.")
+    there = set(_walk(backup / "home"))
+    for path in sorted({*contents, *there}):
+        if not _is_inside(path):
+            raise BackupError(f"The backup {backup} is not safe: it names {path!r}, outside of the home.")
+        if path not in contents or path not in there:
+            what = "is missing" if path in contents else "does not belong to it"
+            raise BackupError(f"The backup {backup} is damaged: {path} {what}.")
+        if _described(backup / "home" / path) != contents[path]:
+            raise BackupError(f"The backup {backup} is damaged: {path} has changed.")
+    return manifest
+
+
+def _walk(home: Path) -> Iterator[str]:
+    """Every file and link that belongs to a backup, in order."""
+    for folder, folders, files in os.walk(home):
+        here = Path(folder)
+        links = [name for name in folders if (here / name).is_symlink()]
+        folders[:] = sorted(name for name in folders if name not in links and _goes_in(home, here / name))
+        for name in sorted([*files, *links]):
+            if not any(PurePosixPath(name).match(pattern) for pattern in LEFT_OUT):
+                yield (here / name).relative_to(home).as_posix()
+
+
+def _goes_in(home: Path, folder: Path) -> bool:
+    path = folder.relative_to(home).as_posix()
+    return path not in FOLDERS_LEFT_OUT and not folder.name.startswith((".unfinished", ".tmp"))
+
+
+def _copy(source: Path, target: Path, in_use: bool) -> dict[str, Any]:
+    """Copy one file or link, and say what the copy is."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_symlink():
+        target.symlink_to(source.readlink())
+    elif in_use and _is_database(source):
+        address = f"{source.as_uri()}?mode=ro"
+        with closing(sqlite3.connect(address, uri=True)) as old, closing(sqlite3.connect(target)) as new:
+            old.backup(new)
+    else:
+        shutil.copyfile(source, target)
+    return _described(target)
+
+
+def _described(path: Path) -> dict[str, Any]:
+    if path.is_symlink():
+        return {"link": str(path.readlink())}
+    return {"bytes": path.stat().st_size, "sha256": file_hash(path)}
+
+
+def _is_database(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(len(SQLITE_MAGIC)) == SQLITE_MAGIC
+
+
+def _is_inside(path: str) -> bool:
+    parts = PurePosixPath(path).parts
+    return bool(parts) and not path.startswith("/") and ".." not in parts
+
+
+def _checksum(contents: Mapping[str, object]) -> str:
+    return hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()

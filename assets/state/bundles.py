@@ -1,0 +1,142 @@
+"""Where bundles live: immutable folders named by what made them, and a pointer to the current ones.
+
+<root>/<architecture>-<fingerprint[:16]>/   a bundle
+<root>/current.json                         architecture -> the folder of its newest bundle
+<root>/hashes.json                          folder -> what its content is to be
+"""
+
+import json
+import logging
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from assets.state.files import replace_text, sync_entry, sync_folder
+from assets.state.shared import SharedState
+from models.bundle.bundle import bundle_hash
+
+log = logging.getLogger(__name__)
+
+CURRENT_FILE = "current.json"
+HASHES_FILE = "hashes.json"
+UNFINISHED = ".unfinished-"
+BUNDLE_NAME = re.compile(r"[a-z][a-z0-9_-]*-[a-z0-9]{1,16}")
+
+
+class MissingBundleError(Exception):
+    """No bundle of an architecture is there; the message says what to do."""
+
+
+class BundleStore:
+    """Bundles below `root`, one folder a version. Whoever writes holds the home's lock.
+
+    With `shared`, other machines have them too.
+    """
+
+    def __init__(self, root: Path, shared: SharedState | None = None) -> None:
+        self._root, self._shared = root, shared
+        root.mkdir(parents=True, exist_ok=True)
+
+    def publish(self, architecture: str, fingerprint: str, write: Callable[[Path], None]) -> Path:
+        """The bundle made from `fingerprint`, written by `write(folder)` unless it is there already, whole.
+
+        The folder appears under its name only when whole: a kill leaves the bundle that was current before.
+        """
+        folder = self._folder(architecture, fingerprint)
+        if self.find(architecture, fingerprint) is None:
+            unfinished = self._root / f"{UNFINISHED}{folder.name}"
+            shutil.rmtree(unfinished, ignore_errors=True)
+            unfinished.mkdir()
+            try:
+                write(unfinished)
+            except BaseException:
+                shutil.rmtree(unfinished, ignore_errors=True)
+                raise
+            sync_folder(unfinished)
+            self._merge(HASHES_FILE, folder.name, bundle_hash(unfinished))
+            self.remove(folder)
+            unfinished.replace(folder)
+            sync_entry(self._root)
+        self._merge(CURRENT_FILE, architecture, folder.name)
+        if self._shared is not None:
+            self._shared.put_bundle(folder.name)
+        return folder
+
+    def find(self, architecture: str, fingerprint: str) -> Path | None:
+        """The finished bundle made from `fingerprint`, if there is a whole one."""
+        folder = self._folder(architecture, fingerprint)
+        if self._shared is not None:
+            self._shared.get_bundle(folder.name)
+        return folder if self._is_whole(folder) else None
+
+    def with_hash(self, digest: str) -> Path | None:
+        """The bundle of a content, if there is one."""
+        return next((folder for folder in self.folders() if bundle_hash(folder) == digest), None)
+
+    def folders(self) -> list[Path]:
+        """Every finished bundle."""
+        return sorted(path for path in self._root.glob("[!.]*") if path.is_dir())
+
+    def withdraw(self, architecture: str) -> None:
+        """From now on there is no current bundle of an architecture; the folders stay."""
+        current = self._read(CURRENT_FILE)
+        if current.pop(architecture, None) is not None:
+            replace_text(self._root / CURRENT_FILE, json.dumps(current, indent=2))
+
+    def has(self, architecture: str) -> bool:
+        """Whether there is a current bundle of an architecture."""
+        return architecture in self._read(CURRENT_FILE)
+
+    def current(self, architecture: str) -> Path:
+        """The newest bundle of an architecture; raises MissingBundleError."""
+        name = self._read(CURRENT_FILE).get(architecture)
+        if name is None:
+            raise MissingBundleError(
+                f"There is no bundle of {architecture} yet: materialize the asset that trains it."
+            )
+        return self._root / name
+
+    def currents(self) -> dict[str, str]:
+        """The name of each architecture's newest bundle."""
+        return self._read(CURRENT_FILE)
+
+    def remove(self, folder: Path) -> None:
+        """Take a bundle away, if it is there: whole at once, whatever happens while its files are deleted."""
+        if folder.exists():
+            aside = self._root / f"{UNFINISHED}removed-{folder.name}"
+            shutil.rmtree(aside, ignore_errors=True)
+            folder.replace(aside)
+            shutil.rmtree(aside, ignore_errors=True)
+
+    def _is_whole(self, folder: Path) -> bool:
+        if not folder.exists():
+            return False
+        expected = self._read(HASHES_FILE).get(folder.name)
+        whole = expected is None or bundle_hash(folder) == expected
+        if not whole:
+            log.warning("The bundle %s is damaged: it is made again.", folder)
+        return whole
+
+    def _folder(self, architecture: str, fingerprint: str) -> Path:
+        name = f"{architecture}-{fingerprint[:16]}"
+        if not BUNDLE_NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is no name for a bundle.")
+        return self._root / name
+
+    def _read(self, name: str) -> dict[str, str]:
+        path = self._root / name
+        try:
+            found: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except ValueError:
+            raise MissingBundleError(
+                f"{path} is damaged: delete it and run again; whole bundles are reused."
+            ) from None
+        return found
+
+    def _merge(self, name: str, key: str, value: str) -> None:
+        known = self._read(name)
+        if known.get(key) != value:
+            replace_text(self._root / name, json.dumps(known | {key: value}, indent=2))

@@ -1,0 +1,141 @@
+"""Who is champion, who was before, and every change: three files beside the pointer that serving follows.
+
+champion/pointer.json   the champion; replacing it is the promotion
+champion/past.json      those to go back to, oldest first
+champion/history.json   every champion ever set, oldest first, each with the tables of its night
+"""
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from assets.state.files import replace_text
+from models.bundle.bundle import BundleError
+from serving.state.pointer import Pointer, read_pointer
+
+
+@dataclass(frozen=True)
+class Reign:
+    """A champion as it was set. `tables` names the version (fingerprint) of each table then."""
+
+    pointer: Pointer
+    tables: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Incumbent:
+    """Who is champion, and as which of all reigns: one who is set back is another incumbent than before.
+
+    The hash is empty and the number 0 where there is no champion, or its pointer is damaged.
+    """
+
+    bundle_hash: str = ""
+    reign: int = 0
+
+
+class Champions:
+    """The champion and its predecessors. Whoever writes holds the home's lock.
+
+    `hand_on` is called after every change: it lets the endpoints of other machines follow.
+    """
+
+    def __init__(self, pointer_file: Path, hand_on: Callable[[], None] | None = None) -> None:
+        self._pointer_file, self._hand_on = pointer_file, hand_on
+
+    def current(self) -> Pointer | None:
+        """None before the first promotion; raises BundleError where the pointer cannot be understood."""
+        return read_pointer(self._pointer_file)
+
+    def whole(self) -> Pointer | None:
+        """The champion, or None where there is none or its pointer is damaged."""
+        try:
+            return self.current()
+        except BundleError:
+            return None
+
+    def incumbent(self) -> Incumbent:
+        """Who is champion now; raises BundleError where the history cannot be understood."""
+        now = self.whole()
+        return Incumbent() if now is None else Incumbent(now.bundle_hash, len(self._finished()))
+
+    def incumbent_at(self, moment: float) -> Incumbent:
+        """Who was champion at a moment (seconds since the epoch), as far as there is one now.
+
+        One from the future, whose clock was moved back, counts as there all along.
+        """
+        reigns = [r.pointer for r in self._finished() if not moment < r.pointer.promoted_at <= time.time()]
+        return Incumbent(reigns[-1].bundle_hash, len(reigns)) if reigns and self.whole() else Incumbent()
+
+    def past(self) -> list[Pointer]:
+        """The champions to go back to, oldest first."""
+        return [_pointer(values) for values in self._read("past.json")]
+
+    def history(self) -> list[Reign]:
+        """Every champion ever set, oldest first. One set while the run was killed may be last."""
+        found = [Reign(_pointer(v["pointer"]), v["tables"]) for v in self._read("history.json")]
+        if found:
+            return found
+        now = self.whole()  # a home from before there was a history
+        return [Reign(pointer) for pointer in [*self.past(), *([now] if now else [])]]
+
+    def folder(self, pointer: Pointer) -> Path:
+        """Where the champion's bundle lies."""
+        return pointer.folder(self._pointer_file)
+
+    def crown(self, pointer: Pointer, tables: Mapping[str, str]) -> None:
+        """Set the next champion. The pointer goes last: a crash before leaves the old champion serving."""
+        before = self.whole()
+        history = self._finished()
+        if before is not None:
+            kept = [p for p in self.past() if p.bundle_hash not in (before.bundle_hash, pointer.bundle_hash)]
+            self._write("past.json", [asdict(p) for p in [*kept, before]])
+        self._set(pointer, history, tables)
+        self.hand_on()
+
+    def restore(self, pointer: Pointer, past: Sequence[Pointer], tables: Mapping[str, str]) -> None:
+        """Set an earlier champion again; `past` is what remains to go back to."""
+        history = self._finished()
+        self._set(pointer, history, tables)
+        self._write("past.json", [asdict(p) for p in past])
+        self.hand_on()
+
+    def hand_on(self) -> None:
+        """Let other machines follow, where there are any; again where a run was killed before it did."""
+        if self._hand_on is not None:
+            self._hand_on()
+
+    def _set(self, pointer: Pointer, history: Sequence[Reign], tables: Mapping[str, str]) -> None:
+        baselines = {name: str(path) for name, path in pointer.baseline_folders(self._pointer_file).items()}
+        absolute = replace(pointer, bundle=str(self.folder(pointer)), baselines=baselines)
+        pointer = absolute.relative_to(self._pointer_file.parent.resolve())
+        self._write("history.json", [asdict(reign) for reign in [*history, Reign(pointer, dict(tables))]])
+        replace_text(self._pointer_file, pointer.to_json())
+
+    def _finished(self) -> list[Reign]:
+        """The history without a champion whose pointer was never published, because the run was killed."""
+        now, history = self.whole(), self.history()
+        unpublished = now is not None and history and history[-1].pointer.bundle_hash != now.bundle_hash
+        return history[:-1] if unpublished else history
+
+    def _read(self, name: str) -> list[Any]:
+        path = self._pointer_file.with_name(name)
+        try:
+            found: list[Any] = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return []
+        except ValueError:
+            raise BundleError(
+                f"{path} is damaged: restore it from a backup, or delete it and lose the way back."
+            ) from None
+        return found
+
+    def _write(self, name: str, values: Sequence[object]) -> None:
+        replace_text(self._pointer_file.with_name(name), json.dumps(values, indent=2, sort_keys=True))
+
+
+def _pointer(values: Mapping[str, Any]) -> Pointer:
+    known = {f.name for f in fields(Pointer)}
+    return Pointer(**{name: value for name, value in values.items() if name in known})

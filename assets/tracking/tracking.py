@@ -1,0 +1,268 @@
+"""MLflow: one run a candidate, the bundle as its artifact, registered versions, the alias of the champion."""
+
+import logging
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from assets.tracking.mlflow_store import TrackingError, check, point_to, prepare
+from assets.tracking.patience import Patient
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+__all__ = ["Registered", "RunHandle", "Tracking", "TrackingError"]
+
+log = logging.getLogger(__name__)
+
+MODEL = "nextplay"
+CHAMPION = "champion"
+FINGERPRINT_TAG = "nextplay.fingerprint"
+HASH_TAG = "nextplay.bundle_hash"
+SEARCH_TAG = "nextplay.search"
+ENVIRONMENT_TAG = "environment."
+
+
+@dataclass(frozen=True)
+class RunHandle:
+    """One MLflow run, open for logging."""
+
+    client: "MlflowClient"
+    run_id: str
+
+    def params(self, values: dict[str, Any]) -> None:
+        for name, value in values.items():
+            self.client.log_param(self.run_id, name, value)
+
+    def metrics(self, values: dict[str, float], step: int = 0) -> None:
+        for name, value in values.items():
+            # MLflow allows no "@" in a metric's name.
+            self.client.log_metric(self.run_id, name.replace("@", "_at_"), value, step=step)
+
+    def tags(self, values: dict[str, str]) -> None:
+        for name, value in values.items():
+            self.client.set_tag(self.run_id, name, value)
+
+    def artifact(self, path: Path, folder: str | None = None) -> None:
+        self.client.log_artifact(self.run_id, str(path), folder)
+
+    def bundle(self, folder: Path) -> None:
+        self.client.log_artifacts(self.run_id, str(folder), "bundle")
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A registered version and the bundle that it holds."""
+
+    version: str
+    bundle_hash: str
+    run_id: str
+    description: str
+
+
+class Tracking:
+    """An MLflow store: below `root`, an SQLite database and a folder of artifacts, unless others are given.
+
+    `uri` is a database or an MLflow server, `artifacts` an address; a server keeps artifacts where it likes.
+    """
+
+    def __init__(self, root: Path, uri: str | None = None, artifacts: str | None = None) -> None:
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+        from mlflow import MlflowClient  # two seconds: not at the import of every asset
+
+        for chatty in ("mlflow", "alembic"):
+            logging.getLogger(chatty).setLevel(logging.WARNING)
+        served = uri is not None and uri.startswith(("http://", "https://"))
+        self._artifacts = artifacts or (None if served else (root / "artifacts").as_uri())
+        self._database = root / "mlflow.db"
+        self._uri = uri or f"sqlite:///{self._database}"
+        check(self._database)
+        if uri is None:
+            prepare(self._database)
+        self._client: Any = Patient(MlflowClient(tracking_uri=self._uri))
+        self._experiment = self._experiment_id("nextplay")
+
+    @contextmanager
+    def run(self, name: str, fingerprint: str, search: str | None = None) -> Iterator[RunHandle]:
+        """The run of a fingerprint: opened again after a kill, so that one candidate has one run.
+
+        A run of a `search` for settings, named by it from its start, is none of `runs`.
+        """
+        found = self._client.search_runs(
+            [self._experiment], f"tags.`{FINGERPRINT_TAG}` = '{fingerprint}'", max_results=1
+        )
+        if found:
+            run_id = found[0].info.run_id
+        else:
+            made_with = {f"{ENVIRONMENT_TAG}{name}": value for name, value in environment().items()}
+            tags = {FINGERPRINT_TAG: fingerprint} | made_with | ({SEARCH_TAG: search} if search else {})
+            run_id = self._client.create_run(self._experiment, run_name=name, tags=tags).info.run_id
+        self._client.update_run(run_id, status="RUNNING")
+        try:
+            yield RunHandle(self._client, run_id)
+        except BaseException:
+            self._client.set_terminated(run_id, "FAILED")
+            raise
+        self._client.set_terminated(run_id, "FINISHED")
+
+    def register(self, run_id: str, bundle_hash: str, description: str) -> str:
+        """The registered version of a run's bundle, made unless it exists; returns its number."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self._client.create_registered_model(MODEL)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        version = self.version_of(bundle_hash)
+        if version is None:
+            source = f"{self._client.get_run(run_id).info.artifact_uri}/bundle"
+            version = self._client.create_model_version(
+                MODEL, source, run_id, tags={HASH_TAG: bundle_hash}, description=description
+            ).version
+        return str(version)
+
+    def version_of(self, bundle_hash: str) -> str | None:
+        """The registered version that holds a bundle, if any."""
+        for found in self._client.search_model_versions(f"name = '{MODEL}'"):
+            if found.tags.get(HASH_TAG) == bundle_hash:
+                return str(found.version)
+        return None
+
+    def versions(self) -> list[Registered]:
+        """Every registered version, oldest first."""
+        found = self._client.search_model_versions(f"name = '{MODEL}'")
+        return sorted(
+            (
+                Registered(str(v.version), v.tags.get(HASH_TAG, ""), str(v.run_id), v.description or "")
+                for v in found
+            ),
+            key=lambda version: int(version.version),
+        )
+
+    def run_of(self, version: str) -> str:
+        """The run that made a registered version."""
+        return str(self._client.get_model_version(MODEL, version).run_id)
+
+    def environment_of(self, registered: Registered) -> dict[str, str]:
+        """What `environment` gave when a registered version was made."""
+        tags = self._client.get_run(registered.run_id).data.tags
+        return {
+            name.removeprefix(ENVIRONMENT_TAG): value
+            for name, value in tags.items()
+            if name.startswith(ENVIRONMENT_TAG)
+        }
+
+    def fetch(self, registered: Registered, artifact: str, folder: Path) -> Path | None:
+        """A copy below `folder` of a file that the run of a version logged; None where it is not there."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return Path(self._client.download_artifacts(registered.run_id, artifact, str(folder)))
+        except (MlflowException, OSError):
+            return None
+
+    def runs(self) -> list[str]:
+        """The id of every run that trained a candidate or fitted a baseline, oldest first."""
+        return [run.info.run_id for run in self._runs(deleted=False)]
+
+    def discard(self, versions: Sequence[str], runs: Sequence[str]) -> None:
+        """Delete registered versions, and runs with their artifacts; those half deleted before go, too."""
+        for number in versions:
+            self._client.delete_model_version(MODEL, number)
+        for run in runs:
+            self._client.delete_run(run)
+        if deleted := [run.info.run_id for run in self._runs(deleted=True)]:
+            self._collect(deleted)
+
+    def _runs(self, deleted: bool) -> list["Run"]:
+        from mlflow.entities import ViewType
+
+        view = ViewType.DELETED_ONLY if deleted else ViewType.ACTIVE_ONLY
+        mine, found, token = f"tags.`{FINGERPRINT_TAG}` LIKE '%'", list["Run"](), None
+        while True:
+            page = self._client.search_runs(
+                [self._experiment],
+                mine,
+                run_view_type=view,
+                order_by=["attributes.start_time"],
+                page_token=token,
+            )
+            found += [run for run in page if SEARCH_TAG not in run.data.tags]
+            token = page.token
+            if not token:
+                return found
+
+    def _collect(self, runs: Sequence[str]) -> None:
+        """MLflow's own garbage collection, which it offers as a command alone."""
+        command = [sys.executable, "-m", "mlflow", "gc", "--backend-store-uri", self._uri]
+        done = subprocess.run(
+            [*command, "--run-ids", ",".join(runs)],
+            env={**os.environ, "MLFLOW_TRACKING_URI": self._uri},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if done.returncode != 0:
+            log.warning("MLflow could not remove deleted runs: %s", done.stderr.strip()[-500:])
+
+    def attach(self, run_id: str, path: Path, folder: str) -> None:
+        """Put a file beside what a run has logged already; the run stays as finished as it was."""
+        self._client.log_artifact(run_id, str(path), folder)
+
+    def set_champion(self, version: str) -> None:
+        self._client.set_registered_model_alias(MODEL, CHAMPION, version)
+
+    def champion(self) -> str | None:
+        """The version that carries the champion's alias, if any."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return str(self._client.get_model_version_by_alias(MODEL, CHAMPION).version)
+        except MlflowException:
+            return None
+
+    def _experiment_id(self, name: str) -> str:
+        experiment = self._client.get_experiment_by_name(name)
+        if experiment is not None:
+            if self._has_moved(experiment.artifact_location):
+                point_to(self._database, experiment.artifact_location, str(self._artifacts))
+            return str(experiment.experiment_id)
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return str(self._client.create_experiment(name, artifact_location=self._artifacts))
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        return self._experiment_id(name)  # another machine was faster
+
+    def _has_moved(self, location: str) -> bool:
+        """Whether the database lies in the home, and its artifacts' address is that of another one."""
+        own = self._uri == f"sqlite:///{self._database}" and location.startswith("file:")
+        return own and self._artifacts is not None and location != self._artifacts
+
+
+def environment() -> dict[str, str]:
+    """What a run depends on beside its inputs: versions, machine, and the commit where there is one."""
+    packages = ("torch", "numpy", "scipy", "duckdb", "onnx", "onnxruntime", "dagster", "nextplay")
+    found = {name: version(name) for name in packages}
+    found |= {"python": platform.python_version(), "machine": f"{platform.machine()}, {os.cpu_count()} cores"}
+    return found | ({"commit": commit} if (commit := _commit()) else {})
+
+
+def _commit() -> str | None:
+    """Of the folder that the code is in; None where that is no git repository."""
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError:  # there is no git
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

@@ -1,0 +1,147 @@
+"""Bundles from the tables: whoever has the same tables, settings and code makes the same bytes again."""
+
+import json
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assets.sequences.loading import TABLES, load_items, load_split, load_times
+from assets.state.code import KEEPERS
+from assets.state.lake import Lake, TableVersion, fingerprint
+from models.baselines import BASELINES, Facts, baseline_bundle
+from models.bundle.bundle import ItemTable, Manifest
+from models.bundle.code import code_version
+from models.config import TrainConfig
+from models.data import Split
+from models.evaluation.metrics import rank_targets, summary
+
+if TYPE_CHECKING:
+    from models.training.train import EpochReport
+
+CURVE_FILE = "curve.json"
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingData:
+    """All that a bundle is made from but settings and code."""
+
+    split: Split
+    items: ItemTable
+    facts: Facts
+    fingerprint: str  # of the sequences and the item vocabulary
+    source: str  # name of the source, as it stands in the manifest
+
+
+def data_fingerprint(lake: Lake) -> str:
+    """Names the sequences and the item vocabulary that a bundle is made from, by what is in them.
+
+    So tables that other code made, with the same rows, train nothing anew.
+    """
+    return _data_fingerprint(lake.current("sequences"), lake.current("items"))
+
+
+def _data_fingerprint(sequences: TableVersion, items: TableVersion) -> str:
+    return fingerprint(sequences.content_hash, items.content_hash)
+
+
+def candidate_code() -> str:
+    """The version of the code that trains and exports a network: networks, losses, training, data."""
+    return code_version("models.training", __name__, without=(*KEEPERS, "models.baselines"))
+
+
+def baseline_code(name: str) -> str:
+    """The version of the code that fits a baseline and writes its bundle."""
+    return code_version(
+        BASELINES[name].__module__,
+        "models.baselines.bundles",
+        __name__,
+        without=(
+            *KEEPERS,
+            "models.training",
+            "models.networks",
+            "models.losses",
+            "models.baselines.__init__",
+        ),
+    )
+
+
+def input_tables(lake: Lake, manifest: Manifest) -> dict[str, str]:
+    """The versions (fingerprints) of the tables that a bundle was made from, as far as they are kept."""
+    wanted = manifest.data_fingerprint
+    items = {version.fingerprint: version for version in lake.versions("items")}
+    for version in lake.versions("sequences"):
+        made_from = version.fingerprint  # the tables of one step share it
+        if made_from in items and _data_fingerprint(version, items[made_from]) == wanted:
+            return dict.fromkeys(TABLES, made_from)
+    return {}
+
+
+def load_training_data(lake: Lake, source: str) -> TrainingData:
+    """From the current tables; raises LakeError."""
+    split, items, times = load_split(lake), load_items(lake), load_times(lake)
+    trained = None if times is None else times.train
+    return TrainingData(split, items, Facts(items.ids, trained), data_fingerprint(lake), source)
+
+
+def write_baseline(folder: Path, name: str, data: TrainingData) -> None:
+    """Fit a baseline and write its bundle; raises NotApplicableError."""
+    fitted = BASELINES[name].fit(data.split.train, data.split.validation, data.facts)
+    baseline_bundle(
+        folder,
+        fitted,
+        data.items,
+        data_fingerprint=data.fingerprint,
+        code_version=baseline_code(name),
+        source=data.source,
+        split=data.split.name,
+        metrics=summary(rank_targets(fitted, data.split.validation)),
+    )
+
+
+def write_candidate(
+    folder: Path,
+    name: str,
+    data: TrainingData,
+    config: TrainConfig,
+    *,
+    checkpoints: Path | None = None,
+    on_epoch: Callable[["EpochReport"], None] | None = None,
+    progress: bool = False,
+) -> None:
+    """Train a network and write its bundle, learning curve included; raises TrainingError, BundleError."""
+    from models.training.export import export_bundle  # torch takes seconds to import: only where it is used
+    from models.training.launch import train_in_processes
+    from models.training.train import train
+
+    if config.processes > 1:
+        with _folder(checkpoints) as work:
+            trained = train_in_processes(name, data.split, config, folder=work, on_epoch=on_epoch)
+    else:
+        trained = train(
+            name, data.split, config, checkpoint_folder=checkpoints, on_epoch=on_epoch, progress=progress
+        )
+    export_bundle(
+        folder,
+        trained,
+        data.items,
+        data_fingerprint=data.fingerprint,
+        code_version=candidate_code(),
+        source=data.source,
+        split_name=data.split.name,
+        metrics=trained.metrics,
+    )
+    curve = [{"epoch": r.epoch, "loss": r.loss, "ndcg": r.ndcg} for r in trained.curve]
+    (folder / CURVE_FILE).write_text(json.dumps(curve))
+
+
+@contextmanager
+def _folder(given: Path | None) -> Iterator[Path]:
+    """The folder that was given, or one that is gone afterwards."""
+    if given is not None:
+        yield given
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)

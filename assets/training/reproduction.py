@@ -1,0 +1,118 @@
+"""A registered version once more: its bundle made again from the kept tables, and compared by hash."""
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from assets.resources import Home
+from assets.state.lake import Lake, LakeError, PastLake
+from assets.tracking.tracking import Registered, environment
+from assets.training.bundling import (
+    baseline_code,
+    candidate_code,
+    input_tables,
+    load_training_data,
+    write_baseline,
+    write_candidate,
+)
+from models.baselines import BASELINES
+from models.bundle.bundle import MANIFEST_FILE, Manifest, bundle_hash, read_manifest
+from models.config import TrainConfig
+
+SHOWN = 16  # digits of a hash
+
+
+class ReproductionError(Exception):
+    """A version could not be made again, or came out different; the message says why and what to do."""
+
+
+def reproduce(home: Home, version: str, *, progress: bool = True) -> str:
+    """Make the bundle of a registered version again; returns a sentence that says that it is equal.
+
+    Works without the bundle itself: its manifest is kept in MLflow too. Raises ReproductionError.
+    """
+    registered = {found.version: found for found in home.tracking().versions()}.get(version)
+    if registered is None:
+        raise ReproductionError(f"There is no version {version}: make status lists those that there are.")
+    manifest = _manifest(home, registered)
+    _require_same_code(home, registered, manifest)
+    lake = _lake_of(home.lake(), registered, manifest)
+    folder = home.folder("reproduced") / version
+    shutil.rmtree(folder, ignore_errors=True)
+    _make(folder, lake, manifest, progress)
+    found = bundle_hash(folder)
+    what = f"Version {version} ({manifest.architecture})"
+    if found != registered.bundle_hash:
+        raise ReproductionError(
+            f"{what} came out different: its bundle is {registered.bundle_hash[:SHOWN]}, the new one, in "
+            f"{folder}, is {found[:SHOWN]}{_where(home, registered, folder)}."
+        )
+    return f"{what} came out equal, byte for byte: {found[:SHOWN]}, in {folder}."
+
+
+def _make(folder: Path, lake: Lake, manifest: Manifest, progress: bool) -> None:
+    data = load_training_data(lake, manifest.source)
+    if manifest.architecture in BASELINES:
+        write_baseline(folder, manifest.architecture, data)
+    else:
+        config = TrainConfig.from_dict(manifest.config)
+        write_candidate(folder, manifest.architecture, data, config, progress=progress)
+
+
+def _manifest(home: Home, registered: Registered) -> Manifest:
+    bundle = home.bundles().with_hash(registered.bundle_hash)
+    if bundle is not None:
+        return read_manifest(bundle)
+    with tempfile.TemporaryDirectory() as aside:
+        kept = home.tracking().fetch(registered, f"bundle/{MANIFEST_FILE}", Path(aside))
+        if kept is None:
+            raise ReproductionError(
+                f"The bundle of version {registered.version} is gone, and MLflow does not keep its manifest."
+            )
+        return read_manifest(kept.parent)
+
+
+def _require_same_code(home: Home, registered: Registered, manifest: Manifest) -> None:
+    name = manifest.architecture
+    now = baseline_code(name) if name in BASELINES else candidate_code()
+    if manifest.code_version == now:
+        return
+    commit = home.tracking().environment_of(registered).get("commit")
+    how = f"check out {commit}" if commit else "take the code that made it"
+    raise ReproductionError(
+        f"Version {registered.version} was made by other code: what makes a {name} is {now} here, and was "
+        f"{manifest.code_version}; {how} and run this again."
+    )
+
+
+def _lake_of(lake: Lake, registered: Registered, manifest: Manifest) -> Lake:
+    """The lake with the tables of that version as the current ones."""
+    try:
+        tables = input_tables(lake, manifest)
+        if not tables:
+            raise LakeError("no version of the table 'sequences' that is kept is the one it learned from.")
+        return PastLake(lake, tables)
+    except LakeError as error:
+        raise ReproductionError(
+            f"Version {registered.version} cannot be made again, as its data are gone: {error}"
+        ) from None
+
+
+def _where(home: Home, registered: Registered, folder: Path) -> str:
+    """Which files differ, where the old ones are there, and what is installed otherwise than then."""
+    old = home.bundles().with_hash(registered.bundle_hash)
+    parts = [f"; they differ in {', '.join(_different_files(old, folder))}"] if old else []
+    then, now = home.tracking().environment_of(registered), environment()
+    changed = [f"{n} {then[n]} then and {now[n]} now" for n in sorted(_changed(then, now))]
+    return "".join([*parts, *([f"; {', '.join(changed)}"] if changed else [])])
+
+
+def _changed(then: Mapping[str, str], now: Mapping[str, str]) -> set[str]:
+    return {name for name in then.keys() & now.keys() if then[name] != now[name]} - {"commit"}
+
+
+def _different_files(old: Path, new: Path) -> list[str]:
+    names = sorted({path.name for folder in (old, new) for path in folder.iterdir()})
+    return [n for n in names if not ((old / n).exists() and (new / n).exists())
+            or (old / n).read_bytes() != (new / n).read_bytes()]  # fmt: skip

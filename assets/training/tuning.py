@@ -1,0 +1,144 @@
+"""The search for better settings: Optuna, looking at validation only, within a budget of minutes."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from assets.resources import Home, Training
+from assets.sequences.loading import load_split
+from assets.state.lake import fingerprint
+from assets.training.bundling import candidate_code, data_fingerprint
+from assets.training.networks import training_config
+from models.config import TrainConfig
+from models.data import Split
+
+if TYPE_CHECKING:
+    import optuna
+
+    from models.training.train import EpochReport
+
+TUNED = (
+    "dropout",
+    "item_dropout",
+    "learning_rate",
+    "embedding_learning_rate",
+    "weight_decay",
+    "batch_positions",
+    "feed_factor",
+)
+WARM_UP_EPOCHS = 3  # before a trial may be pruned
+
+
+class TuningError(Exception):
+    """The search cannot be made; the message says why."""
+
+
+@dataclass(frozen=True)
+class Best:
+    """What the search found: settings that differ from the defaults, and NDCG@10 on validation."""
+
+    changes: Mapping[str, Any]
+    ndcg: float
+    default_ndcg: float
+    trials: int
+
+
+def search_space(trial: "optuna.Trial") -> dict[str, Any]:
+    """One point of the space, a value for each of TUNED: what quality has been seen to depend on."""
+    return {
+        "dropout": trial.suggest_float("dropout", 0.05, 0.6),
+        "item_dropout": trial.suggest_float("item_dropout", 0.0, 0.4),
+        "learning_rate": trial.suggest_float("learning_rate", 3e-4, 3e-3, log=True),
+        "embedding_learning_rate": trial.suggest_float("embedding_learning_rate", 2e-3, 3e-2, log=True),
+        "weight_decay": trial.suggest_float("weight_decay", 1e-3, 0.3, log=True),
+        "batch_positions": trial.suggest_categorical("batch_positions", [128, 256, 512, 1024, 2048]),
+        "feed_factor": trial.suggest_categorical("feed_factor", [1, 4]),
+    }
+
+
+def tune(
+    home: Home,
+    architecture: str,
+    *,
+    training: Training,
+    minutes: float,
+    on_trial: Callable[[str], None] = print,
+) -> Best:
+    """Search for so many minutes, the defaults first; trials stay in the home, and a later call goes on.
+
+    Each trial is an MLflow run nested under that of the search; retention leaves both alone. A trial is
+    pruned where its validation NDCG@10 after an epoch lies below the median of earlier trials. Test items are
+    not looked at. Raises TuningError where Optuna is not installed.
+    """
+    split = load_split(home.lake())
+    defaults = training_config(architecture, split, training)
+    study = _study(home, architecture, defaults)
+    if not study.trials:
+        study.enqueue_trial({name: _value(defaults, name) for name in TUNED})
+    search = fingerprint("tuning", study.study_name)
+    with home.tracking().run(f"tune {architecture}", search, search=search) as parent:
+        until = time.monotonic() + 60 * minutes
+        while time.monotonic() < until or not _complete(study):
+            trial = study.ask()
+            changes = search_space(trial)
+            made_from = fingerprint(search, trial.number)
+            with home.tracking().run(f"trial {trial.number}", made_from, search=search) as run:
+                run.tags({"mlflow.parentRunId": parent.run_id})
+                run.params({"architecture": architecture, **changes})
+                ndcg = _try(study, trial, architecture, split, defaults.with_changes(**changes))
+                if ndcg is not None:
+                    run.metrics({"validation ndcg@10": ndcg})
+            on_trial(f"trial {trial.number}: {'pruned' if ndcg is None else f'{ndcg:.4f}'} {changes}")
+        parent.metrics({"validation ndcg@10": study.best_value})
+        parent.params({f"best {name}": value for name, value in study.best_params.items()})
+    first = next(trial.value for trial in study.trials if trial.number == 0)
+    return Best(study.best_params, study.best_value, float(first or 0.0), len(study.trials))
+
+
+def _try(
+    study: "optuna.Study", trial: "optuna.Trial", architecture: str, split: Split, config: TrainConfig
+) -> float | None:
+    """Best validation NDCG@10 of one training, or None where it was pruned."""
+    import optuna
+
+    from models.training.train import train  # torch takes seconds to import
+
+    def report(epoch: "EpochReport") -> None:
+        trial.report(epoch.ndcg, epoch.epoch)
+        if trial.should_prune():
+            raise optuna.TrialPruned
+
+    try:
+        ndcg = train(architecture, split, config, on_epoch=report).metrics["ndcg@10"]
+    except optuna.TrialPruned:
+        study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+        return None
+    study.tell(trial, ndcg)
+    return ndcg
+
+
+def _study(home: Home, architecture: str, defaults: TrainConfig) -> "optuna.Study":
+    """The search of these data by this code, kept in an SQLite file."""
+    try:
+        import optuna
+    except ModuleNotFoundError as error:
+        raise TuningError("Optuna is not installed: run make tune, or pip install -e '.[tune]'.") from error
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    name = fingerprint(architecture, data_fingerprint(home.lake()), candidate_code(), defaults.to_dict())[:16]
+    return optuna.create_study(
+        study_name=f"{architecture}-{name}",
+        storage=f"sqlite:///{home.folder('tuning') / 'studies.db'}",
+        direction="maximize",
+        sampler=optuna.samplers.TPESampler(seed=defaults.seed),
+        pruner=optuna.pruners.MedianPruner(n_warmup_steps=WARM_UP_EPOCHS),
+        load_if_exists=True,
+    )
+
+
+def _complete(study: "optuna.Study") -> bool:
+    return any(trial.value is not None for trial in study.trials)
+
+
+def _value(config: TrainConfig, name: str) -> Any:
+    return getattr(config.network if hasattr(config.network, name) else config, name)

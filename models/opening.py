@@ -1,0 +1,39 @@
+"""Opens what a bundle holds, whatever its architecture."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from models.baselines import BASELINES
+from models.bundle.bundle import (
+    BundleError,
+    read_golden,
+    read_manifest,
+)
+from models.scorer import OnnxScorer, Scorer
+
+GOLDEN_TOLERANCE = 1e-3  # relative and absolute; other processors add up in another order
+
+
+def open_scorer(folder: Path, threads: int | None = None) -> Scorer:
+    """The scorer of a bundle; raises BundleError where the bundle is broken or of unknown architecture."""
+
+    architecture = read_manifest(folder).architecture
+    if architecture in BASELINES:
+        load: Callable[[Path], Scorer] = BASELINES[architecture].load
+        return load(folder)
+    return OnnxScorer.load(folder, threads)
+
+
+def check_golden(folder: Path) -> None:
+    """Raises BundleError where the bundle is broken or does not give the golden answers that it came with."""
+    scorer = open_scorer(folder)
+    for golden in read_golden(folder):
+        if not golden.history:
+            continue
+        scores = scorer.score([np.asarray(golden.history, dtype=np.int64)])[0]  # [n_items + 1]
+        if max(golden.items, default=0) >= len(scores) or not np.allclose(
+            scores[golden.items], golden.scores, rtol=GOLDEN_TOLERANCE, atol=GOLDEN_TOLERANCE
+        ):
+            raise BundleError(f"{folder.name} does not give the answers that the trained model gave.")

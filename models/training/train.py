@@ -1,0 +1,299 @@
+"""Training of one network: epochs, early stopping on validation NDCG@10, the best weights at the end."""
+
+import hashlib
+import math
+import os
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from models.bundle.bundle import PADDING
+from models.config import TrainConfig
+from models.data import MASK, Batch, Holdout, Split, Windows, gather, gather_masked, plan_epoch
+from models.evaluation.metrics import rank_targets, summary
+from models.losses import Negatives, build_loss
+from models.networks import NETWORKS
+from models.networks.base import SequenceNetwork
+from models.scorer import padded
+from models.training.checkpoint import Checkpoint, CheckpointFolder
+from models.training.device import find_device, reproducible, seed
+from models.training.optimizer import Optimizer, Touched
+from models.training.ranks import Ranks
+
+
+class TrainingError(Exception):
+    """Training cannot go on; the message says why and what to change."""
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """One epoch of training and the validation after it."""
+
+    epoch: int  # from 1
+    loss: float  # mean over the positions of the epoch
+    metrics: dict[str, float]  # of validation, as models.evaluation.metrics names them
+    seconds: float  # of training, validation not counted
+    positions: int  # trained on
+
+    @property
+    def ndcg(self) -> float:
+        """Validation NDCG@10, by which training stops."""
+        return self.metrics["ndcg@10"]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained network with the weights of its best epoch, and how it got there."""
+
+    name: str
+    network: SequenceNetwork
+    config: TrainConfig
+    curve: list[EpochReport]
+    best_epoch: int
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Validation metrics of the best epoch."""
+        return self.curve[self.best_epoch - 1].metrics
+
+
+def train(
+    name: str,
+    split: Split,
+    config: TrainConfig,
+    *,
+    checkpoint_folder: Path | None = None,
+    on_epoch: Callable[[EpochReport], None] | None = None,
+    progress: bool = False,
+    ranks: Ranks | None = None,
+) -> Trained:
+    """Train the network `name` until validation NDCG@10 has not risen for `config.patience` epochs.
+
+    With a checkpoint folder, training goes on where an earlier call with the same arguments was cut short,
+    and ends with the same bytes; the folder stays behind and is the caller's to delete. `on_epoch` is not
+    called again for epochs that were resumed. `ranks` are the processes that train together, each of which
+    calls this with the same arguments; the first alone writes checkpoints. Same arguments and thread count
+    give the same weights on the CPU. The network comes back on the CPU. Raises TrainingError, and ConfigError
+    where the config's device is missing.
+    """
+    if NETWORKS.get(name) is None:
+        raise TrainingError(f"There is no network {name!r}; choose one of {', '.join(NETWORKS)}.")
+    if not np.any(split.train.lengths > 1) or not len(split.validation):
+        raise TrainingError("There is nothing to train on: it takes users with at least 4 items each.")
+    ranks = ranks or Ranks(find_device(config.device))
+    with reproducible(config.threads, ranks.device):
+        return Training(name, split, config, checkpoint_folder, ranks).run(on_epoch, progress)
+
+
+class Training:
+    """The state of one training."""
+
+    def __init__(
+        self,
+        name: str,
+        split: Split,
+        config: TrainConfig,
+        checkpoints: Path | None = None,
+        ranks: Ranks | None = None,
+    ) -> None:
+        self.name, self.config, self.data = name, config, split.train
+        self.ranks = ranks or Ranks(find_device(config.device))
+        self.device = self.ranks.device
+        self.validation = _sample(split.validation, config.validation_users, config.seed)
+        seed(config.seed, 0)
+        self.network = NETWORKS[name].build(config.network, split.train.n_items).to(self.device)
+        self.loss = build_loss(config, torch.from_numpy(split.train.counts()))
+        by_rows = self.loss.draw(1) is not None
+        self.optimizer = Optimizer(self.network, config, by_rows)
+        self.curve: list[EpochReport] = []
+        self.best = _copy(self.network)
+        identity = _identity(name, split, config, self.device)
+        self.folder = CheckpointFolder(checkpoints, identity) if checkpoints else None
+        self._resume()
+
+    @property
+    def best_epoch(self) -> int:
+        """The first epoch of the highest NDCG@10."""
+        return max(self.curve, key=lambda report: (report.ndcg, -report.epoch)).epoch if self.curve else 0
+
+    @property
+    def finished(self) -> bool:
+        done = len(self.curve)
+        return done >= self.config.epochs or done - self.best_epoch >= self.config.patience
+
+    def run(self, on_epoch: Callable[[EpochReport], None] | None, progress: bool) -> Trained:
+        with tqdm(desc=self.name, unit="step", disable=not progress, dynamic_ncols=True) as bar:
+            while not self.finished:
+                report = self._epoch(len(self.curve) + 1, bar)
+                self.curve.append(report)
+                if self.best_epoch == report.epoch:
+                    self.best = _copy(self.network)
+                self._save()
+                if on_epoch:
+                    on_epoch(report)
+        self.network.load_state_dict(self.best)
+        self.network.to("cpu").eval()
+        return Trained(self.name, self.network, self.config, self.curve, self.best_epoch)
+
+    def _epoch(self, epoch: int, bar: "tqdm[None]") -> EpochReport:
+        started = perf_counter()
+        config = self.config
+        seed(config.seed, epoch)
+        batches = plan_epoch(self.data, config.network.max_length, config.batch_positions, config.seed, epoch)
+        bar.total = bar.n + len(batches) * (config.epochs - epoch + 1)
+        rng = np.random.default_rng((config.seed, epoch, 1))
+        self.network.train()
+        self.ranks.begin()
+        total, positions = 0.0, 0
+        for i, windows in enumerate(batches):
+            progress = (epoch - 1 + i / len(batches)) / config.epochs
+            loss, n = self.step(self.gather(windows, rng), progress)
+            if not math.isfinite(loss):
+                raise TrainingError(
+                    f"Training of {self.name} failed: the loss became {loss} in epoch {epoch}, step {i + 1}; "
+                    f"try a learning_rate below {config.learning_rate}."
+                )
+            total, positions = total + loss * n, positions + n
+            bar.set_postfix(
+                epoch=epoch, loss=f"{total / positions:.3f}", ndcg=self._last_ndcg(), refresh=False
+            )
+            bar.update()
+        seconds = perf_counter() - started
+        metrics = summary(self._validate())
+        return EpochReport(epoch, total / positions, metrics, seconds, positions)
+
+    def _validate(self) -> NDArray[np.int32]:
+        """Ranks of the validation targets, each rank's share computed there."""
+        n = len(self.validation)
+        mine = self.validation.rows(np.flatnonzero(self.ranks.share(n)))
+        return self.ranks.gather(rank_targets(NetworkScorer(self.network), mine), n)
+
+    def gather(self, windows: Windows, rng: np.random.Generator) -> Batch:
+        if NETWORKS[self.name].masked:
+            return gather_masked(self.data, windows, self.config.mask_share, rng)
+        return gather(self.data, windows)
+
+    def step(self, batch: Batch, progress: float) -> tuple[float, int]:
+        histories = torch.from_numpy(batch.histories).to(self.device)  # [windows, length]
+        targets = torch.from_numpy(batch.targets).to(self.device)  # [windows, length]
+        places = targets != PADDING  # [windows, length]
+        wanted = places[histories != PADDING]  # [real positions]
+        targets = targets[places]  # [n]
+        items: Tensor = self.network.item_embeddings.weight
+        bias: Tensor = self.network.item_bias
+        touched, negatives = None, self._draw(len(targets))
+        if negatives is not None:
+            touched, histories, targets, negatives = self._touch(histories, targets, negatives)
+            items, bias = touched.items, touched.bias
+        n, share = len(targets), 1.0
+        if self.ranks.world > 1:
+            histories, wanted, targets, negatives, share = self._share(places, histories, targets, negatives)
+        states = self.network.states(histories, items)  # [real positions, width]
+        if not wanted.all():
+            states = states[wanted]  # [n, width]
+        loss = self.loss(states, targets, items, bias, negatives) * share
+        self.optimizer.step(loss, touched, progress, self.ranks)
+        total = loss.detach().clone()
+        self.ranks.add_up([total])
+        return total.item(), n
+
+    def _share(
+        self, places: Tensor, histories: Tensor, targets: Tensor, negatives: Negatives | None
+    ) -> tuple[Tensor, Tensor, Tensor, Negatives | None, float]:
+        """What this rank works on: histories, where their targets are, targets, negatives; its loss's weight.
+
+        A batch of fewer windows than ranks is worked on by all of them, each for its part of the weight.
+        """
+        windows, alike = len(histories), 1
+        rows = torch.from_numpy(self.ranks.share(windows)).to(self.device)  # [windows]
+        if windows < self.ranks.world:
+            rows, alike = torch.ones_like(rows), self.ranks.world
+        mine = rows[:, None].expand_as(places)[places]  # [n]
+        real = histories[rows] != PADDING
+        if negatives is not None and negatives.items.ndim > 1:  # of each position its own
+            negatives = replace(negatives, items=negatives.items[mine])
+        self.ranks.seed_apart(self.config.seed, self.optimizer.step_number)  # for dropout
+        weight = float(mine.sum()) / len(mine) / alike
+        return histories[rows], places[rows][real], targets[mine], negatives, weight
+
+    def _draw(self, positions: int) -> Negatives | None:
+        with self.ranks.alike() if self.ranks.world > 1 else nullcontext():
+            drawn = self.loss.draw(positions)
+        return drawn.to(self.device) if drawn else None
+
+    def _touch(
+        self, histories: Tensor, targets: Tensor, negatives: Negatives
+    ) -> tuple[Touched, Tensor, Tensor, Negatives]:
+        """The rows of the item table that a step reads, and everything that names items by their rows."""
+        items = [histories.clamp(min=PADDING).flatten(), targets, negatives.items.flatten()]
+        touched = self.optimizer.touch(torch.cat(items))
+        inputs, outputs, drawn = torch.split(touched.places, [len(part) for part in items])
+        inputs = torch.where(histories == MASK, MASK, inputs.view_as(histories))
+        return touched, inputs, outputs, replace(negatives, items=drawn.view_as(negatives.items))
+
+    def _last_ndcg(self) -> str:
+        return f"{self.curve[-1].ndcg:.4f}" if self.curve else "-"
+
+    def _save(self) -> None:
+        if self.folder and self.ranks.rank == 0:
+            weights = dict(self.network.state_dict())
+            curve = [asdict(report) for report in self.curve]
+            self.folder.save(
+                Checkpoint(weights, self.best, self.optimizer.moments(), curve, self.optimizer.step_number)
+            )
+
+    def _resume(self) -> None:
+        checkpoint = self.folder.load() if self.folder else None
+        if checkpoint:
+            self.network.load_state_dict(checkpoint.weights)
+            self.best = checkpoint.best
+            self.optimizer.restore(checkpoint.moments, checkpoint.step)
+            self.curve = [EpochReport(**report) for report in checkpoint.curve]
+
+
+class NetworkScorer:
+    """A network as a `models.scorer.Scorer`, on torch."""
+
+    def __init__(self, network: SequenceNetwork) -> None:
+        self._network = network
+
+    def score(self, histories: Sequence[NDArray[np.integer]]) -> NDArray[np.float32]:
+        batch = padded(histories, self._network.config.max_length)  # [users, length]
+        self._network.eval()
+        with torch.inference_mode():
+            device = self._network.item_bias.device
+            scores: NDArray[np.float32] = self._network(torch.from_numpy(batch).to(device)).cpu().numpy()
+        scores[:, PADDING] = -np.inf
+        return scores  # [users, n_items + 1]
+
+
+def _copy(network: nn.Module) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in network.state_dict().items()}
+
+
+def _identity(name: str, split: Split, config: TrainConfig, device: torch.device) -> dict[str, object]:
+    """What a checkpoint must share with a training that goes on from it."""
+    targets = split.validation.targets.tobytes()
+    return {
+        "network": name,
+        "config": config.to_dict(),
+        "device": device.type,
+        "threads": config.threads or os.cpu_count(),
+        "torch": torch.__version__,
+        "data": [part.fingerprint() for part in (split.train, split.validation.histories)],
+        "targets": hashlib.sha256(targets).hexdigest(),
+    }
+
+
+def _sample(holdout: Holdout, at_most: int, seed: int) -> Holdout:
+    """At most so many cases, those of similar length together, so that hardly any padding is scored."""
+    rows = np.random.default_rng(seed).permutation(len(holdout))[:at_most]
+    return holdout.rows(rows[np.argsort(holdout.histories.lengths[rows], kind="stable")])

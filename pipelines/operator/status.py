@@ -1,0 +1,208 @@
+"""`make status`: who is champion and why, what is stale, how large it all is, how the last run went."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from threading import Thread
+
+import dagster as dg
+
+from assets.resources import Home
+from assets.state.champions import Champions
+from assets.state.lake import LakeError
+from assets.training.bundling import data_fingerprint
+from models.bundle.bundle import BundleError, bundle_hash, read_manifest
+from pipelines.instance import open_instance
+from pipelines.operator.command import run_command
+from pipelines.resources import Settings
+from serving.state.pointer import Pointer
+
+SECONDS_A_DAY = 86_400
+ANSWER_WITHIN_S = 30.0  # of a shared MLflow
+PARTS = ("lake", "raw", "bundles", "checkpoints", "mlflow", "bentoml", "reports", "events", "dagster")
+
+
+@dataclass(frozen=True)
+class Champion:
+    """A champion; `since` is in seconds since the epoch."""
+
+    version: str
+    architecture: str
+    since: float
+    why: str
+    bento: str
+
+
+@dataclass(frozen=True)
+class Version:
+    """A registered version that `make promote` takes."""
+
+    version: str
+    description: str
+
+
+@dataclass(frozen=True)
+class Registry:
+    """What MLflow holds: versions, newest first, and which of them carries the champion's alias."""
+
+    versions: list[Version]
+    champion: str | None
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of the pipeline; times are in seconds since the epoch."""
+
+    run_id: str
+    outcome: str
+    started: float | None
+    ended: float | None
+
+
+@dataclass(frozen=True)
+class Status:
+    """What `make status` shows. Sizes are in bytes."""
+
+    home: str
+    champion: Champion | None
+    before: list[Champion]  # newest first
+    versions: list[Version]  # newest first
+    attention: list[str]  # what is stale or wrong, and what to do
+    sizes: dict[str, int]
+    last_run: Run | None
+
+
+def read_status(settings: Settings, home: Home) -> Status:
+    """Reads alone: it waits for nobody, and may be asked while a run works."""
+    champions = home.champions()
+    now, past = champions.whole(), champions.past()
+    run, registry = last_run(), _registry(home)
+    return Status(
+        home=str(home.folder()),
+        champion=_champion(champions, now) if now else None,
+        before=[_champion(champions, pointer) for pointer in reversed(past)],
+        versions=registry.versions if registry else [],
+        attention=list(attention(settings, home, now, run, registry)),
+        sizes={part: size(home.folder() / part) for part in PARTS if (home.folder() / part).exists()},
+        last_run=run,
+    )
+
+
+def attention(
+    settings: Settings, home: Home, now: Pointer | None, run: Run | None, registry: Registry | None
+) -> Iterator[str]:
+    """One sentence for each thing that is stale or wrong."""
+    try:
+        if home.champions().current() is None:
+            yield "There is no champion yet: make run."
+    except BundleError as error:
+        yield f"{error} Set it again: make rollback."
+    if now is not None:
+        yield from _about_champion(settings, home, now)
+    if registry is None:
+        yield "MLflow does not answer, so nothing is said of it: look at what NEXTPLAY_MLFLOW_URI names."
+    elif now is not None and registry.champion != now.version:
+        yield (
+            f"MLflow's champion is version {registry.champion or 'none'}, the pointer's is {now.version}: "
+            "the pointer is what serves; the next run sets both."
+        )
+    if run is not None and run.outcome == "FAILURE":
+        yield "The last run failed: make ui shows the failed step and its reason."
+
+
+def _about_champion(settings: Settings, home: Home, now: Pointer) -> Iterator[str]:
+    folder, age = home.champions().folder(now), (time.time() - now.promoted_at) / SECONDS_A_DAY
+    if age > settings.max_age_days:
+        allowed = f"NEXTPLAY_MAX_AGE_DAYS={settings.max_age_days:g}"
+        yield f"The champion is {age:.0f} days old, more than {allowed}."
+    if not folder.exists() or bundle_hash(folder) != now.bundle_hash:
+        yield f"The champion's bundle {folder.name} is missing or damaged: make run or make rollback."
+        return
+    try:
+        if read_manifest(folder).data_fingerprint != data_fingerprint(home.lake()):
+            yield "The champion was trained on other tables than the current ones."
+    except LakeError as error:
+        yield str(error)
+
+
+def last_run() -> Run | None:
+    """The newest run of the job `everything`, where Dagster's home is known."""
+    if not os.environ.get("DAGSTER_HOME"):
+        return None
+    with open_instance() as instance:
+        records = instance.get_run_records(dg.RunsFilter(job_name="everything"), limit=1)
+    return next(
+        (Run(r.dagster_run.run_id, r.dagster_run.status.value, r.start_time, r.end_time) for r in records),
+        None,
+    )
+
+
+def size(path: Path) -> int:
+    """Bytes of all files below a folder, links not followed; a file that vanishes meanwhile counts 0."""
+    total = 0
+    for folder, _, names in os.walk(path):
+        for name in names:
+            try:
+                total += (Path(folder) / name).lstat().st_size
+            except FileNotFoundError:
+                continue
+    return total
+
+
+def _champion(champions: Champions, pointer: Pointer) -> Champion:
+    try:
+        architecture = read_manifest(champions.folder(pointer)).architecture
+    except BundleError:
+        architecture = "its bundle is missing"
+    return Champion(pointer.version, architecture, pointer.promoted_at, pointer.reason, pointer.bento)
+
+
+def _registry(home: Home) -> Registry | None:
+    """What MLflow holds, or None where a shared one does not answer."""
+    if os.environ.get("NEXTPLAY_MLFLOW_URI"):
+        return _answer_in_time(home)
+    return _ask(home) if (home.folder() / "mlflow" / "mlflow.db").exists() else Registry([], None)
+
+
+def _ask(home: Home) -> Registry:
+    tracking = home.tracking()
+    versions = [Version(v.version, v.description) for v in reversed(tracking.versions())]
+    return Registry(versions, tracking.champion())
+
+
+def _answer_in_time(home: Home) -> Registry | None:
+    """Status is asked for just when something is away, and then the clients of MLflow are patient."""
+    answer = Future[Registry]()
+
+    def ask() -> None:
+        try:
+            answer.set_result(_ask(home))
+        except Exception as error:
+            answer.set_exception(error)
+
+    Thread(target=ask, daemon=True).start()
+    try:
+        return answer.result(ANSWER_WITHIN_S)
+    except Exception:  # of the network, of HTTP, of a database: all mean the same to the reader
+        return None
+
+
+def main() -> int:
+    as_json = "--json" in sys.argv[1:]
+
+    def action(settings: Settings, home: Home) -> str:
+        from pipelines.operator.status_page import rendered
+
+        status = read_status(settings, home)
+        return json.dumps(asdict(status), indent=2) if as_json else rendered(status)
+
+    return run_command(action)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

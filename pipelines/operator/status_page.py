@@ -1,0 +1,80 @@
+"""The status as people see it: the terminal's page and the Markdown that Dagster shows."""
+
+import time
+from datetime import datetime
+
+from rich.console import Console
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
+
+from pipelines.operator.status import Champion, Run, Status
+
+WIDTH = 100
+SHOWN = 5  # earlier champions and versions
+
+
+def rendered(status: Status, colour: bool | None = None) -> str:
+    """The page, for a terminal of `WIDTH` columns."""
+    console = Console(highlight=False, width=WIDTH, force_terminal=colour, soft_wrap=False)
+    with console.capture() as captured:
+        _print(console, status)
+    return captured.get().rstrip()
+
+
+def _print(console: Console, status: Status) -> None:
+    now = status.champion
+    if now is None:
+        console.print("[bold]Champion[/bold]  none")
+    else:
+        console.print(
+            f"[bold]Champion[/bold]  version {now.version}, {now.architecture}, since {since(now)}\n"
+        )
+        console.print(Padding(escape(now.why), (0, 0, 0, 2)))
+    console.print("\n[bold]Attention[/bold]" if status.attention else "\n[bold]Attention[/bold]  nothing")
+    for sentence in status.attention:
+        console.print(Padding(escape(sentence), (0, 0, 0, 2)))
+    console.print(f"\n[bold]Last run[/bold]  {told(status.last_run)}")
+    if status.before:
+        console.print("\n[bold]Before[/bold]\n")
+        console.print(Padding(_before(status.before[:SHOWN]), (0, 0, 0, 2)))
+    if status.versions:
+        console.print("\n[bold]Versions[/bold]  for make promote\n")
+        for version in status.versions[:SHOWN]:
+            console.print(f"  {version.version:>4}  {escape(version.description)}")
+    console.print(f"\n[bold]Sizes[/bold]     {escape(status.home)}\n")
+    for name, size in status.sizes.items():
+        console.print(f"  {name:<12} {size / 1e6:>10,.1f} MB")
+
+
+def _before(champions: list[Champion]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), show_header=False)
+    table.add_column(justify="right")
+    for _ in range(3):
+        table.add_column()
+    for one in champions:
+        table.add_row(one.version, one.architecture, since(one), escape(one.why))
+    return table
+
+
+def since(champion: Champion) -> str:
+    """The local time with its zone, and how long ago that is."""
+    moment = datetime.fromtimestamp(champion.since).astimezone()
+    return f"{moment:%Y-%m-%d %H:%M %Z} ({_ago(champion.since)})"
+
+
+def told(run: Run | None) -> str:
+    """The outcome of a run and when it started."""
+    if run is None:
+        return "none"
+    took = f", took {run.ended - run.started:.0f} s" if run.started and run.ended else ""
+    started = f", started {_ago(run.started)}" if run.started else ""
+    return f"{run.outcome.lower()}{started}{took} ({run.run_id[:8]})"
+
+
+def _ago(moment: float) -> str:
+    seconds = time.time() - moment
+    for unit, length in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit} ago"
+    return "just now" if seconds >= 0 else "in the future: the clock was moved back"

@@ -1,0 +1,22 @@
+"""Opens an event store by its address: a path is an SQLite file, `postgresql://…` a database."""
+
+from pathlib import Path
+
+from serving.state.events import EventStore, EventStoreError
+
+
+def is_database(address: str) -> bool:
+    return address.startswith(("postgresql://", "postgres://"))
+
+
+def open_event_store(address: str) -> EventStore:
+    """The store at an address, made if it is missing. Raises EventStoreError."""
+    if not is_database(address):
+        return EventStore(Path(address))
+    try:
+        from serving.state.events_postgres import PostgresEventStore
+    except ImportError:
+        raise EventStoreError(
+            "An event store in Postgres needs psycopg: install the extra 'postgres'."
+        ) from None
+    return PostgresEventStore(address)

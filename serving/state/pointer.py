@@ -1,0 +1,69 @@
+"""The pointer to the champion: the one file that promotion publishes and that serving watches."""
+
+import json
+import os
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+
+from models.bundle.bundle import BundleError
+
+
+@dataclass(frozen=True)
+class Pointer:
+    """Which bundle serves.
+
+    `bundle` is a folder, absolute or relative to the pointer file's own folder; `version` is the registered
+    version; `promoted_at` is in seconds since the epoch, UTC; `bento` is the tag of the Bento that answered.
+    `baselines` names the folders of the bundles that the champion had to beat, for people who compare.
+    """
+
+    bundle: str
+    version: str
+    bundle_hash: str
+    promoted_at: float
+    reason: str = ""
+    bento: str = ""
+    baselines: dict[str, str] = field(default_factory=dict)  # name -> folder
+
+    def folder(self, pointer_file: Path) -> Path:
+        """The bundle's folder, made absolute."""
+        return (pointer_file.parent / self.bundle).resolve()
+
+    def baseline_folders(self, pointer_file: Path) -> dict[str, Path]:
+        """The baselines' folders by name, made absolute."""
+        return {name: (pointer_file.parent / folder).resolve() for name, folder in self.baselines.items()}
+
+    def relative_to(self, folder: Path) -> "Pointer":
+        """Absolute paths made relative to the pointer file's `folder`: all of it can be moved together."""
+        baselines = {name: os.path.relpath(path, folder) for name, path in self.baselines.items()}
+        return replace(self, bundle=os.path.relpath(self.bundle, folder), baselines=baselines)
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=2, sort_keys=True)
+
+
+def read_pointer(path: Path) -> Pointer | None:
+    """The pointer, or None before the first promotion; raises BundleError where it cannot be understood."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        known = {f.name for f in fields(Pointer)}
+        pointer = Pointer(**{name: value for name, value in values.items() if name in known})
+        for name, value in asdict(pointer).items():
+            _check(name, value)
+        return pointer
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise BundleError(f"The champion's pointer {path} cannot be understood ({error}).") from error
+
+
+def _check(name: str, value: object) -> None:
+    """Raises TypeError where a field read from a file is of another type than Pointer's."""
+    if name == "promoted_at":
+        fits = isinstance(value, float | int)
+    elif name == "baselines":
+        fits = isinstance(value, dict) and all(isinstance(folder, str) for folder in value.values())
+    else:
+        fits = isinstance(value, str)
+    if not fits:
+        raise TypeError(f"{name} is {value!r}")

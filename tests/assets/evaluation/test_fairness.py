@@ -1,0 +1,167 @@
+"""Champion and candidate are compared on plays that neither has learned from; a case computed by hand.
+
+140 players: a at 1, b at 2, c at 4, d at 6, and 120 of them e at 8; 10 others f at 1 and g at 2. Cut at 4 and
+6, the test play of the split is d; of a champion that has learned from all up to time 7 it is e.
+"""
+
+from math import log2
+from pathlib import Path
+
+import dagster as dg
+import numpy as np
+import pytest
+
+from assets.evaluation.fairness import fair_match, read_test
+from assets.evaluation.leaderboard import leaderboard, leaderboard_rows
+from assets.resources import Cleaning, Home, Source, Splitting, Training
+from assets.sequences import sequences
+from assets.sequences.loading import load_items
+from assets.state.lake import fingerprint, write_parquet
+from assets.training.refit import Refit, write_refit
+from models.baselines import BASELINES, Popularity, baseline_bundle
+from models.bundle.bundle import ItemTable, bundle_hash
+from models.data import Sequences, holdout_at
+from models.networks import NETWORKS
+from serving.state.pointer import Pointer
+
+PLAYS = [("a", 1), ("b", 2), ("c", 4), ("d", 6), ("e", 8)]
+
+
+def core(with_e: int = 120) -> list[tuple[str, str, int, int]]:
+    """User, item, position and time of each play."""
+    rows = []
+    for user in range(140):
+        plays = PLAYS if user < with_e else PLAYS[:4]
+        rows += [(f"u{user:03}", item, n, time) for n, (item, time) in enumerate(plays)]
+    for user in range(10):
+        rows += [(f"v{user}", "f", 0, 1), (f"v{user}", "g", 1, 2)]
+    return rows
+
+
+def made(tmp_path: Path, plays: list[tuple[str, str, int, int]], splitting: Splitting) -> Home:
+    home = Home(path=str(tmp_path))
+    tables = {
+        "core_interactions": "FROM core",
+        "catalogue": "SELECT 'a' AS item_id, 'A' AS title, CAST([] AS VARCHAR[]) AS genres, "
+        "CAST([] AS VARCHAR[]) AS tags, CAST(1 AS DOUBLE) AS price, '' AS release_date, "
+        "false AS early_access, CAST(NULL AS VARCHAR) AS attributes",
+        "item_names": "SELECT 'a' AS item_id, 'A' AS name",
+    }
+    for table, query in tables.items():
+
+        def write(path: Path, query: str = query) -> None:
+            with home.lake().connect() as connection:
+                connection.execute(
+                    "CREATE TABLE core (user_id VARCHAR, item_id VARCHAR, position INTEGER, "
+                    "timestamp BIGINT, playtime INTEGER)"
+                )
+                connection.executemany("INSERT INTO core VALUES (?, ?, ?, ?, NULL)", plays)
+                write_parquet(connection, query, path)
+
+        home.lake().publish(table, fingerprint(table, plays), write)
+    assert dg.materialize(
+        [sequences.sequences],
+        resources={"home": home, "cleaning": Cleaning(), "splitting": splitting},
+        instance=dg.DagsterInstance.ephemeral(),
+    ).success
+    return home
+
+
+def bundle(home: Home, name: str, order: str, items: str, refit: Refit | None = None) -> Path:
+    """A bundle that knows `items` and likes those of `order`, best first."""
+    ids = ["", *items]
+    popular = [[ids.index(item)] * (len(order) - n) for n, item in enumerate(order)]
+    fitted = Popularity.fit(Sequences.from_lists(popular, len(items)))
+    table = ItemTable(ids, ids, np.zeros(len(ids), dtype=np.int64))
+
+    def write(folder: Path) -> None:
+        baseline_bundle(
+            folder, fitted, table, data_fingerprint=name, code_version="", source="", k=1,
+            split="temporal (4,6)", metrics={"ndcg@10": 0.5},
+        )  # fmt: skip
+        if refit:
+            write_refit(folder, refit)
+
+    return home.bundles().publish(name, fingerprint(name, order, items), write)
+
+
+def crown(home: Home, folder: Path) -> None:
+    pointer = Pointer(str(folder), "1", bundle_hash(folder), promoted_at=0.0)
+    home.pointer_file.write_text(pointer.to_json())
+
+
+def judge(home: Home) -> dict[str, float]:
+    """NDCG@10 of each model."""
+    for name in [*BASELINES, *NETWORKS]:
+        bundle(home, name, "eg", "abcdefg")
+    result = dg.materialize(
+        [leaderboard],
+        resources={"home": home, "source": Source(name="table"), "training": Training()},
+        instance=dg.DagsterInstance.ephemeral(),
+    )
+    assert result.success
+    return {row["model"]: row["ndcg_at_10"] for row in leaderboard_rows(home.lake())}
+
+
+TEMPORAL = Splitting(split="temporal", cutoffs="4,6")
+
+
+def test_a_refitted_champion_is_met_on_plays_that_it_has_not_seen(tmp_path: Path) -> None:
+    home = made(tmp_path, core(), TEMPORAL)
+    twin = bundle(home, "twin", "a", "abcdfg")
+    crown(home, bundle(home, "champion", "fg", "abcdfg", Refit(bundle_hash(twin), until=7)))
+    found = judge(home)
+    test, ids = read_test(home.lake()), load_items(home.lake()).ids
+    assert len(test) == 120
+    assert {ids[target] for target in test.targets} == {"e"}
+    assert [ids[item] for item in test.histories.user(0)] == ["a", "b", "c", "d"]
+    # Of e, f and g, which nobody has seen: the candidate puts e first. The champion does not know e, which
+    # comes last therefore, third: 1 / log2(1 + 3).
+    assert found["sasrec"] == pytest.approx(1.0)
+    assert found["champion"] == pytest.approx(1 / log2(4))
+
+
+def test_with_too_few_such_plays_the_twin_stands_for_it(tmp_path: Path) -> None:
+    home = made(tmp_path, core(with_e=99), TEMPORAL)
+    twin = bundle(home, "twin", "d", "abcdfg")
+    crown(home, bundle(home, "champion", "fg", "abcdfg", Refit(bundle_hash(twin), until=7)))
+    found = judge(home)
+    test, ids = read_test(home.lake()), load_items(home.lake()).ids
+    assert (len(test), {ids[target] for target in test.targets}) == (140, {"d"})
+    # Of d, e, f and g the twin puts d first; the candidate puts e and g before it, and f is tied with it.
+    assert found["champion"] == pytest.approx(1.0)
+    assert found["sasrec"] == pytest.approx(1 / log2(1 + 4))
+
+
+def test_a_champion_that_was_not_refitted_is_met_on_the_test_of_the_split(tmp_path: Path) -> None:
+    home = made(tmp_path, core(), TEMPORAL)
+    folder = bundle(home, "champion", "d", "abcdefg")
+    crown(home, folder)
+    match = fair_match(home)
+    assert (match.champion, match.since, len(match.test)) == (folder, None, 140)
+
+
+def test_without_times_the_twin_stands_for_a_refitted_champion(tmp_path: Path) -> None:
+    home = made(tmp_path, core(), Splitting())
+    twin = bundle(home, "twin", "d", "abcdfg")
+    crown(home, bundle(home, "champion", "fg", "abcdfg", Refit(bundle_hash(twin), until=None)))
+    match = fair_match(home)
+    assert (match.champion, match.since) == (twin, None)
+    assert "not refitted" in match.note
+
+
+def test_a_twin_that_is_gone_and_a_broken_champion_are_said(tmp_path: Path, caplog) -> None:
+    home = made(tmp_path, core(), Splitting())
+    folder = bundle(home, "champion", "fg", "abcdfg", Refit("0" * 64, until=None))
+    crown(home, folder)
+    assert fair_match(home).champion == folder
+    assert "its twin is gone" in caplog.text
+    (folder / "weights.safetensors").write_bytes(b"")
+    assert fair_match(home).champion is None
+    assert "cannot be evaluated" in caplog.text
+
+
+def test_plays_at_positions_are_held_out_with_all_that_comes_before() -> None:
+    found = holdout_at(Sequences.from_lists([[1, 2], [3, 1, 2]], 3), np.array([1, 0]), np.array([2, 1]))
+    assert (found.users.tolist(), found.targets.tolist()) == ([1, 0], [2, 2])
+    assert [found.histories.user(n).tolist() for n in range(2)] == [[3, 1], [1]]

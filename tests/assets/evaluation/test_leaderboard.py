@@ -1,0 +1,19 @@
+"""What the leaderboard does with models that are no good."""
+
+import numpy as np
+import pyarrow as pa
+
+from assets.evaluation.leaderboard import recommendation_rows
+from models.bundle.bundle import ItemTable
+
+ITEMS = ItemTable(["", "a", "b"], ["", "A", "B"], np.array([0, 2, 1]))
+
+
+def test_the_rows_of_a_model_that_recommends_nothing_go_with_those_of_the_others() -> None:
+    """Where every score is NaN: the gate refuses such a model, and has to see the leaderboard for that."""
+    users = np.array(["u1", "u2"])
+    nothing = np.zeros((2, 2), dtype=np.int32)
+    silent = recommendation_rows("silent", users, nothing, np.full((2, 2), -np.inf, np.float32), ITEMS)
+    sound = recommendation_rows("sound", users, nothing + 1, np.ones((2, 2), np.float32), ITEMS)
+    assert silent.num_rows == 0
+    assert pa.concat_tables([silent, sound]).num_rows == 4

@@ -1,0 +1,117 @@
+"""The snapshot of user state: what is learned from, with the cut-off that lets the endpoint go on from it."""
+
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from assets.feedback import all_interactions as uniting
+from assets.feedback import events as receiving
+from assets.feedback.events import CUTOFF_TAG
+from assets.feedback.user_state import user_state
+from assets.resources import Cleaning, Home
+from assets.state.lake import fingerprint, write_parquet
+from serving.state.events import EventStore, Play
+from serving.state.user_state import SNAPSHOT_FILE, open_snapshot
+from serving.users import Users
+
+LIBRARIES = [
+    ("u1", "b", 0, 90, None),
+    ("u1", "a", 1, 61, None),
+    ("u1", "c", 2, 60, None),
+    ("u2", "b", 0, 70, None),
+]
+COLUMNS = {
+    "interactions": "user_id VARCHAR, item_id VARCHAR, position INTEGER, playtime INTEGER, timestamp BIGINT",
+    "catalogue": "item_id VARCHAR, title VARCHAR",
+}
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    home = Home(path=str(tmp_path))
+    for table, rows in (("interactions", LIBRARIES), ("catalogue", [("d", "Dee")])):
+
+        def write(path: Path, table: str = table, rows: list[tuple[Any, ...]] = rows) -> None:
+            with home.lake().connect() as connection:
+                connection.execute(f"CREATE TABLE made ({COLUMNS[table]})")
+                connection.executemany(f"INSERT INTO made VALUES ({', '.join('?' * len(rows[0]))})", rows)
+                write_parquet(connection, "SELECT * FROM made ORDER BY ALL", path)
+
+        home.lake().publish(table, fingerprint(table), write)
+    return home
+
+
+@pytest.fixture
+def store(home: Home) -> EventStore:
+    return EventStore(home.events_file)
+
+
+def materialize(home: Home, cutoff: str = "") -> dict[str, Any]:
+    """A night; returns the metadata of the user state."""
+    done = dg.materialize(
+        [receiving.events, uniting.all_interactions, user_state],
+        resources={"home": home, "cleaning": Cleaning()},
+        instance=dg.DagsterInstance.ephemeral(),
+        tags={CUTOFF_TAG: cutoff} if cutoff else {},
+    )
+    (event,) = done.asset_materializations_for_node("user_state")
+    return {name: value.value for name, value in event.metadata.items()}
+
+
+def snapshot_file(home: Home) -> Path:
+    return home.pointer_file.with_name(SNAPSHOT_FILE)
+
+
+def test_it_holds_what_was_played_long_enough_oldest_first(home: Home) -> None:
+    told = materialize(home)
+    found = open_snapshot(snapshot_file(home))
+    assert (found.users, found.cutoff) == (2, 0) and told["users"] == 2 and told["cut-off"] == "no events"
+    assert found.history("u1") == ["b", "a"] and found.history("u2") == ["b"]
+
+
+def test_before_and_after_a_night_a_history_is_the_same(home: Home, store: EventStore) -> None:
+    users = Users(store, snapshot_file(home))
+    store.add([[Play("e1", "u1", "d", 10**12), Play("e2", "u3", "b", 10**12)]])
+    materialize(home)
+    assert open_snapshot(snapshot_file(home)).cutoff == store.last_received()
+    assert users.history("u1") == ["b", "a", "d"] and users.history("u3") == ["b"]
+    store.add([[Play("e3", "u3", "d", 10**12 + 1)]])
+    assert users.history("u3") == ["b", "d"]
+    materialize(home)
+    assert open_snapshot(snapshot_file(home)).history("u3") == ["b", "d"] == users.history("u3")
+
+
+def test_events_after_the_cut_off_of_a_run_stay_events(home: Home, store: EventStore) -> None:
+    store.add([[Play("e1", "u1", "d", 10**12)]])
+    materialize(home, cutoff="2020-01-01")
+    found = open_snapshot(snapshot_file(home))
+    assert (found.cutoff, found.history("u1")) == (0, ["b", "a"])
+    assert Users(store, snapshot_file(home)).history("u1") == ["b", "a", "d"]
+
+
+def test_equal_inputs_give_equal_bytes_and_are_not_written_again(home: Home) -> None:
+    materialize(home)
+    first, written = snapshot_file(home).read_bytes(), snapshot_file(home).stat().st_mtime_ns
+    materialize(home)
+    assert snapshot_file(home).stat().st_mtime_ns == written
+    snapshot_file(home).unlink()
+    materialize(home)
+    assert snapshot_file(home).read_bytes() == first
+    snapshot_file(home).write_bytes(b"damaged")
+    materialize(home)
+    assert snapshot_file(home).read_bytes() == first
+
+
+def test_a_forgotten_user_is_hidden_at_once_and_gone_from_the_next_snapshot(
+    home: Home, store: EventStore
+) -> None:
+    materialize(home)
+    users = Users(store, snapshot_file(home))
+    users.forget("u1")
+    assert users.history("u1") == [] and open_snapshot(snapshot_file(home)).history("u1") == ["b", "a"]
+    materialize(home)
+    assert open_snapshot(snapshot_file(home)).history("u1") == []
+    assert b"u1" not in snapshot_file(home).read_bytes()
+    assert users.history("u2") == ["b"]

@@ -1,0 +1,305 @@
+"""Promotion is last, idempotent, and can be taken back; a crash on the way leaves the old champion."""
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from assets.evaluation.gate import gate, read_verdict
+from assets.evaluation.leaderboard import leaderboard
+from assets.release.bento import bento
+from assets.release.promotion import PromotionError, promotion, rollback
+from assets.resources import Gate, Home, Source, Training
+from assets.state.champions import Champions
+from assets.state.files import replace_text
+from assets.state.lake import write_parquet
+from models.bundle.bundle import bundle_hash, read_manifest
+from serving.state.pointer import Pointer, read_pointer
+
+
+def materialize(asset, home: Home) -> dg.ExecuteInProcessResult:
+    resources = {"home": home, "gate_policy": Gate()}
+    with dg.DagsterInstance.ephemeral() as instance:
+        return dg.materialize([asset], instance=instance, resources=resources, raise_on_error=False)
+
+
+def metadata(result: dg.ExecuteInProcessResult) -> dict[str, object]:
+    (event,) = result.get_asset_materialization_events()
+    return {name: value.value for name, value in event.materialization.metadata.items()}
+
+
+def judge(home: Home) -> None:
+    """The leaderboard and the gate's verdict once more."""
+    resources = {
+        "home": home, "gate_policy": Gate(), "source": Source(sample_size="tiny"), "training": Training(),
+    }  # fmt: skip
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert dg.materialize([leaderboard, gate], instance=instance, resources=resources).success
+
+
+def refusal(result: dg.ExecuteInProcessResult) -> str:
+    """What the one step that failed says."""
+    (event,) = (event for event in result.all_events if event.is_step_failure)
+    return event.step_failure_data.error.cause.message
+
+
+def broken(home: Home) -> Pointer:
+    """A champion that the gate replaces: what its folder holds is not what it names."""
+    now = read_pointer(home.pointer_file)
+    winner = now.folder(home.pointer_file)
+    other = next(folder for folder in home.bundles().folders() if folder != winner)
+    return Pointer(str(other), now.version, "1" * 64, time.time())
+
+
+def test_promoting_the_same_winner_again_changes_nothing(copied_run: Callable[[], Home]) -> None:
+    home = copied_run()
+    before = home.pointer_file.read_bytes()
+    assert materialize(promotion, home).success
+    assert home.pointer_file.read_bytes() == before
+
+
+def test_the_pointer_names_the_baselines_that_the_champion_beat(copied_run: Callable[[], Home]) -> None:
+    home = copied_run()  # a copy, so that the paths have to hold in another place
+    pointer = read_pointer(home.pointer_file)
+    champion = read_manifest(pointer.folder(home.pointer_file))
+    folders = pointer.baseline_folders(home.pointer_file)
+    assert set(folders) == {"popularity", "markov"} - {champion.architecture}
+    for name, folder in folders.items():
+        assert folder.is_relative_to(home.path)
+        baseline = read_manifest(folder)
+        assert (baseline.architecture, baseline.vocabulary_hash) == (name, champion.vocabulary_hash)
+
+
+def test_a_crash_between_alias_and_pointer_leaves_the_old_champion_and_the_next_run_finishes(
+    copied_run: Callable[[], Home], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = copied_run()
+    winner = read_pointer(home.pointer_file)
+    old = replace(winner, bundle_hash="0" * 64, version="old")
+    home.pointer_file.write_text(old.to_json())
+    judge(home)
+
+    def crash(*_: object) -> None:
+        raise RuntimeError("power cut")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Champions, "crown", crash)
+        assert not materialize(promotion, home).success
+    assert read_pointer(home.pointer_file) == old
+    assert materialize(promotion, home).success
+    now = read_pointer(home.pointer_file)
+    assert (now.version, now.bundle_hash) == (winner.version, winner.bundle_hash)
+    assert home.champions().past() == [old]
+
+
+def test_a_crash_just_before_the_pointer_is_finished_by_the_next_run(
+    copied_run: Callable[[], Home], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The history names the winner already then, and it is not champion yet."""
+    home = copied_run()
+    winner = read_pointer(home.pointer_file).bundle_hash
+    old = broken(home)
+    home.champions().crown(old, {})
+    judge(home)
+
+    def crash(path: Path, text: str) -> None:
+        if path.name == "pointer.json":
+            raise RuntimeError("power cut")
+        replace_text(path, text)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("assets.state.champions.replace_text", crash)
+        assert "power cut" in refusal(materialize(promotion, home))
+    assert read_pointer(home.pointer_file).bundle_hash == old.bundle_hash
+    assert materialize(promotion, home).success
+    assert read_pointer(home.pointer_file).bundle_hash == winner
+    reigns = [reign.pointer.bundle_hash for reign in home.champions().history()]
+    assert reigns == [winner, old.bundle_hash, winner]
+
+
+def test_a_bento_that_did_not_answer_for_the_winner_blocks(copied_run: Callable[[], Home]) -> None:
+    home = copied_run()
+    current = json.loads((home.folder("bundles") / "current.json").read_text())
+    winner = next(name for name, f in current.items() if f in read_pointer(home.pointer_file).bundle)
+    other = next(name for name in current if name != winner)
+    current[winner] = current[other]
+    (home.folder("bundles") / "current.json").write_text(json.dumps(current))
+    before = home.pointer_file.read_bytes()
+    assert not materialize(promotion, home).success
+    assert home.pointer_file.read_bytes() == before
+
+
+@pytest.mark.parametrize("asset", [bento, promotion])
+def test_a_champion_that_was_set_after_the_verdict_stays(asset, copied_run: Callable[[], Home]) -> None:
+    home = copied_run()
+    home.champions().crown(broken(home), {})  # as by hand, between a failed night and its retry
+    before = home.pointer_file.read_bytes()
+    result = materialize(asset, home)
+    assert "judged against: materialize leaderboard and gate again." in refusal(result)
+    assert home.pointer_file.read_bytes() == before
+
+
+def test_promotion_alone_does_not_undo_a_rollback(copied_run: Callable[[], Home]) -> None:
+    home = copied_run()
+    winner = read_pointer(home.pointer_file)
+    home.champions().crown(broken(home), {})
+    judge(home)
+    assert materialize(promotion, home).success
+    assert read_pointer(home.pointer_file).bundle_hash == winner.bundle_hash
+    back = rollback(home)
+    result = materialize(promotion, home)
+    assert "judged against: materialize leaderboard and gate again." in refusal(result)
+    assert read_pointer(home.pointer_file).bundle_hash == back.bundle_hash
+    judge(home)
+    assert materialize(promotion, home).success
+    assert read_pointer(home.pointer_file).bundle_hash == winner.bundle_hash
+
+
+@pytest.mark.parametrize("asset", [bento, promotion])
+def test_a_winner_that_was_trained_again_after_the_verdict_is_not_promoted(
+    asset, copied_run: Callable[[], Home]
+) -> None:
+    home = copied_run()
+    winner, before = read_verdict(home).winner, home.pointer_file.read_bytes()
+
+    def write(folder: Path) -> None:
+        shutil.copytree(home.bundles().current(winner), folder, dirs_exist_ok=True)
+        (folder / "manifest.json").write_text((folder / "manifest.json").read_text() + "\n")
+
+    home.bundles().publish(winner, "0" * 64, write)
+    result = materialize(asset, home)
+    told = f"The bundle of {winner} is not the one that was judged: materialize leaderboard and gate again."
+    assert told in refusal(result)
+    assert home.pointer_file.read_bytes() == before
+
+
+def test_a_verdict_of_earlier_code_which_names_no_bundle_promotes_none(
+    copied_run: Callable[[], Home],
+) -> None:
+    home = copied_run()
+    named = "winner_hash, champion_hash, champion_reign"
+    with home.lake().connect("gate") as connection:
+        rows = f"SELECT * EXCLUDE ({named}) FROM gate"
+        home.lake().publish("gate", "0" * 64, lambda path: write_parquet(connection, rows, path))
+    assert "materialize leaderboard and gate again" in refusal(materialize(promotion, home))
+
+
+def test_the_verdict_names_the_bundle_and_the_champion_that_it_judged(
+    copied_run: Callable[[], Home],
+) -> None:
+    home = copied_run()
+
+    def names() -> tuple[str, str, int]:
+        with home.lake().connect("gate") as connection:
+            return connection.execute(
+                "SELECT winner_hash, champion_hash, champion_reign FROM gate"
+            ).fetchone()
+
+    winner = bundle_hash(home.bundles().current(read_verdict(home).winner))
+    assert names() == (winner, "", 0)
+    home.champions().crown(broken(home), {})
+    judge(home)
+    assert names() == (winner, "1" * 64, 2)
+
+
+def test_rollback_sets_the_champion_before_this_one_back(copied_run: Callable[[], Home]) -> None:
+    home = copied_run()
+    first = read_pointer(home.pointer_file)
+    other = next(
+        folder
+        for folder in home.folder("bundles").iterdir()
+        if folder.is_dir() and folder.name not in first.bundle
+    )
+    second = Pointer(str(other), home.tracking().version_of(first.bundle_hash), "1" * 64, 1.0)
+    home.champions().crown(second, {})
+    assert read_pointer(home.pointer_file).folder(home.pointer_file) == other.resolve()
+    back = rollback(home)
+    assert (back.bundle_hash, back.version) == (first.bundle_hash, first.version)
+    assert read_pointer(home.pointer_file).bundle_hash == first.bundle_hash
+    assert home.tracking().champion() == first.version
+    assert home.champions().past() == []
+    assert [r.pointer.bundle_hash for r in home.champions().history()] == [
+        p.bundle_hash for p in (first, second, first)
+    ]
+    assert home.champions().history()[-1].tables == home.champions().history()[0].tables != {}
+
+
+def test_a_champion_from_before_the_clock_was_moved_back_counts_as_there(tmp_path: Path) -> None:
+    champions = Champions(tmp_path / "pointer.json")
+    now = time.time()
+    for promoted_at in (now - 50, now + 1e6):
+        champions.crown(Pointer(str(tmp_path), "1", str(promoted_at), promoted_at), {})
+    assert champions.incumbent_at(now) == champions.incumbent()
+    champions.crown(Pointer(str(tmp_path), "3", "3", now), {})
+    assert champions.incumbent_at(now - 1).reign == champions.incumbent().reign - 1 == 2
+
+
+def test_rollback_without_an_earlier_champion_is_one_sentence(copied_run: Callable[[], Home]) -> None:
+    with pytest.raises(PromotionError, match="no earlier champion"):
+        rollback(copied_run())
+
+
+def test_the_second_night_finds_nothing_to_promote(copied_run: Callable[[], Home]) -> None:
+    """The leaderboard knows the champion now; the candidate or baseline that won is it already."""
+    home = copied_run()
+    with dg.DagsterInstance.ephemeral() as instance:
+        done = dg.materialize(
+            [leaderboard, gate, promotion],
+            instance=instance,
+            resources={
+                "home": home,
+                "gate_policy": Gate(),
+                "source": Source(sample_size="tiny"),
+                "training": Training(),
+            },
+        )
+    told = {
+        event.asset_key.to_user_string(): event.materialization.metadata
+        for event in done.get_asset_materialization_events()
+    }
+    assert told["gate"]["promote"].value is False, told["gate"]["verdict"].value
+    assert told["promotion"]["promoted"].value is False
+
+
+def test_a_broken_champion_is_said_so_and_replaced(copied_run: Callable[[], Home]) -> None:
+    home = copied_run()
+    pointer = read_pointer(home.pointer_file)
+    home.pointer_file.write_text(replace(pointer, bundle="../bundles/gone", bundle_hash="2" * 64).to_json())
+    with dg.DagsterInstance.ephemeral() as instance:
+        done = dg.materialize(
+            [leaderboard, gate],
+            instance=instance,
+            resources={
+                "home": home,
+                "gate_policy": Gate(),
+                "source": Source(sample_size="tiny"),
+                "training": Training(),
+            },
+        )
+    verdict = done.asset_materializations_for_node("gate")[0].metadata
+    assert verdict["promote"].value is True
+    assert "broken" in str(verdict["verdict"].value) or "could not be" in str(verdict["verdict"].value)
+
+
+def test_an_override_needs_both_a_reason_and_a_name(copied_run: Callable[[], Home]) -> None:
+    home = copied_run()
+
+    def run(config: dict[str, str]) -> dg.ExecuteInProcessResult:
+        with dg.DagsterInstance.ephemeral() as instance:
+            return dg.materialize(
+                [gate],
+                instance=instance,
+                resources={"home": home, "gate_policy": Gate()},
+                run_config={"ops": {"gate": {"config": config}}},
+                raise_on_error=False,
+            )
+
+    assert not run({"override_by": "Ada"}).success
+    done = run({"override_by": "Ada", "override_reason": "the old one shows withdrawn games"})
+    assert done.success
+    assert "withdrawn games" in str(metadata(done)["verdict"])

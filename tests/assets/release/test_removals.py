@@ -1,0 +1,127 @@
+"""Retention decides from names; whatever there is, nothing that somebody may still need goes."""
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from assets.release.removals import Bundle, Crowned, Inventory, removals
+
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+ARCHITECTURES = ("gru4rec", "sasrec", "markov")
+
+
+@st.composite
+def inventories(draw: st.DrawFn) -> Inventory:
+    """Some nights: each made a bundle an architecture and new tables, and some made a champion."""
+    nights = draw(st.integers(1, 12))
+    bundles, champions, past, now = [], [], [], None
+    for night in range(nights):
+        inputs = frozenset({("sequences", f"s{night}"), ("items", f"i{night}")})
+        made = [
+            Bundle(
+                f"{a}-{night}",
+                a,
+                f"{a}#{night}",
+                draw(st.none() | st.just(10 * night + i)),
+                draw(st.none() | st.sampled_from([b.digest for b in bundles])) if bundles else None,
+                inputs,
+            )
+            for i, a in enumerate(ARCHITECTURES)
+        ]
+        bundles += made
+        for promoted in draw(st.lists(st.sampled_from(bundles), max_size=2)):
+            tables = promoted.inputs | {("interactions", f"n{night}")}
+            baselines = frozenset({f"markov-{night}"})
+            champions.append(Crowned(promoted.digest, promoted.name, baselines, f"b{night}", tables))
+            past = [*(d for d in past if d not in (now, promoted.digest)), *([now] if now else [])]
+            now = promoted.digest
+    registered = {str(b.number): b.digest for b in bundles if b.number is not None}
+    tables = {t: [f"{t[0]}{n}" for n in range(nights)] for t in ("sequences", "items")}
+    tables["interactions"] = [f"n{n}" for n in range(nights)]
+    return Inventory(
+        bundles=bundles,
+        current_bundles=frozenset(b.name for b in draw(st.lists(st.sampled_from(bundles), max_size=3))),
+        champions=champions,
+        now=now,
+        past=past,
+        alias=draw(st.none() | st.sampled_from([b.digest for b in bundles])),
+        registered=registered,
+        tables=tables,
+        published={table: draw(st.sampled_from(versions)) for table, versions in tables.items()},
+        checkpoints=draw(st.permutations([b.name for b in bundles] + ["sasrec-unfinished"])),
+        bentos=[f"b{night}" for night in range(nights)],
+        answered_bento=f"b{nights - 1}",
+        reports=[f"r{night}" for night in range(nights)],
+        current_report=draw(st.sampled_from([f"r{night}" for night in range(nights)])),
+        runs={f"run {version}": [version] for version in registered} | {"killed": []},
+    )
+
+
+@patient
+@given(inventories(), st.integers(1, 5), st.none() | st.integers(3, 5))
+def test_what_somebody_needs_stays(there: Inventory, candidates: int, champions: int | None) -> None:
+    gone = removals(there, candidates, champions)
+    crowned = list({c.digest: c for c in reversed(there.champions)}.values())  # newest first
+    last = crowned if champions is None else crowned[:champions]
+    needed = {there.now, there.alias, *there.past[-3:], *(c.digest for c in last)}
+    for one in there.champions:
+        if one.digest in needed:
+            assert one.bundle not in gone.bundles and one.baselines.isdisjoint(gone.bundles)
+            assert one.tables.isdisjoint(gone.tables) and one.bento not in gone.bentos
+    assert there.current_bundles.isdisjoint(gone.bundles)
+    assert not {there.registered[version] for version in gone.registered} & (needed - {None})
+    kept = [bundle for bundle in there.bundles if bundle.name not in gone.bundles]
+    for bundle in kept:  # a bundle that stays can be promoted and reproduced
+        assert bundle.inputs.isdisjoint(gone.tables)
+        assert str(bundle.number) not in gone.registered
+    for bundle in there.bundles:  # a champion is compared by its twin
+        if bundle.digest in needed and bundle.twin:
+            assert bundle.twin in {b.digest for b in kept}
+    for architecture in ARCHITECTURES:
+        of = [b for b in kept if b.architecture == architecture]
+        assert len(of) >= min(candidates, sum(b.architecture == architecture for b in there.bundles))
+    assert not set(there.published.items()) & set(gone.tables)
+    assert there.answered_bento not in gone.bentos and there.current_report not in gone.reports
+    assert "sasrec-unfinished" not in gone.checkpoints  # a training that was killed goes on from it
+    for run in gone.runs:
+        assert set(there.runs[run]) <= set(gone.registered)
+
+
+@patient
+@given(inventories(), st.integers(1, 5), st.none() | st.integers(3, 5))
+def test_nothing_more_goes_when_it_is_done_again(
+    there: Inventory, candidates: int, champions: int | None
+) -> None:
+    gone = removals(there, candidates, champions)
+    left = Inventory(
+        **vars(there)
+        | {
+            "bundles": [b for b in there.bundles if b.name not in gone.bundles],
+            "registered": {v: d for v, d in there.registered.items() if v not in gone.registered},
+            "tables": {
+                t: [v for v in versions if (t, v) not in gone.tables] for t, versions in there.tables.items()
+            },
+            "checkpoints": [c for c in there.checkpoints if c not in gone.checkpoints],
+            "bentos": [b for b in there.bentos if b not in gone.bentos],
+            "reports": [r for r in there.reports if r not in gone.reports],
+            "runs": {run: v for run, v in there.runs.items() if run not in gone.runs},
+        }
+    )
+    assert len(removals(left, candidates, champions)) == 0
+
+
+def test_disk_use_is_bounded_by_what_is_kept() -> None:
+    nights = range(100)
+    inputs = [frozenset({("sequences", f"s{n}")}) for n in nights]
+    bundles = [Bundle(f"sasrec-{n}", "sasrec", f"#{n}", n, inputs=inputs[n]) for n in nights]
+    champions = [Crowned(f"#{n}", f"sasrec-{n}", tables=inputs[n]) for n in nights[::10]]
+    there = Inventory(
+        bundles=bundles,
+        champions=champions,
+        now="#90",
+        registered={str(n): f"#{n}" for n in nights},
+        tables={"sequences": [f"s{n}" for n in nights]},
+        published={"sequences": "s99"},
+    )
+    assert len(removals(there, 7, None).bundles) == 100 - 7 - 10
+    assert len(removals(there, 7, 3).bundles) == 100 - 7 - 3
+    assert len(removals(there, 7, 3).tables) == 100 - 7 - 3

@@ -1,0 +1,199 @@
+"""A backup is whole or not there; a damaged, unsafe or misplaced one is refused with a sentence."""
+
+import json
+import os
+import shutil
+import sqlite3
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from assets.resources import Home
+from assets.state.backup import MANIFEST_FILE, BackupError, back_up, restore, verified
+from assets.state.lake import file_hash
+from models.bundle.bundle import bundle_hash
+from models.opening import check_golden
+from pipelines.operator import backup as backing_up
+from pipelines.operator import restore as restoring
+from serving.state.pointer import read_pointer
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A small home: a file, a link inside, one that leads outside, and a database."""
+    home = tmp_path / "home"
+    (home / "lake" / "tables").mkdir(parents=True)
+    (home / "lake" / "tables" / "a.parquet").write_bytes(b"rows")
+    (home / "lake" / "link").symlink_to("tables/a.parquet")
+    (home / "lake" / "elsewhere").symlink_to("/nowhere/file.gz")
+    (home / "lake" / "lake.lock").touch()
+    (home / "lake" / "tables" / ".unfinished-1").mkdir()
+    (home / "lake" / "tables" / ".unfinished-1" / "half").touch()
+    with closing(sqlite3.connect(home / "events.db")) as database, database:
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("CREATE TABLE events (event_id INTEGER)")
+    return home
+
+
+def files(folder: Path) -> dict[str, str]:
+    return {
+        path.relative_to(folder).as_posix(): str(path.readlink()) if path.is_symlink() else file_hash(path)
+        for path in folder.rglob("*")
+        if path.is_symlink() or path.is_file()
+    }
+
+
+def test_what_was_backed_up_is_restored(home: Path, tmp_path: Path) -> None:
+    back_up(home, tmp_path / "backup")
+    restore(tmp_path / "backup", tmp_path / "again")
+    assert files(tmp_path / "again") == files(tmp_path / "backup" / "home")
+    assert set(files(tmp_path / "again")) == {
+        "lake/tables/a.parquet", "lake/link", "lake/elsewhere", "events.db",
+    }  # fmt: skip
+    assert (tmp_path / "again" / "lake" / "link").read_bytes() == b"rows"
+    assert not list(tmp_path.glob(".*unfinished"))
+
+
+def test_a_database_in_use_is_copied_as_of_one_moment(home: Path, tmp_path: Path) -> None:
+    """A writer adds events in pairs, each pair in one transaction: a copy never holds half a pair."""
+    stop = threading.Event()
+
+    def write() -> None:
+        with closing(sqlite3.connect(home / "events.db", timeout=30)) as database:
+            number = 0
+            while not stop.is_set():
+                with database:
+                    database.execute("INSERT INTO events VALUES (?)", [number])
+                    database.execute("INSERT INTO events VALUES (?)", [number])
+                number += 1
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for copy in range(5):
+            back_up(home, tmp_path / f"backup-{copy}")
+    finally:
+        stop.set()
+        writer.join()
+    counts = []
+    for copy in range(5):
+        with closing(sqlite3.connect(tmp_path / f"backup-{copy}" / "home" / "events.db")) as database:
+            counts += database.execute("SELECT count(*), 2 * count(DISTINCT event_id) FROM events").fetchall()
+    assert all(events == pairs for events, pairs in counts) and counts[-1][0] > 0
+
+
+def change(backup: Path) -> None:
+    (backup / "home" / "lake" / "tables" / "a.parquet").write_bytes(b"roWs")
+
+
+def lose(backup: Path) -> None:
+    (backup / "home" / "lake" / "tables" / "a.parquet").unlink()
+
+
+def add(backup: Path) -> None:
+    (backup / "home" / "more.json").touch()
+
+
+def turn(backup: Path) -> None:
+    (backup / "home" / "lake" / "link").unlink()
+    (backup / "home" / "lake" / "link").symlink_to("/etc/passwd")
+
+
+def half(backup: Path) -> None:
+    text = (backup / MANIFEST_FILE).read_text()
+    (backup / MANIFEST_FILE).write_text(text[: len(text) // 2])
+
+
+def flip(backup: Path) -> None:
+    text = (backup / MANIFEST_FILE).read_text()
+    (backup / MANIFEST_FILE).write_text(text.replace('"bytes": 4', '"bytes": 5'))
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (change, "a.parquet has changed"),
+        (lose, "a.parquet is missing"),
+        (add, "more.json does not belong to it"),
+        (turn, "lake/link has changed"),
+        (half, "cannot be read"),
+        (flip, "is not what was written"),
+        (lambda backup: (backup / MANIFEST_FILE).unlink(), "is no backup"),
+    ],
+)
+def test_a_damaged_backup_is_refused(
+    damage: Callable[[Path], None], sentence: str, home: Path, tmp_path: Path
+) -> None:
+    back_up(home, tmp_path / "backup")
+    damage(tmp_path / "backup")
+    with pytest.raises(BackupError, match=sentence) as refused:
+        restore(tmp_path / "backup", tmp_path / "again")
+    assert "\n" not in str(refused.value)
+    assert not (tmp_path / "again").exists()
+
+
+@pytest.mark.parametrize("path", ["../outside", "/tmp/outside", "lake/../../outside"])
+def test_a_manifest_cannot_write_outside_of_the_home(path: str, home: Path, tmp_path: Path) -> None:
+    from assets.state.backup import _checksum
+
+    back_up(home, tmp_path / "backup")
+    manifest = json.loads((tmp_path / "backup" / MANIFEST_FILE).read_text())
+    manifest["contents"][path] = {"bytes": 0, "sha256": ""}
+    manifest["sha256"] = _checksum(manifest["contents"])
+    (tmp_path / "backup" / MANIFEST_FILE).write_text(json.dumps(manifest))
+    with pytest.raises(BackupError, match="not safe"):
+        verified(tmp_path / "backup")
+
+
+def test_no_place_is_overwritten(home: Path, tmp_path: Path) -> None:
+    back_up(home, tmp_path / "backup")
+    with pytest.raises(BackupError, match="is there already"):
+        back_up(home, tmp_path / "backup")
+    with pytest.raises(BackupError, match="inside the home"):
+        back_up(home, home / "backup")
+    before = files(home)
+    with pytest.raises(BackupError, match="is not empty"):
+        restore(tmp_path / "backup", home)
+    assert files(home) == before
+
+
+def test_the_settings_that_make_setup_puts_there_do_not_count(home: Path, tmp_path: Path) -> None:
+    back_up(home, tmp_path / "backup")
+    (tmp_path / "again" / "dagster").mkdir(parents=True)
+    (tmp_path / "again" / "dagster" / "dagster.yaml").touch()
+    restore(tmp_path / "backup", tmp_path / "again")
+    assert (tmp_path / "again" / "events.db").exists()
+
+
+def test_a_full_disk_leaves_no_half_backup(home: Path, small_disk: Path) -> None:
+    (home / "large").write_bytes(os.urandom(8_000_000))
+    with pytest.raises(BackupError, match=r"nothing is left of it.*No space left"):
+        back_up(home, small_disk / "backup")
+    assert [path.name for path in small_disk.iterdir()] == []
+
+
+def test_a_restored_home_serves_the_same_champion(
+    copied_run: Callable[[], Home],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    home, to = copied_run(), tmp_path / "backup"
+    first = read_pointer(home.pointer_file)
+    monkeypatch.setenv("NEXTPLAY_HOME", home.path)
+    assert backing_up.main([str(to)]) == 0
+    shutil.rmtree(home.path)
+    again = Home(path=str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("NEXTPLAY_HOME", again.path)
+    assert restoring.main([str(to)]) == 0
+    assert f"the champion is version {first.version}" in capsys.readouterr().out
+    assert read_pointer(again.pointer_file) == first
+    folder = first.folder(again.pointer_file)
+    assert bundle_hash(folder) == first.bundle_hash and folder.is_relative_to(again.path)
+    check_golden(folder)
+    assert again.tracking().champion() == first.version
+    assert restoring.main([str(to)]) == 1
+    assert "is not empty" in capsys.readouterr().err

@@ -1,0 +1,483 @@
+"""The gate's verdicts, one case a row, and its power by simulation."""
+
+import importlib.util
+import re
+from dataclasses import asdict, replace
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from models.evaluation.gate import Evidence, Override, Policy, Verdict, choose, decide
+from models.evaluation.metrics import per_user
+
+USERS = 2_000
+POLICY = Policy(resamples=500)
+IDS = np.array([f"user-{i:05}" for i in range(USERS)])
+
+
+def ranks_like(
+    spread: float, seed: int, of: NDArray[np.int32] | None = None, share: float = 1.0
+) -> NDArray[np.int32]:
+    """Log-normal ranks; or those `of` another model, with a `share` of the users drawn anew."""
+    rng = np.random.default_rng(seed)
+    drawn = np.ceil(np.exp(np.abs(rng.normal(0, spread, size=USERS)))).astype(np.int32)
+    return drawn if of is None else np.where(rng.random(USERS) < share, drawn, of).astype(np.int32)
+
+
+GOOD = ranks_like(4, seed=1)
+SAME_BUT_NOISE = ranks_like(4, seed=2, of=GOOD, share=0.02)
+MUCH_WORSE = np.where(np.arange(USERS) % 5 == 0, 1000, GOOD).astype(np.int32)
+BAD = np.where(np.arange(USERS) % 3 == 0, GOOD, 1000).astype(np.int32)
+
+
+def evidence(name: str = "sasrec", ranks: NDArray[np.int32] = GOOD, **values: object) -> Evidence:
+    known = {"users": IDS[: len(ranks)], "coverage": 0.4, "export_error": 2e-5, "bundle_hash": f"hash {name}"}
+    return Evidence(name, ranks, **{**known, **values})  # type: ignore[arg-type]
+
+
+POPULARITY = evidence("popularity", BAD)
+MARKOV = evidence("markov", np.where(np.arange(USERS) % 2 == 0, GOOD, 1000).astype(np.int32))
+BASELINES = [POPULARITY, MARKOV]
+CHAMPION = evidence("champion-sasrec", GOOD, age_days=3.0)
+
+
+def told(verdict: Verdict) -> str:
+    return "\n".join(verdict.reasons)
+
+
+# name: candidate, champion, baselines, promoted, what the reader must find
+CASES = {
+    "first run": (evidence(), None, BASELINES, True, ["no champion yet", "beats markov", "beats popularity"]),
+    "equal": (
+        evidence(ranks=SAME_BUT_NOISE),
+        CHAMPION,
+        BASELINES,
+        True,
+        ["not inferior to the champion champion-sasrec", r"this test detects a difference of 0\.0\d+"],
+    ),
+    "same ranks, another bundle": (evidence(), CHAMPION, BASELINES, True, [r"\+0\.0000", "not inferior"]),
+    "better": (
+        evidence(),
+        evidence("old", MUCH_WORSE, age_days=3.0),
+        BASELINES,
+        True,
+        [r"not inferior to the champion old", r"a difference of \+0\.0409"],
+    ),
+    "worse than the champion": (
+        evidence(ranks=MUCH_WORSE),
+        CHAMPION,
+        [POPULARITY],
+        False,
+        [
+            "may be inferior to the champion",
+            r"difference of -0\.0409",
+            r"margin of -0\.0098",
+            r"4\.9% of the champion",
+        ],
+    ),
+    "worse than a baseline": (
+        evidence(ranks=BAD),
+        None,
+        [MARKOV],
+        False,
+        ["does not beat markov", r"NDCG@10 0\.\d+ against 0\.\d+", "95% interval", "does not lie above 0"],
+    ),
+    "level with one of two baselines": (
+        evidence(ranks=MARKOV.ranks),
+        None,
+        BASELINES,
+        False,
+        ["does not beat markov", "beats popularity"],
+    ),
+    "no baseline": (evidence(), CHAMPION, [], False, ["no baseline to compare it with"]),
+    "broken baseline": (
+        evidence(),
+        CHAMPION,
+        [Evidence.broken("markov", "weights missing")],
+        False,
+        ["baseline markov could not be evaluated: weights missing"],
+    ),
+    "identical bundle": (
+        evidence(bundle_hash="x"),
+        replace(CHAMPION, bundle_hash="x", age_days=400.0),
+        BASELINES,
+        False,
+        ["champion already, byte for byte"],
+    ),
+    "broken champion": (
+        evidence(),
+        Evidence.broken("champion-sasrec", "model.onnx cannot be loaded"),
+        BASELINES,
+        True,
+        ["champion-sasrec could not be evaluated, so it is no hurdle: model.onnx cannot be loaded"],
+    ),
+    "broken champion, bad candidate": (
+        evidence(ranks=BAD),
+        Evidence.broken("champion-sasrec", "gone"),
+        [MARKOV],
+        False,
+        ["does not beat markov", "no hurdle: gone"],
+    ),
+    "broken candidate": (
+        Evidence.broken("sasrec", "the loss became NaN"),
+        CHAMPION,
+        BASELINES,
+        False,
+        ["candidate sasrec could not be evaluated: the loss became NaN"],
+    ),
+    "empty candidate": (
+        evidence(ranks=np.empty(0, dtype=np.int32)),
+        CHAMPION,
+        BASELINES,
+        False,
+        ["on no user at all"],
+    ),
+    "empty champion": (
+        evidence(),
+        evidence("old", np.empty(0, dtype=np.int32)),
+        BASELINES,
+        False,
+        ["cannot be compared with old", "share 0 of 2,000"],
+    ),
+    "NaN scores": (evidence(nan_users=7), CHAMPION, BASELINES, False, [r"NaN\) for 7 of 2,000 users"]),
+    "NaN scores of the champion": (
+        evidence(),
+        replace(CHAMPION, nan_users=7),
+        BASELINES,
+        True,
+        [r"The champion gave no number \(NaN\) for 7 users"],
+    ),
+    "items unknown to the champion": (
+        evidence(),
+        replace(CHAMPION, unknown_targets=120),
+        BASELINES,
+        True,
+        ["champion champion-sasrec does not know the item that 120 of 2,000 users took next", "misses"],
+    ),
+    "items unknown to the candidate": (
+        evidence(unknown_targets=3),
+        CHAMPION,
+        BASELINES,
+        True,
+        ["sasrec does not know the item that 3 of 2,000 users took next"],
+    ),
+    "user sets that overlap": (
+        evidence(),
+        evidence("old", GOOD[400:], users=IDS[400:]),
+        BASELINES,
+        True,
+        ["not inferior to the champion old", "on 1,600 users"],
+    ),
+    "user sets that hardly overlap": (
+        evidence(),
+        evidence("old", GOOD[1800:], users=IDS[1800:]),
+        BASELINES,
+        False,
+        ["cannot be compared with old", "share 200 of 2,000 test users", "50% of them are needed"],
+    ),
+    "too few users": (
+        evidence(ranks=GOOD[:60]),
+        None,
+        [evidence("markov", BAD[:60])],
+        False,
+        ["share 60 of 60 test users, and 100"],
+    ),
+    "narrow coverage": (
+        evidence(coverage=0.012),
+        CHAMPION,
+        BASELINES,
+        False,
+        [r"cover 1\.2% of the catalogue; 5\.0% is asked for"],
+    ),
+    "test items that leaked": (
+        evidence(validation=float(per_user("ndcg@10", GOOD).mean()) / 2),
+        CHAMPION,
+        [replace(b, validation=float(per_user("ndcg@10", b.ranks).mean())) for b in BASELINES],
+        False,
+        ["sasrec is too good on test: NDCG@10 there is at least", "test items may have leaked"],
+    ),
+    "a test that is easier for all": (
+        evidence(validation=float(per_user("ndcg@10", GOOD).mean()) / 2),
+        CHAMPION,
+        [replace(b, validation=float(per_user("ndcg@10", b.ranks).mean()) / 2) for b in BASELINES],
+        True,
+        ["sasrec beats"],
+    ),
+    "export disagrees": (
+        evidence(export_error=0.2),
+        CHAMPION,
+        BASELINES,
+        False,
+        [r"differs from the trained one by 2\.0e-01 at most; 1\.0e-03 is allowed"],
+    ),
+    "export disagrees beyond numbers": (
+        evidence(export_error=float("nan")),
+        CHAMPION,
+        BASELINES,
+        False,
+        ["by nan at most"],
+    ),
+    "export not compared": (
+        evidence(export_error=None),
+        CHAMPION,
+        BASELINES,
+        False,
+        ["has not been compared with the trained one"],
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("candidate", "champion", "baselines", "promote", "sentences"), CASES.values(), ids=CASES.keys()
+)
+def test_verdict(
+    candidate: Evidence,
+    champion: Evidence | None,
+    baselines: list[Evidence],
+    promote: bool,
+    sentences: list[str],
+) -> None:
+    verdict = decide(candidate, champion, baselines, POLICY)
+    assert verdict.promote is promote, told(verdict)
+    assert verdict.winner == (candidate.name if promote else champion and champion.name)
+    for sentence in sentences:
+        assert re.search(sentence, told(verdict)), told(verdict)
+    assert all(reason.endswith((".", "missing", "loaded", "gone", "NaN")) for reason in verdict.reasons)
+    assert decide(candidate, champion, baselines, POLICY) == verdict  # pure
+
+
+def test_what_speaks_against_the_candidate_comes_first() -> None:
+    verdict = decide(evidence(ranks=MARKOV.ranks, coverage=0.0), None, BASELINES, POLICY)
+    assert ["cover" in verdict.reasons[0], "does not beat" in verdict.reasons[1]] == [True, True]
+
+
+def test_estimates_by_hand() -> None:
+    """1,000 users of rank 1 and 1,000 of rank 3 against 2,000 of rank 3: NDCG 0.75 and 0.5."""
+    half = np.where(np.arange(USERS) < 1_000, 1, 3).astype(np.int32)
+    thirds = np.full(USERS, 3, dtype=np.int32)
+    verdict = decide(evidence(ranks=half), evidence("old", thirds), [evidence("markov", thirds)], POLICY)
+    against_markov, against_old = verdict.estimates
+    assert (against_markov.compared_with, against_old.compared_with) == ("markov", "old")
+    assert against_old.candidate_value == pytest.approx(0.75)
+    assert against_old.other_value == pytest.approx(0.5)
+    assert against_old.difference == pytest.approx(0.25)
+    detectable = (1.959964 + 1.281552) * 0.25 / np.sqrt(1_999)  # values 0.5 and 0 have deviation 0.25
+    assert against_old.detectable_difference == pytest.approx(detectable, rel=1e-5)
+    assert against_old.margin == pytest.approx(detectable, rel=1e-5)  # 3.6% of 0.5
+    assert against_markov.margin == 0
+    assert against_old.low < 0.25 < against_old.high
+    assert asdict(verdict)["estimates"][1]["users"] == USERS
+
+
+@pytest.mark.parametrize(
+    ("share", "age_days", "margin"),
+    [(0.0, 3.0, "floor"), (0.02, 3.0, "detectable"), (1.0, 3.0, "ceiling"), (1.0, 31.0, "detectable")],
+)
+def test_margin_is_the_detectable_difference_between_floor_and_ceiling(
+    share: float, age_days: float, margin: str
+) -> None:
+    candidate = evidence(ranks=ranks_like(4, seed=3, of=GOOD, share=share))
+    estimate = decide(candidate, replace(CHAMPION, age_days=age_days), [POPULARITY], POLICY).estimates[-1]
+    expected = {
+        "floor": 0.01 * estimate.other_value,
+        "ceiling": 0.05 * estimate.other_value,
+        "detectable": estimate.detectable_difference,
+    }
+    assert estimate.margin == pytest.approx(expected[margin])
+
+
+def test_a_champion_past_its_age_yields_to_an_equal_candidate() -> None:
+    """One that too few users, or too different ones, could not show to be equal before."""
+    candidate = evidence(ranks=ranks_like(4, seed=4, of=GOOD))
+    young = decide(candidate, replace(CHAMPION, age_days=30.0), [POPULARITY], POLICY)
+    stale = decide(candidate, replace(CHAMPION, age_days=31.0), [POPULARITY], POLICY)
+    assert not young.promote
+    assert stale.promote
+    assert "31 days old, more than 30" in told(stale)
+    worse = evidence(ranks=MUCH_WORSE)
+    assert not decide(worse, replace(CHAMPION, age_days=400.0), [POPULARITY], POLICY).promote
+
+
+def test_the_order_of_users_does_not_matter() -> None:
+    order = np.random.default_rng(5).permutation(USERS)
+    shuffled = evidence(ranks=SAME_BUT_NOISE[order], users=IDS[order])
+    straight = evidence(ranks=SAME_BUT_NOISE)
+    assert decide(shuffled, CHAMPION, BASELINES, POLICY) == decide(straight, CHAMPION, BASELINES, POLICY)
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 1_000), st.integers(1, 400))
+def test_harm_never_raises_an_estimate(seed: int, harmed: int) -> None:
+    rng = np.random.default_rng(seed)
+    base = ranks_like(4, seed=seed, of=GOOD, share=0.1)
+    worse = base.copy()
+    worse[rng.choice(USERS, harmed, replace=False)] = 10_000
+    before = decide(evidence(ranks=base), CHAMPION, BASELINES, POLICY)
+    after = decide(evidence(ranks=worse), CHAMPION, BASELINES, POLICY)
+    assert after.estimates[-1].difference <= before.estimates[-1].difference
+    assert after.estimates[-1].low <= before.estimates[-1].low + 0.002  # another draw of the bootstrap
+
+
+# -- overrides ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("reason", "by"), [("", "Ada"), ("  \n", "Ada"), ("licence ends", ""), ("x", " ")])
+def test_an_override_needs_a_reason_and_a_name(reason: str, by: str) -> None:
+    with pytest.raises(ValueError, match="needs a reason and the name"):
+        Override(reason, by)
+
+
+def test_an_override_promotes_and_stands_in_the_verdict() -> None:
+    override = Override("the old one shows withdrawn games", "Ada")
+    verdict = decide(evidence(ranks=MUCH_WORSE), CHAMPION, BASELINES, POLICY, override)
+    assert verdict.promote and verdict.winner == "sasrec" and verdict.override == override
+    assert "by Ada: the old one shows withdrawn games" in verdict.reasons[0]
+    assert "may be inferior" in told(verdict)  # what it overrode stays readable
+
+
+def test_an_override_that_is_not_needed_is_kept() -> None:
+    verdict = decide(evidence(), CHAMPION, BASELINES, POLICY, Override("to be sure", "Ada"))
+    assert verdict.promote and verdict.override is not None and "all the same" not in told(verdict)
+
+
+@pytest.mark.parametrize("case", ["broken candidate", "empty candidate", "identical bundle"])
+def test_an_override_cannot_promote_what_cannot_be_served(case: str) -> None:
+    candidate, champion, baselines, *_ = CASES[case]
+    assert not decide(candidate, champion, baselines, POLICY, Override("please", "Ada")).promote
+
+
+# -- a night -----------------------------------------------------------------------------------------------
+
+
+def test_the_best_on_validation_is_the_one_submitted() -> None:
+    verdict = choose([evidence("gru4rec", BAD), evidence("sasrec")], CHAMPION, [MARKOV], POLICY)
+    assert not verdict.promote and verdict.winner == "champion-sasrec"
+    assert {e.candidate for e in verdict.estimates} == {"gru4rec"}
+
+
+def test_a_network_that_failed_is_passed_over() -> None:
+    failed = Evidence.broken("gru4rec", "the loss became NaN")
+    verdict = choose([failed, evidence("sasrec")], CHAMPION, BASELINES, POLICY)
+    assert verdict.winner == "sasrec"
+    assert "gru4rec was passed over: the loss became NaN" in told(verdict)
+
+
+@pytest.mark.parametrize(
+    ("candidates", "champion", "why"),
+    [
+        ([evidence("sasrec", BAD)], None, "becomes the first"),
+        ([], None, "becomes the first"),
+        ([Evidence.broken("sasrec", "no memory")], None, "becomes the first"),
+        ([evidence("sasrec", BAD)], Evidence.broken("old", "gone"), "old is broken"),
+    ],
+)
+def test_the_best_baseline_steps_in_where_nothing_else_can(
+    candidates: list[Evidence], champion: Evidence | None, why: str
+) -> None:
+    verdict = choose(candidates, champion, BASELINES, POLICY)
+    assert verdict.promote and verdict.winner == "markov"
+    assert why in verdict.reasons[0] and "markov" in verdict.reasons[0]
+
+
+def test_a_network_stays_champion_when_its_successor_fails() -> None:
+    verdict = choose([], CHAMPION, BASELINES, POLICY)
+    assert not verdict.promote and verdict.winner == "champion-sasrec"
+    assert verdict.reasons == ["No candidate was submitted."]
+
+
+def test_a_baseline_champion_is_renewed_by_tonights_baseline() -> None:
+    old = replace(MARKOV, bundle_hash="old", age_days=2.0)
+    verdict = choose([evidence("sasrec", BAD)], old, BASELINES, POLICY)
+    assert verdict.promote and verdict.winner == "markov" and "may replace it" in verdict.reasons[0]
+    same = replace(MARKOV, age_days=2.0)
+    assert not choose([evidence("sasrec", BAD)], same, BASELINES, POLICY).promote
+    better = replace(MARKOV, ranks=GOOD, bundle_hash="old")
+    assert not choose([evidence("sasrec", BAD)], better, BASELINES, POLICY).promote
+
+
+def test_without_any_usable_model_nobody_wins() -> None:
+    verdict = choose([], None, [Evidence.broken("markov", "gone")], POLICY)
+    assert not verdict.promote and verdict.winner is None
+
+
+# -- bad input ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"ranks": [1, 2], "users": ["a"]}, "2 ranks for 1 users"),
+        ({"ranks": [1, 2], "users": ["a", "a"]}, "names a user twice"),
+        ({"ranks": [0], "users": ["a"]}, "rank below 1"),
+    ],
+)
+def test_evidence_that_contradicts_itself_is_refused(values: dict[str, list[object]], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Evidence("sasrec", **values)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"metric": "auc"},
+        {"margin_floor": 0.1},
+        {"margin_floor": -0.1},
+        {"confidence": 1.0},
+        {"power": 0.3},
+        {"min_users": 1},
+        {"resamples": 0},
+    ],
+)
+def test_a_policy_that_makes_no_sense_is_refused(values: dict[str, object]) -> None:
+    with pytest.raises(ValueError):
+        Policy(**values)  # type: ignore[arg-type]
+
+
+# -- power -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def gate_power() -> ModuleType:
+    spec = importlib.util.spec_from_file_location(
+        "gate_power", Path(__file__).parents[3] / "benchmarks" / "gate_power.py"
+    )
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_simulated_ranks_are_like_measured_ones(gate_power: ModuleType) -> None:
+    (verdict,) = gate_power.verdicts(100_000, 1, 0.0, Policy(resamples=200), seed=1)
+    baseline, champion = verdict.estimates
+    assert champion.other_value == pytest.approx(0.19, abs=0.004)
+    assert champion.candidate_value == pytest.approx(0.19, abs=0.004)
+    assert baseline.other_value == pytest.approx(0.165, abs=0.004)
+    paired_deviation = champion.detectable_difference * np.sqrt(100_000) / (1.959964 + 1.281552)
+    assert 0.13 <= paired_deviation <= 0.17  # 0.15 measured between two trainings
+
+
+def test_power_at_10_000_users(gate_power: ModuleType) -> None:
+    """Of 200 candidates worse by the margin at most 5% are promoted, of 200 equal ones at least 80%."""
+    rates = gate_power.rates(10_000, 200, Policy(resamples=500), seed=2)
+    assert 0.01 <= rates.margin <= 0.05
+    assert rates.worse <= 0.05
+    assert rates.equal >= 0.80
+
+
+def test_of_many_baselines_the_closest_is_told_with_figures_and_the_others_in_one_sentence() -> None:
+    ease, knn = (
+        evidence(name, np.where(np.arange(USERS) % n == 0, GOOD, 1000))
+        for name, n in (("ease", 4), ("knn", 5))
+    )
+    verdict = decide(evidence(), None, [POPULARITY, MARKOV, ease, knn], Policy())
+    beaten = [reason for reason in verdict.reasons if "beats" in reason]
+    assert len(beaten) == 2
+    assert beaten[0].startswith("sasrec beats markov: NDCG@10 ")
+    assert beaten[1] == "sasrec beats popularity, ease and knn too: each interval lies above 0."
+    assert {e.compared_with for e in verdict.estimates} == {"popularity", "markov", "ease", "knn"}
