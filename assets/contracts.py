@@ -1,4 +1,4 @@
-"""What every table promises: one Pandera schema a table, and rules between rows and tables as SQL.
+"""What every table promises: one Pandera schema for each table, and rules between rows and tables as SQL.
 
 Both run as blocking asset checks beside the asset that makes the table: a broken promise fails the run and
 keeps everything downstream from starting. A schema is checked by ibis inside the engine, so no table is

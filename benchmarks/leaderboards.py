@@ -126,7 +126,7 @@ def verdict(found: Verdict) -> Iterator[str]:
     yield f"**Verdict: {head}.** Paired differences of NDCG@10, user by user:"
     yield from [
         "",
-        "| candidate | less | difference | 95 % interval | of the other |",
+        "| candidate | minus | difference | 95 % interval | of the other |",
         "|---|---|---:|---:|---:|",
     ]
     yield from map(difference, found.estimates)

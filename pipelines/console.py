@@ -1,4 +1,4 @@
-"""What a run shows on the terminal: a line an asset, failed checks, warnings; Dagster keeps the rest."""
+"""What a run shows on the terminal: a line for each asset, failed checks, warnings; Dagster has the rest."""
 
 import logging
 import sys

@@ -1,4 +1,4 @@
-"""Leaves out of what was read the users who asked to be forgotten."""
+"""Leaves users who asked to be forgotten out of what was read."""
 
 from collections.abc import Collection
 from dataclasses import replace

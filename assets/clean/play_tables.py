@@ -1,4 +1,4 @@
-"""Makes the clean tables of files of plays, row by row: tables of anybody's and the Steam reviews."""
+"""Makes the clean tables from files of plays, row by row: anybody's table, and the Steam reviews."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict

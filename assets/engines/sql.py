@@ -1,4 +1,4 @@
-"""The SQL statements, each in the folder `sql` of its room: one intent a file, values bound."""
+"""The SQL statements, each in the folder `sql` of its room: one intent to a file, values bound."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache

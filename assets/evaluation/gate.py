@@ -196,7 +196,7 @@ def verdict_markdown(verdict: Verdict) -> str:
 
 
 def estimates_markdown(estimates: Sequence[Estimate]) -> str:
-    """The paired comparisons as a Markdown table; differences are candidate less other."""
+    """The paired comparisons as a Markdown table; differences are candidate minus other."""
     lines = [
         "| candidate | compared with | users | difference | 95 % interval | margin | detectable |",
         "|---|---|---:|---:|---:|---:|---:|",

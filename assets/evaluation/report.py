@@ -1,4 +1,4 @@
-"""The gate report: one self-contained page a run, kept with the candidate's run in MLflow too."""
+"""The gate report: one self-contained page for each run, also kept with the candidate's run in MLflow."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Tables that hold some rows a day: each run makes the newest days again, the others stay as they are."""
+"""Tables with a few rows for each day: a run makes the newest days again, and the others stay as they are."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta

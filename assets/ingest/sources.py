@@ -1,4 +1,4 @@
-"""Where raw files come from: one function a source, found by its name.
+"""Where raw files come from: one function for each source, found by its name.
 
 To add a source, write a function from `Request` to its raw files and enter it in `SOURCES`.
 """

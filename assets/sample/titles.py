@@ -1,4 +1,4 @@
-"""Invented games for the sample: titles, genres and tags, one theme a group of games."""
+"""Invented games for the sample: titles, genres and tags, one theme for each group of games."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """Publishing a table whose version is named by its content: for tables that grow night by night.
 
-Whatever way led to them, equal rows are then one version, and what is made from them is not made again.
+However they came about, equal rows are then one version, and what is made from them is not made again.
 """
 
 import os

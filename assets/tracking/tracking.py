@@ -1,4 +1,4 @@
-"""MLflow: one run a candidate, the bundle as its artifact, registered versions, the alias of the champion."""
+"""MLflow: one run for each candidate, its bundle as artifact, registered versions, the alias `champion`."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""One candidate an architecture: trained, exported to a bundle, logged and registered in MLflow."""
+"""One candidate for each architecture: trained, exported to a bundle, logged and registered in MLflow."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""A refit: the winner trained once more on all data, held-out plays too; what its bundle says of it."""
+"""A refit: the winner trained once more on all data, held-out plays too; and what its bundle says of that."""
 
 import json
 from dataclasses import asdict, dataclass

@@ -1,4 +1,4 @@
-"""How often an item is played, over all of training or of late, whoever asks."""
+"""How often an item is played, over all of training or recently, whoever asks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -82,7 +82,7 @@ class Override:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A paired comparison on the users that both models share; differences are candidate less other."""
+    """A paired comparison on the users that both models share; differences are candidate minus other."""
 
     candidate: str
     compared_with: str

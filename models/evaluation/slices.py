@@ -23,7 +23,7 @@ class Slice:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two models on the same users; the difference is own less other, with its 95 % interval.
+    """Two models on the same users; the difference is own minus other, with its 95 % interval.
 
     Without users all figures are NaN; with one there is no interval, and p is 1.
     """

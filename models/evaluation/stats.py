@@ -73,8 +73,8 @@ def detectable_difference(
 ) -> float:
     """Smallest true mean difference that a paired test of these users finds with probability `power`.
 
-    `differences` [users] is one model less the other. The test asks whether one end of the two-sided interval
-    at `confidence` lies beyond a bound, so it errs with (1 - confidence) / 2. Normal approximation:
+    `differences` [users] is one model minus the other. The test asks whether one end of the two-sided
+    interval at `confidence` lies beyond a bound, so it errs with (1 - confidence) / 2. Normal approximation:
     (z(1 - alpha) + z(power)) * standard deviation / sqrt(users) (Cohen 1988, chapter 2); infinite for fewer
     than 2 users.
     """

@@ -1,4 +1,4 @@
-"""A scorer made to answer in another vocabulary: so yesterday's champion is evaluated on today's data."""
+"""A scorer that answers in another vocabulary, so that yesterday's champion is evaluated on today's data."""
 
 from collections.abc import Sequence
 

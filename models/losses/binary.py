@@ -1,4 +1,4 @@
-"""Binary cross-entropy with negatives of each position its own: the loss of 2018, and its calibrated form."""
+"""Binary cross-entropy with negatives drawn for each position: the loss of 2018, and its calibrated form."""
 
 import torch
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""Training of one network: epochs, early stopping on validation NDCG@10, the best weights at the end."""
+"""Training one network: epochs, early stopping on validation NDCG@10, the best weights at the end."""
 
 import hashlib
 import math

@@ -1,4 +1,4 @@
-"""`make simulate`: 60 days and their nights, unattended; a line a night, and the tables at the end."""
+"""`make simulate`: 60 days and their nights, unattended; a line for each night, and the tables at the end."""
 
 import argparse
 import os

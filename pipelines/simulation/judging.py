@@ -55,13 +55,13 @@ def judge(day: Day, homes: Mapping[str, Path], items: ItemTable) -> JudgedDay:
     )
 
 
-def mean_over(days: Sequence[JudgedDay], way: str, less: str | None = None) -> Mean:
+def mean_over(days: Sequence[JudgedDay], way: str, minus: str | None = None) -> Mean:
     """The mean of a way, or of its difference to another on the same plays.
 
     Players are drawn with all their plays (a cluster bootstrap: Davison and Hinkley 1997, section 3.8), for
     the plays of one player are alike.
     """
-    values = np.concatenate([d.ndcg[way] - (d.ndcg[less] if less else 0.0) for d in days])  # [plays]
+    values = np.concatenate([d.ndcg[way] - (d.ndcg[minus] if minus else 0.0) for d in days])  # [plays]
     _, player = np.unique(np.concatenate([d.players for d in days]), return_inverse=True)  # [plays]
     sums, counts = np.bincount(player, values), np.bincount(player)  # [players]
     n = len(counts)

@@ -85,7 +85,7 @@ def table(outcome: Outcome) -> str:
     for name, days in periods(outcome).items():
         plays = sum(len(day.players) for day in days)
         cells = [_shown(mean_over(days, way)) for way in ways]
-        cells += [_shown(mean_over(days, NIGHTLY, less=way), sign="+") for way in (WEEKLY, NEVER)]
+        cells += [_shown(mean_over(days, NIGHTLY, minus=way), sign="+") for way in (WEEKLY, NEVER)]
         lines.append(f"| {name} | {plays:,} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

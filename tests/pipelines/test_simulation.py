@@ -59,7 +59,7 @@ def test_an_interval_is_over_players_not_plays() -> None:
 
 
 def test_a_difference_is_taken_on_the_same_plays(outcome: Outcome) -> None:
-    gain = mean_over(outcome.days, NIGHTLY, less=NEVER)
+    gain = mean_over(outcome.days, NIGHTLY, minus=NEVER)
     assert gain.value == pytest.approx(
         mean_over(outcome.days, NIGHTLY).value - mean_over(outcome.days, NEVER).value
     )

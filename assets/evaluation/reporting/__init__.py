@@ -1,1 +1,1 @@
-"""The gate report: one page a run, from which a person who was not there can decide."""
+"""The gate report: one page for each run, from which somebody who was not there can decide."""

@@ -160,7 +160,7 @@ def key_figures(
             what = "" if compared.other.role == "champion" else ", the best baseline"
             figures.append(
                 (
-                    f"less {compared.other.label}{what}",
+                    f"minus {compared.other.label}{what}",
                     _signed(r.difference),
                     f"{_signed(r.low)} to {_signed(r.high)}",
                 )
@@ -217,7 +217,7 @@ def difference_table(comparisons: Sequence[Compared], label: str) -> Table:
         ]
         plot = interval(axis, r.low, r.difference, r.high, "candidate")
         rows.append(Row(name, note, "candidate", cells, plot, group="" if everybody else c.kind))
-    return Table(label, columns, rows, "difference of NDCG@10, candidate less other", scale(axis))
+    return Table(label, columns, rows, "difference of NDCG@10, candidate minus other", scale(axis))
 
 
 def exposure(run: RunEvidence) -> Table:

@@ -365,7 +365,7 @@ def test_a_champion_is_compared_and_drawn(tmp_path: Path) -> None:
     text = text_of(page)
     assert "sasrec against champion (champion)" in text and "sasrec against markov, the best baseline" in text
     assert 'class="mark champion"' in page
-    assert "less champion (champion)" in text
+    assert "minus champion (champion)" in text
 
 
 def test_an_override_stands_beside_the_verdict(sound_run: tuple[RunEvidence, str]) -> None:
