@@ -128,8 +128,8 @@ def _check_types(config: Any) -> None:
 MOST_POSITIONS = 100_000_000  # trained on in all, so that large data take hours and not days
 EPOCHS, FEWEST_EPOCHS = 30, 3
 FULL_UP_TO = 4_096  # items; above, a sample of the catalogue stands for it
-SPARSE, DENSE = 20.0, 100.0  # plays an item
-SHORT, LONG = 8.0, 12.0  # plays a user
+SPARSE, DENSE = 20.0, 100.0  # plays per item
+SHORT, LONG = 8.0, 12.0  # plays per user
 MOST_HIDDEN = 0.2  # of a long history's items
 
 
@@ -142,7 +142,7 @@ def defaults_for(
       on average, 0.2 of them where they have 12 or more.
     - Dropout falls from 0.5 where an item has 20 plays or fewer to 0.2 where it has 100 or more, and by
       half of the share of hidden items.
-    - The loss is over the full catalogue up to 4,096 items, above against 1,024 items a step.
+    - The loss is over the full catalogue up to 4,096 items, and above that over 1,024 items in each step.
     - A step takes about a two-hundredth of an epoch, with a sampled loss, whose steps cost more, a hundredth,
       within bounds: small data need steps, large data need speed.
     - Networks look at 64 items, or at as many as nine users of ten have, 256 at most.

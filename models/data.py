@@ -18,7 +18,7 @@ CONTEXT_SHARE = 4  # a later window of a long user begins with max_length / 4 it
 
 @dataclass(frozen=True)
 class Sequences:
-    """One sequence of items a user, all in one flat array, oldest first.
+    """One sequence of items for each user, all in one flat array, oldest first.
 
     User `u` owns `items[offsets[u]:offsets[u + 1]]`; an empty sequence is allowed. Item indexes run from 1 to
     `n_items`. Raises ValueError where the arrays do not describe that.
@@ -148,7 +148,7 @@ def labelled(sequences: Sequences, labels: NDArray[np.str_], name: str) -> Split
 
 
 def holdout_at(sequences: Sequences, users: NDArray[np.integer], positions: NDArray[np.integer]) -> Holdout:
-    """The items at these positions, one a user, each with all that comes before it."""
+    """The items at these positions, one for each user, each with all that comes before it."""
     rows, places = np.asarray(users, np.int64), np.asarray(positions, np.int64)  # [n] each
     starts = sequences.offsets[rows]
     histories = Sequences(*_ranges(sequences.items, starts, places), sequences.n_items)

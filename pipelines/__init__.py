@@ -1,4 +1,4 @@
-"""When, and with what things, the assets are made."""
+"""When the assets are made, and with which settings."""
 
 import os
 

@@ -36,7 +36,7 @@ def define(settings: Settings) -> dg.Definitions:
         schedules=[nightly(settings), watching(settings)],
         sensors=[failure_alert(settings.webhook()), retrain_early(settings), killed_runs(settings.home)],
         resources=resources(settings),
-        # One process a run: three trivial assets took 6 s in one process and 30 s in many.
+        # One process for each run: three trivial assets took 6 s in one process and 30 s in many.
         executor=dg.in_process_executor,
         loggers={"console": console_logger},
     )

@@ -10,7 +10,7 @@ everything = dg.define_asset_job(
     selection=dg.AssetSelection.all(),
     description="Every asset, from the raw files to a gated champion behind an endpoint.",
     tags=RETRIES,
-    config={"loggers": {"console": {}}},  # else Dagster takes its own, of a line an event
+    config={"loggers": {"console": {}}},  # else Dagster takes its own, with a line for each event
     executor_def=dg.in_process_executor,
 )
 

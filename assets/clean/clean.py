@@ -134,7 +134,7 @@ def _write_plays(
 
 
 def library_sizes(connection: duckdb.DuckDBPyConnection) -> str:
-    """A histogram of games a user, on a logarithmic axis, as a Markdown image."""
+    """A histogram of games per user, on a logarithmic axis, as a Markdown image."""
     sizes = connection.execute(statement("library_sizes")).fetchnumpy()
     made, axes = figure(height=2.6)
     axes.bar(

@@ -95,7 +95,7 @@ def reviews_reader() -> Reader:
 
 
 def libraries_reader(forgotten: Collection[str]) -> Reader:
-    """Reads files of libraries: items, what is left out, and a row a chunk that says what was read."""
+    """Reads files of libraries: items, what is left out, and for each chunk a row that says what was read."""
 
     def read(work: Work) -> Iterator[pa.Table]:
         for first_line, chunk in _chunks(work):
@@ -115,7 +115,7 @@ def libraries_reader(forgotten: Collection[str]) -> Reader:
 
 
 def games_reader() -> Reader:
-    """Reads the catalogue of the store: a row a line, a game or what is left out."""
+    """Reads the catalogue of the store: a row for each line, with a game or with what is left out."""
 
     def read(work: Work) -> Iterator[pa.Table]:
         for first_line, chunk in _chunks(work):

@@ -29,7 +29,7 @@ TARGETS = pa.schema({"user_index": pa.int32(), "position": pa.int32()})
 
 @dataclass(frozen=True, eq=False)
 class Match:
-    """Who stands for the champion, and on which plays all models are compared."""
+    """What stands for the champion, and on which plays all models are compared."""
 
     champion: Path | None  # a bundle
     test: Holdout

@@ -1,4 +1,4 @@
-"""The gate's verdict on tonight's leaderboard: who is promoted, and why or why not."""
+"""The gate's verdict on tonight's leaderboard: which model is promoted, and why or why not."""
 
 import json
 import time
@@ -187,7 +187,7 @@ def _publish(lake: Lake, verdict: Verdict, winner: str, champion: Incumbent) -> 
 
 
 def verdict_markdown(verdict: Verdict) -> str:
-    """The verdict and its reasons, one a line."""
+    """The verdict and its reasons, each on a line."""
     head = f"**Promote {verdict.winner}.**" if verdict.promote else "**Do not promote.**"
     lines = [head, *(f"- {reason}" for reason in verdict.reasons)]
     if verdict.override:

@@ -39,7 +39,7 @@ ORDER = {
 def entrants(
     home: Home, source: Source, training: Training, items: ItemTable, champion: Path | None
 ) -> Iterator[Entrant]:
-    """Baselines, candidates, who stands for the champion (if it can be opened), and the sample's optimum."""
+    """Baselines, candidates, what stands for the champion (if it can be opened), and the sample's optimum."""
     store = home.bundles()
     for name in filter(store.has, BASELINES):  # those that these data allow
         yield open_bundle(store.current(name), name, "baseline", items)

@@ -23,7 +23,7 @@ UNITED_TABLES = {
     "event_quarantine": "Events that are left out, with the reason; looked at by each run.",
 }
 
-CLOCK_TOLERANCE_MS = 86_400_000  # by which the clock of who reports a play may go ahead of ours
+CLOCK_TOLERANCE_MS = 86_400_000  # by which a reporting client's clock may go ahead of ours
 
 
 @dg.multi_asset(

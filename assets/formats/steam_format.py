@@ -8,7 +8,7 @@ Python's grammar, and as a text has only one, the cut is what `ast.literal_eval`
 name contains. A line with any other piece goes to `ast.literal_eval` as a whole.
 
 What cannot be an interaction is quarantined with its reason. `items_read` does not come from the parser: it
-counts opening braces (one an item, and one a library) or, in a line that went to `ast.literal_eval`, the
+counts opening braces (one per item, and one per library) or, in a line that went to `ast.literal_eval`, the
 elements of its list. (Where a name holds a brace, the count and the rows of a proven line differ; that line
 goes to `ast.literal_eval` too.) A line that is quarantined as a whole has no items that could be counted.
 """

@@ -24,7 +24,7 @@ from assets.state.lake import fingerprint
 
 SIGNS = ("etag", "last-modified", "content-length")  # of a remote file, in a host's answer
 TIMEOUT_S = 10.0
-UNKNOWN = "unknown"  # never equal to what a run has recorded: who cannot tell has to look
+UNKNOWN = "unknown"  # never equal to what a run has recorded: where nothing can be told, the run has to look
 
 
 def source_state(request: Request) -> str:

@@ -68,7 +68,7 @@ def play_days(
 
 
 class _Population:
-    """Everybody who has joined so far, one row a player."""
+    """Everybody who has joined so far, one row for each player."""
 
     def __init__(self, process: SampleProcess) -> None:
         self._process = process

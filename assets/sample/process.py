@@ -156,7 +156,7 @@ class SampleProcess:
 
 
 class _State:
-    """What has been played so far: one row a player, those who play longest first."""
+    """What has been played so far: one row for each player, those who play longest first."""
 
     def __init__(self, process: SampleProcess, n_players: int) -> None:
         n_groups, n_games = process.n_groups, process.n_games

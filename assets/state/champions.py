@@ -1,4 +1,4 @@
-"""Who is champion, who was before, and every change: three files beside the pointer that serving follows.
+"""The champion, those before it, and every change: three files beside the pointer that serving follows.
 
 champion/pointer.json   the champion; replacing it is the promotion
 champion/past.json      those to go back to, oldest first
@@ -27,7 +27,7 @@ class Reign:
 
 @dataclass(frozen=True)
 class Incumbent:
-    """Who is champion, and as which of all reigns: one who is set back is another incumbent than before.
+    """The champion, and which of all reigns this is: one that is set back is another incumbent than before.
 
     The hash is empty and the number 0 where there is no champion, or its pointer is damaged.
     """
@@ -57,12 +57,12 @@ class Champions:
             return None
 
     def incumbent(self) -> Incumbent:
-        """Who is champion now; raises BundleError where the history cannot be understood."""
+        """The champion now; raises BundleError where the history cannot be understood."""
         now = self.whole()
         return Incumbent() if now is None else Incumbent(now.bundle_hash, len(self._finished()))
 
     def incumbent_at(self, moment: float) -> Incumbent:
-        """Who was champion at a moment (seconds since the epoch), as far as there is one now.
+        """The champion at a moment (seconds since the epoch), as far as there is one now.
 
         One from the future, whose clock was moved back, counts as there all along.
         """

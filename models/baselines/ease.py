@@ -1,4 +1,4 @@
-"""EASE: a linear model of who has what, in closed form."""
+"""EASE: a linear model of which user has which items, in closed form."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -107,7 +107,7 @@ class GoldenRequest:
 
 
 def write_bundle(folder: Path, manifest: Manifest, items: ItemTable, golden: Sequence[GoldenRequest]) -> None:
-    """Write the parts that every bundle has; the scorer's own files are written by who trained it."""
+    """Write the parts that every bundle has; the scorer's own files are written where it was trained."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / ITEMS_FILE).write_text(items.to_json(), encoding="utf-8")
     (folder / GOLDEN_FILE).write_text(_dumps([asdict(g) for g in golden]), encoding="utf-8")

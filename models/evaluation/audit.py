@@ -113,12 +113,12 @@ def repeated_transitions(sequences: Sequences) -> float:
 
 
 def shuffled_within(sequences: Sequences, rng: np.random.Generator) -> Sequences:
-    """The same items a user in random order."""
+    """Each user's items in random order."""
     return _reordered(sequences, rng.random(len(sequences.items)))
 
 
 def sorted_within(sequences: Sequences, ids: NDArray[np.int64]) -> Sequences:
-    """The same items a user, smallest id first."""
+    """Each user's items, smallest id first."""
     return _reordered(sequences, ids[sequences.items])
 
 

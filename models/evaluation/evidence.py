@@ -102,7 +102,7 @@ class Verdict:
     """The gate's answer. A refusal is a normal outcome."""
 
     promote: bool
-    winner: str | None  # who is champion from now on; None while nobody is
+    winner: str | None  # the champion from now on; None while there is none
     reasons: list[str]  # sentences, what speaks against the candidate first
     estimates: list[Estimate] = field(default_factory=list)
     override: Override | None = None

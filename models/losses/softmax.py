@@ -187,11 +187,11 @@ class _Gradients:
         return flat[:-1].view(self._rows, columns), flat, starts
 
     def empty_column(self) -> Tensor:
-        """Room for a value a row of all chunks."""
+        """Room for one value for each row of all chunks."""
         return self._of_bias.new_empty(len(self.states))
 
     def filled_up(self, values: Tensor, filling: float = 0) -> Tensor:
-        """A value a position -> as many as there are in all chunks."""
+        """One value for each position -> as many as there are in all chunks."""
         return F.pad(values, (0, len(self.states) - len(values)), value=filling)
 
     def chunks(self) -> Iterator[slice]:

@@ -1,6 +1,6 @@
 """Two ways to forget in training: single values, and whole items.
 
-Values are dropped by random bytes: PyTorch's dropout draws a number of 32 bits a value, which costs four
+Values are dropped by random bytes: PyTorch's dropout draws 32 bits for each value, which costs four
 times as much.
 """
 

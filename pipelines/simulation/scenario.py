@@ -47,7 +47,7 @@ class Outcome:
 
 
 def simulate(scenario: Scenario, folder: Path, tell: Callable[[str], object]) -> Outcome:
-    """Play the scenario in `folder`, which is emptied first; `tell` gets a line a night.
+    """Play the scenario in `folder`, which is emptied first; `tell` gets a line for each night.
 
     Raises FaultError where an injected fault does harm, NightError where another run fails.
     """

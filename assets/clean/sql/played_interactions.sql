@@ -1,4 +1,4 @@
--- One row a user and item, its first play (or a row a play, where repeats are kept), in the order of time.
+-- One row for each user and item, its first play (or one for each play, where repeats are kept), in the order of time.
 SELECT
     user_id,
     item_id,

@@ -119,7 +119,7 @@ def headline(run: RunEvidence) -> str:
 
 
 def lead(run: RunEvidence) -> str:
-    """Who was judged, and who is champion from now on."""
+    """Which model was judged, and which is champion from now on."""
     sentences = []
     if run.submitted:
         value = run.submitted.row["validation_ndcg_at_10"]
