@@ -1,4 +1,4 @@
--- Plays, and for each the how-manieth of its user and item it is. Ties in time are broken by the order of the
+-- Plays, each with its number among the plays of its user and item. Ties in time are broken by the order of the
 -- files and of their lines.
 SELECT
     file,

@@ -1,4 +1,4 @@
--- Libraries united by user: an item stands where it was seen first, with its largest playtime.
+-- Libraries united by user: an item keeps the place where it was seen first, and its largest playtime.
 SELECT
     user_id,
     item_id,

@@ -1,4 +1,4 @@
--- NDCG@10 on test of each model, apart for users that training has seen and those it has not.
+-- NDCG@10 on test of each model: once for users that training has seen, once for those that it has not.
 SELECT
     ranks.model,
     CASE WHEN trained.user_id IS NULL THEN 'unseen in training' ELSE 'seen in training' END AS users_are,

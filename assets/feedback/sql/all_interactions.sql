@@ -1,5 +1,5 @@
 -- Source and events, in the order of time where the source is dated; else the events, in the order of time, come
--- behind the library. Of the plays of one game by one user the first counts, unless repeats are kept.
+-- after the library. Of the plays of one game by one user the first counts, unless repeats are kept.
 SELECT
     user_id,
     item_id,

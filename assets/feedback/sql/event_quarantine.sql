@@ -1,4 +1,4 @@
--- The events that are left out until further notice, in the order of arrival.
+-- The events that are left out for now, in the order of arrival.
 SELECT event_id, user_id, item_id, played_at, received_at, reason
 FROM judged_events
 WHERE reason IS NOT NULL

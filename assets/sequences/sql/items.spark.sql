@@ -1,4 +1,4 @@
--- A twin: Spark tries one form of a date a call, where try_strptime takes a list; all else is the same statement.
+-- A twin: Spark tries one form of a date in each call, where try_strptime takes a list; all else is the same statement.
 -- The item vocabulary in its order; the title of the catalogue, else the name in the libraries, else the title that
 -- the item had before, else the id; and how often an item occurs in the training part. What else the catalogue
 -- knows follows; a date is taken in the forms of the Steam store, a month as its first day.

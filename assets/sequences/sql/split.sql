@@ -1,5 +1,5 @@
--- How the sequences are split, and how large the parts are. Users are unseen in training who have a test target
--- and no play that is trained on.
+-- How the sequences are split, and how large the parts are. Users with a test target and no play that is trained
+-- on are unseen in training.
 SELECT
     CAST($name AS VARCHAR) AS name,
     CAST($validation_from AS BIGINT) AS validation_from,
