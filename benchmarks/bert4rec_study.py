@@ -5,7 +5,7 @@
 Both networks with the loss of the 2018 SASRec paper and with cross-entropy over the catalogue, each with
 budgets of 5 to 200 epochs, on the built-in sample, measured over the full catalogue and against 100 sampled
 items. Results are kept in `.bench`: the study goes on from where it was stopped. Writes
-docs/benchmarks/bert4rec.md and docs/pictures/bert4rec.png; docs/bert4rec.md says what they mean.
+docs/benchmarks/bert4rec.md and docs/pictures/bert4rec.svg; docs/bert4rec.md says what they mean.
 """
 
 import argparse
@@ -13,11 +13,10 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-import matplotlib
 import numpy as np
 from numpy.typing import NDArray
+from pictures import draw
 from splits import CACHE, ROOT, split_file
 
 from models.data import Holdout, Split
@@ -28,12 +27,10 @@ from models.scorer import Scorer
 from models.training.train import NetworkScorer, train
 
 REPORT = ROOT / "docs" / "benchmarks" / "bert4rec.md"
-PICTURE = ROOT / "docs" / "pictures" / "bert4rec.png"
 SAMPLED = 100  # items beside the target
 BLOCK = 256
 NETWORKS, LOSSES, BUDGETS = ("sasrec", "bert4rec"), ("bce", "full"), (5, 20, 200)  # epochs
 MEASURES = ("full catalogue", "100 uniform", "100 by popularity")
-COLOURS = {"sasrec": "#0072B2", "bert4rec": "#D55E00"}  # Okabe-Ito
 TITLES = {"sasrec": "SASRec", "bert4rec": "BERT4Rec", "bce": "BCE, 1 negative", "full": "cross-entropy"}
 
 
@@ -136,32 +133,6 @@ def differences(results: dict[Setting, dict[str, list[float]]]) -> Iterator[str]
         yield f"| {name} | " + " | ".join(cells) + " |"
 
 
-def plot(results: dict[Setting, dict[str, list[float]]], picture: Path) -> None:
-    """A panel a measure, a row a loss and budget, a dot with its interval a network."""
-    matplotlib.use("svg")
-    from matplotlib import pyplot as plt
-
-    rows = [(loss, epochs) for loss in LOSSES for epochs in BUDGETS]
-    figure, panels = plt.subplots(1, len(MEASURES), figsize=(11, 4.2), sharey=True, layout="constrained")
-    for panel, measure in zip(panels, MEASURES, strict=True):
-        for network, shift in (("sasrec", 0.12), ("bert4rec", -0.12)):
-            for y, (loss, epochs) in enumerate(rows):
-                values = np.array(results[Setting(network, loss, epochs)][measure])
-                low, high = bootstrap_interval(values, seed=0)
-                panel.plot([low, high], [y + shift] * 2, color=COLOURS[network], lw=2)
-                panel.plot(values.mean(), y + shift, "o", color=COLOURS[network])
-                if y == len(rows) - 1:
-                    panel.annotate(
-                        TITLES[network], (values.mean(), y + shift), xytext=(0, 8 if shift > 0 else -14),
-                        textcoords="offset points", color=COLOURS[network], ha="center", fontsize=9,
-                    )  # fmt: skip
-        panel.set(title=measure, xlabel="NDCG@10", ylim=(-0.5, len(rows) - 0.2))
-        panel.spines[["top", "right"]].set_visible(False)
-    panels[0].set_yticks(range(len(rows)), [f"{TITLES[loss]}, {epochs} epochs" for loss, epochs in rows])
-    figure.savefig(picture, dpi=110)
-    plt.close(figure)
-
-
 def main() -> None:
     from common import load_split
 
@@ -171,7 +142,6 @@ def main() -> None:
     split = load_split(split_file("sample"))
     settings = [Setting(n, loss, epochs) for loss in LOSSES for epochs in BUDGETS for n in NETWORKS]
     results = {setting: result(setting, split, options.threads) for setting in settings}
-    plot(results, PICTURE)
     text = "\n".join(
         [
             "# SASRec and BERT4Rec: the figures",
@@ -191,6 +161,7 @@ def main() -> None:
         ]
     )
     REPORT.write_text(text, encoding="utf-8")
+    draw("bert4rec.svg")
     print(text)
 
 

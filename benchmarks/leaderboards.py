@@ -3,11 +3,10 @@
     python benchmarks/leaderboards.py                     runs each data set in a new home of its own
     python benchmarks/leaderboards.py --home steam=var    takes homes where the runs are done already
 
-The data lie in ../shared/data. Writes docs/benchmarks/leaderboards.md and docs/pictures/audit-steam.png.
+The data lie in ../shared/data. Writes docs/benchmarks/leaderboards.md and docs/pictures/audit-steam.svg.
 """
 
 import argparse
-import base64
 import os
 import platform
 import re
@@ -18,15 +17,17 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from math import isfinite
 from pathlib import Path
 from typing import Any
+
+from pictures import draw
 
 from assets.evaluation.gate import read_verdict
 from assets.evaluation.leaderboard import leaderboard_rows
 from assets.evaluation.sequence_audit import read_figures
 from assets.resources import Home
 from assets.sequences.loading import load_sequences, split_name
-from assets.shown.plots import audit_plot
 from models.evaluation.audit import Figure, describe
 from models.evaluation.evidence import Estimate, Verdict
 
@@ -34,7 +35,7 @@ ROOT = Path(__file__).parents[1]
 DATA = ROOT.parent / "shared" / "data"
 REPORT = ROOT / "docs" / "benchmarks" / "leaderboards.md"
 USED = ["torch", "numpy", "scipy", "duckdb", "onnxruntime", "dagster", "mlflow"]
-PICTURE = ROOT / "docs" / "pictures" / "audit-steam.png"
+PICTURE = "audit-steam.svg"
 LOG = "bench.log"
 STEP = re.compile(r"^  done +(\S+) +([\d.]+) s$", re.MULTILINE)
 
@@ -101,11 +102,13 @@ def section(name: str, home: Home) -> Iterator[str]:
 
 
 def order(figures: Sequence[Figure]) -> Iterator[str]:
-    """What the order of Steam's libraries is, in words and as a picture."""
+    """What the order of Steam's libraries is: in words, as a picture, and its figures."""
     yield from ["", f"**What the order is.** {describe(figures)}"]
-    (encoded,) = re.findall(r"base64,([^)]+)", audit_plot(figures))
-    PICTURE.write_bytes(base64.b64decode(encoded))
-    yield from ["", f"![How much the order of Steam's libraries tells](../pictures/{PICTURE.name})"]
+    yield from ["", f"![How much the order of Steam's libraries tells](../pictures/{PICTURE})", ""]
+    yield from ["| figure | value | 95 % interval |", "|---|---:|---:|"]
+    for figure in figures:
+        interval = f"{figure.low:.4f} to {figure.high:.4f}" if isfinite(figure.low) else ""
+        yield f"| {figure.name} | {figure.value:.4f} | {interval} |"
 
 
 def leaderboard(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -182,6 +185,7 @@ def main() -> None:
     text = page(homes)
     print(text)
     REPORT.write_text(text, encoding="utf-8")
+    draw(PICTURE)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
     make bench-training
 
 Every contender is a process and an environment of its own; rounds are interleaved, so that a ratio compares
-what ran within the same minutes. Writes docs/benchmarks/training.md and docs/pictures/training-growth.png.
+what ran within the same minutes. Writes docs/benchmarks/training.md and docs/pictures/training-growth.svg.
 """
 
 import argparse
@@ -19,12 +19,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from growth import growth_plot, growth_table, measure_growth
+from growth import growth_table, measure_growth
+from pictures import draw
 from splits import CACHE, ROOT, TITLES, split_file
 
 REPORT = ROOT / "docs" / "benchmarks" / "training.md"
 NOTES = Path(__file__).with_name("training_notes.md")  # what was tried, by hand
-PICTURE = ROOT / "docs" / "pictures" / "training-growth.png"
 CONTENDERS = ROOT / "benchmarks" / "contenders"
 SAME_BATCH, SAME_SLOTS = "ours, the peers' positions a step", "ours, the peers' slots a step"
 OURS = ("ours", SAME_BATCH, SAME_SLOTS)
@@ -181,7 +181,7 @@ def page(results: dict[tuple[str, str, str], list[dict[str, Any]]], peak: float,
             "",
             *growth,
             "",
-            "![Positions a second and memory by catalogue size](../pictures/training-growth.png)",
+            "![Positions a second and memory by catalogue size](../pictures/training-growth.svg)",
             "",
             NOTES.read_text(encoding="utf-8"),
         ]
@@ -204,9 +204,9 @@ def main() -> None:
                     print(f"{data} {loss} {who}: {result['positions a second']:,.0f} positions/s", flush=True)
     peak = ceiling()
     growth = measure_growth(CACHE, run_ours=lambda path, loss: _grown(path, loss, options.seconds))
-    growth_plot(growth, PICTURE)
     text = page(results, peak, growth_table(growth))
     REPORT.write_text(text, encoding="utf-8")
+    draw("training-growth.svg")
     print(text)
 
 

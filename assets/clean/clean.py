@@ -27,7 +27,8 @@ from assets.formats.steam_games import Catalogue, read_games
 from assets.ingest.raw_file import RawFile
 from assets.ingest.raw_files import current_raw_files, shared_address
 from assets.resources import Cleaning, Home
-from assets.shown.plots import BLUE, figure, markdown_image
+from assets.shown.charts import markdown_image
+from assets.shown.plots import size_chart
 from assets.shown.tables import table_result
 from assets.state.code import made_by
 from assets.state.lake import Lake, fingerprint
@@ -135,20 +136,8 @@ def _write_plays(
 
 def library_sizes(connection: duckdb.DuckDBPyConnection) -> str:
     """A histogram of games per user, on a logarithmic axis, as a Markdown image."""
-    sizes = connection.execute(statement("library_sizes")).fetchnumpy()
-    made, axes = figure(height=2.6)
-    axes.bar(
-        sizes["at_least"],
-        sizes["users"],
-        width=sizes["at_least"],
-        align="edge",
-        color=BLUE,
-        edgecolor="white",
-    )
-    axes.set_xscale("log", base=2)
-    axes.set_xlabel("games in a library (each bar twice as wide as the one before)")
-    axes.set_ylabel("users")
-    return markdown_image(made, "Library sizes")
+    sizes = connection.execute(statement("library_sizes")).fetchall()
+    return markdown_image(size_chart(dict(sizes)), "Library sizes")
 
 
 def _share(cleaning: Cleaning) -> Mapping[str, Any]:

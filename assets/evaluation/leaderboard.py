@@ -15,7 +15,8 @@ from assets.evaluation.fairness import fair_match, write_targets
 from assets.resources import Home, Source, Training
 from assets.sample.libraries import OptimumScorer
 from assets.sequences.loading import load_items, load_sequences, split_name
-from assets.shown.plots import leaderboard_plot
+from assets.shown.charts import markdown_image
+from assets.shown.plots import leaderboard_chart
 from assets.state.champions import Incumbent
 from assets.state.code import made_by
 from assets.state.lake import Lake, fingerprint, write_parquet
@@ -101,7 +102,7 @@ def leaderboard(home: Home, source: Source, training: Training) -> Iterator[dg.M
         asset_key="leaderboard",
         metadata={
             "leaderboard": dg.MetadataValue.md(leaderboard_markdown(rows)),
-            "NDCG@10": dg.MetadataValue.md(leaderboard_plot(rows)),
+            "NDCG@10": dg.MetadataValue.md(markdown_image(leaderboard_chart(rows), "Leaderboard")),
             "test users": len(test),
             "compared on": match.note,
             "split": f"{split_name(lake)}, full catalogue, seen items left out, ties count against the model",

@@ -7,7 +7,7 @@ from pathlib import Path
 import dagster as dg
 
 from assets.evaluation.reporting.evidence import TABLES, RunEvidence, read_evidence
-from assets.evaluation.reporting.page import headline, render
+from assets.evaluation.reporting.page import STYLES, TEMPLATE, headline, render
 from assets.resources import Home, Training
 from assets.state.bundles import MissingBundleError
 from assets.state.code import made_by
@@ -15,9 +15,9 @@ from assets.state.files import replace_text
 from assets.state.lake import fingerprint
 from assets.training.bundling import CURVE_FILE
 from models.bundle.bundle import read_manifest
+from models.bundle.code import code_version
 
-CODE = made_by(__name__)
-LOOKS = Path(__file__).parent / "reporting"
+CODE = (made_by(__name__), code_version("assets.shown.plots"))
 
 
 @dg.asset(
@@ -50,7 +50,7 @@ def report(context: dg.AssetExecutionContext, home: Home, training: Training) ->
 def report_path(home: Home) -> Path:
     """Where the page of the current tables is, named by them and by what makes it."""
     lake = home.lake()
-    looks = [(LOOKS / name).read_text(encoding="utf-8") for name in ("page.html", "style.css")]
+    looks = [path.read_text(encoding="utf-8") for path in (TEMPLATE, *STYLES)]
     tables = [lake.current(table).fingerprint for table in TABLES]
     return home.folder("reports") / f"{fingerprint('report', CODE, looks, tables)[:16]}.html"
 

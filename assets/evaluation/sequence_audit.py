@@ -8,7 +8,8 @@ import pyarrow.parquet as pq
 
 from assets.resources import Home
 from assets.sequences.loading import load_items, load_split
-from assets.shown.plots import audit_plot
+from assets.shown.charts import markdown_image
+from assets.shown.plots import audit_chart
 from assets.state.code import made_by
 from assets.state.lake import Lake, fingerprint, write_parquet
 from models.evaluation.audit import Figure, audit, describe
@@ -36,7 +37,9 @@ def sequence_audit(home: Home) -> dg.MaterializeResult[None]:
     return dg.MaterializeResult(
         metadata={
             "in words": describe(figures),
-            "NDCG@10 by order": dg.MetadataValue.md(audit_plot(figures)),
+            "NDCG@10 by order": dg.MetadataValue.md(
+                markdown_image(audit_chart(figures), "What the order tells")
+            ),
             **{figure.name: figure.value for figure in figures},
         }
     )

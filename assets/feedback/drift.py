@@ -22,7 +22,8 @@ from assets.feedback.events import cutoff_ms
 from assets.feedback.impressions import day_of, read_impressions, start_ms
 from assets.resources import Home, Watching
 from assets.sequences.loading import read_item_table, read_sequences
-from assets.shown.plots import drift_plot
+from assets.shown.charts import markdown_image
+from assets.shown.plots import drift_chart
 from assets.shown.tables import table_result
 from assets.state.champions import Reign
 from assets.state.lake import Lake
@@ -66,7 +67,8 @@ def drift(context: dg.AssetExecutionContext, home: Home, watching: Watching) -> 
     version = publish_days(lake, "drift", DRIFT, rows)
     with lake.connect("drift") as connection:
         shown = connection.sql("FROM drift ORDER BY day").to_arrow_table().to_pylist()
-        told = {"in words": in_words(shown), "last 30 days": dg.MetadataValue.md(drift_plot(shown))}
+        plot = markdown_image(drift_chart(shown), "Drift by day") if shown else "No day to show yet."
+        told = {"in words": in_words(shown), "last 30 days": dg.MetadataValue.md(plot)}
         return table_result(connection, version, started, told)
 
 

@@ -13,7 +13,8 @@ from assets.feedback.daily import first_day, publish_days
 from assets.feedback.events import cutoff_ms
 from assets.feedback.impressions import day_of, read_impressions
 from assets.resources import Home
-from assets.shown.plots import online_plot
+from assets.shown.charts import markdown_image
+from assets.shown.plots import online_chart
 from assets.shown.tables import table_result
 from models.evaluation.drift import share_interval
 from serving.state.events import now_ms
@@ -51,7 +52,9 @@ def online_results(context: dg.AssetExecutionContext, home: Home) -> dg.Material
     version = publish_days(lake, "online_results", ONLINE, [_row(*row) for row in found])
     with lake.connect("online_results") as connection:
         rows = connection.sql("FROM online_results WHERE k = 10 ORDER BY day").to_arrow_table()
-        told = {"hit rate at 10": dg.MetadataValue.md(online_plot(rows.to_pylist()))}
+        days = rows.to_pylist()
+        plot = markdown_image(online_chart(days), "Hit rate by day") if days else "No day to show yet."
+        told = {"hit rate at 10": dg.MetadataValue.md(plot)}
         return table_result(connection, version, started, told)
 
 

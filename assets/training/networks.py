@@ -11,7 +11,8 @@ import dagster as dg
 
 from assets.engines.sql import markdown
 from assets.resources import Home, Source, Training
-from assets.shown.plots import curve_plot
+from assets.shown.charts import markdown_image
+from assets.shown.plots import learning_curve
 from assets.state.lake import fingerprint
 from assets.tracking.tracking import Tracking
 from assets.training.bundling import (
@@ -108,11 +109,14 @@ def candidate_asset(architecture: str) -> dg.AssetsDefinition:
         version = _track(tracking, architecture, made_from, folder)
         manifest = read_manifest(folder)
         curve = json.loads((folder / CURVE_FILE).read_text())
+        drawn = learning_curve(curve, "ndcg", "validation NDCG@10")
         return dg.MaterializeResult(
             metadata={
                 "validation NDCG@10": manifest.metrics["ndcg@10"],
                 "epochs": len(curve),
-                "learning curve": dg.MetadataValue.md(curve_plot(curve, architecture)),
+                "learning curve": dg.MetadataValue.md(
+                    markdown_image(drawn, f"Learning curve of {architecture}")
+                ),
                 "trained in this run": not known,
                 "export error (largest difference of a logit)": manifest.export_error,
                 "bundle": dg.MetadataValue.path(str(folder)),

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import dagster as dg
 
-from assets.shown.plots import markdown_image
+from assets.shown.charts import markdown_image
 from pipelines.resources import read_settings
-from pipelines.simulation.picture import draw, nights_table, table
+from pipelines.simulation.picture import by_day, draw, nights_table, table
 from pipelines.simulation.records import write_records
 from pipelines.simulation.scenario import Outcome, Scenario, simulate
 
@@ -25,9 +25,10 @@ class SimulationConfig(dg.Config):
 @dg.op(description="Plays the days, runs the nights, judges each way of retraining on the next day.")
 def time_travel(context: dg.OpExecutionContext, config: SimulationConfig) -> None:
     outcome = run(Scenario(**config.model_dump()), context.log.info)
+    drawn = draw(by_day(outcome), outcome.scenario)
     context.add_output_metadata(
         {
-            "NDCG@10 a day": dg.MetadataValue.md(markdown_image(draw(outcome), "What freshness is worth")),
+            "NDCG@10 a day": dg.MetadataValue.md(markdown_image(drawn, "What freshness is worth")),
             "by period": dg.MetadataValue.md(table(outcome)),
             "nights": dg.MetadataValue.md(nights_table(outcome)),
             "records": dg.MetadataValue.path(str(records_folder())),

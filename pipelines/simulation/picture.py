@@ -1,68 +1,72 @@
 """The picture that says what freshness is worth, and the table behind it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
-from typing import Any
 
-from assets.shown.plots import BLUE, GREEN, GREY, ORANGE, figure
+from markupsafe import Markup
+
+from assets.shown.axis import Axis
+from assets.shown.charts import Line, Notes, Plane, line_chart
 from pipelines.simulation.judging import OPTIMUM, JudgedDay, Mean, mean_over
 from pipelines.simulation.nights import Night
-from pipelines.simulation.scenario import NEVER, NIGHTLY, WEEKLY, Outcome
+from pipelines.simulation.scenario import NEVER, NIGHTLY, WEEKLY, Outcome, Scenario
 
-COLOURS = {OPTIMUM: GREY, NIGHTLY: BLUE, WEEKLY: ORANGE, NEVER: GREEN}
+ROLES = {NIGHTLY: "champion", WEEKLY: "candidate", NEVER: "also", OPTIMUM: "other"}  # colours
+WAYS = (OPTIMUM, NIGHTLY, WEEKLY, NEVER)  # best first
 LABELS = {
     OPTIMUM: "best possible",
     NIGHTLY: "retrained nightly",
     WEEKLY: "retrained weekly",
     NEVER: "never retrained",
 }
-LABEL_DAYS = 14  # the right edge keeps so much room for the labels
-LEAST_GAP = 0.035  # between two labels
 
 
-def draw(outcome: Outcome) -> Any:
+@dataclass(frozen=True)
+class WayOnDay:
+    """How good a way of retraining was on one day."""
+
+    day: int
+    way: str
+    plays: int
+    ndcg: Mean
+
+
+def by_day(outcome: Outcome) -> list[WayOnDay]:
+    """Every way on every day."""
+    return [
+        WayOnDay(day.number, way, len(day.players), mean_over([day], way))
+        for day in outcome.days
+        for way in WAYS
+    ]
+
+
+def draw(found: Sequence[WayOnDay], scenario: Scenario) -> Markup:
     """NDCG@10 a day and way, with 95 % intervals; the shift and the faults are marked."""
-    shift, last = outcome.scenario.shift, outcome.days[-1].number
-    made, axes = figure(width=9.6, height=4.8)
-    days, ends = [day.number for day in outcome.days], {}
-    for way, colour in COLOURS.items():
-        found = [mean_over([day], way) for day in outcome.days]
-        axes.fill_between(
-            days, [m.low for m in found], [m.high for m in found], color=colour, alpha=0.14, linewidth=0
-        )
-        axes.plot(days, [m.value for m in found], color=colour, linewidth=1.8)
-        ends[way] = mean_over(outcome.days[-7:], way).value
-    for way, height in _spread(ends).items():
-        axes.annotate(LABELS[way], (last + 0.8, height), va="center", color=COLOURS[way], fontsize=10)
-    axes.axvline(shift - 0.5, color="#555555", linestyle=(0, (4, 3)), linewidth=1)
-    top = axes.get_ylim()[1]
-    axes.annotate("new games appear,\ntastes move", (shift + 0.2, top), va="top", fontsize=9, color="#555555")
-    _mark_faults(axes, outcome)
-    axes.set_xlim(1, last + LABEL_DAYS)
-    axes.set_xticks(range(0, last + 1, 10))
-    axes.set_xlabel("day")
-    axes.set_ylabel("NDCG@10 on the day's plays")
-    return made
-
-
-def _mark_faults(axes: Any, outcome: Outcome) -> None:
-    bottom = axes.get_ylim()[0]
-    for day, fault in outcome.scenario.faults.items():
-        if day < outcome.scenario.days:
-            axes.plot(day, bottom, marker="^", color="#555555", markersize=7, clip_on=False)
-            words = fault.__name__.replace("_", " ").replace("nan", "NaN")
-            axes.annotate(words, (day + 0.8, bottom), textcoords="offset points", xytext=(0, 4), fontsize=8,
-                          color="#555555")  # fmt: skip
-
-
-def _spread(heights: dict[str, float]) -> dict[str, float]:
-    """Heights of labels that would overlap, moved apart upwards."""
-    spread: dict[str, float] = {}
-    for way in sorted(heights, key=heights.__getitem__):
-        lowest = max(spread.values(), default=-1.0) + LEAST_GAP
-        spread[way] = max(heights[way], lowest)
-    return spread
+    last = max(point.day for point in found)
+    lines = []
+    for way in WAYS:
+        of = [point for point in found if point.way == way]
+        days, values = [point.day for point in of], [point.ndcg.value for point in of]
+        low, high = [point.ndcg.low for point in of], [point.ndcg.high for point in of]
+        lines.append(Line(LABELS[way], ROLES[way], days, values, low, high))
+    faults = {
+        float(day): fault.__name__.replace("_", " ").replace("nan", "NaN")
+        for day, fault in scenario.faults.items()
+        if day < scenario.days
+    }
+    plane = Plane(
+        Axis.over([last]),
+        Axis.over(point.ndcg.high for point in found),
+        "day",
+        "NDCG@10 on the day's plays, 95 % interval over players",
+        width=960,
+        height=480,
+        right=144,
+    )
+    return line_chart(
+        plane, lines, Notes({scenario.shift - 0.5: "new games appear, tastes move"}, events=faults)
+    )
 
 
 def periods(outcome: Outcome) -> dict[str, list[JudgedDay]]:
@@ -75,7 +79,7 @@ def periods(outcome: Outcome) -> dict[str, list[JudgedDay]]:
 
 def table(outcome: Outcome) -> str:
     """NDCG@10 by period and way, and what nightly gains, with 95 % intervals, as Markdown."""
-    ways = list(COLOURS)
+    ways = list(WAYS)
     lines = [
         "| days | plays | "
         + " | ".join(LABELS[way] for way in ways)
@@ -112,14 +116,3 @@ def _next_promotion(outcome: Outcome, fault: Night) -> str:
 
 def _shown(mean: Mean, sign: str = "") -> str:
     return f"{mean.value:{sign}.3f} ({mean.low:{sign}.3f} to {mean.high:{sign}.3f})"
-
-
-def save(outcome: Outcome, folder: Path) -> Sequence[Path]:
-    """The picture as SVG and PNG."""
-    made = draw(outcome)
-    paths = [folder / "freshness.svg", folder / "freshness.png"]
-    for path in paths:
-        made.savefig(
-            path, dpi=160, bbox_inches="tight", metadata={"Date": None} if path.suffix == ".svg" else None
-        )
-    return paths

@@ -3,18 +3,19 @@
 import csv
 import os
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, fields
 from importlib.metadata import version
 from pathlib import Path
 
-from pipelines.simulation.judging import mean_over
+from assets.shown.charts import alone
+from pipelines.simulation.judging import Mean
 from pipelines.simulation.nights import Night
-from pipelines.simulation.picture import COLOURS, nights_table, save, table
-from pipelines.simulation.scenario import HISTORY_DAYS, Outcome
+from pipelines.simulation.picture import WayOnDay, by_day, draw, nights_table, table
+from pipelines.simulation.scenario import HISTORY_DAYS, Outcome, Scenario
 
 PAGE_FILE, DAYS_FILE = "benchmarks/freshness.md", "benchmarks/freshness.csv"
-NIGHTS_FILE, PICTURES = "benchmarks/freshness-nights.csv", "pictures"
+NIGHTS_FILE, PICTURE_FILE = "benchmarks/freshness-nights.csv", "pictures/freshness.svg"
 USED = ("torch", "dagster", "duckdb", "numpy")
 
 PAGE = """# What freshness is worth
@@ -45,10 +46,10 @@ The size of the gain is that of this shift; what carries over is its shape, and 
 
 
 def write_records(outcome: Outcome, folder: Path) -> None:
-    for part in ("benchmarks", PICTURES):
-        (folder / part).mkdir(parents=True, exist_ok=True)
-    save(outcome, folder / PICTURES)
+    for name in (PAGE_FILE, PICTURE_FILE):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
     _write_csv(folder / DAYS_FILE, ["day", "way", "plays", "ndcg_at_10", "low", "high"], _day_rows(outcome))
+    (folder / PICTURE_FILE).write_text(picture(folder, outcome.scenario), encoding="utf-8")
     names = [field.name for field in fields(Night)]
     _write_csv(folder / NIGHTS_FILE, names, [list(asdict(night).values()) for night in outcome.nights])
     (folder / PAGE_FILE).write_text(page(outcome), encoding="utf-8")
@@ -75,12 +76,22 @@ def page(outcome: Outcome) -> str:
     )
 
 
+def picture(folder: Path, scenario: Scenario) -> str:
+    """The chart of the figures that lie in `folder`, as an SVG file."""
+    return alone(draw(list(_read_days(folder / DAYS_FILE)), scenario))
+
+
 def _day_rows(outcome: Outcome) -> Iterable[Sequence[object]]:
-    for day in outcome.days:
-        for way in COLOURS:
-            mean = mean_over([day], way)
-            shown = [f"{value:.4f}" for value in (mean.value, mean.low, mean.high)]
-            yield [day.number, way, len(day.players), *shown]
+    for found in by_day(outcome):
+        shown = [f"{value:.4f}" for value in (found.ndcg.value, found.ndcg.low, found.ndcg.high)]
+        yield [found.day, found.way, found.plays, *shown]
+
+
+def _read_days(path: Path) -> Iterator[WayOnDay]:
+    with path.open(encoding="utf-8", newline="") as stream:
+        for row in csv.DictReader(stream):
+            mean = Mean(float(row["ndcg_at_10"]), float(row["low"]), float(row["high"]))
+            yield WayOnDay(int(row["day"]), row["way"], int(row["plays"]), mean)
 
 
 def _write_csv(path: Path, names: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

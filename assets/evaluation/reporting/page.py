@@ -9,15 +9,18 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from assets.evaluation.reporting.charts import Axis, curve, interval, scale
 from assets.evaluation.reporting.checks import Check, checks
 from assets.evaluation.reporting.comparisons import EVERYBODY, Compared, by_slice, paired, stated_p
 from assets.evaluation.reporting.evidence import Model, RunEvidence
+from assets.shown.axis import Axis
+from assets.shown.charts import STYLE, interval, scale
+from assets.shown.plots import learning_curve
 from models.bundle.bundle import PADDING
 from models.evaluation.audit import AUDIT_LABELS, describe
 from models.evaluation.exposure import gini, novelty, overlap
 
 FOLDER = Path(__file__).parent
+TEMPLATE, STYLES = FOLDER / "page.html", (STYLE, FOLDER / "style.css")
 EXAMPLES = 20
 HISTORY_SHOWN = 8
 MINUS = "\u2212"
@@ -83,8 +86,8 @@ def render(run: RunEvidence) -> str:
     comparisons = paired(run, candidate) if candidate else []
     slices = by_slice(run, candidate) if candidate else []
     made = checks(run, slices)
-    return environment.get_template("page.html").render(
-        style=Markup((FOLDER / "style.css").read_text(encoding="utf-8")),
+    return environment.get_template(TEMPLATE.name).render(
+        style=Markup("\n").join(Markup(path.read_text(encoding="utf-8")) for path in STYLES),
         verdict=run.verdict,
         headline=headline(run),
         lead=lead(run),
@@ -249,7 +252,7 @@ def learning_curves(run: RunEvidence) -> list[tuple[str, Markup]]:
         best = max(points, key=lambda point: (point["ndcg"], -point["epoch"]))
         for field, unit in (("ndcg", "validation NDCG@10"), ("loss", "training loss")):
             kept = f"{name}, {unit}: {best[field]:.4f} at epoch {best['epoch']:.0f}, which was kept"
-            drawn.append((kept, curve(points, field, unit, best["epoch"])))
+            drawn.append((kept, learning_curve(points, field, unit)))
     return drawn
 
 

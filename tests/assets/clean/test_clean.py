@@ -222,7 +222,7 @@ def test_metadata_tell_what_was_made(tmp_path: Path) -> None:
         for event in result.get_asset_materialization_events()
     }
     assert told["interactions"]["dagster/row_count"].value == 6
-    assert "data:image/png;base64," in str(told["interactions"]["library sizes"].value)
+    assert "data:image/svg+xml;base64," in str(told["interactions"]["library sizes"].value)
     assert "| 1 | 30 | 0 | 90 |" in str(told["core_interactions"]["first rows"].value)
     assert (told["core_interactions"]["users"].value, told["core_interactions"]["games"].value) == (2, 3)
 

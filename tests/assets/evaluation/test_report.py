@@ -18,7 +18,6 @@ import pytest
 
 from assets.evaluation.gate import GateConfig, gate
 from assets.evaluation.leaderboard import recommendation_rows
-from assets.evaluation.reporting.charts import Axis, interval
 from assets.evaluation.reporting.checks import checks
 from assets.evaluation.reporting.comparisons import Compared
 from assets.evaluation.reporting.evidence import RunEvidence, read_evidence
@@ -26,6 +25,8 @@ from assets.evaluation.reporting.page import headline, render
 from assets.evaluation.sequence_audit import sequence_audit
 from assets.resources import Gate, Home
 from assets.sequences.attributes import FURTHER, TEXT_COLUMNS
+from assets.shown.axis import Axis
+from assets.shown.charts import interval
 from models.baselines import Markov, Popularity
 from models.bundle.bundle import ItemTable
 from models.data import Sequences, leave_one_out

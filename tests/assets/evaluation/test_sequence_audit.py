@@ -1,5 +1,7 @@
 """The audit of a finished run."""
 
+import base64
+
 from assets.evaluation.sequence_audit import read_figures
 from models.evaluation.audit import describe
 
@@ -10,4 +12,7 @@ def test_a_run_publishes_its_audit_and_says_it_in_words(tiny_run) -> None:
     assert figures["markov_real_order"].low < figures["markov_real_order"].value
     (event,) = tiny_run.result.asset_materializations_for_node("sequence_audit")
     assert event.metadata["in words"].text == describe(list(figures.values()))
-    assert event.metadata["NDCG@10 by order"].md_str.startswith("![What the order tells](data:image/png")
+    picture = event.metadata["NDCG@10 by order"].md_str
+    assert picture.startswith("![What the order tells](data:image/svg+xml;base64,")
+    drawn = base64.b64decode(picture.partition("base64,")[2].rstrip(")")).decode()
+    assert f"{figures['markov_real_order'].value:.4f}" in drawn
