@@ -16,7 +16,7 @@ from assets.resources import Cleaning, Home
 
 SHOWN = 5  # failing rows in a check's metadata
 
-ROLES = "^(libraries|games|reviews|items|table/.+)$"  # of raw files
+ROLES = "^(libraries|games|reviews|items|(table|plays|items)/.+)$"  # of raw files
 MEASURES = ("item popularity", "history length", "scores", "unknown ids", "fallbacks")  # of drift
 
 Parameters = Callable[[Cleaning], Mapping[str, Any]]

@@ -7,7 +7,7 @@ import dagster as dg
 
 from assets.feedback.events import END_OF_TIME_MS
 from assets.ingest.raw_file import Request
-from assets.ingest.source_state import UNKNOWN, source_state
+from assets.ingest.sources import UNKNOWN, source_state
 from assets.resources import Home
 from assets.state.lake import fingerprint
 from models.bundle.code import code_version

@@ -10,7 +10,7 @@ import dagster as dg
 import duckdb
 
 from assets.clean.forgetting import without_users
-from assets.clean.play_tables import reader_of, write_play_tables
+from assets.clean.play_tables import write_play_tables
 from assets.clean.steam_tables import (
     Owned,
     write_catalogue,
@@ -26,6 +26,7 @@ from assets.formats.steam_format import read_libraries
 from assets.formats.steam_games import Catalogue, read_games
 from assets.ingest.raw_file import RawFile
 from assets.ingest.raw_files import current_raw_files, shared_address
+from assets.ingest.sources import plays_reader
 from assets.resources import Cleaning, Home
 from assets.shown.charts import markdown_image
 from assets.shown.plots import size_chart
@@ -63,7 +64,7 @@ def clean(home: Home, cleaning: Cleaning) -> Iterator[dg.MaterializeResult[None]
     files = {file.role: file.path for file in raw_files}
     forgotten = home.forgotten_users()
     write, made_how = partial(write_clean, files, forgotten=forgotten), list[object]([forgotten])
-    if any(reader_of(role) for role in files):
+    if any(plays_reader(role) for role in files):
         write = partial(_write_plays, lake, files, cleaning.repeats, forgotten)
         made_how.append(cleaning.repeats)
     if home.engine == "spark":

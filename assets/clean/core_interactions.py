@@ -12,21 +12,15 @@ from assets.contracts import contract, no_faults
 from assets.engines.engine import Engine
 from assets.engines.sql import markdown, statement
 from assets.ingest.raw_files import current_raw_files
+from assets.ingest.sources import steam
 from assets.resources import Cleaning, Home
 from assets.shown.tables import table_result
 from assets.state.code import made_by
 from assets.state.lake import fingerprint
 
 CODE = made_by(__name__)
-
-
-# The file of McAuley's lab (2018), and what others count in it; see docs/data.md.
-PINNED_LIBRARIES = "0b329f79ddf450aba0aad923c8cb6d1affac0c98efaf70242d22fd10987a8d99"
-
-
-REFERENCE = {"users": 56_808, "games": 6_382, "interactions": 2_235_453}
-
-
+PINNED_LIBRARIES = steam.LIBRARIES.sha256
+REFERENCE = {"users": 56_808, "games": 6_382, "interactions": 2_235_453}  # in that file; see docs/data.md
 REFERENCE_CLEANING = {"min_playtime": 60, "core": 5}
 
 

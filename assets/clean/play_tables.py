@@ -1,6 +1,6 @@
 """Makes the clean tables from files of plays, row by row: anybody's table, and the Steam reviews."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -19,11 +19,9 @@ from assets.clean.steam_tables import (
 )
 from assets.engines.engine import DuckDB, Engine
 from assets.engines.sql import append, make_table, make_view, statement
-from assets.formats.item_rows import read_item_rows
-from assets.formats.rows import TABLE_COLUMNS, read_rows, with_file
+from assets.formats.rows import with_file
 from assets.formats.steam_games import Catalogue, read_games
-from assets.formats.steam_reviews import read_reviews
-from assets.ingest.table_source import ITEMS_ROLE, TABLE_ROLE
+from assets.ingest.sources import catalogue_reader, plays_reader
 
 PLAYS = {
     "plays": "file INTEGER, line INTEGER, user_id VARCHAR, item_id VARCHAR, time BIGINT",
@@ -33,13 +31,6 @@ PLAYS = {
     "price DOUBLE, release_date VARCHAR, early_access BOOLEAN, attributes VARCHAR",
 }
 FILES = pa.schema({"file": pa.int32(), "role": pa.string()})
-
-
-def reader_of(role: str) -> Callable[[Path], Iterator[pa.Table]] | None:
-    """What reads the plays of a raw file of this role; None where it holds none."""
-    if role == "reviews":
-        return read_reviews
-    return (lambda path: read_rows(path, TABLE_COLUMNS)) if role.startswith(TABLE_ROLE) else None
 
 
 def write_play_tables(
@@ -62,10 +53,10 @@ def write_play_tables(
     counts, form = list[dict[str, object]](), None
     rows_read: dict[str, int] = {}
     for number, (role, path) in enumerate(files.items()):
-        if read := reader_of(role):
-            rows_read[role], form = _add_plays(connection, number, read(path), form)
-        elif role == ITEMS_ROLE:
-            counts.append(_add_items(connection, number, path))
+        if plays := plays_reader(role):
+            rows_read[role], form = _add_plays(connection, number, plays.read(path), form)
+        elif items := catalogue_reader(role):
+            counts.append(_add_items(connection, number, role, items.read(path)))
     catalogue = read_games(files["games"]) if "games" in files else Catalogue()
     make_plays(engine, list(files), rows_read, repeats, paths, counts)
     if "games" in files:
@@ -125,13 +116,15 @@ def _add_plays(
     return rows, form
 
 
-def _add_items(connection: duckdb.DuckDBPyConnection, number: int, path: Path) -> dict[str, object]:
+def _add_items(
+    connection: duckdb.DuckDBPyConnection, number: int, role: str, batches: Iterator[pa.Table]
+) -> dict[str, object]:
     """Take in a file of items; returns its row of raw_counts."""
     rows = accepted = 0
-    for batch in read_item_rows(path):
+    for batch in batches:
         connection.register("batch", with_file(batch, number))
         accepted += append(connection, "all_items", "read_items", {})
         append(connection, "refused", "refused_items", {})
         rows += len(batch)
     different = DuckDB(connection).find("item_counts").one()["different"]
-    return count_rows(ITEMS_ROLE, rows, accepted, accepted - int(different))
+    return count_rows(role, rows, accepted, accepted - int(different))

@@ -4,19 +4,13 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from assets.clean.forgetting import HIDE, forgotten_table
-from assets.clean.play_tables import PLAYS, make_plays, reader_of
-from assets.clean.spark_raw import (
-    WORK,
-    Reader,
-    games_reader,
-    items_reader,
-    libraries_reader,
-    reviews_reader,
-    rows_reader,
-)
+from assets.clean.play_tables import PLAYS, make_plays
+from assets.clean.spark_raw import WORK, Reader, games_reader, libraries_reader, rows_reader
 from assets.clean.steam_tables import RAW_COUNTS, count_rows, write_rows
 from assets.engines.spark import Spark
-from assets.ingest.table_source import ITEMS_ROLE
+from assets.formats.item_rows import READ_COLUMNS
+from assets.formats.rows import TABLE_COLUMNS, RowReader
+from assets.ingest.sources import catalogue_reader, plays_reader
 
 Addresses = Mapping[str, str]  # of the raw files, by role
 
@@ -33,7 +27,7 @@ def write_clean_on_spark(
     Plays of forgotten users are left out and counted. The executors have to reach the addresses.
     Raises DamagedFileError.
     """
-    if any(reader_of(role) for role in files):
+    if any(plays_reader(role) for role in files):
         spark.load("forgotten", forgotten_table(forgotten))
         _write_plays(spark, files, repeats, paths)
     else:
@@ -57,14 +51,13 @@ def _write_libraries(
 
 
 def _write_plays(spark: Spark, files: Addresses, repeats: str, paths: Mapping[str, Path]) -> None:
-    for table, columns in PLAYS.items():
-        if table != "all_items" or ITEMS_ROLE in files:
-            spark.create(table, columns)
     roles = list(files)
-    plays = [(number, files[role]) for number, role in enumerate(roles) if reader_of(role)]
-    reviews = roles[plays[0][0]] == "reviews"
-    reader = reviews_reader() if reviews else rows_reader()
-    _read(spark, "batch", plays, reader, spark.tasks if reviews else 1)
+    plays = {number: reader for number, role in enumerate(roles) if (reader := plays_reader(role))}
+    items = {number: reader for number, role in enumerate(roles) if (reader := catalogue_reader(role))}
+    for table, columns in PLAYS.items():
+        if table != "all_items" or items:
+            spark.create(table, columns)
+    _read_rows(spark, files, plays, TABLE_COLUMNS)
     spark.make_table("read_plays")
     first = spark.find("first_form").rows
     spark.make_view("judged_plays", {"form": first[0][0] if first else ""})
@@ -72,8 +65,8 @@ def _write_plays(spark: Spark, files: Addresses, repeats: str, paths: Mapping[st
     spark.append("refused", "refused_plays")
     spark.append("forgotten_plays", "forgotten_plays")
     rows = {roles[file]: int(count) for file, count in spark.find("rows_read").rows}
-    rows_read = {roles[number]: rows.get(roles[number], 0) for number, _ in plays}
-    counts = _add_items(spark, files)
+    rows_read = {roles[number]: rows.get(roles[number], 0) for number in plays}
+    counts = _add_items(spark, files, items)
     make_plays(spark, roles, rows_read, repeats, paths, counts)
     counts += _read_games(spark, files)
     spark.write("described_items", paths["catalogue"])
@@ -81,16 +74,16 @@ def _write_plays(spark: Spark, files: Addresses, repeats: str, paths: Mapping[st
     write_rows(counts, RAW_COUNTS, paths["raw_counts"])
 
 
-def _add_items(spark: Spark, files: Addresses) -> list[dict[str, object]]:
+def _add_items(spark: Spark, files: Addresses, items: Mapping[int, RowReader]) -> list[dict[str, object]]:
     """Take in the file of items, if there is one; returns its row of raw_counts."""
-    if ITEMS_ROLE not in files:
+    if not items:
         return []
-    number = list(files).index(ITEMS_ROLE)
-    _read(spark, "batch", [(number, files[ITEMS_ROLE])], items_reader(), 1)
+    _read_rows(spark, files, items, READ_COLUMNS)
+    (role,) = (list(files)[number] for number in items)
     accepted = spark.append("all_items", "read_items")
     refused = spark.append("refused", "refused_items")
     different = spark.find("item_counts").one()["different"]
-    return [count_rows(ITEMS_ROLE, accepted + refused, accepted, accepted - int(different))]
+    return [count_rows(role, accepted + refused, accepted, accepted - int(different))]
 
 
 def _read_games(spark: Spark, files: Addresses) -> list[dict[str, object]]:
@@ -98,13 +91,27 @@ def _read_games(spark: Spark, files: Addresses) -> list[dict[str, object]]:
     games = [(0, files["games"])] if "games" in files else []
     _read(spark, "read_games", games, games_reader(), spark.tasks)
     spark.make_view("catalogue_quarantine")
-    if ITEMS_ROLE in files:
+    if any(catalogue_reader(role) for role in files):
         return []
     spark.make_view("all_items")
     found = spark.find("game_counts").one()
     accepted = int(found["accepted"])
     games_row = count_rows("games", int(found["lines_read"]), accepted, accepted - int(found["different"]))
     return [games_row] if games or "libraries" in files else []
+
+
+def _read_rows(
+    spark: Spark, files: Addresses, readers: Mapping[int, RowReader], columns: tuple[str, ...]
+) -> None:
+    """Parse files of rows, each with its reader, given by number; tasks share one that has chunks."""
+    addresses = list(files.values())
+    work = [
+        (number, addresses[number], part, parts)
+        for number, reader in readers.items()
+        for parts in [spark.tasks if reader.read_chunk else 1]
+        for part in range(parts)
+    ]
+    spark.make_rows("batch", work, WORK, rows_reader(readers, columns))
 
 
 def _read(spark: Spark, table: str, files: Sequence[tuple[int, str]], reader: Reader, parts: int) -> None:

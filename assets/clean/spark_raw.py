@@ -4,7 +4,7 @@ A gzip file cannot be entered in its middle. So each task decompresses the whole
 parses its own share of the chunks, which is slow: chunk `i` belongs to the task `i % parts`.
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -16,12 +16,10 @@ import pyarrow as pa
 
 from assets.clean.forgetting import without_users
 from assets.clean.steam_tables import CATALOGUE
-from assets.formats import steam_format, steam_games, steam_reviews
-from assets.formats.gunzip import chunks_of_lines
-from assets.formats.item_rows import READ_COLUMNS, read_item_rows
+from assets.formats import steam_format, steam_games
+from assets.formats.gunzip import chunks_of_lines, numbered
 from assets.formats.literals import Quarantined
-from assets.formats.rows import TABLE_COLUMNS, batch_schema, read_rows, with_file
-from assets.formats.steam_reviews import numbered
+from assets.formats.rows import RowReader, batch_schema, with_file
 from serving.state.storage import Store, is_address
 
 WORK = "file int, address string, part int, parts int"  # what the readers get
@@ -64,34 +62,19 @@ class Reader:
                     yield from table.cast(self.schema).to_batches(max_chunksize=1 << 16)
 
 
-def rows_reader() -> Reader:
-    """Reads files of plays, a file a task, as `read_rows` does, with the number of the file."""
+def rows_reader(readers: Mapping[int, RowReader], columns: tuple[str, ...]) -> Reader:
+    """Reads files of rows, each by the reader of its number; the rows come with that number."""
 
     def read(work: Work) -> Iterator[pa.Table]:
-        for table in read_rows(_local(work["address"]), TABLE_COLUMNS):
+        reader = readers[work["file"]]
+        if reader.read_chunk:
+            tables: Iterable[pa.Table] = map(reader.read_chunk, _chunks(work))
+        else:
+            tables = reader.read(_local(work["address"]))
+        for table in tables:
             yield with_file(table, work["file"])
 
-    return Reader(_numbered_schema(TABLE_COLUMNS), read)
-
-
-def items_reader() -> Reader:
-    """Reads files of items, a file a task, as `read_item_rows` does, with the number of the file."""
-
-    def read(work: Work) -> Iterator[pa.Table]:
-        for table in read_item_rows(_local(work["address"])):
-            yield with_file(table, work["file"])
-
-    return Reader(_numbered_schema(READ_COLUMNS), read)
-
-
-def reviews_reader() -> Reader:
-    """Reads files of reviews as `read_reviews` does, with the number of the file."""
-
-    def read(work: Work) -> Iterator[pa.Table]:
-        for first_line, chunk in _chunks(work):
-            yield with_file(steam_reviews.read_chunk((first_line, chunk)), work["file"])
-
-    return Reader(_numbered_schema(TABLE_COLUMNS), read)
+    return Reader(pa.schema([pa.field("file", pa.int32()), *batch_schema(columns)]), read)
 
 
 def libraries_reader(forgotten: Collection[str]) -> Reader:
@@ -155,10 +138,6 @@ def _filled(table: pa.Table, schema: pa.Schema) -> pa.Table:
         for field in schema
     ]
     return pa.Table.from_arrays(columns, schema=schema)
-
-
-def _numbered_schema(columns: tuple[str, ...]) -> pa.Schema:
-    return pa.schema([pa.field("file", pa.int32()), *batch_schema(columns)])
 
 
 def _chunks(work: Work) -> Iterator[tuple[int, bytes]]:

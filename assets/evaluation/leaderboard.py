@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from assets.engines.sql import query
 from assets.evaluation.fairness import fair_match, write_targets
+from assets.ingest.sources import optimum
 from assets.resources import Home, Source, Training
-from assets.sample.libraries import OptimumScorer
 from assets.sequences.loading import load_items, load_sequences, split_name
 from assets.shown.charts import markdown_image
 from assets.shown.plots import leaderboard_chart
@@ -51,8 +51,7 @@ def entrants(
             yield open_bundle(champion, "champion", "champion", items)
     except BundleError as error:
         dg.get_dagster_logger().warning("The champion cannot be evaluated: %s", error)
-    if source.name in ("sample", "sample-dated"):
-        scorer = OptimumScorer(source.sample_size, source.seed, items)
+    if (scorer := optimum(source, items)) is not None:
         yield Entrant("optimum", "optimum", "known process", scorer, "", validation_ndcg=float("nan"))
 
 

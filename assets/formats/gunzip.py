@@ -65,5 +65,13 @@ def chunks_of_lines(path: Path, chunk_bytes: int = 1 << 24) -> Iterator[bytes]:
         yield b"".join(rest)
 
 
+def numbered(chunks: Iterator[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Chunks of lines, each with the number of its first line."""
+    line = 1
+    for chunk in chunks:
+        yield line, chunk
+        line += chunk.count(b"\n")
+
+
 def _complaint(path: Path, done: int, what: str) -> str:
     return f"{path} is damaged after {done:,} decompressed bytes: {what}; delete it and fetch it again."

@@ -9,8 +9,9 @@ tab and bar that gives the header the columns asked for.
 import csv
 import gzip
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -53,6 +54,23 @@ def columns_of(path: Path, required: Sequence[str]) -> list[str]:
         return _parquet_columns(path, required)
     with _open_text(path) as stream, _sound(path):
         return _read_header(stream, required)[0]
+
+
+@dataclass(frozen=True)
+class RowReader:
+    """What reads a file in batches of rows, as `read_rows` gives them.
+
+    `read_chunk` makes rows of some lines of a gzip file, given with the number of the first: with it, the
+    tasks of Spark share a file; without it, one task reads the whole file.
+    """
+
+    read: Callable[[Path], Iterator[pa.Table]]
+    read_chunk: Callable[[tuple[int, bytes]], pa.Table] | None = None
+
+
+def read_plays(path: Path) -> Iterator[pa.Table]:
+    """The rows of a file of plays, TABLE_COLUMNS. Raises ColumnError and DamagedFileError."""
+    return read_rows(path, TABLE_COLUMNS)
 
 
 def read_rows(path: Path, required: Sequence[str], optional: Sequence[str] = ()) -> Iterator[pa.Table]:

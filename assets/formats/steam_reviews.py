@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from assets.formats.gunzip import chunks_of_lines
+from assets.formats.gunzip import chunks_of_lines, numbered
 from assets.formats.literals import TEXT_KEPT, RefusedError, is_text, literal
 from assets.formats.parallel import in_order
 from assets.formats.rows import TABLE_COLUMNS, batch_schema
@@ -39,14 +39,6 @@ def read_reviews(path: Path, chunk_bytes: int = 1 << 24) -> Iterator[pa.Table]:
     Raises DamagedFileError where the file cannot be decompressed to its end.
     """
     return in_order(read_chunk, numbered(chunks_of_lines(path, chunk_bytes)))
-
-
-def numbered(chunks: Iterator[bytes]) -> Iterator[tuple[int, bytes]]:
-    """Chunks with the number of their first line."""
-    line = 1
-    for chunk in chunks:
-        yield line, chunk
-        line += chunk.count(b"\n")
 
 
 def read_chunk(numbered_chunk: tuple[int, bytes]) -> pa.Table:

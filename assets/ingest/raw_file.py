@@ -18,7 +18,8 @@ class SourceError(Exception):
 class RawFile:
     """One raw file, whole and on this machine.
 
-    `role` says what it holds: libraries, games, reviews, items, or table/<name> for each file of a table.
+    `role` says what it holds: libraries, games, reviews, items, table/<name> for each file of a table, or
+    plays/<name> and items/<name> of other sources; see `assets.ingest.source`.
     `how` says how it came this time: downloaded, unchanged, kept (the host could not be asked), in place,
     generated or reused. It is no property of the file and not compared.
     """
@@ -43,6 +44,13 @@ class Request:
 def raw_file(role: str, path: Path, address: str, how: str) -> RawFile:
     """A file that is there, with its hash and size."""
     return RawFile(role, path, file_hash(path), path.stat().st_size, address, how)
+
+
+def file_state(given: str) -> list[object]:
+    """Path, size and time of a file, by its path or `file://` address. Raises OSError, ValueError."""
+    path = local_path(given)
+    found = path.stat()
+    return [str(path), found.st_size, found.st_mtime_ns]
 
 
 def local_path(given: str) -> Path:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from assets.engines.engine import Engine
+from assets.ingest.sources import dated_sources
 
 LEAVE_ONE_OUT, TEMPORAL = "leave-one-out", "temporal"
 
@@ -81,7 +82,7 @@ def _times(engine: Engine, cutoffs: Cutoffs) -> Mapping[str, int]:
     if dated < plays:
         raise SplitError(
             "NEXTPLAY_SPLIT=temporal needs plays with a time, and this source has none: set "
-            "NEXTPLAY_SPLIT=leave-one-out, or take a dated source (table, steam-reviews or sample-dated)."
+            f"NEXTPLAY_SPLIT=leave-one-out, or take a dated source ({' or '.join(dated_sources())})."
         )
     times = [cutoffs.validation, cutoffs.test]
     if cutoffs.are_shares:

@@ -41,10 +41,10 @@ FROM (
 ) AS made
 LEFT JOIN (
     SELECT
-        CASE WHEN file IN ('games', 'items') THEN 'catalogue' ELSE 'interactions' END AS name,
+        CASE WHEN split_part(file, '/', 1) IN ('games', 'items') THEN 'catalogue' ELSE 'interactions' END AS name,
         sum(items_accepted - repeats) AS distinct_items
     FROM raw_counts
-    GROUP BY CASE WHEN file IN ('games', 'items') THEN 'catalogue' ELSE 'interactions' END
+    GROUP BY CASE WHEN split_part(file, '/', 1) IN ('games', 'items') THEN 'catalogue' ELSE 'interactions' END
 ) AS accepted ON accepted.name = made.name
 WHERE made.made <> coalesce(accepted.distinct_items, 0)
 ORDER BY file

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -11,9 +12,12 @@ from typing import Any
 
 import pytest
 
-from assets.ingest import sources
+from assets.ingest import generated
 from assets.ingest.download import DownloadError, DownloadSettings
-from assets.ingest.sources import PINNED_SHA256, RawFile, Request, SourceError, resolve
+from assets.ingest.raw_file import RawFile, Request, SourceError
+from assets.ingest.source import DataSource
+from assets.ingest.sources import SOURCES, resolve, sample, steam_reviews
+from assets.ingest.sources import steam as lab
 from assets.resources import Source
 
 QUICK = DownloadSettings(tries=2, first_wait=0.01, longest_wait=0.02, connect_timeout=2.0, read_timeout=5.0)
@@ -40,12 +44,16 @@ def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     """A folder that a host publishes under the address of the Steam data."""
     folder = tmp_path / "published"
     folder.mkdir()
-    (folder / sources.STEAM_LIBRARIES).write_bytes(LIBRARIES)
-    (folder / sources.STEAM_GAMES).write_bytes(GAMES)
+    (folder / "australian_users_items.json.gz").write_bytes(LIBRARIES)
+    (folder / "steam_games.json.gz").write_bytes(GAMES)
     host = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
     thread = threading.Thread(target=host.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
-    monkeypatch.setattr(sources, "STEAM_ADDRESS", f"http://127.0.0.1:{host.server_port}/")
+    address = f"http://127.0.0.1:{host.server_port}/"
+    libraries = replace(lab.LIBRARIES, address=address + "australian_users_items.json.gz", sha256=None)
+    monkeypatch.setattr(lab, "ADDRESS", address)
+    monkeypatch.setattr(lab, "LIBRARIES", libraries)
+    monkeypatch.setattr(lab, "GAMES", replace(lab.GAMES, address=address + "steam_games.json.gz"))
     yield folder
     host.shutdown()
     host.server_close()
@@ -87,14 +95,14 @@ def test_steam_is_downloaded_and_then_unchanged(published: Path, raw: Path) -> N
                 raw / "steam" / "australian_users_items.json.gz",
                 sha256(LIBRARIES),
                 len(LIBRARIES),
-                sources.STEAM_ADDRESS + "australian_users_items.json.gz",
+                lab.ADDRESS + "australian_users_items.json.gz",
             ),
             RawFile(
                 "games",
                 raw / "steam" / "steam_games.json.gz",
                 sha256(GAMES),
                 len(GAMES),
-                sources.STEAM_ADDRESS + "steam_games.json.gz",
+                lab.ADDRESS + "steam_games.json.gz",
             ),
         ]
     )
@@ -102,23 +110,25 @@ def test_steam_is_downloaded_and_then_unchanged(published: Path, raw: Path) -> N
     assert [file.how for file in second] == ["unchanged"] * 2
 
 
-def test_the_pin_holds_for_its_own_address_alone(published: Path, raw: Path, given: Path) -> None:
-    assert PINNED_SHA256 == {
+def test_the_libraries_of_the_lab_are_pinned() -> None:
+    published = [lab.LIBRARIES, lab.GAMES, steam_reviews.REVIEWS]
+    assert {file.address: file.sha256 for file in published if file.sha256} == {
         "https://mcauleylab.ucsd.edu/public_datasets/data/steam/australian_users_items.json.gz": (
             "0b329f79ddf450aba0aad923c8cb6d1affac0c98efaf70242d22fd10987a8d99"
         )
     }
-    assert steam(raw)[0].sha256 not in PINNED_SHA256.values()
-    assert steam(raw, libraries=str(given))[0].sha256 not in PINNED_SHA256.values()
 
 
-def test_a_pinned_address_must_keep_its_content(
-    published: Path, raw: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_pin_holds_for_its_own_address_alone(
+    published: Path, raw: Path, given: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(PINNED_SHA256, sources.STEAM_ADDRESS + sources.STEAM_LIBRARIES, "0" * 64)
+    monkeypatch.setattr(lab, "LIBRARIES", replace(lab.LIBRARIES, sha256="0" * 64))
+    (published / "mirror.gz").write_bytes(LIBRARIES)
 
     with pytest.raises(DownloadError, match="SHA-256"):
         steam(raw)
+    assert steam(raw, libraries=f"{lab.ADDRESS}mirror.gz")[0].sha256 == sha256(LIBRARIES)
+    assert steam(raw, libraries=str(given))[0].sha256 == sha256(LIBRARIES)
 
 
 def test_given_files_are_used_where_they_are(raw: Path, given: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,7 +156,7 @@ def test_a_relative_path_starts_at_the_working_folder(
 
 def test_another_address_replaces_the_usual_one(published: Path, raw: Path) -> None:
     (published / "mirror.gz").write_bytes(LIBRARIES + GAMES)
-    address = f"{sources.STEAM_ADDRESS}mirror.gz"
+    address = f"{lab.ADDRESS}mirror.gz"
 
     file = steam(raw, libraries=address)[0]
 
@@ -154,13 +164,13 @@ def test_another_address_replaces_the_usual_one(published: Path, raw: Path) -> N
 
 
 def test_credentials_of_an_address_are_not_recorded(published: Path, raw: Path) -> None:
-    address = sources.STEAM_ADDRESS.replace("http://", "http://ada:hunter2@") + sources.STEAM_GAMES
+    address = lab.GAMES.address.replace("http://", "http://ada:hunter2@")
 
-    assert steam(raw, games=address)[1].address == sources.STEAM_ADDRESS + sources.STEAM_GAMES
+    assert steam(raw, games=address)[1].address == lab.GAMES.address
 
 
 def test_an_empty_setting_is_none(published: Path, raw: Path) -> None:
-    assert steam(raw, libraries="", games="")[1].address == sources.STEAM_ADDRESS + sources.STEAM_GAMES
+    assert steam(raw, libraries="", games="")[1].address == lab.GAMES.address
 
 
 def test_offline_names_the_variable_of_the_file_that_is_missing(raw: Path, given: Path) -> None:
@@ -219,13 +229,6 @@ def test_an_unknown_source_is_told_the_known_ones(raw: Path) -> None:
     assert str(caught.value) == f"There is no source 'stream': set SOURCE to {known}."
 
 
-def test_a_source_is_added_with_one_function(raw: Path, monkeypatch: pytest.MonkeyPatch, given: Path) -> None:
-    table = RawFile("events", given, "0" * 64, 1, "here")
-    monkeypatch.setitem(sources.SOURCES, "table", lambda request: [table])
-
-    assert resolve(Request(Source(name="table"), raw)) == [table]
-
-
 def tiny(raw: Path, seed: int = 7) -> list[RawFile]:
     return resolve(Request(Source(name="sample", sample_size="tiny", seed=seed), raw))
 
@@ -266,8 +269,9 @@ def test_a_generator_that_fails_leaves_no_sample(raw: Path, monkeypatch: pytest.
         (folder / "libraries.json.gz").write_bytes(LIBRARIES)
         raise MemoryError
 
+    failing = replace(sample.SAMPLE, generate=half)
     with monkeypatch.context() as patch:
-        patch.setattr(sources.generator, "write_sample", half)
+        patch.setitem(SOURCES, "sample", DataSource(failing.fetch, failing.state))
         with pytest.raises(MemoryError):
             tiny(raw)
     assert not list(raw.glob("sample-*[!k]"))
@@ -277,7 +281,7 @@ def test_a_generator_that_fails_leaves_no_sample(raw: Path, monkeypatch: pytest.
 
 def test_another_generator_makes_a_sample_of_its_own(raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = tiny(raw)
-    monkeypatch.setattr(sources, "made_by", lambda *modules: "other code")
+    monkeypatch.setattr(generated, "made_by", lambda *modules: "other code")
     second = tiny(raw)
 
     assert second[0].how == "generated"

@@ -20,11 +20,10 @@ from assets.clean.play_tables import write_play_tables
 from assets.feedback import all_interactions as uniting
 from assets.feedback import events as receiving
 from assets.formats.gunzip import DamagedFileError
-from assets.formats.rows import ColumnError, columns_of, read_rows
+from assets.formats.rows import TABLE_COLUMNS, ColumnError, columns_of, read_rows
 from assets.ingest import raw_files as raw
 from assets.ingest.raw_file import Request, SourceError
 from assets.ingest.sources import resolve
-from assets.ingest.table_source import TABLE_COLUMNS
 from assets.resources import Cleaning, Home, Source
 from assets.state.lake import Lake
 

@@ -1,4 +1,4 @@
-"""Anybody's table of `user_id, item_id, timestamp`: which files it consists of."""
+"""Anybody's table of `user_id, item_id, timestamp`: CSV or Parquet."""
 
 import glob
 import os
@@ -6,15 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from assets.formats.gunzip import DamagedFileError
-from assets.formats.rows import ITEM_COLUMNS, TABLE_COLUMNS, ColumnError, columns_of
-from assets.ingest.raw_file import RawFile, Request, SourceError, local_path, raw_file, shown
+from assets.formats.item_rows import read_item_rows
+from assets.formats.rows import ITEM_COLUMNS, TABLE_COLUMNS, ColumnError, RowReader, columns_of, read_plays
+from assets.ingest.raw_file import RawFile, Request, SourceError, file_state, local_path, raw_file, shown
+from assets.ingest.source import DataSource
 
-TABLE_ROLE = "table/"  # the name of the file follows: the order of the files breaks ties in time
+PLAYS_ROLE = "table/"  # the name of the file follows: the order of the files breaks ties in time
 ITEMS_ROLE = "items"
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")  # of files in a folder
 
 
-def table(request: Request) -> list[RawFile]:
+def files(request: Request) -> list[RawFile]:
     """The files of NEXTPLAY_TABLE in the order of their names, then the file of NEXTPLAY_TABLE_ITEMS.
 
     They stay where they are. Raises SourceError where a file or a column is missing.
@@ -26,13 +28,21 @@ def table(request: Request) -> list[RawFile]:
             f"columns {', '.join(TABLE_COLUMNS)}, of a folder of such files, or a pattern."
         )
     found = [
-        _checked(TABLE_ROLE + name, path, "NEXTPLAY_TABLE", TABLE_COLUMNS)
+        _checked(PLAYS_ROLE + name, path, "NEXTPLAY_TABLE", TABLE_COLUMNS)
         for name, path in table_files(given)
     ]
     if items:
         path = _path(items, "NEXTPLAY_TABLE_ITEMS")
         found.append(_checked(ITEMS_ROLE, path, "NEXTPLAY_TABLE_ITEMS", ITEM_COLUMNS))
     return found
+
+
+def state(request: Request) -> object:
+    """Name, path, size and time of each file. Raises SourceError, OSError and ValueError."""
+    files = table_files(request.source.table or "")
+    if request.source.table_items:
+        files.append((ITEMS_ROLE, local_path(request.source.table_items)))
+    return [[name, *file_state(str(path))] for name, path in files]
 
 
 def table_files(given: str) -> list[tuple[str, Path]]:
@@ -77,3 +87,11 @@ def _checked(role: str, path: Path, variable: str, columns: Sequence[str]) -> Ra
         fault = f"cannot be read ({error.strerror})"
     needed = ", ".join(columns)
     raise SourceError(f"{variable} names {path}, which {fault}: give CSV or Parquet with {needed}.")
+
+
+SOURCE = DataSource(
+    files,
+    state,
+    plays={"table": RowReader(read_plays)},
+    catalogue={ITEMS_ROLE: RowReader(read_item_rows)},
+)

@@ -1,0 +1,38 @@
+"""What a source is: where its files are, whether they may have changed, and how they are read."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from assets.formats.rows import RowReader
+from assets.ingest.raw_file import RawFile, Request
+from assets.resources import Source
+from models.bundle.bundle import ItemTable
+from models.scorer import Scorer
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """All that is known of a source; `assets.ingest.sources` names them.
+
+    `files` gives the raw files in a fixed order and raises SourceError or DownloadError. `state` is told by
+    every scheduled run: it differs when the files may differ, costs no download, and may raise what `files`
+    raises, OSError or ValueError where it cannot be told.
+
+    The role of a raw file says what it holds, the same in all sources. `plays` and `catalogue` read files row
+    by row, found by the role (`plays/toys`) or by what comes before a slash in it (`table/january.csv`). New
+    roles are `plays/<name>` and `items/<name>`. A source without `plays` has Steam's `libraries`; these, and
+    Steam's catalogue in the role `games`, are read as a whole by `assets.clean`.
+
+    `optimum` is the best scorer that there can be, where the process behind the data is known.
+    """
+
+    files: Callable[[Request], list[RawFile]]
+    state: Callable[[Request], object]
+    plays: Mapping[str, RowReader] = field(default_factory=dict)
+    catalogue: Mapping[str, RowReader] = field(default_factory=dict)
+    optimum: Callable[[Source, ItemTable], Scorer] | None = None
+
+    @property
+    def dated(self) -> bool:
+        """Plays have times, libraries have none."""
+        return bool(self.plays)

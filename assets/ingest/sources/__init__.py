@@ -1,0 +1,81 @@
+"""The sources, by name. A new one is a file here and an entry in `SOURCES`; see docs/data.md."""
+
+from collections.abc import Mapping, Sequence
+
+import httpx
+
+from assets.formats.rows import RowReader
+from assets.ingest.download import DownloadError
+from assets.ingest.raw_file import RawFile, Request, SourceError
+from assets.ingest.source import DataSource
+from assets.ingest.sources import sample, sample_dated, steam, steam_reviews, table
+from assets.resources import Source
+from assets.state.lake import fingerprint
+from models.bundle.bundle import ItemTable
+from models.scorer import Scorer
+
+SOURCES: dict[str, DataSource] = {
+    "sample": sample.SOURCE,
+    "sample-dated": sample_dated.SOURCE,
+    "steam": steam.SOURCE,
+    "steam-reviews": steam_reviews.SOURCE,
+    "table": table.SOURCE,
+}
+STEAM_ROLES = ("libraries", "games")  # which `assets.clean` reads as a whole
+UNKNOWN = "unknown"  # a state that is never equal to what a run has recorded: who cannot tell has to look
+
+
+def resolve(request: Request) -> list[RawFile]:
+    """The raw files of a source, in a fixed order, each of a role that something reads.
+
+    Raises SourceError and DownloadError.
+    """
+    source = SOURCES.get(request.source.name)
+    if source is None:
+        known = " or ".join(SOURCES)
+        raise SourceError(f"There is no source '{request.source.name}': set SOURCE to {known}.")
+    files = source.files(request)
+    for file in files:
+        if not (file.role in STEAM_ROLES or plays_reader(file.role) or catalogue_reader(file.role)):
+            raise ValueError(f"Nothing reads the role '{file.role}' of {file.path}.")
+    return files
+
+
+def source_state(request: Request) -> str:
+    """A text that differs when the raw files may differ, told without reading them.
+
+    UNKNOWN where it cannot be told; never raises for what a run would tell.
+    """
+    source = SOURCES.get(request.source.name)
+    try:
+        return fingerprint(request.source.name, source.state(request))[:16] if source else UNKNOWN
+    except (SourceError, DownloadError, OSError, ValueError, RuntimeError, httpx.HTTPError):
+        return UNKNOWN
+
+
+def plays_reader(role: str) -> RowReader | None:
+    """What reads the plays of a raw file of this role; None where it holds none."""
+    return _by_role(role, [source.plays for source in SOURCES.values()])
+
+
+def catalogue_reader(role: str) -> RowReader | None:
+    """What reads the items of a raw file of this role row by row; None where it holds none."""
+    return _by_role(role, [source.catalogue for source in SOURCES.values()])
+
+
+def optimum(source: Source, items: ItemTable) -> Scorer | None:
+    """The best scorer that there can be, where the process behind a source is known."""
+    known = SOURCES[source.name].optimum if source.name in SOURCES else None
+    return known(source, items) if known else None
+
+
+def dated_sources() -> list[str]:
+    """The names of the sources whose plays have times."""
+    return [name for name, source in SOURCES.items() if source.dated]
+
+
+def _by_role(role: str, of_sources: Sequence[Mapping[str, RowReader]]) -> RowReader | None:
+    readers = {known: reader for of_one in of_sources for known, reader in of_one.items()}
+    while role not in readers and "/" in role:
+        role = role.rpartition("/")[0]
+    return readers.get(role)
