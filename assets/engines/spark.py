@@ -1,10 +1,9 @@
 """The engine of many machines: Spark runs the statements of the rooms, carried over by SQLGlot.
 
-A statement that cannot be carried has a twin, `<name>.spark.sql`, that says why. What is kept between two
-statements is written as Parquet parts to a scratch folder beside the lake and read again: so the rounds of
-the k-core build on files and not on each other, and what a lost executor held is still there. A published
-table is read back from its parts by DuckDB, in their order, and written as one file, as those of the other
-engine are: nobody who reads a table has to know which engine made it.
+What is kept between two statements is written as Parquet parts to a scratch folder beside the lake and read
+again: so the rounds of the k-core build on files and not on each other, and what a lost executor held is
+still there. A published table is read back from its parts by DuckDB, in their order, and written as one file,
+as those of the other engine are: nobody who reads a table has to know which engine made it.
 """
 
 import os
@@ -21,6 +20,7 @@ import pyarrow.parquet as pq
 
 from assets.engines import sql
 from assets.engines.engine import NOTHING, Found
+from assets.engines.spark_dialect import carried
 from assets.engines.spark_parts import REPORT, WORK, Part, empty_part, part_reader, part_writer, row_groups
 from assets.formats.gunzip import DamagedFileError
 from assets.state.lake import Lake, write_parquet
@@ -83,22 +83,6 @@ def session(settings: SparkSettings) -> "SparkSession":
             f"Spark does not start at {settings.remote or settings.master} ({reason}): install Java 17, or "
             "name another place with NEXTPLAY_SPARK_MASTER or NEXTPLAY_SPARK_REMOTE."
         ) from error
-
-
-def carried(statement: str) -> str:
-    """A statement in DuckDB's dialect as Spark reads it; its parameters are written `:name`."""
-    import sqlglot
-
-    parsed = sqlglot.parse_one(statement, read="duckdb")
-    for parameter in list(parsed.find_all(sqlglot.exp.Parameter)):
-        parameter.replace(sqlglot.exp.Placeholder(this=parameter.name))
-    return parsed.sql("spark", comments=False, unsupported_level=sqlglot.ErrorLevel.RAISE)
-
-
-def spark_statement(name: str) -> str:
-    """The statement of that name for Spark: its twin where it has one."""
-    twin = f"{name}.spark"
-    return sql.statement(twin) if twin in sql.statement_files() else carried(sql.statement(name))
 
 
 class Spark:
@@ -211,8 +195,8 @@ class Spark:
         """The rows of a statement; views of statements are defined anew, on the tables as they are now."""
         for view, bound in self._lazy.items():
             if view != name:
-                self._view(view, self._spark.sql(spark_statement(view), args=dict(bound)))
-        return self._spark.sql(spark_statement(name), args=dict(parameters))
+                self._view(view, self._spark.sql(carried(sql.statement(view)), args=dict(bound)))
+        return self._spark.sql(carried(sql.statement(name)), args=dict(parameters))
 
     def _view(self, name: str, frame: "DataFrame") -> None:
         frame.createOrReplaceTempView(name)

@@ -17,7 +17,7 @@ def statement(name: str) -> str:
 
 @cache
 def statement_files() -> dict[str, Path]:
-    """Each statement's file by its name, which stands once in all rooms; `<name>.spark` is Spark's own."""
+    """Each statement's file by its name, which stands once in all rooms."""
     return {path.name.removesuffix(".sql"): path for path in ROOMS.rglob("sql/*.sql")}
 
 

@@ -12,6 +12,7 @@ import duckdb
 from assets.contracts import contract, no_faults
 from assets.engines.sql import make_table, query, statement
 from assets.feedback.events import END_OF_TIME_MS, cutoff_ms, newest_ms
+from assets.formats.timestamps import MICROSECONDS, units_a_second
 from assets.resources import Cleaning, Home
 from assets.shown.tables import table_result
 from assets.state.code import made_by
@@ -78,15 +79,14 @@ def unite(lake: Lake, repeats: str, cutoff: int | None) -> dict[str, TableVersio
 def clock(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     """How a time in milliseconds since 1970 is written in the column `timestamp` of the view `interactions`.
 
-    The unit of a table's whole numbers is told from their size: seconds, milliseconds or microseconds of a
-    time between 1973 and 2286. Numbers that are no such time put all events behind the source.
+    The unit of a table's whole numbers is told from their size; numbers that are no time put all events
+    behind the source. In a source without times the events have microseconds.
     """
     dated, last = connection.execute(statement("source_times")).fetchone() or (False, None)
     if not dated:
-        return {"dated": False, "units_a_ms": 1000.0, "offset": 0}
-    for units_a_ms in (0.001, 1.0, 1000.0):
-        if 1e11 <= last / units_a_ms < 1e13:
-            return {"dated": True, "units_a_ms": units_a_ms, "offset": 0}
+        return {"dated": False, "units_a_ms": MICROSECONDS / 1000, "offset": 0}
+    if unit := units_a_second(last):
+        return {"dated": True, "units_a_ms": unit / 1000, "offset": 0}
     return {"dated": True, "units_a_ms": 1.0, "offset": last + 1}
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from assets.formats.timestamps import units_a_second
 from assets.sequences.attributes import item_attributes
 from assets.state.lake import Lake
 from models.bundle.bundle import ItemTable
@@ -69,14 +70,6 @@ def load_times(lake: Lake) -> Times | None:
         return None
     parts, times = rows["split"].to_numpy().astype(np.str_), rows["timestamp"].to_numpy()  # [interactions]
     return Times(times, times[parts == "train"], units_a_second(int(times.max(initial=0))))
-
-
-def units_a_second(newest: int) -> float | None:
-    """The unit of whole numbers that are times since 1970, told from the size of the newest.
-
-    Seconds, milliseconds and microseconds of a time between 1973 and 2286; None for other numbers.
-    """
-    return next((unit for unit in (1.0, 1e3, 1e6) if 1e8 <= newest / unit < 1e10), None)
 
 
 def split_name(lake: Lake) -> str:

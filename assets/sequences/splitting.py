@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from assets.engines.engine import Engine
+from assets.formats.timestamps import MICROSECONDS
 from assets.ingest.sources import dated_sources
 
 LEAVE_ONE_OUT, TEMPORAL = "leave-one-out", "temporal"
@@ -54,7 +55,7 @@ def _date(text: str) -> int:
     moment = datetime.fromisoformat(text)
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     seconds = int(moment.replace(microsecond=0).timestamp())
-    return seconds * 10**6 + moment.microsecond
+    return seconds * MICROSECONDS + moment.microsecond
 
 
 def make_splits(engine: Engine, split: str, cutoffs: str) -> dict[str, Any]:

@@ -63,11 +63,11 @@ def _left_out(path: Path, without: Collection[str]) -> bool:
 
 @cache
 def _statements(path: Path) -> tuple[Path, ...]:
-    """The SQL files whose names stand in a file as text; a statement for Spark alone goes with its twin."""
+    """The SQL files whose names stand in a file as text."""
     if not path.is_relative_to(ASSETS):
         return ()
     texts = {node.value for node in ast.walk(_parsed(path)) if isinstance(node, ast.Constant)}
-    return tuple(found for found in _all_statements() if found.name.split(".")[0] in texts)
+    return tuple(found for found in _all_statements() if found.stem in texts)
 
 
 @cache

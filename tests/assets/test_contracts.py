@@ -14,6 +14,7 @@ from assets.clean.clean import CLEAN_CHECKS
 from assets.clean.core_interactions import CORE_CHECKS
 from assets.contracts import rule_faults, schema_faults, schemas, verdict
 from assets.engines.engine import DuckDB
+from assets.engines.spark_dialect import carried
 from assets.feedback.all_interactions import UNITED_CHECKS
 from assets.feedback.drift import DRIFT_CHECKS
 from assets.feedback.events import FEEDBACK_CHECKS
@@ -211,7 +212,6 @@ def faults(tables: Connection, rule: str, **parameters: Any) -> list[tuple[Any, 
     return first
 
 
-TWIN = ".spark.sql"
 STATEMENTS = sorted(Path(contracts.__file__).parent.glob("*/sql/*.sql"))
 RULES = [path.stem for path in STATEMENTS if path.name.startswith("fault_")]
 
@@ -313,25 +313,32 @@ def test_every_rule_has_a_planted_fault_and_runs_as_a_check() -> None:
     assert len(checks) == len(RULES) + twice + len(TABLES)
 
 
-@pytest.mark.parametrize(
-    "path",
-    [p for p in STATEMENTS if not p.name.endswith(TWIN)],
-    ids=lambda path: path.stem,
-)
+@pytest.mark.parametrize("path", STATEMENTS, ids=lambda path: path.stem)
 def test_a_statement_is_one_and_carries_over_to_spark(path: Path) -> None:
     (parsed,) = sqlglot.parse(path.read_text(), read="duckdb")
     assert parsed is not None
     assert isinstance(parsed, sqlglot.exp.Query)
-    parsed.sql("spark", unsupported_level=sqlglot.ErrorLevel.RAISE)
+    (on_spark,) = sqlglot.parse(carried(path.read_text()), read="spark")
+    assert isinstance(on_spark, sqlglot.exp.Query)
 
 
-@pytest.mark.parametrize("path", [p for p in STATEMENTS if p.name.endswith(TWIN)], ids=lambda path: path.stem)
-def test_a_twin_says_why_it_is_there(path: Path) -> None:
-    text = path.read_text()
-    (parsed,) = sqlglot.parse(text, read="spark")
-    assert isinstance(parsed, sqlglot.exp.Query)
-    assert text.startswith("-- A twin: ")
-    assert path.with_name(path.name.replace(TWIN, ".sql")).exists()
+CARRIED = [
+    ("SELECT epoch_us(t) AS x FROM c", "SELECT UNIX_MICROS(t) AS x FROM c"),
+    (
+        "SELECT quantile_disc(t, $share) AS x FROM c",
+        "SELECT PERCENTILE_DISC(:share) WITHIN GROUP (ORDER BY t) AS x FROM c",
+    ),
+    (
+        "SELECT try_strptime(c.t, ['%Y-%m-%d', '%d %b, %Y', '%B']) AS x FROM c",
+        "SELECT COALESCE(TRY_TO_TIMESTAMP(c.t, 'yyyy-M-d'), TRY_TO_TIMESTAMP(c.t, 'd MMM, yyyy'), "
+        "TRY_TO_TIMESTAMP(c.t, 'MMMM')) AS x FROM c",
+    ),
+]
+
+
+@pytest.mark.parametrize(("statement", "on_spark"), CARRIED)
+def test_a_function_that_spark_lacks_is_carried_over(statement: str, on_spark: str) -> None:
+    assert carried(statement) == on_spark
 
 
 # --- checks

@@ -22,7 +22,7 @@ SOURCES: dict[str, DataSource] = {
     "table": table.SOURCE,
 }
 STEAM_ROLES = ("libraries", "games")  # which `assets.clean` reads as a whole
-UNKNOWN = "unknown"  # a state that is never equal to what a run has recorded: who cannot tell has to look
+UNKNOWN = "unknown"  # a state that no run has recorded: where nothing can be told, the run has to look
 
 
 def resolve(request: Request) -> list[RawFile]:

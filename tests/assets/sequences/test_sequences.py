@@ -7,6 +7,7 @@ import dagster as dg
 import numpy as np
 import pytest
 
+from assets.formats.timestamps import units_a_second
 from assets.resources import Cleaning, Home, Splitting
 from assets.sequences import sequences
 from assets.sequences.loading import (
@@ -15,7 +16,6 @@ from assets.sequences.loading import (
     load_sequences,
     load_split,
     load_times,
-    units_a_second,
 )
 from assets.sequences.splitting import Cutoffs, SplitError
 from assets.state.lake import Lake, LakeError, fingerprint, write_parquet
