@@ -9,12 +9,12 @@ from assets.feedback.events import END_OF_TIME_MS
 from assets.ingest.raw_file import Request
 from assets.ingest.sources import UNKNOWN, source_state
 from assets.resources import Home
+from assets.state.code import made_by
 from assets.state.lake import fingerprint
-from models.bundle.code import code_version
+from models.bundle.code import endpoint_files, files_hash
 from pipelines.resources import Settings, home_of, source_of
 
 TAG = "nextplay/inputs-"  # of a run, one an input
-ROOMS = ("assets", "models", "serving", "pipelines")
 LIBRARIES = ("duckdb", "numpy", "onnxruntime", "torch")
 WITHOUT_EFFECT = frozenset(  # settings that change where or when a run happens, not what comes of it
     {"home", "progress", "memory_limit", "nightly", "timezone", "alert_webhook"}
@@ -57,4 +57,6 @@ def events_state(home: Home, cutoff_ms: int = END_OF_TIME_MS) -> str:
 
 
 def _code() -> str:
-    return fingerprint(code_version(*ROOMS), [version(name) for name in LIBRARIES])[:16]
+    """Of what makes tables, bundles and the Bento; what keeps or shows them starts no night."""
+    made_by_code = [made_by("assets"), files_hash(endpoint_files())]
+    return fingerprint(made_by_code, [version(name) for name in LIBRARIES])[:16]

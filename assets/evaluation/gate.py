@@ -50,6 +50,7 @@ class GateConfig(dg.Config):
 @dg.asset(
     pool="lake",
     kinds={"python"},
+    code_version=CODE,
     deps=["leaderboard"],
     description="Promote or not, and why: a refused candidate is a normal outcome and a green run.",
 )

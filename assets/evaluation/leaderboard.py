@@ -61,12 +61,14 @@ def entrants(
         dg.AssetSpec(
             "leaderboard",
             kinds={"duckdb", "onnx"},
+            code_version=CODE,
             description="HR, NDCG and MRR at 1, 5, 10, 20 over the full catalogue, coverage, intervals.",
             deps=["baselines", *NETWORKS, "sequences", "items"],
         ),
         dg.AssetSpec(
             "test_recommendations",
             kinds={"duckdb", "onnx"},
+            code_version=CODE,
             description="Every test user's top 20 by every model, seen items left out, in original ids.",
             deps=["baselines", *NETWORKS, "sequences", "items"],
         ),

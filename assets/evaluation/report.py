@@ -23,6 +23,7 @@ CODE = (made_by(__name__), code_version("assets.shown.plots"))
 @dg.asset(
     pool="lake",
     kinds={"python"},
+    code_version=CODE,
     deps=["gate", "leaderboard", "test_recommendations", "sequences", "items", "sequence_audit"],
     description="Verdict, leaderboard, slices, audit and examples on one page, to decide from.",
 )

@@ -22,6 +22,7 @@ TABLE = pa.schema({"name": pa.string(), "value": pa.float64(), "low": pa.float64
 @dg.asset(
     pool="lake",
     kinds={"numpy"},
+    code_version=CODE,
     deps=["sequences", "items"],
     description="How much the order of a history tells, and how much of it is only the item's id.",
 )

@@ -21,6 +21,7 @@ CODE = made_by(__name__)
 @dg.asset(
     pool="lake",
     kinds={"duckdb", "onnx"},
+    code_version=CODE,
     deps=["promotion", "sequences", "items"],
     description="The champion's top 20 for every user, from their whole history, seen items left out.",
 )

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,11 +48,13 @@ def _data_fingerprint(sequences: TableVersion, items: TableVersion) -> str:
     return fingerprint(sequences.content_hash, items.content_hash)
 
 
+@cache
 def candidate_code() -> str:
     """The version of the code that trains and exports a network: networks, losses, training, data."""
     return code_version("models.training", __name__, without=(*KEEPERS, "models.baselines"))
 
 
+@cache
 def baseline_code(name: str) -> str:
     """The version of the code that fits a baseline and writes its bundle."""
     return code_version(

@@ -38,6 +38,7 @@ FITTED = ("baseline", "validation NDCG@10", "settings", "MB", "version", "second
 @dg.asset(
     pool="training",
     kinds={"numpy", "scipy", "mlflow"},
+    code_version=fingerprint(*map(baseline_code, BASELINES))[:16],
     deps=["sequences", "items"],
     description="Popularity, a Markov chain, item-kNN, EASE and others: what every candidate has to beat.",
 )
@@ -78,6 +79,7 @@ def candidate_asset(architecture: str) -> dg.AssetsDefinition:
         pool="training",
         name=architecture,
         kinds={"pytorch", "onnx", "mlflow"},
+        code_version=candidate_code(),
         deps=["sequences", "items"],
         description=(NETWORKS[architecture].build.__doc__ or "").splitlines()[0],
     )

@@ -14,7 +14,6 @@ from assets.evaluation.gate import read_verdict
 from assets.resources import Home, Training
 from assets.state.bundles import BundleStore
 from models.bundle.bundle import WEIGHTS_FILE
-from models.training.checkpoint import STATE_FILE
 from pipelines.simulation.nights import Night, Plan, Run, champion, night, run_job
 from pipelines.simulation.source import CATALOGUE
 
@@ -107,6 +106,8 @@ def _spoil(store: BundleStore, network: str) -> None:
 
 
 def _checkpoints(home: Path) -> list[Path]:
+    from models.training.checkpoint import STATE_FILE  # it imports torch
+
     return list((home / "checkpoints").glob(f"*/{STATE_FILE}"))
 
 
