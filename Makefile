@@ -41,7 +41,7 @@ run: setup ## Run the whole pipeline (SOURCE=sample, steam, table, ...: see docs
 	@$(BIN)/python -m pipelines.run
 
 test: setup lint ## Lint, type-check and test
-	@$(BIN)/python -m pytest -m 'not slow and not scale' -n 2 --dist loadfile --no-loadscope-reorder
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not slow and not scale' -n 2 --dist loadfile --no-loadscope-reorder
 
 test-all: setup lint ## The slow tests too
 	@$(BIN)/python -m pytest -m 'not scale'
@@ -51,7 +51,7 @@ test-scale: setup ## Spark, object storage and Postgres, against real servers th
 	@$(BIN)/python -m pytest -m scale
 
 test-faults: setup ## Kills, full disks, damage, bad candidates, broken downloads (45 minutes at most)
-	@$(BIN)/python -m pytest -n 2 --dist worksteal tests/faults tests/security tests/assets/ingest/test_download.py \
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal tests/faults tests/security tests/assets/ingest/test_download.py \
 	  tests/assets/state/test_backup.py tests/assets/release/test_retention.py tests/assets/tracking/test_mlflow_store.py
 
 lint: setup

@@ -1,22 +1,19 @@
-"""One finished run of the whole pipeline at the `tiny` size, made once and read by many tests."""
+"""What is dear to make, once for all workers: a run of the whole pipeline, a store of MLflow."""
 
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
-import dagster as dg
 import hypothesis
 import pytest
 
 from assets.resources import Home
-from pipelines.definitions import define
-from pipelines.resources import Settings, resources
-
-TINY = {"source": "sample", "sample_size": "tiny", "training": '{"epochs": 4}', "progress": False}
+from assets.tracking.mlflow_store import prepare
+from tests.support.once import made_once
+from tests.support.runs import FinishedRun, finished_run, run_in
 
 hypothesis.settings.register_profile("untimed", deadline=None)  # the machine may be busy
 hypothesis.settings.load_profile("untimed")
@@ -24,42 +21,29 @@ hypothesis.settings.load_profile("untimed")
 EXIT_STATUS = pytest.StashKey[int]()
 
 
-@dataclass(frozen=True)
-class FinishedRun:
-    """A home after a run, and what Dagster says of the run."""
-
-    home: Home
-    settings: Settings
-    result: dg.ExecuteInProcessResult
-
-
-def run_everything(settings: Settings) -> dg.ExecuteInProcessResult:
-    job = define(settings).resolve_job_def("everything")
-    with dg.DagsterInstance.ephemeral() as instance:
-        return job.execute_in_process(instance=instance, raise_on_error=False)
-
-
-def home_of(settings: Settings) -> Home:
-    home = resources(settings)["home"]
-    assert isinstance(home, Home)
-    return home
-
-
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
-    settings = Settings(home=tmp_path_factory.mktemp("tiny"), **TINY)
-    return FinishedRun(home_of(settings), settings, run_everything(settings))
+    """For reading alone: all workers share it."""
+    return finished_run(made_once(tmp_path_factory, "tiny", run_in))
 
 
 @pytest.fixture
-def copied_run(tiny_run: FinishedRun, tmp_path: Path) -> Callable[[], Home]:
+def home(tiny_run: FinishedRun, tmp_path: Path) -> Home:
     """A copy of the finished home that a test may change."""
+    return Home(path=shutil.copytree(tiny_run.home.path, str(tmp_path / "home")))
 
-    def copy() -> Home:
-        shutil.copytree(tiny_run.home.path, tmp_path / "home")
-        return Home(path=str(tmp_path / "home"))
 
-    return copy
+@pytest.fixture
+def empty_home(tmp_path: Path) -> Home:
+    return Home(path=str(tmp_path / "home"))
+
+
+@pytest.fixture
+def mlflow_folder(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Path:
+    """A folder with an empty store of MLflow, whose migrations ran once for all tests."""
+    made = made_once(tmp_path_factory, "mlflow", lambda folder: prepare(folder / "mlflow.db"))
+    shutil.copy(made / "mlflow.db", tmp_path)
+    return tmp_path
 
 
 @pytest.fixture

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.distance import jensenshannon
-from scipy.stats import binomtest
 
 CONFIDENCE = 0.95
 DRAWS = 200
@@ -58,6 +56,8 @@ def compare(
 
 def divergence(p: NDArray[np.number], q: NDArray[np.number]) -> float:
     """Jensen-Shannon divergence in bits, 0 to 1, of two histograms [bins]."""
+    from scipy.spatial.distance import jensenshannon  # takes a second to import
+
     return float(jensenshannon(p, q, base=2) ** 2)
 
 
@@ -69,6 +69,8 @@ def rate(measure: str, times: int, n: int, bound: float) -> Shift:
 
 def share_interval(times: int, n: int) -> tuple[float, float]:
     """The Wilson interval of a share at 95 %. Raises ValueError for n = 0."""
+    from scipy.stats import binomtest
+
     found = binomtest(times, n).proportion_ci(CONFIDENCE, method="wilson")
     return float(found.low), float(found.high)
 

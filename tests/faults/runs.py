@@ -9,6 +9,7 @@ from pathlib import Path
 
 from assets.resources import Home
 from models.bundle.bundle import bundle_hash
+from tests.support.runs import ENVIRONMENT
 
 ROOT = Path(__file__).resolve().parents[2]
 KILLABLE = Path(__file__).with_name("killable_run.py")
@@ -20,9 +21,7 @@ def environment(home: Path, **more: str) -> dict[str, str]:
     return inherited | {
         "DAGSTER_HOME": str(home / "dagster"),
         "NEXTPLAY_HOME": str(home),
-        "NEXTPLAY_SAMPLE_SIZE": "tiny",
-        "NEXTPLAY_TRAINING": '{"epochs": 4}',
-        "NEXTPLAY_PROGRESS": "false",
+        **ENVIRONMENT,
         "PYTHONPATH": str(ROOT),
         **more,
     }

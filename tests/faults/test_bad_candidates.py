@@ -56,10 +56,7 @@ def submit(home: Home, spoil: Spoil) -> None:
         (wrong_way, "does not beat markov"),
     ],
 )
-def test_a_bad_candidate_is_refused_with_the_reason(
-    spoil: Spoil, reason: str, copied_run: Callable[[], Home]
-) -> None:
-    home = copied_run()
+def test_a_bad_candidate_is_refused_with_the_reason(spoil: Spoil, reason: str, home: Home) -> None:
     before = home.pointer_file.read_bytes()
     submit(home, spoil)
     resources = {

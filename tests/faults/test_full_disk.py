@@ -2,17 +2,14 @@
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-from runs import run, state
-
 from assets.resources import Home
 from models.bundle.bundle import bundle_hash
+from tests.faults.runs import run, state
 
 SCRIPT = Path(__file__).with_name("full_disk_run.py")
 STEPS = (

@@ -4,14 +4,12 @@ import json
 import random
 import re
 import signal
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-from runs import run, state
+from tests.faults.runs import run, state
 
 AN_EARLY_BOUNDARY = 17
 POINTS = 30

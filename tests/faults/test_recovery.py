@@ -4,20 +4,17 @@ import gzip
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-from runs import KILLABLE, environment, run, state
-
 from assets.resources import Home
 from assets.tracking.tracking import TrackingError
 from models.bundle.bundle import bundle_hash
 from serving.state.pointer import read_pointer
+from tests.faults.runs import KILLABLE, environment, run, state
 
 pytestmark = pytest.mark.slow
 WITH_ANOTHER_CLOCK = """
@@ -27,11 +24,6 @@ time.time = lambda: real() + shift
 from pipelines.run import main
 import os; os._exit(main())
 """
-
-
-@pytest.fixture
-def home(copied_run: Callable[[], Home]) -> Home:
-    return copied_run()
 
 
 def flip(path: Path, at: float = 0.5) -> None:

@@ -15,8 +15,8 @@ TABLES = {
 
 
 def test_every_asset_is_made_and_every_check_passes(tiny_run) -> None:
-    assert tiny_run.result.success
-    evaluations = tiny_run.result.get_asset_check_evaluations()
+    assert tiny_run.success
+    evaluations = tiny_run.evaluations()
     assert len(evaluations) >= 20
     assert [e.check_name for e in evaluations if not e.passed] == []
 

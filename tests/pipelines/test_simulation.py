@@ -2,7 +2,6 @@
 
 import csv
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
@@ -146,8 +145,8 @@ def test_a_night_stays_in_its_own_home_whatever_the_environment_names(
     assert Home(path=str(home)).tracking().versions()
 
 
-def test_spoiled_candidates_are_what_was_trained_and_no_damage(copied_run: Callable[[], Home]) -> None:
-    store = copied_run().bundles()
+def test_spoiled_candidates_are_what_was_trained_and_no_damage(home: Home) -> None:
+    store = home.bundles()
     _spoil(store, "sasrec")
     folder = store.current("sasrec")
     assert store.find("sasrec", folder.name.removeprefix("sasrec-")) == folder, "nobody makes it again"

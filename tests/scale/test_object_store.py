@@ -1,26 +1,25 @@
 """The lake on a real S3 server: tables, bundles and champion of one machine are those of another."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
 from fastapi.testclient import TestClient
-from tests.assets.test_shared import promote, publish, value
-from tests.models.test_storage import (  # noqa: F401 - the same promises, on S3
-    test_a_file_is_written_read_replaced_and_removed,
-    test_a_file_travels_there_and_back,
-    test_a_folder_appears_whole_or_not_at_all,
-    test_what_is_missing_is_told_with_its_address,
-)
 
 from assets.resources import Home, Source
 from serving.app import create_app
 from serving.settings import Settings
 from serving.state.storage import Store
+from tests.assets.state.test_shared import promote, publish, value
 from tests.scale.conftest import make_tables
 from tests.scale.servers import Server, wait_for
+from tests.serving.state.test_storage import (  # noqa: F401 - the same promises, on S3
+    test_a_file_is_written_read_replaced_and_removed,
+    test_a_file_travels_there_and_back,
+    test_a_folder_appears_whole_or_not_at_all,
+    test_what_is_missing_is_told_with_its_address,
+)
 
 
 @pytest.fixture
@@ -49,9 +48,8 @@ def test_all_tables_of_a_source_are_there_for_another_machine(s3: str, tmp_path:
 
 
 def test_an_endpoint_serves_the_champion_of_the_store(
-    s3: str, tmp_path: Path, copied_run: Callable[[], Home], s3_process: Server
+    s3: str, tmp_path: Path, home: Home, s3_process: Server
 ) -> None:
-    home = copied_run()
     shared = Home(path=home.path, lake_address=s3)
     shared.champions().hand_on()
     settings = Settings(pointer=f"{s3}/champion/pointer.json", cache=tmp_path / "cache", poll_seconds=0.1)

@@ -4,12 +4,12 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from assets.resources import Home
+from tests.support.runs import ENVIRONMENT
 
 pytestmark = pytest.mark.slow
 
@@ -21,8 +21,7 @@ SECRETS = {
 MARKS = (b"hook-of-nobody-else", b"key-of-nobody-else")
 
 
-def test_a_run_and_its_status_tell_no_secret(copied_run: Callable[[], Home]) -> None:
-    home = copied_run()
+def test_a_run_and_its_status_tell_no_secret(home: Home) -> None:
     (home.folder("dagster") / "dagster.yaml").write_bytes((ROOT / "dagster.yaml").read_bytes())
     shutil.rmtree(home.folder("lake", "tables", "gate"))  # so that the run judges, packs and publishes anew
     shutil.rmtree(home.folder("bentoml"))
@@ -30,9 +29,7 @@ def test_a_run_and_its_status_tell_no_secret(copied_run: Callable[[], Home]) -> 
     environment = inherited | SECRETS | {
         "DAGSTER_HOME": str(home.folder("dagster")),
         "NEXTPLAY_HOME": home.path,
-        "NEXTPLAY_SAMPLE_SIZE": "tiny",
-        "NEXTPLAY_TRAINING": '{"epochs": 4}',
-        "NEXTPLAY_PROGRESS": "false",
+        **ENVIRONMENT,
     }  # fmt: skip
     for module in ("pipelines.run", "pipelines.operator.status"):
         done = subprocess.run(

@@ -253,6 +253,7 @@ def test_ready_only_after_the_warm_up(
         warm_up(self)
 
     monkeypatch.setattr(Recommender, "_warm_up", slow)
+    monkeypatch.setattr("serving.app.PATIENCE_SECONDS", 0.1)  # then it takes requests without a model
     with TestClient(create_app(fast(pointer))) as client:
         assert reached.wait(20)
         assert client.get("/livez").status_code == 200

@@ -19,11 +19,6 @@ KEEPS_ALL, KEEPS_HALF, KEEPS_A_FIFTH = 10, 5, 2  # tenths of the users
 
 
 @pytest.fixture
-def home(copied_run: Callable[[], Home]) -> Home:
-    return copied_run()
-
-
-@pytest.fixture
 def night(home: Home) -> Callable[..., dg.AssetCheckEvaluation]:
     """The guard on a night whose source keeps some tenths of the users."""
     whole = home.lake().current(SHRINKS).path

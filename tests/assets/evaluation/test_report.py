@@ -404,7 +404,7 @@ def test_an_interval_without_ends_is_a_mark_alone() -> None:
 
 
 def test_a_run_keeps_its_report_in_the_home_and_in_mlflow(tiny_run) -> None:
-    (event,) = tiny_run.result.asset_materializations_for_node("report")
+    event = tiny_run.materialization("report")
     path = Path(event.metadata["report"].path)
     assert path.parent == tiny_run.home.folder("reports")
     assert event.metadata["kept in MLflow"].value

@@ -1,6 +1,5 @@
 """The drift of days at a champion of the real pipeline: players who go on as before, and others."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -79,8 +78,7 @@ def likely(home: Home, n: int) -> list[tuple[str, str]]:
     return sorted(plays)
 
 
-def test_players_who_go_on_as_before_are_no_drift(copied_run: Callable[[], Home]) -> None:
-    home = copied_run()
+def test_players_who_go_on_as_before_are_no_drift(home: Home) -> None:
     folder = home.champions().folder(read_pointer(home.pointer_file))
     from assets.feedback.drift import learned_by
 
@@ -96,9 +94,8 @@ def test_players_who_go_on_as_before_are_no_drift(copied_run: Callable[[], Home]
 
 
 def test_other_tastes_unknown_ids_scores_and_fallbacks_are_drift_and_only_warn(
-    copied_run: Callable[[], Home],
+    home: Home,
 ) -> None:
-    home = copied_run()
     libraries, items = owned(home)
     rare = items[-3:]
     plays = [(user, item) for user, games in libraries.items() for item in rare if item not in games][:120]
@@ -118,8 +115,7 @@ def test_other_tastes_unknown_ids_scores_and_fallbacks_are_drift_and_only_warn(
     assert not any(row["drifted"] for row in newest_day(home.lake()))
 
 
-def test_without_events_or_champion_there_is_nothing_to_say(copied_run: Callable[[], Home]) -> None:
-    home = copied_run()
+def test_without_events_or_champion_there_is_nothing_to_say(home: Home) -> None:
     look(home)
     assert newest_day(home.lake()) == []
     assert "no day yet" in in_words([])

@@ -3,7 +3,6 @@
 import json
 import shutil
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,15 +55,14 @@ def broken(home: Home) -> Pointer:
     return Pointer(str(other), now.version, "1" * 64, time.time())
 
 
-def test_promoting_the_same_winner_again_changes_nothing(copied_run: Callable[[], Home]) -> None:
-    home = copied_run()
+def test_promoting_the_same_winner_again_changes_nothing(home: Home) -> None:
     before = home.pointer_file.read_bytes()
     assert materialize(promotion, home).success
     assert home.pointer_file.read_bytes() == before
 
 
-def test_the_pointer_names_the_baselines_that_the_champion_beat(copied_run: Callable[[], Home]) -> None:
-    home = copied_run()  # a copy, so that the paths have to hold in another place
+def test_the_pointer_names_the_baselines_that_the_champion_beat(home: Home) -> None:
+    """Also in a copy of the home, so that the paths hold in another place."""
     pointer = read_pointer(home.pointer_file)
     champion = read_manifest(pointer.folder(home.pointer_file))
     folders = pointer.baseline_folders(home.pointer_file)
@@ -76,9 +74,8 @@ def test_the_pointer_names_the_baselines_that_the_champion_beat(copied_run: Call
 
 
 def test_a_crash_between_alias_and_pointer_leaves_the_old_champion_and_the_next_run_finishes(
-    copied_run: Callable[[], Home], monkeypatch: pytest.MonkeyPatch
+    home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    home = copied_run()
     winner = read_pointer(home.pointer_file)
     old = replace(winner, bundle_hash="0" * 64, version="old")
     home.pointer_file.write_text(old.to_json())
@@ -98,10 +95,9 @@ def test_a_crash_between_alias_and_pointer_leaves_the_old_champion_and_the_next_
 
 
 def test_a_crash_just_before_the_pointer_is_finished_by_the_next_run(
-    copied_run: Callable[[], Home], monkeypatch: pytest.MonkeyPatch
+    home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The history names the winner already then, and it is not champion yet."""
-    home = copied_run()
     winner = read_pointer(home.pointer_file).bundle_hash
     old = broken(home)
     home.champions().crown(old, {})
@@ -122,8 +118,7 @@ def test_a_crash_just_before_the_pointer_is_finished_by_the_next_run(
     assert reigns == [winner, old.bundle_hash, winner]
 
 
-def test_a_bento_that_did_not_answer_for_the_winner_blocks(copied_run: Callable[[], Home]) -> None:
-    home = copied_run()
+def test_a_bento_that_did_not_answer_for_the_winner_blocks(home: Home) -> None:
     current = json.loads((home.folder("bundles") / "current.json").read_text())
     winner = next(name for name, f in current.items() if f in read_pointer(home.pointer_file).bundle)
     other = next(name for name in current if name != winner)
@@ -135,8 +130,7 @@ def test_a_bento_that_did_not_answer_for_the_winner_blocks(copied_run: Callable[
 
 
 @pytest.mark.parametrize("asset", [bento, promotion])
-def test_a_champion_that_was_set_after_the_verdict_stays(asset, copied_run: Callable[[], Home]) -> None:
-    home = copied_run()
+def test_a_champion_that_was_set_after_the_verdict_stays(asset, home: Home) -> None:
     home.champions().crown(broken(home), {})  # as by hand, between a failed night and its retry
     before = home.pointer_file.read_bytes()
     result = materialize(asset, home)
@@ -144,8 +138,7 @@ def test_a_champion_that_was_set_after_the_verdict_stays(asset, copied_run: Call
     assert home.pointer_file.read_bytes() == before
 
 
-def test_promotion_alone_does_not_undo_a_rollback(copied_run: Callable[[], Home]) -> None:
-    home = copied_run()
+def test_promotion_alone_does_not_undo_a_rollback(home: Home) -> None:
     winner = read_pointer(home.pointer_file)
     home.champions().crown(broken(home), {})
     judge(home)
@@ -161,10 +154,7 @@ def test_promotion_alone_does_not_undo_a_rollback(copied_run: Callable[[], Home]
 
 
 @pytest.mark.parametrize("asset", [bento, promotion])
-def test_a_winner_that_was_trained_again_after_the_verdict_is_not_promoted(
-    asset, copied_run: Callable[[], Home]
-) -> None:
-    home = copied_run()
+def test_a_winner_that_was_trained_again_after_the_verdict_is_not_promoted(asset, home: Home) -> None:
     winner, before = read_verdict(home).winner, home.pointer_file.read_bytes()
 
     def write(folder: Path) -> None:
@@ -179,9 +169,8 @@ def test_a_winner_that_was_trained_again_after_the_verdict_is_not_promoted(
 
 
 def test_a_verdict_of_earlier_code_which_names_no_bundle_promotes_none(
-    copied_run: Callable[[], Home],
+    home: Home,
 ) -> None:
-    home = copied_run()
     named = "winner_hash, champion_hash, champion_reign"
     with home.lake().connect("gate") as connection:
         rows = f"SELECT * EXCLUDE ({named}) FROM gate"
@@ -190,9 +179,8 @@ def test_a_verdict_of_earlier_code_which_names_no_bundle_promotes_none(
 
 
 def test_the_verdict_names_the_bundle_and_the_champion_that_it_judged(
-    copied_run: Callable[[], Home],
+    home: Home,
 ) -> None:
-    home = copied_run()
 
     def names() -> tuple[str, str, int]:
         with home.lake().connect("gate") as connection:
@@ -207,8 +195,7 @@ def test_the_verdict_names_the_bundle_and_the_champion_that_it_judged(
     assert names() == (winner, "1" * 64, 2)
 
 
-def test_rollback_sets_the_champion_before_this_one_back(copied_run: Callable[[], Home]) -> None:
-    home = copied_run()
+def test_rollback_sets_the_champion_before_this_one_back(home: Home) -> None:
     first = read_pointer(home.pointer_file)
     other = next(
         folder
@@ -239,14 +226,13 @@ def test_a_champion_from_before_the_clock_was_moved_back_counts_as_there(tmp_pat
     assert champions.incumbent_at(now - 1).reign == champions.incumbent().reign - 1 == 2
 
 
-def test_rollback_without_an_earlier_champion_is_one_sentence(copied_run: Callable[[], Home]) -> None:
+def test_rollback_without_an_earlier_champion_is_one_sentence(home: Home) -> None:
     with pytest.raises(PromotionError, match="no earlier champion"):
-        rollback(copied_run())
+        rollback(home)
 
 
-def test_the_second_night_finds_nothing_to_promote(copied_run: Callable[[], Home]) -> None:
+def test_the_second_night_finds_nothing_to_promote(home: Home) -> None:
     """The leaderboard knows the champion now; the candidate or baseline that won is it already."""
-    home = copied_run()
     with dg.DagsterInstance.ephemeral() as instance:
         done = dg.materialize(
             [leaderboard, gate, promotion],
@@ -266,8 +252,7 @@ def test_the_second_night_finds_nothing_to_promote(copied_run: Callable[[], Home
     assert told["promotion"]["promoted"].value is False
 
 
-def test_a_broken_champion_is_said_so_and_replaced(copied_run: Callable[[], Home]) -> None:
-    home = copied_run()
+def test_a_broken_champion_is_said_so_and_replaced(home: Home) -> None:
     pointer = read_pointer(home.pointer_file)
     home.pointer_file.write_text(replace(pointer, bundle="../bundles/gone", bundle_hash="2" * 64).to_json())
     with dg.DagsterInstance.ephemeral() as instance:
@@ -286,8 +271,7 @@ def test_a_broken_champion_is_said_so_and_replaced(copied_run: Callable[[], Home
     assert "broken" in str(verdict["verdict"].value) or "could not be" in str(verdict["verdict"].value)
 
 
-def test_an_override_needs_both_a_reason_and_a_name(copied_run: Callable[[], Home]) -> None:
-    home = copied_run()
+def test_an_override_needs_both_a_reason_and_a_name(home: Home) -> None:
 
     def run(config: dict[str, str]) -> dg.ExecuteInProcessResult:
         with dg.DagsterInstance.ephemeral() as instance:

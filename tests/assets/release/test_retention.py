@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
@@ -63,9 +62,8 @@ def night(home: Home, number: int, promote: bool) -> Path:
 
 
 @pytest.fixture
-def nights(copied_run: Callable[[], Home]) -> Home:
+def nights(home: Home) -> Home:
     """Five nights after the first; the second and the fourth made a champion."""
-    home = copied_run()
     for number in range(1, NIGHTS + 1):
         night(home, number, promote=number in (2, 4))
     return home

@@ -22,7 +22,7 @@ from serving.state.pointer import read_pointer
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
+def small_home(tmp_path: Path) -> Path:
     """A small home: a file, a link inside, one that leads outside, and a database."""
     home = tmp_path / "home"
     (home / "lake" / "tables").mkdir(parents=True)
@@ -46,8 +46,8 @@ def files(folder: Path) -> dict[str, str]:
     }
 
 
-def test_what_was_backed_up_is_restored(home: Path, tmp_path: Path) -> None:
-    back_up(home, tmp_path / "backup")
+def test_what_was_backed_up_is_restored(small_home: Path, tmp_path: Path) -> None:
+    back_up(small_home, tmp_path / "backup")
     restore(tmp_path / "backup", tmp_path / "again")
     assert files(tmp_path / "again") == files(tmp_path / "backup" / "home")
     assert set(files(tmp_path / "again")) == {
@@ -57,12 +57,12 @@ def test_what_was_backed_up_is_restored(home: Path, tmp_path: Path) -> None:
     assert not list(tmp_path.glob(".*unfinished"))
 
 
-def test_a_database_in_use_is_copied_as_of_one_moment(home: Path, tmp_path: Path) -> None:
+def test_a_database_in_use_is_copied_as_of_one_moment(small_home: Path, tmp_path: Path) -> None:
     """A writer adds events in pairs, each pair in one transaction: a copy never holds half a pair."""
     stop = threading.Event()
 
     def write() -> None:
-        with closing(sqlite3.connect(home / "events.db", timeout=30)) as database:
+        with closing(sqlite3.connect(small_home / "events.db", timeout=30)) as database:
             number = 0
             while not stop.is_set():
                 with database:
@@ -74,7 +74,7 @@ def test_a_database_in_use_is_copied_as_of_one_moment(home: Path, tmp_path: Path
     writer.start()
     try:
         for copy in range(5):
-            back_up(home, tmp_path / f"backup-{copy}")
+            back_up(small_home, tmp_path / f"backup-{copy}")
     finally:
         stop.set()
         writer.join()
@@ -125,9 +125,9 @@ def flip(backup: Path) -> None:
     ],
 )
 def test_a_damaged_backup_is_refused(
-    damage: Callable[[Path], None], sentence: str, home: Path, tmp_path: Path
+    damage: Callable[[Path], None], sentence: str, small_home: Path, tmp_path: Path
 ) -> None:
-    back_up(home, tmp_path / "backup")
+    back_up(small_home, tmp_path / "backup")
     damage(tmp_path / "backup")
     with pytest.raises(BackupError, match=sentence) as refused:
         restore(tmp_path / "backup", tmp_path / "again")
@@ -136,10 +136,10 @@ def test_a_damaged_backup_is_refused(
 
 
 @pytest.mark.parametrize("path", ["../outside", "/tmp/outside", "lake/../../outside"])
-def test_a_manifest_cannot_write_outside_of_the_home(path: str, home: Path, tmp_path: Path) -> None:
+def test_a_manifest_cannot_write_outside_of_the_home(path: str, small_home: Path, tmp_path: Path) -> None:
     from assets.state.backup import _checksum
 
-    back_up(home, tmp_path / "backup")
+    back_up(small_home, tmp_path / "backup")
     manifest = json.loads((tmp_path / "backup" / MANIFEST_FILE).read_text())
     manifest["contents"][path] = {"bytes": 0, "sha256": ""}
     manifest["sha256"] = _checksum(manifest["contents"])
@@ -148,40 +148,40 @@ def test_a_manifest_cannot_write_outside_of_the_home(path: str, home: Path, tmp_
         verified(tmp_path / "backup")
 
 
-def test_no_place_is_overwritten(home: Path, tmp_path: Path) -> None:
-    back_up(home, tmp_path / "backup")
+def test_no_place_is_overwritten(small_home: Path, tmp_path: Path) -> None:
+    back_up(small_home, tmp_path / "backup")
     with pytest.raises(BackupError, match="is there already"):
-        back_up(home, tmp_path / "backup")
+        back_up(small_home, tmp_path / "backup")
     with pytest.raises(BackupError, match="inside the home"):
-        back_up(home, home / "backup")
-    before = files(home)
+        back_up(small_home, small_home / "backup")
+    before = files(small_home)
     with pytest.raises(BackupError, match="is not empty"):
-        restore(tmp_path / "backup", home)
-    assert files(home) == before
+        restore(tmp_path / "backup", small_home)
+    assert files(small_home) == before
 
 
-def test_the_settings_that_make_setup_puts_there_do_not_count(home: Path, tmp_path: Path) -> None:
-    back_up(home, tmp_path / "backup")
+def test_the_settings_that_make_setup_puts_there_do_not_count(small_home: Path, tmp_path: Path) -> None:
+    back_up(small_home, tmp_path / "backup")
     (tmp_path / "again" / "dagster").mkdir(parents=True)
     (tmp_path / "again" / "dagster" / "dagster.yaml").touch()
     restore(tmp_path / "backup", tmp_path / "again")
     assert (tmp_path / "again" / "events.db").exists()
 
 
-def test_a_full_disk_leaves_no_half_backup(home: Path, small_disk: Path) -> None:
-    (home / "large").write_bytes(os.urandom(8_000_000))
+def test_a_full_disk_leaves_no_half_backup(small_home: Path, small_disk: Path) -> None:
+    (small_home / "large").write_bytes(os.urandom(8_000_000))
     with pytest.raises(BackupError, match=r"nothing is left of it.*No space left"):
-        back_up(home, small_disk / "backup")
+        back_up(small_home, small_disk / "backup")
     assert [path.name for path in small_disk.iterdir()] == []
 
 
 def test_a_restored_home_serves_the_same_champion(
-    copied_run: Callable[[], Home],
+    home: Home,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    home, to = copied_run(), tmp_path / "backup"
+    to = tmp_path / "backup"
     first = read_pointer(home.pointer_file)
     monkeypatch.setenv("NEXTPLAY_HOME", home.path)
     assert backing_up.main([str(to)]) == 0

@@ -10,8 +10,8 @@ from assets.tracking.tracking import Tracking
 
 
 @pytest.fixture
-def tracking(tmp_path: Path) -> Tracking:
-    return Tracking(tmp_path)
+def tracking(mlflow_folder: Path) -> Tracking:
+    return Tracking(mlflow_folder)
 
 
 def bundle(folder: Path) -> Path:
@@ -67,9 +67,10 @@ def test_the_runs_of_a_search_are_left_alone(tracking: Tracking) -> None:
     assert left == {parent.run_id, trial.run_id}
 
 
-def test_a_home_that_was_copied_logs_to_itself(tmp_path: Path) -> None:
+def test_a_home_that_was_copied_logs_to_itself(mlflow_folder: Path, tmp_path: Path) -> None:
     store = tmp_path / "first"
     store.mkdir()
+    shutil.move(mlflow_folder / "mlflow.db", store)
     first = Tracking(store)
     with first.run("sasrec", "f1") as run:
         run.bundle(bundle(tmp_path / "made"))

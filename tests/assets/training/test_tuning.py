@@ -1,7 +1,5 @@
 """The search for settings, on a finished run of the sample."""
 
-from collections.abc import Callable
-
 import pytest
 
 from assets.release.retention import plan_removals
@@ -13,9 +11,9 @@ QUICK = Training(changes={"epochs": 2}, threads=1, progress=False)
 
 
 def test_the_search_starts_from_the_defaults_goes_on_and_is_kept_in_mlflow(
-    copied_run: Callable[[], Home],
+    home: Home,
 ) -> None:
-    home, told = copied_run(), []
+    told = []
     first = tune(home, "gru4rec", training=QUICK, minutes=0.0, on_trial=told.append)
     assert first.trials == 1 and first.ndcg == first.default_ndcg > 0
     assert set(first.changes) == set(TUNED)

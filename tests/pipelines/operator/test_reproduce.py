@@ -1,7 +1,7 @@
 """`make reproduce`: a version again from its kept inputs, and one sentence where that is not possible."""
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -16,8 +16,7 @@ from serving.state.pointer import read_pointer
 
 
 @pytest.fixture
-def home(copied_run: Callable[[], Home], monkeypatch: pytest.MonkeyPatch) -> Home:
-    home = copied_run()
+def home(home: Home, monkeypatch: pytest.MonkeyPatch) -> Home:
     monkeypatch.setenv("NEXTPLAY_HOME", home.path)
     monkeypatch.setenv("NEXTPLAY_PROGRESS", "false")
     return home

@@ -1,0 +1,1 @@
+"""What tests share: helpers to import, in place of fixtures that hand out functions."""
