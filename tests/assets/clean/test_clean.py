@@ -1,14 +1,11 @@
 """From raw files to the core: uniting, the k-core, and the assets on small files."""
 
-import gzip
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import duckdb
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -21,7 +18,9 @@ from assets.feedback import all_interactions as uniting
 from assets.feedback import events as receiving
 from assets.formats.steam_format import read_libraries
 from assets.resources import Cleaning, Home
-from assets.state.lake import Lake, file_hash, fingerprint
+from assets.state.lake import file_hash
+from tests.support.homes import materialize, rows
+from tests.support.raw import home_with, library, write_lines
 
 SHARED = Path(__file__).parents[4] / "shared" / "data" / "steam"
 REAL_LIBRARIES = SHARED / "australian_users_items.part.json.gz"
@@ -31,69 +30,15 @@ PLAYED = "user_id, item_id, position, playtime"
 quick = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-def library(user: str, games: dict[str, int] | list[tuple[str, int]]) -> str:
-    owned = list(games.items()) if isinstance(games, dict) else games
-    items = [
-        {"item_id": i, "item_name": f"Game {i}", "playtime_forever": p, "playtime_2weeks": 0}
-        for i, p in owned
-    ]
-    return repr(
-        {"user_id": user, "items_count": len(items), "steam_id": user, "user_url": "x", "items": items}
-    )
-
-
-def write_lines(path: Path, lines: list[str]) -> Path:
-    path.write_bytes(gzip.compress("".join(f"{line}\n" for line in lines).encode(), 1))
-    return path
-
-
-def home_with(folder: Path, files: dict[str, Path]) -> Home:
-    """A home whose raw files are there already."""
-    home = Home(path=str(folder / "home"))
-    rows = []
-    for role, path in files.items():
-        link = home.folder("raw") / path.name
-        link.unlink(missing_ok=True)
-        link.symlink_to(path)
-        rows.append(
-            {
-                "role": role,
-                "path": f"raw/{path.name}",
-                "sha256": file_hash(path),
-                "bytes": path.stat().st_size,
-                "address": "x",
-            }
-        )
-    table = pa.Table.from_pylist(rows)
-    home.lake().publish("raw_files", fingerprint(rows), lambda path: pq.write_table(table, path))
-    return home
-
-
-def materialize(
-    home: Home, cleaning: Cleaning | None = None, checks: bool = False
-) -> dg.ExecuteInProcessResult:
+def make(home: Home, cleaning: Cleaning | None = None, checks: bool = False) -> dg.ExecuteInProcessResult:
     """Make the tables; the checks take most of the time, so only tests of them ask for them."""
-    return dg.materialize(
-        [
-            cleaned.clean,
-            receiving.events,
-            uniting.all_interactions,
-            k_core.core_interactions,
-            *(
-                [k_core.core_matches_the_reference, *cleaned.CLEAN_CHECKS, *k_core.CORE_CHECKS]
-                if checks
-                else []
-            ),
-        ],
-        resources={"home": home, "cleaning": cleaning or Cleaning(core=1)},
-        instance=dg.DagsterInstance.ephemeral(),
-        raise_on_error=False,
-    )
-
-
-def rows(lake: Lake, table: str, columns: str = "*") -> list[tuple[Any, ...]]:
-    with lake.connect(table) as connection:
-        return connection.execute(f"SELECT {columns} FROM {table}").fetchall()
+    promises = [k_core.core_matches_the_reference, *cleaned.CLEAN_CHECKS, *k_core.CORE_CHECKS]
+    return materialize(
+        home,
+        cleaned.clean, receiving.events, uniting.all_interactions, k_core.core_interactions,
+        *(promises if checks else []),
+        must_succeed=False, cleaning=cleaning or Cleaning(core=1),
+    )  # fmt: skip
 
 
 # --- uniting the libraries of a user
@@ -198,25 +143,24 @@ def small(tmp_path: Path) -> dict[str, Path]:
 
 def test_the_tables_are_made_and_keep_their_promises(tmp_path: Path) -> None:
     home = home_with(tmp_path, small(tmp_path))
-    result = materialize(home, checks=True)
+    result = make(home, checks=True)
     assert result.success
     assert [e.check_name for e in result.get_asset_check_evaluations() if not e.passed] == []
-    lake = home.lake()
-    assert rows(lake, "interactions", PLAYED) == [
+    assert rows(home, "interactions", PLAYED) == [
         ("1", "30", 0, 90), ("1", "10", 1, 60),
         ("2", "10", 0, 500), ("2", "20", 1, 0), ("2", "30", 2, 61), ("2", "40", 3, 70),
     ]  # fmt: skip
-    assert rows(lake, "core_interactions", PLAYED) == [
+    assert rows(home, "core_interactions", PLAYED) == [
         ("1", "30", 0, 90), ("2", "10", 0, 500), ("2", "30", 1, 61), ("2", "40", 2, 70),
     ]  # fmt: skip
-    assert rows(lake, "catalogue", "item_id, title, price") == [("10", "Ten", 1.5), ("99", None, 0.0)]
-    assert rows(lake, "item_names") == [(i, f"Game {i}") for i in ("10", "20", "30", "40")]
-    assert rows(lake, "raw_counts") == [("games", 2, 2, 2, 2, 0, 0, 0), ("libraries", 4, 7, 4, 7, 0, 0, 1)]
-    assert rows(lake, "quarantine") == []
+    assert rows(home, "catalogue", "item_id, title, price") == [("10", "Ten", 1.5), ("99", None, 0.0)]
+    assert rows(home, "item_names") == [(i, f"Game {i}") for i in ("10", "20", "30", "40")]
+    assert rows(home, "raw_counts") == [("games", 2, 2, 2, 2, 0, 0, 0), ("libraries", 4, 7, 4, 7, 0, 0, 1)]
+    assert rows(home, "quarantine") == []
 
 
 def test_metadata_tell_what_was_made(tmp_path: Path) -> None:
-    result = materialize(home_with(tmp_path, small(tmp_path)))
+    result = make(home_with(tmp_path, small(tmp_path)))
     told = {
         event.materialization.asset_key.to_user_string(): event.materialization.metadata
         for event in result.get_asset_materialization_events()
@@ -231,12 +175,12 @@ def test_made_twice_the_bytes_are_the_same(tmp_path: Path) -> None:
     hashes = []
     for run in ("a", "b"):
         home = home_with(tmp_path / run, small(tmp_path))
-        assert materialize(home).success
+        assert make(home).success
         lake = home.lake()
         tables = [*cleaned.CLEAN_TABLES, "core_interactions"]
         hashes.append({table: lake.current(table).content_hash for table in tables})
         made = {table: lake.current(table).path.stat().st_mtime_ns for table in tables}
-        assert materialize(home).success
+        assert make(home).success
         assert made == {table: lake.current(table).path.stat().st_mtime_ns for table in tables}, "made again"
     assert hashes[0] == hashes[1]
 
@@ -244,16 +188,16 @@ def test_made_twice_the_bytes_are_the_same(tmp_path: Path) -> None:
 def test_other_settings_and_other_files_give_other_versions(tmp_path: Path) -> None:
     files = small(tmp_path)
     home = home_with(tmp_path, files)
-    assert materialize(home).success
+    assert make(home).success
     first = home.lake().current("core_interactions")
-    assert materialize(home, Cleaning(core=1, min_playtime=0)).success
+    assert make(home, Cleaning(core=1, min_playtime=0)).success
     second = home.lake().current("core_interactions")
     assert second.fingerprint != first.fingerprint
     assert second.rows == 5
     write_lines(files["libraries"], [library("5", {"10": 100})])
     home = home_with(tmp_path, files)
-    assert materialize(home).success
-    assert rows(home.lake(), "core_interactions", PLAYED) == [("5", "10", 0, 100)]
+    assert make(home).success
+    assert rows(home, "core_interactions", PLAYED) == [("5", "10", 0, 100)]
 
 
 BAD_ITEM = library("900", {"10": 100, "20": 200}).replace("200", "-1")
@@ -265,21 +209,21 @@ def test_what_is_left_out_is_quarantined_with_its_reason(tmp_path: Path) -> None
         files["libraries"], [library(str(u), {"10": 100}) for u in range(200)] + [BAD_ITEM, "rubbish"]
     )
     home = home_with(tmp_path, files)
-    assert materialize(home).success
-    found = rows(home.lake(), "quarantine")
+    assert make(home).success
+    found = rows(home, "quarantine")
     assert [row[:4] for row in found] == [
         ("libraries", 201, 1, "a negative playtime"), ("libraries", 202, None, "not a Python literal"),
     ]  # fmt: skip
     assert "'playtime_forever': -1" in found[0][4]
     assert found[1][4] == "rubbish"
-    assert rows(home.lake(), "raw_counts")[1] == ("libraries", 202, 202, 201, 201, 0, 0, 0)
+    assert rows(home, "raw_counts")[1] == ("libraries", 202, 202, 201, 201, 0, 0, 0)
 
 
 def test_too_much_quarantined_stops_the_run(tmp_path: Path) -> None:
     files = small(tmp_path)
     write_lines(files["libraries"], [library(str(u), {"10": 100}) for u in range(50)] + ["rubbish"])
     home = home_with(tmp_path, files)
-    result = materialize(home, checks=True)
+    result = make(home, checks=True)
     assert not result.success
     (failed,) = [e for e in result.get_asset_check_evaluations() if not e.passed]
     assert failed.check_name == "little_is_quarantined"
@@ -291,7 +235,7 @@ def test_a_damaged_file_fails_the_run_with_one_sentence(tmp_path: Path) -> None:
     files = small(tmp_path)
     files["libraries"].write_bytes(files["libraries"].read_bytes()[:-4])
     home = home_with(tmp_path, files)
-    result = materialize(home)
+    result = make(home)
     assert not result.success
     failure = result.failure_data_for_node("clean")
     assert failure is not None
@@ -304,15 +248,15 @@ def test_a_source_may_have_no_catalogue(tmp_path: Path) -> None:
     files = small(tmp_path)
     del files["games"]
     home = home_with(tmp_path, files)
-    assert materialize(home).success
-    assert rows(home.lake(), "catalogue") == []
+    assert make(home).success
+    assert rows(home, "catalogue") == []
 
 
 def test_the_reference_is_compared_on_the_pinned_file_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = home_with(tmp_path, small(tmp_path))
-    assert materialize(home).success
+    assert make(home).success
 
     def check() -> Any:
         return k_core.core_matches_the_reference(home=home, cleaning=Cleaning(core=1))
@@ -330,9 +274,9 @@ def test_the_reference_is_compared_on_the_pinned_file_alone(
 @pytest.mark.skipif(not REAL_LIBRARIES.exists(), reason="the shared data are not here")
 def test_the_core_of_the_real_libraries(tmp_path: Path) -> None:
     home = home_with(tmp_path, {"libraries": REAL_LIBRARIES})
-    result = materialize(home, Cleaning())
+    result = make(home, Cleaning())
     assert result.success
     with home.lake().connect("core_interactions") as connection:
         counts = k_core.count_core(connection)
     assert counts == {"users": 6_611, "games": 1_749, "interactions": 104_907}
-    assert rows(home.lake(), "quarantine") == []
+    assert rows(home, "quarantine") == []

@@ -4,9 +4,7 @@ import gzip
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
 import duckdb
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,54 +15,25 @@ from assets.clean import core_interactions as k_core
 from assets.clean.forgetting import HIDDEN
 from assets.clean.play_tables import write_play_tables
 from assets.resources import Cleaning, Home
-from assets.state.lake import file_hash, fingerprint
 from serving.state.events import EventStore
+from tests.support.homes import failed_checks, materialize, metadata, rows
+from tests.support.raw import home_with, library, write_lines
 
 
-def library(user: str, games: dict[str, int]) -> str:
-    items = [
-        {"item_id": i, "item_name": f"Game {i}", "playtime_forever": p, "playtime_2weeks": 0}
-        for i, p in games.items()
-    ]
-    return repr(
-        {"user_id": user, "items_count": len(items), "steam_id": user, "user_url": "x", "items": items}
-    )
-
-
-def home_with(folder: Path, role: str, lines: list[str]) -> Home:
-    """A home whose one raw file holds these lines."""
-    home = Home(path=str(folder / "home"))
-    path = home.folder("raw") / "source.gz"
-    path.write_bytes(gzip.compress("".join(f"{line}\n" for line in lines).encode(), 1, mtime=0))
-    row = {"role": role, "path": "raw/source.gz", "sha256": file_hash(path), "bytes": 1, "address": "x"}
-    table = pa.Table.from_pylist([row])
-    home.lake().publish("raw_files", fingerprint(row), lambda path: pq.write_table(table, path))
-    return home
-
-
-def materialize(home: Home, checks: bool = False) -> dict[str, Any]:
+def make(home: Home, checks: bool = False) -> dict[str, Any]:
     """Makes the tables; returns the metadata of `interactions`."""
-    promises = (
-        [c for c in [*cleaning.CLEAN_CHECKS, *k_core.CORE_CHECKS] if c.check_key.name in CHECKED]
-        if checks
-        else []
-    )
-    done = dg.materialize(
-        [cleaning.clean, *promises],
-        resources={"home": home, "cleaning": Cleaning(max_quarantined_share=0.5)},
-        instance=dg.DagsterInstance.ephemeral(),
-    )
-    assert [e.check_name for e in done.get_asset_check_evaluations() if not e.passed] == []
-    (event,) = [e for e in done.get_asset_materialization_events() if e.asset_key.path == ["interactions"]]
-    return {name: value.value for name, value in event.materialization.metadata.items()}
+    promises = [c for c in [*cleaning.CLEAN_CHECKS, *k_core.CORE_CHECKS] if c.check_key.name in CHECKED]
+    settings = Cleaning(max_quarantined_share=0.5)
+    done = materialize(home, cleaning.clean, *(promises if checks else []), cleaning=settings)
+    assert failed_checks(done) == []
+    return metadata(done, "interactions")
+
+
+def home_with_lines(folder: Path, role: str, lines: list[str]) -> Home:
+    return home_with(folder, {role: write_lines(folder / "source.gz", lines)})
 
 
 CHECKED = {"raw_counts_fulfils_its_contract", "nothing_is_lost", "little_is_quarantined"}
-
-
-def rows(home: Home, table: str, columns: str = "*") -> list[tuple[Any, ...]]:
-    with home.lake().connect(table) as connection:
-        return connection.execute(f"SELECT {columns} FROM {table}").fetchall()
 
 
 def forget(home: Home, *users: str) -> None:
@@ -85,11 +54,11 @@ def test_forgotten_libraries_are_left_out_and_counted(tmp_path: Path) -> None:
         bad_item,
         library("12", {"10": 61}),
     ]
-    home = home_with(tmp_path, "libraries", [*lines, "rubbish of '1'", "rubbish of 12"])
-    assert materialize(home, checks=True)["left out as forgotten"] == 0
+    home = home_with_lines(tmp_path, "libraries", [*lines, "rubbish of '1'", "rubbish of 12"])
+    assert make(home, checks=True)["left out as forgotten"] == 0
     assert rows(home, "raw_counts", COUNTS)[1:] == [(6, 4, 0, 6, 5, 0, 1)]
     forget(home, "1", "nobody")
-    assert materialize(home, checks=True)["left out as forgotten"] == 4
+    assert make(home, checks=True)["left out as forgotten"] == 4
     assert rows(home, "interactions", "user_id, item_id") == [("12", "10"), ("2", "10")]
     assert rows(home, "item_names") == [("10", "Game 10")]
     assert rows(home, "raw_counts", COUNTS)[1:] == [(6, 2, 2, 6, 2, 4, 0)]
@@ -98,23 +67,23 @@ def test_forgotten_libraries_are_left_out_and_counted(tmp_path: Path) -> None:
 
 def test_forgotten_rows_of_a_table_are_left_out_and_counted(tmp_path: Path) -> None:
     lines = ["user_id,item_id,timestamp", "1,a,5", "2,a,6", "1,b,7", "1,,8", "12,,9", "1,b,9,9", "1,a,9"]
-    home = home_with(tmp_path, "table/x.csv", lines)
-    materialize(home, checks=True)
+    home = home_with_lines(tmp_path, "table/x.csv", lines)
+    make(home, checks=True)
     assert rows(home, "raw_counts", COUNTS) == [(7, 4, 0, 4, 4, 0, 1)]
     forget(home, "1")
-    assert materialize(home, checks=True)["left out as forgotten"] == 4
+    assert make(home, checks=True)["left out as forgotten"] == 4
     assert rows(home, "interactions", "user_id, item_id") == [("2", "a")]
     assert rows(home, "raw_counts", COUNTS) == [(7, 1, 4, 5, 1, 4, 0)]
     assert rows(home, "quarantine", "line, text") == [(6, "12,,9"), (7, HIDDEN)]
 
 
 def test_the_list_of_the_forgotten_is_an_input_of_the_tables(tmp_path: Path) -> None:
-    home = home_with(tmp_path, "libraries", [library("1", {"10": 90}), library("2", {"10": 70})])
+    home = home_with_lines(tmp_path, "libraries", [library("1", {"10": 90}), library("2", {"10": 70})])
     versions = []
     for user in ("", "1", "1", "2"):
         if user:
             forget(home, user)
-        materialize(home)
+        make(home)
         versions.append({table: home.lake().current(table).fingerprint for table in cleaning.CLEAN_TABLES})
     assert versions[1] == versions[2]
     for table in cleaning.CLEAN_TABLES:

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,6 +18,7 @@ from assets.formats.literals import literal
 from assets.formats.steam_reviews import read_reviews
 from assets.ingest import raw_files as raw
 from assets.resources import Cleaning, Home, Source
+from tests.support.homes import materialize
 
 DAY = 86_400 * 10**6  # microseconds
 
@@ -64,23 +64,12 @@ def source(tmp_path: Path) -> Source:
 
 def test_reviews_are_plays_at_their_dates(tmp_path: Path, source: Source) -> None:
     home = Home(path=str(tmp_path / "home"))
-    result = dg.materialize(
-        [
-            raw.raw_files,
-            cleaning.clean,
-            receiving.events,
-            uniting.all_interactions,
-            k_core.core_interactions,
-            *cleaning.CLEAN_CHECKS,
-            *k_core.CORE_CHECKS,
-        ],
-        resources={
-            "home": home,
-            "source": source,
-            "cleaning": Cleaning(core=1, max_quarantined_share=0.9),
-        },
-        instance=dg.DagsterInstance.ephemeral(),
-    )
+    result = materialize(
+        home,
+        raw.raw_files, cleaning.clean, receiving.events, uniting.all_interactions,
+        k_core.core_interactions, *cleaning.CLEAN_CHECKS, *k_core.CORE_CHECKS,
+        source=source, cleaning=Cleaning(core=1, max_quarantined_share=0.9),
+    )  # fmt: skip
     assert all(evaluation.passed for evaluation in result.get_asset_check_evaluations())
     lake = home.lake()
     with lake.connect("core_interactions", "quarantine", "raw_counts", "catalogue") as connection:

@@ -26,6 +26,7 @@ from assets.ingest.raw_file import Request, SourceError
 from assets.ingest.sources import resolve
 from assets.resources import Cleaning, Home, Source
 from assets.state.lake import Lake
+from tests.support.homes import materialize
 
 GAMES = Path(__file__).parents[4] / "shared" / "data" / "amazon_games" / "interactions.csv.gz"
 HEADER = "user_id,item_id,timestamp\n"
@@ -338,27 +339,19 @@ def test_a_mistake_is_one_sentence(tmp_path: Path, given: str | None, sentence: 
 # --- through the assets
 
 
-def materialize(home: Home, source: Source, core: int) -> dg.ExecuteInProcessResult:
-    return dg.materialize(
-        [
-            raw.raw_files,
-            cleaning.clean,
-            receiving.events,
-            uniting.all_interactions,
-            k_core.core_interactions,
-            *cleaning.CLEAN_CHECKS,
-            *k_core.CORE_CHECKS,
-        ],
-        resources={"home": home, "source": source, "cleaning": Cleaning(core=core)},
-        instance=dg.DagsterInstance.ephemeral(),
-        raise_on_error=False,
-    )
+def make(home: Home, source: Source, core: int) -> dg.ExecuteInProcessResult:
+    return materialize(
+        home,
+        raw.raw_files, cleaning.clean, receiving.events, uniting.all_interactions,
+        k_core.core_interactions, *cleaning.CLEAN_CHECKS, *k_core.CORE_CHECKS,
+        must_succeed=False, source=source, cleaning=Cleaning(core=core),
+    )  # fmt: skip
 
 
 @pytest.mark.skipif(not GAMES.exists(), reason="the shared data are not here")
 def test_the_core_of_the_amazon_games(tmp_path: Path) -> None:
     home = Home(path=str(tmp_path))
-    result = materialize(home, Source(name="table", table=str(GAMES)), core=5)
+    result = make(home, Source(name="table", table=str(GAMES)), core=5)
     assert result.success
     assert all(evaluation.passed for evaluation in result.get_asset_check_evaluations())
     with home.lake().connect("core_interactions", "interactions") as connection:

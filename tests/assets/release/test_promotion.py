@@ -19,26 +19,17 @@ from assets.state.files import replace_text
 from assets.state.lake import write_parquet
 from models.bundle.bundle import bundle_hash, read_manifest
 from serving.state.pointer import Pointer, read_pointer
+from tests.support.homes import materialize, metadata
 
 
-def materialize(asset, home: Home) -> dg.ExecuteInProcessResult:
-    resources = {"home": home, "gate_policy": Gate()}
-    with dg.DagsterInstance.ephemeral() as instance:
-        return dg.materialize([asset], instance=instance, resources=resources, raise_on_error=False)
+def attempt(asset: dg.AssetsDefinition, home: Home) -> dg.ExecuteInProcessResult:
+    return materialize(home, asset, must_succeed=False, gate_policy=Gate())
 
 
-def metadata(result: dg.ExecuteInProcessResult) -> dict[str, object]:
-    (event,) = result.get_asset_materialization_events()
-    return {name: value.value for name, value in event.materialization.metadata.items()}
-
-
-def judge(home: Home) -> None:
+def judge(home: Home, *more: dg.AssetsDefinition) -> dg.ExecuteInProcessResult:
     """The leaderboard and the gate's verdict once more."""
-    resources = {
-        "home": home, "gate_policy": Gate(), "source": Source(sample_size="tiny"), "training": Training(),
-    }  # fmt: skip
-    with dg.DagsterInstance.ephemeral() as instance:
-        assert dg.materialize([leaderboard, gate], instance=instance, resources=resources).success
+    settings = {"gate_policy": Gate(), "source": Source(sample_size="tiny"), "training": Training()}
+    return materialize(home, leaderboard, gate, *more, **settings)
 
 
 def refusal(result: dg.ExecuteInProcessResult) -> str:
@@ -57,7 +48,7 @@ def broken(home: Home) -> Pointer:
 
 def test_promoting_the_same_winner_again_changes_nothing(home: Home) -> None:
     before = home.pointer_file.read_bytes()
-    assert materialize(promotion, home).success
+    assert attempt(promotion, home).success
     assert home.pointer_file.read_bytes() == before
 
 
@@ -86,9 +77,9 @@ def test_a_crash_between_alias_and_pointer_leaves_the_old_champion_and_the_next_
 
     with monkeypatch.context() as patched:
         patched.setattr(Champions, "crown", crash)
-        assert not materialize(promotion, home).success
+        assert not attempt(promotion, home).success
     assert read_pointer(home.pointer_file) == old
-    assert materialize(promotion, home).success
+    assert attempt(promotion, home).success
     now = read_pointer(home.pointer_file)
     assert (now.version, now.bundle_hash) == (winner.version, winner.bundle_hash)
     assert home.champions().past() == [old]
@@ -110,9 +101,9 @@ def test_a_crash_just_before_the_pointer_is_finished_by_the_next_run(
 
     with monkeypatch.context() as patched:
         patched.setattr("assets.state.champions.replace_text", crash)
-        assert "power cut" in refusal(materialize(promotion, home))
+        assert "power cut" in refusal(attempt(promotion, home))
     assert read_pointer(home.pointer_file).bundle_hash == old.bundle_hash
-    assert materialize(promotion, home).success
+    assert attempt(promotion, home).success
     assert read_pointer(home.pointer_file).bundle_hash == winner
     reigns = [reign.pointer.bundle_hash for reign in home.champions().history()]
     assert reigns == [winner, old.bundle_hash, winner]
@@ -125,7 +116,7 @@ def test_a_bento_that_did_not_answer_for_the_winner_blocks(home: Home) -> None:
     current[winner] = current[other]
     (home.folder("bundles") / "current.json").write_text(json.dumps(current))
     before = home.pointer_file.read_bytes()
-    assert not materialize(promotion, home).success
+    assert not attempt(promotion, home).success
     assert home.pointer_file.read_bytes() == before
 
 
@@ -133,7 +124,7 @@ def test_a_bento_that_did_not_answer_for_the_winner_blocks(home: Home) -> None:
 def test_a_champion_that_was_set_after_the_verdict_stays(asset, home: Home) -> None:
     home.champions().crown(broken(home), {})  # as by hand, between a failed night and its retry
     before = home.pointer_file.read_bytes()
-    result = materialize(asset, home)
+    result = attempt(asset, home)
     assert "judged against: materialize leaderboard and gate again." in refusal(result)
     assert home.pointer_file.read_bytes() == before
 
@@ -142,14 +133,14 @@ def test_promotion_alone_does_not_undo_a_rollback(home: Home) -> None:
     winner = read_pointer(home.pointer_file)
     home.champions().crown(broken(home), {})
     judge(home)
-    assert materialize(promotion, home).success
+    assert attempt(promotion, home).success
     assert read_pointer(home.pointer_file).bundle_hash == winner.bundle_hash
     back = rollback(home)
-    result = materialize(promotion, home)
+    result = attempt(promotion, home)
     assert "judged against: materialize leaderboard and gate again." in refusal(result)
     assert read_pointer(home.pointer_file).bundle_hash == back.bundle_hash
     judge(home)
-    assert materialize(promotion, home).success
+    assert attempt(promotion, home).success
     assert read_pointer(home.pointer_file).bundle_hash == winner.bundle_hash
 
 
@@ -162,7 +153,7 @@ def test_a_winner_that_was_trained_again_after_the_verdict_is_not_promoted(asset
         (folder / "manifest.json").write_text((folder / "manifest.json").read_text() + "\n")
 
     home.bundles().publish(winner, "0" * 64, write)
-    result = materialize(asset, home)
+    result = attempt(asset, home)
     told = f"The bundle of {winner} is not the one that was judged: materialize leaderboard and gate again."
     assert told in refusal(result)
     assert home.pointer_file.read_bytes() == before
@@ -175,7 +166,7 @@ def test_a_verdict_of_earlier_code_which_names_no_bundle_promotes_none(
     with home.lake().connect("gate") as connection:
         rows = f"SELECT * EXCLUDE ({named}) FROM gate"
         home.lake().publish("gate", "0" * 64, lambda path: write_parquet(connection, rows, path))
-    assert "materialize leaderboard and gate again" in refusal(materialize(promotion, home))
+    assert "materialize leaderboard and gate again" in refusal(attempt(promotion, home))
 
 
 def test_the_verdict_names_the_bundle_and_the_champion_that_it_judged(
@@ -233,42 +224,18 @@ def test_rollback_without_an_earlier_champion_is_one_sentence(home: Home) -> Non
 
 def test_the_second_night_finds_nothing_to_promote(home: Home) -> None:
     """The leaderboard knows the champion now; the candidate or baseline that won is it already."""
-    with dg.DagsterInstance.ephemeral() as instance:
-        done = dg.materialize(
-            [leaderboard, gate, promotion],
-            instance=instance,
-            resources={
-                "home": home,
-                "gate_policy": Gate(),
-                "source": Source(sample_size="tiny"),
-                "training": Training(),
-            },
-        )
-    told = {
-        event.asset_key.to_user_string(): event.materialization.metadata
-        for event in done.get_asset_materialization_events()
-    }
-    assert told["gate"]["promote"].value is False, told["gate"]["verdict"].value
-    assert told["promotion"]["promoted"].value is False
+    done = judge(home, promotion)
+    verdict = metadata(done, "gate")
+    assert verdict["promote"] is False, verdict["verdict"]
+    assert metadata(done, "promotion")["promoted"] is False
 
 
 def test_a_broken_champion_is_said_so_and_replaced(home: Home) -> None:
     pointer = read_pointer(home.pointer_file)
     home.pointer_file.write_text(replace(pointer, bundle="../bundles/gone", bundle_hash="2" * 64).to_json())
-    with dg.DagsterInstance.ephemeral() as instance:
-        done = dg.materialize(
-            [leaderboard, gate],
-            instance=instance,
-            resources={
-                "home": home,
-                "gate_policy": Gate(),
-                "source": Source(sample_size="tiny"),
-                "training": Training(),
-            },
-        )
-    verdict = done.asset_materializations_for_node("gate")[0].metadata
-    assert verdict["promote"].value is True
-    assert "broken" in str(verdict["verdict"].value) or "could not be" in str(verdict["verdict"].value)
+    verdict = metadata(judge(home), "gate")
+    assert verdict["promote"] is True
+    assert "broken" in str(verdict["verdict"]) or "could not be" in str(verdict["verdict"])
 
 
 def test_an_override_needs_both_a_reason_and_a_name(home: Home) -> None:
@@ -286,4 +253,4 @@ def test_an_override_needs_both_a_reason_and_a_name(home: Home) -> None:
     assert not run({"override_by": "Ada"}).success
     done = run({"override_by": "Ada", "override_reason": "the old one shows withdrawn games"})
     assert done.success
-    assert "withdrawn games" in str(metadata(done)["verdict"])
+    assert "withdrawn games" in str(metadata(done, "gate")["verdict"])
