@@ -25,6 +25,7 @@ from pipelines.definitions import define
 from pipelines.operator.prune import prune
 from pipelines.resources import Settings
 from serving.state.pointer import Pointer, read_pointer
+from tests.support.runs import FinishedRun
 
 KEEP = Retention(candidates=1, champions=None)
 NIGHTS = 5
@@ -61,12 +62,19 @@ def night(home: Home, number: int, promote: bool) -> Path:
     return folder
 
 
-@pytest.fixture
-def nights(home: Home) -> Home:
-    """Five nights after the first; the second and the fourth made a champion."""
+@pytest.fixture(scope="module")
+def five_nights(tiny_run: FinishedRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with five nights after the first; the second and the fourth made a champion."""
+    folder = shutil.copytree(tiny_run.home.path, tmp_path_factory.mktemp("nights") / "home")
     for number in range(1, NIGHTS + 1):
-        night(home, number, promote=number in (2, 4))
-    return home
+        night(Home(path=str(folder)), number, promote=number in (2, 4))
+    return folder
+
+
+@pytest.fixture
+def nights(five_nights: Path, tmp_path: Path) -> Home:
+    """A copy of that home."""
+    return Home(path=shutil.copytree(five_nights, str(tmp_path / "home")))
 
 
 def state(home: Home) -> dict[str, object]:
