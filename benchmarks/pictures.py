@@ -1,6 +1,6 @@
 """The charts of docs/, drawn from the figures that stand there.
 
-    python -m benchmarks.pictures
+    python -m benchmarks.pictures     (`make pictures` does it too)
 
 So a change of a chart needs no measuring again, and a test can hold each picture against its figures.
 """
