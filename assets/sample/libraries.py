@@ -13,10 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from assets.sample.process import SIZES, OptimumScorer, SampleProcess, SampleSize
+from assets.sample.process import SampleProcess, SampleSize
 from assets.sample.titles import draw_titles, pick, theme_of
-
-__all__ = ["SIZES", "OptimumScorer", "game_lines", "library_lines", "played_games", "write_sample"]
 
 LIBRARIES_FILE = "libraries.json.gz"
 GAMES_FILE = "games.json.gz"
