@@ -16,7 +16,6 @@ import pytest
 playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = shutil.which("chromium")
 ROOT = Path(__file__).resolve().parents[2]
-PICTURES = os.environ.get("NEXTPLAY_PICTURES")  # a folder: also keep pictures of what is seen
 RUNS = "{ runsOrError { ... on Runs { results { runId status } } } }"
 ASSETS = "{ assetNodes { assetKey { path } assetMaterializations(limit: 1) { runId } } }"
 SCHEDULES = """{ schedulesOrError(repositorySelector: {repositoryName: "__repository__",
@@ -97,8 +96,6 @@ def test_materialize_all_makes_every_asset(ui: str) -> None:
         page.get_by_role("button", name="Materialize all").click()
         wait_for(lambda: len(runs(ui)) == 1, 60)
         wait_for(lambda: runs(ui)[0]["status"] in ("SUCCESS", "FAILURE"), 240)
-        if PICTURES:
-            take_pictures(page, ui, Path(PICTURES))
         browser.close()
     (run,) = runs(ui)
     assert run["status"] == "SUCCESS"
@@ -108,16 +105,3 @@ def test_materialize_all_makes_every_asset(ui: str) -> None:
     assert len(made) >= 15
     never = [name for name, materializations in made.items() if not materializations]
     assert never == ["received_events"], "days are there once the endpoint has stored an event"
-
-
-def take_pictures(page, address: str, folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    page.goto(f"{address}/asset-groups")
-    page.wait_for_timeout(3000)
-    page.mouse.click(1000, 800, button="right")
-    page.get_by_role("menuitem", name="Expand all groups").click()
-    page.wait_for_timeout(4000)
-    page.screenshot(path=folder / "graph.png")
-    page.goto(f"{address}/assets/gate")
-    page.wait_for_timeout(4000)
-    page.screenshot(path=folder / "gate.png")
