@@ -143,7 +143,7 @@ class Home(dg.ConfigurableResource):  # type: ignore[type-arg]
         address = named if is_database(named) else self.database
         if address and not self.events:
             return open_event_store(address)
-        return EventStore(self.events_file) if self.events_file.exists() else None
+        return open_event_store(self.events_file) if self.events_file.exists() else None
 
     def forgotten_users(self) -> list[str]:
         """Who asked to be forgotten, sorted; raises EventStoreError."""

@@ -13,7 +13,7 @@ REFUSAL = "This endpoint needs an API key: send it as the header Authorization: 
 
 
 class ApiKeys:
-    """ASGI middleware that answers 401 to a request without one of the keys, but for what operators ask."""
+    """ASGI middleware that answers 401 to a request without a key, except for what operators ask for."""
 
     def __init__(self, app: ASGIApp, keys: list[str]) -> None:
         self._app = app

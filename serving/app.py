@@ -39,7 +39,7 @@ ROUTERS = (recommend.router, catalogue.router, events.router, operations.router,
 def create_app(settings: Settings) -> FastAPI:
     """The app. It takes requests once it has its first model, has found none, or has tried for a while.
 
-    So no connection comes to a worker that still loads while others could answer.
+    So a worker that is still loading gets no connection that others could answer.
     """
     mirror = Mirror(str(settings.pointer), settings.cache) if is_address(str(settings.pointer)) else None
     pointer_file = mirror.pointer_file if mirror else Path(settings.pointer)
@@ -87,7 +87,7 @@ def app_from_environment() -> FastAPI:
 
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
-    """The last one added is asked first: every request is observed, whoever refuses it."""
+    """The last one added is asked first, so that refused requests are observed too."""
     if keys := parts(settings.api_keys.get_secret_value()):
         app.add_middleware(ApiKeys, keys=keys)
     if origins := parts(settings.cors_origins):
@@ -98,6 +98,6 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
 def _open_store(settings: Settings) -> EventStore | None:
     """The event store, if one is set; where it cannot be opened, one sentence ends the process."""
     try:
-        return open_event_store(str(settings.events)) if settings.events else None
+        return open_event_store(settings.events) if settings.events else None
     except EventStoreError as error:
         raise SystemExit(f"NEXTPLAY_EVENTS: {error}") from None

@@ -34,7 +34,7 @@ class Context:
     store_threads: Executor
 
     async def ask_store(self, call: Callable[[str], Found], user_id: str) -> Found:
-        """Call in one of a few threads that stay: the store keeps a connection a thread."""
+        """Call in one of a few threads that stay: the store keeps one connection per thread."""
         return await asyncio.get_running_loop().run_in_executor(self.store_threads, call, user_id)
 
     def log_answer(

@@ -1,4 +1,4 @@
-"""Filters on what the catalogue knows: prepared when a model is loaded, a mask a request."""
+"""Filters on what the catalogue knows: prepared when a model is loaded, and one mask per request."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol

@@ -1,4 +1,4 @@
-"""A listening socket a worker, so that the kernel spreads connections over the workers.
+"""A listening socket for each worker, so that the kernel spreads connections over the workers.
 
 With one socket for all, the worker that wakes up first accepts whatever waits: of eight connections that came
 together, one of two workers had all eight.

@@ -1,6 +1,5 @@
 """Writes play events and impressions in a thread of its own, so that requests share commits."""
 
-import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
@@ -8,7 +7,7 @@ from dataclasses import dataclass
 
 from serving import telemetry
 from serving.recommender import Scored
-from serving.state.events import Conflict, EventStore, Impression, Play, Stored
+from serving.state.events import Conflict, EventStore, EventStoreError, Impression, Play, Stored
 
 MAX_WAITING = 100_000  # events, before more are refused
 MAX_SHOWN = 10_000  # answers not yet logged, before more are dropped
@@ -45,8 +44,8 @@ class Shown:
 class Recorder:
     """The one writer of this process. What waits while a commit runs goes into the next one together.
 
-    Events are answered for after their commit. Impressions are not waited for: those of the last
-    FLUSH_SECONDS are lost in a kill, and where the store cannot keep up the newest are dropped and counted.
+    Events are acknowledged after their commit. Nothing waits for impressions: a kill loses those of the last
+    FLUSH_SECONDS, and where the store cannot keep up, the newest are dropped and counted.
     """
 
     def __init__(self, store: EventStore) -> None:
@@ -105,7 +104,7 @@ class Recorder:
             self._commit([r for r in requests if r[1].set_running_or_notify_cancel()], shown)
 
     def _next_requests(self) -> list[tuple[Sequence[Play], Future[Outcome]]]:
-        """Those of the next commit, in the order of coming."""
+        """Those of the next commit, first come, first served."""
         n = events = 0
         while n < len(self._waiting) and events < COMMIT:
             events += len(self._waiting[n][0])
@@ -124,9 +123,9 @@ class Recorder:
         try:
             with telemetry.COMMIT_SECONDS.time():
                 outcomes = self._store.add([plays for plays, _ in requests], impressions)
-        except Exception as error:  # whatever it is, nobody may wait for ever
+        except Exception as error:  # whatever it is, no request may wait for ever
             telemetry.IMPRESSIONS.labels("dropped").inc(len(impressions))
-            trace = None if isinstance(error, sqlite3.Error) else error
+            trace = None if isinstance(error, EventStoreError) else error
             telemetry.log("events not stored", error=trace, reason=str(error), requests=len(requests))
             for _, future in requests:
                 future.set_exception(StoreBusyError("The event store cannot be written now."))

@@ -142,7 +142,7 @@ class Follower:
         telemetry.log("model loaded", version=model.version, architecture=model.architecture)
 
     def _keep(self, error: Exception) -> None:
-        """Report a failure, once as long as it stays the same; a bug comes with its stack trace."""
+        """Report a failure once, until another takes its place; a bug comes with its stack trace."""
         telemetry.RELOAD_FAILING.set(1)
         if str(error) == self._problem:
             return

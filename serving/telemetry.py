@@ -23,7 +23,7 @@ RELOAD_FAILING = Gauge(
     "1 while the model that the pointer names cannot be served.",
     multiprocess_mode="mostrecent",
 )
-ANSWERS = Counter("nextplay_answers", "Recommendations given, one a query.")
+ANSWERS = Counter("nextplay_answers", "Recommendations given, one per query.")
 BEST_SCORE = Histogram(
     "nextplay_best_score", "The highest score of an answer that is no fallback.", buckets=SCORE_BUCKETS
 )

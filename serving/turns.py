@@ -14,9 +14,9 @@ Answer = TypeVar("Answer")
 
 
 class Turns:
-    """Who comes gets a turn in the order of coming. `longest` says how many may wait.
+    """First come, first served; `longest` says how many may wait.
 
-    What an answer waits is then bounded, and the event loop reads and refuses between two turns.
+    So the wait for an answer is bounded, and between two turns the event loop reads and refuses.
     """
 
     def __init__(self, longest: int) -> None:

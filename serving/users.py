@@ -1,6 +1,5 @@
 """What is known of users: their history in the batch snapshot and the events since; and forgetting them."""
 
-import sqlite3
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,10 +7,8 @@ from pathlib import Path
 import tenacity
 
 from serving import telemetry
-from serving.state.events import EventStore, Forgotten
+from serving.state.events import MAX_HISTORY, EventStore, EventStoreError, Forgotten
 from serving.state.user_state import Snapshot, UserStateError, open_snapshot
-
-MAX_HISTORY = 10_000  # items, the newest
 
 
 class Users:
@@ -29,14 +26,14 @@ class Users:
         self._looking = threading.Lock()
 
     @tenacity.retry(
-        retry=tenacity.retry_if_exception_type(sqlite3.Error),
+        retry=tenacity.retry_if_exception_type(EventStoreError),
         stop=tenacity.stop_after_attempt(2),
         reraise=True,
     )  # a connection that the database has dropped is noticed by using it; the next one is new
     def history(self, user_id: str) -> Sequence[str]:
         """Ids of what the user played, oldest first; empty for an unknown or a forgotten user.
 
-        Raises sqlite3.Error where the event store cannot be read.
+        Raises EventStoreError where the event store cannot be read.
         """
         snapshot = self._current()
         if self._store is None:
@@ -47,7 +44,7 @@ class Users:
         return [*before, *self._store.plays(user_id, cutoff, MAX_HISTORY)][-MAX_HISTORY:]
 
     def forget(self, user_id: str) -> Forgotten:
-        """Remove the user's events and impressions and hide what the snapshot holds; raises sqlite3.Error."""
+        """Remove the user's events and impressions, and hide their history; raises EventStoreError."""
         if self._store is None:
             raise ValueError("There is no event store to remember it in.")
         return self._store.forget(user_id)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from assets.resources import Home
 from pipelines.operator.command import run_command
 from pipelines.resources import Settings
-from serving.state.events import EventStore
+from serving.state.event_stores import open_event_store
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def forget(home: Home, user_id: str) -> str:
     """Forget a user in the event store, which is made if there is none; says what was removed."""
-    store = home.event_store() or EventStore(home.events_file)
+    store = home.event_store() or open_event_store(home.events_file)
     try:
         removed = store.forget(user_id)
     finally:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from assets.resources import Home
 from assets.sample.days import Day
-from serving.state.events import EventStore, Play
+from serving.state.event_stores import open_event_store
+from serving.state.events import Play
 
 DAY_0 = datetime(2026, 1, 31, tzinfo=UTC)
 MINUTES_A_DAY = 24 * 60
@@ -41,7 +42,7 @@ def write_catalogue(folder: Path, ids: Iterable[str]) -> None:
 
 def send_events(home: Path, day: Day, ids: Sequence[str]) -> None:
     """The plays of a day, acknowledged by the event store of a home."""
-    store = EventStore(Home(path=str(home)).events_file)
+    store = open_event_store(Home(path=str(home)).events_file)
     rows = zip(day.players.tolist(), day.games.tolist(), times(day), strict=True)
     plays = [
         Play(f"{date_of(day.number)}-{player}", str(player), ids[game], int(moment.timestamp() * 1000))

@@ -1,1 +1,1 @@
-"""The routes, one file a subject, each a function `router(context) -> APIRouter`."""
+"""The routes, one file per subject, each with a function `router(context) -> APIRouter`."""

@@ -1,4 +1,4 @@
-"""The pages: /docs, and the demo with what it asks for, which `NEXTPLAY_DEMO=false` leaves out."""
+"""The pages: /docs, and the demo with its requests, which `NEXTPLAY_DEMO=false` turns off."""
 
 import asyncio
 from collections.abc import Collection, Sequence

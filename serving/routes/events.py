@@ -1,7 +1,6 @@
-"""What clients tell: play events, and that a user is to be forgotten."""
+"""What clients report: plays, and users who want to be forgotten."""
 
 import asyncio
-import sqlite3
 
 from fastapi import APIRouter, HTTPException, Request
 
@@ -12,7 +11,7 @@ from serving.event_schemas import EventsRequest, EventsResponse, ForgottenRespon
 from serving.openapi import describe_body
 from serving.recorder import Recorder, StoreBusyError
 from serving.schemas import MAX_ID, Problem
-from serving.state.events import Conflict
+from serving.state.events import Conflict, EventStoreError
 
 NO_STORE: dict[str, object] = {"model": Problem, "description": "No events are kept here."}
 BUSY: dict[str, object] = {"model": Problem, "description": "It could not be stored now: send it again."}
@@ -28,7 +27,7 @@ def router(context: Context) -> APIRouter:
 
     @routes.post("/events", responses=EVENT_PROBLEMS, openapi_extra=describe_body(EventsRequest))
     async def events(request: Request) -> EventsResponse:
-        """Play events, acknowledged when they are durable. Sent again with the same id, one counts once."""
+        """Store play events, acknowledged once they are durable. One sent twice, with one id, counts once."""
         query = await read_body(request, EventsRequest, refuse_events)
         plays = [event.play() for event in query.events]
         try:
@@ -57,7 +56,7 @@ def router(context: Context) -> APIRouter:
             raise HTTPException(422, detail)
         try:
             removed = await context.ask_store(context.users.forget, user_id)
-        except sqlite3.Error as error:
+        except EventStoreError as error:
             telemetry.log("user not forgotten", reason=str(error))
             detail = "The user could not be forgotten now: send it again."
             raise HTTPException(503, detail, {"Retry-After": "1"}) from None

@@ -1,4 +1,4 @@
-"""What operators and their tools ask: which model, alive, ready, metrics."""
+"""What operators and their tools ask for: the model in service, health, metrics."""
 
 from datetime import UTC, datetime
 

@@ -1,6 +1,5 @@
 """What a user plays next."""
 
-import sqlite3
 from collections.abc import Sequence
 from functools import partial
 
@@ -15,6 +14,7 @@ from serving.openapi import describe_body
 from serving.recommender import Recommendation
 from serving.reload import ServedModel
 from serving.schemas import BatchRequest, BatchResponse, RecommendRequest, RecommendResponse
+from serving.state.events import EventStoreError
 
 INLINE_ITEMS = 50_000  # a product with more keeps the event loop too long: it goes to a thread
 
@@ -107,7 +107,7 @@ async def _history(context: Context, user_id: str) -> list[str]:
     """What the endpoint knows of a user; HTTPException with status 503 where it cannot be read."""
     try:
         return list(await context.ask_store(context.users.history, user_id))
-    except sqlite3.Error as error:
+    except EventStoreError as error:
         telemetry.log("history not read", reason=str(error))
         detail = "The user's history cannot be read now: try again, or give a history."
         raise HTTPException(503, detail, {"Retry-After": "1"}) from None

@@ -3,16 +3,17 @@
 from pathlib import Path
 
 from serving.state.events import EventStore, EventStoreError
+from serving.state.events_sqlite import SqliteEventStore
 
 
 def is_database(address: str) -> bool:
     return address.startswith(("postgresql://", "postgres://"))
 
 
-def open_event_store(address: str) -> EventStore:
+def open_event_store(address: str | Path) -> EventStore:
     """The store at an address, made if it is missing. Raises EventStoreError."""
-    if not is_database(address):
-        return EventStore(Path(address))
+    if isinstance(address, Path) or not is_database(address):
+        return SqliteEventStore(Path(address))
     try:
         from serving.state.events_postgres import PostgresEventStore
     except ImportError:

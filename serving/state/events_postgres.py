@@ -1,20 +1,18 @@
 """The event store in Postgres: many endpoints on many machines write it, and the pipeline reads it.
 
-It is the store of `serving.state.events`, statement for statement; only what opens it and what locks it
-differs. A writer holds an advisory lock for the time of its commit, so that `received_at` rises here too.
+A writer holds an advisory lock for the time of its commit, so that `received_at` rises here too.
 """
 
 import re
-import sqlite3
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import psycopg
 
-from serving.state.events import DDL, FORMAT, EventStore, EventStoreError
+from serving.state.events import EventStoreError
+from serving.state.events_sql import DDL, FORMAT, PAGE, Connection, Row, SqlEventStore
 
 WRITERS = 7_305_001  # the advisory lock of writers
 CONNECT_SECONDS = 10
@@ -25,52 +23,24 @@ SILENCE = {  # that ends a connection: a host that vanished says nothing
 }  # fmt: skip
 
 
-class PostgresEventStore(EventStore):
-    """The store in the database of an address such as `postgresql://user@host/nextplay`; see EventStore.
+class PostgresEventStore(SqlEventStore):
+    """The `EventStore` in the database of an address such as `postgresql://user@host/nextplay`.
 
-    Where EventStore raises sqlite3.Error, so does this one, whatever Postgres said.
+    Its tables are made if they are missing. No message holds the address, which may hold a password.
     """
 
     def __init__(self, address: str) -> None:
-        self.file = Path("postgres")  # for messages: an address may hold a password
-        self._address = _checked(address)
-        self._local = threading.local()
-        self._opened: list[Any] = []
-        try:
-            with self._writing() as connection:
-                _create(connection)
-        except sqlite3.Error as error:
-            raise EventStoreError(f"The event store in Postgres cannot be opened: {error}.") from error
-
-    def _connection(self) -> Any:
-        """This thread's connection; a broken one is replaced."""
-        found: Connection | None = getattr(self._local, "connection", None)
-        if found is None or found.is_broken:
-            found = self._local.connection = Connection(self._address)
-            self._opened.append(found)
-        return found
-
-    @contextmanager
-    def _writing(self) -> Iterator[Any]:
+        super().__init__(partial(_Connection, _checked(address)))
         connection = self._connection()
-        connection.execute("BEGIN")
-        try:
-            connection.execute("SELECT pg_advisory_xact_lock(?)", (WRITERS,))
-            yield connection
-            connection.execute("COMMIT")
-        except BaseException:
-            connection.roll_back()
-            raise
-
-    def _wipe(self) -> None:
-        """Postgres keeps no deleted rows in a log that anybody reads; its vacuum reclaims them."""
+        with connection.writing():
+            _create(connection)
 
 
-class Connection:
-    """One connection with the part of sqlite3's interface that the store uses."""
+class _Connection:
+    """A Postgres connection; see `serving.state.events_sql.Connection`."""
 
     def __init__(self, address: str) -> None:
-        with _as_sqlite():
+        with _failures("opened"):
             self._connection = psycopg.connect(
                 address, autocommit=True, connect_timeout=CONNECT_SECONDS, options=OPTIONS, **SILENCE
             )
@@ -79,31 +49,51 @@ class Connection:
     def is_broken(self) -> bool:
         return bool(self._connection.closed or self._connection.broken)
 
-    def execute(self, statement: str, values: Sequence[Any] = ()) -> "psycopg.Cursor[Any]":
-        with _as_sqlite():
-            return self._connection.execute(_carried(statement), values)
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        with _failures():
+            self._connection.execute("BEGIN")
+            try:
+                self._connection.execute("SELECT pg_advisory_xact_lock(%s)", (WRITERS,))
+                yield
+                self._connection.execute("COMMIT")
+            except BaseException:
+                self._roll_back()
+                raise
 
-    def executemany(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
-        with _as_sqlite(), self._connection.cursor() as cursor:
-            cursor.executemany(_carried(statement), rows)
+    def rows(self, statement: str, values: Sequence[object] = ()) -> Iterator[Row]:
+        with _failures():
+            cursor = self._connection.execute(_with_its_marks(statement), values)
+            while page := cursor.fetchmany(PAGE):
+                yield from page
 
-    def roll_back(self) -> None:
+    def change(self, statement: str, rows: Iterable[Sequence[object]] = ((),)) -> int:
+        with _failures(), self._connection.cursor() as cursor:
+            cursor.executemany(_with_its_marks(statement), rows)
+            return int(cursor.rowcount)
+
+    def wipe(self) -> None:
+        """Postgres keeps no deleted rows in a log that anybody reads; its vacuum reclaims them."""
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _roll_back(self) -> None:
         """End the transaction; a connection that cannot even do that is closed."""
         try:
             self._connection.execute("ROLLBACK")
         except psycopg.Error:
             self._connection.close()
 
-    def close(self) -> None:
-        self._connection.close()
-
 
 @contextmanager
-def _as_sqlite() -> Iterator[None]:
+def _failures(what: str = "read or written") -> Iterator[None]:
+    """Raises EventStoreError where Postgres fails."""
     try:
         yield
     except psycopg.Error as error:
-        raise sqlite3.OperationalError(" ".join(str(error).split())) from error
+        reason = " ".join(str(error).split())
+        raise EventStoreError(f"The event store in Postgres cannot be {what}: {reason}.") from error
 
 
 def _checked(address: str) -> str:
@@ -117,17 +107,19 @@ def _checked(address: str) -> str:
     return address
 
 
-def _carried(statement: str) -> Any:
+def _with_its_marks(statement: str) -> Any:
+    """A statement with the marks for values that psycopg reads."""
     return statement.replace("?", "%s")
 
 
 def _create(connection: Connection) -> None:
     """Make the tables unless they are there. Raises EventStoreError where they are of another format."""
-    if connection.execute("SELECT to_regclass('event_store')").fetchone() == (None,):
-        connection.execute("CREATE TABLE event_store (format INTEGER NOT NULL)")
-        connection.execute("INSERT INTO event_store VALUES (?)", (FORMAT,))
+    ((there,),) = connection.rows("SELECT to_regclass('event_store')")
+    if there is None:
+        connection.change("CREATE TABLE event_store (format INTEGER NOT NULL)")
+        connection.change("INSERT INTO event_store VALUES (?)", [(FORMAT,)])
         for statement in filter(str.strip, DDL.split(";")):
-            connection.execute(statement)
-    (found,) = connection.execute("SELECT format FROM event_store").fetchone() or (None,)
+            connection.change(statement)
+    (found,) = next(connection.rows("SELECT format FROM event_store"), (None,))
     if found != FORMAT:
         raise EventStoreError(f"The event store in Postgres is of format {found}, not {FORMAT}.")

@@ -14,7 +14,7 @@ class Pointer:
 
     `bundle` is a folder, absolute or relative to the pointer file's own folder; `version` is the registered
     version; `promoted_at` is in seconds since the epoch, UTC; `bento` is the tag of the Bento that answered.
-    `baselines` names the folders of the bundles that the champion had to beat, for people who compare.
+    `baselines` names the folders of the bundles that the champion had to beat, for comparisons.
     """
 
     bundle: str

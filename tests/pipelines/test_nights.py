@@ -13,7 +13,8 @@ from pipelines.definitions import define
 from pipelines.inputs import input_tags, read_inputs
 from pipelines.nights import SECONDS_A_DAY, decide
 from pipelines.resources import Settings
-from serving.state.events import EventStore, Play
+from serving.state.events import Play
+from serving.state.events_sqlite import SqliteEventStore
 from serving.state.pointer import Pointer
 
 TICK = datetime(2026, 11, 25, 2, 30, tzinfo=UTC)
@@ -44,7 +45,7 @@ def crown(settings: Settings, age_days: float = 0.0) -> None:
 
 
 def send(settings: Settings, *ids: str) -> None:
-    store = EventStore(settings.home / "events" / "events.db")
+    store = SqliteEventStore(settings.home / "events" / "events.db")
     store.add([[Play(event_id, "u", "i") for event_id in ids]])
     store.close()
 
@@ -94,7 +95,7 @@ def test_whatever_changes_starts_a_run_that_says_what_it_was(instance, settings,
     assert why_not(instance, other) == f"Since run {last} there are other events and settings."
     run(instance, settings)
     assert "Nothing to do" in why(instance, settings)
-    EventStore(settings.home / "events" / "events.db").forget("u")
+    SqliteEventStore(settings.home / "events" / "events.db").forget("u")
     assert "other events" in why_not(instance, settings)
     run(instance, settings)
     os.utime(tmp_path / "plays.csv", ns=(1, 1))

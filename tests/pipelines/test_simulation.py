@@ -21,7 +21,8 @@ from pipelines.simulation.picture import nights_table, periods, table
 from pipelines.simulation.records import DAYS_FILE, NIGHTS_FILE, PAGE_FILE, write_records
 from pipelines.simulation.scenario import NEVER, NIGHTLY, WEEKLY, Outcome, Scenario
 from pipelines.simulation.source import date_of, send_events, times, write_catalogue, write_history
-from serving.state.events import EventStore, Play
+from serving.state.events import Play
+from serving.state.events_sqlite import SqliteEventStore
 
 
 def judged(number: int, players: list[int], **ndcg: list[float]) -> JudgedDay:
@@ -90,7 +91,7 @@ def test_plays_arrive_at_the_store_at_their_time_and_only_once(tmp_path: Path) -
     day = Day(3, np.array([7, 8]), np.array([1, 0]), [none, none], np.eye(2))
     for _ in range(2):  # a day that is sent again is known
         send_events(tmp_path, day, ["10", "20"])
-    store = EventStore(Home(path=str(tmp_path)).events_file)
+    store = SqliteEventStore(Home(path=str(tmp_path)).events_file)
     assert [(e.user_id, e.item_id) for e in store.events()] == [("7", "20"), ("8", "10")]
     assert [e.played_at for e in store.events()] == [int(moment.timestamp() * 1000) for moment in times(day)]
     assert {moment.date().isoformat() for moment in times(day)} == {date_of(3)}
@@ -123,7 +124,7 @@ def test_a_night_stays_in_its_own_home_whatever_the_environment_names(
     plan.source.mkdir()
     write_history(plan.source, list(play_days(process, process, -6, 0, 1, 1)), process.game_ids)
     write_catalogue(plan.source, process.game_ids)
-    real = EventStore(production / "events.db")
+    real = SqliteEventStore(production / "events.db")
     real.add([[Play("real", "a real player", process.game_ids[0])]])
     real.close()
     shared = {

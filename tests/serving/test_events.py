@@ -1,7 +1,6 @@
 """POST /events and DELETE /users: durable, idempotent, and one sentence for what is wrong."""
 
 import json
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,16 +16,17 @@ from serving import telemetry
 from serving.app import STORE_THREADS, create_app
 from serving.recorder import Recorder, StoreBusyError
 from serving.settings import Settings
-from serving.state.events import EventStore, Play, Stored, now_ms
+from serving.state.events import EventStoreError, Play, Stored, now_ms
+from serving.state.events_sqlite import SqliteEventStore
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> EventStore:
-    return EventStore(tmp_path / "events" / "events.db")
+def store(tmp_path: Path) -> SqliteEventStore:
+    return SqliteEventStore(tmp_path / "events" / "events.db")
 
 
 @pytest.fixture
-def client(pointer: Path, store: EventStore, wait_until: Callable[..., None]) -> Iterator[TestClient]:
+def client(pointer: Path, store: SqliteEventStore, wait_until: Callable[..., None]) -> Iterator[TestClient]:
     app = create_app(Settings(pointer=pointer, poll_seconds=0.01, events=store.file))
     with TestClient(app) as client:
         wait_until(lambda: client.get("/readyz").status_code == 200)
@@ -42,7 +42,7 @@ def play(event_id: object = "e1", **changes: object) -> dict[str, Any]:
     return {"event_id": event_id, "user_id": "ada", "item_id": "10", **changes}
 
 
-def test_events_are_stored_once_they_are_acknowledged(client: TestClient, store: EventStore) -> None:
+def test_events_are_stored_once_they_are_acknowledged(client: TestClient, store: SqliteEventStore) -> None:
     before = now_ms()
     sent = [play("e1", played_at=1_700_000_000_000, request_id="r"), play(2, user_id=7, item_id=80)]
     status, body = send(client, *sent)
@@ -54,7 +54,7 @@ def test_events_are_stored_once_they_are_acknowledged(client: TestClient, store:
     assert before <= two.played_at == two.received_at <= now_ms()
 
 
-def test_an_event_sent_again_counts_once(client: TestClient, store: EventStore) -> None:
+def test_an_event_sent_again_counts_once(client: TestClient, store: SqliteEventStore) -> None:
     send(client, play())
     status, body = send(client, play(), play("e2"), play())
     assert status == 200 and (body["stored"], body["repeated"]) == (1, 2)
@@ -62,7 +62,7 @@ def test_an_event_sent_again_counts_once(client: TestClient, store: EventStore) 
 
 
 def test_an_id_with_another_content_is_a_conflict_and_nothing_is_stored(
-    client: TestClient, store: EventStore
+    client: TestClient, store: SqliteEventStore
 ) -> None:
     send(client, play())
     status, body = send(client, play("e2"), play(item_id="11"))
@@ -75,7 +75,7 @@ def test_an_id_with_another_content_is_a_conflict_and_nothing_is_stored(
 
 
 def test_items_that_the_model_does_not_know_are_stored_and_named(
-    client: TestClient, store: EventStore
+    client: TestClient, store: SqliteEventStore
 ) -> None:
     status, body = send(client, play("e1"), play("e2", item_id="zz"), play("e3", item_id="zz"))
     assert status == 200 and body["unknown_items"] == ["zz"]
@@ -126,7 +126,7 @@ BAD_EVENTS: list[tuple[str, int, str]] = [
 
 @pytest.mark.parametrize(("body", "status", "sentence"), BAD_EVENTS)
 def test_a_bad_body_gets_one_sentence_and_nothing_is_stored(
-    client: TestClient, store: EventStore, body: str, status: int, sentence: str
+    client: TestClient, store: SqliteEventStore, body: str, status: int, sentence: str
 ) -> None:
     answer = client.post("/events", content=body)
     assert answer.status_code == status and sentence in answer.json()["detail"]
@@ -141,7 +141,7 @@ def test_the_examples_of_the_documentation_are_accepted(client: TestClient) -> N
         assert client.post("/events", json=example).status_code == 200
 
 
-def test_a_forgotten_user_is_gone_at_once(client: TestClient, store: EventStore) -> None:
+def test_a_forgotten_user_is_gone_at_once(client: TestClient, store: SqliteEventStore) -> None:
     send(client, play("e1"), play("e2", user_id="bob"))
     answer = client.delete("/users/ada")
     assert answer.status_code == 200
@@ -153,7 +153,9 @@ def test_a_forgotten_user_is_gone_at_once(client: TestClient, store: EventStore)
 
 
 @pytest.mark.parametrize(("path", "user_id"), [("a%2Fb/c", "a/b/c"), ("%C3%A4%20%F0%9F%8E%AE", "ä 🎮")])
-def test_any_id_can_be_forgotten(client: TestClient, store: EventStore, path: str, user_id: str) -> None:
+def test_any_id_can_be_forgotten(
+    client: TestClient, store: SqliteEventStore, path: str, user_id: str
+) -> None:
     send(client, play(user_id=user_id))
     assert client.delete(f"/users/{path}").json()["events"] == 1
     assert store.forgotten_users() == [user_id]
@@ -179,16 +181,16 @@ def test_a_store_that_is_none_ends_the_start_with_one_sentence(pointer: Path) ->
 
 def test_what_cannot_be_written_is_not_acknowledged_and_can_be_sent_again(
     client: TestClient,
-    store: EventStore,
+    store: SqliteEventStore,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     def full(*_: object) -> None:
-        raise sqlite3.OperationalError("database or disk is full")
+        raise EventStoreError("database or disk is full")
 
     telemetry.configure_logging()
     with monkeypatch.context() as patched:
-        patched.setattr(EventStore, "add", full)
+        patched.setattr(SqliteEventStore, "add", full)
         answer = client.post("/events", json={"events": [play()]})
     assert answer.status_code == 503 and answer.headers["retry-after"] == "1"
     assert answer.json()["detail"] == "The event store cannot be written now. Send it again."
@@ -198,7 +200,7 @@ def test_what_cannot_be_written_is_not_acknowledged_and_can_be_sent_again(
 
 
 def test_answers_are_logged_as_impressions(
-    client: TestClient, store: EventStore, wait_until: Callable[..., None]
+    client: TestClient, store: SqliteEventStore, wait_until: Callable[..., None]
 ) -> None:
     answer = client.post("/recommend", json={"history": ["3"], "k": 2}).json()
     nothing_known = client.post("/recommend", json={"history": [], "k": 1}).json()
@@ -213,7 +215,7 @@ def test_answers_are_logged_as_impressions(
 
 
 def test_impressions_can_be_switched_off_and_the_last_ones_are_written_at_the_end(
-    pointer: Path, store: EventStore, wait_until: Callable[..., None]
+    pointer: Path, store: SqliteEventStore, wait_until: Callable[..., None]
 ) -> None:
     for logged in (False, True):
         settings = Settings(pointer=pointer, events=store.file, impressions=logged)
@@ -224,18 +226,18 @@ def test_impressions_can_be_switched_off_and_the_last_ones_are_written_at_the_en
 
 
 def test_requests_that_wait_together_share_a_commit(
-    store: EventStore, monkeypatch: pytest.MonkeyPatch
+    store: SqliteEventStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commits, first, go_on = list[int](), threading.Event(), threading.Event()
-    add = EventStore.add
+    add = SqliteEventStore.add
 
-    def slow(self: EventStore, requests: Any, impressions: Any) -> Any:
+    def slow(self: SqliteEventStore, requests: Any, impressions: Any) -> Any:
         commits.append(len(requests))
         first.set()
         go_on.wait(10)
         return add(self, requests, impressions)
 
-    monkeypatch.setattr(EventStore, "add", slow)
+    monkeypatch.setattr(SqliteEventStore, "add", slow)
     recorder = Recorder(store)
     recorder.start()
     futures = [recorder.add([Play("e0", "u", "1")])]
@@ -250,18 +252,18 @@ def test_requests_that_wait_together_share_a_commit(
 
 
 def test_a_commit_and_the_queue_before_it_are_bounded_in_events(
-    store: EventStore, monkeypatch: pytest.MonkeyPatch
+    store: SqliteEventStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("serving.recorder.MAX_WAITING", 10)
     monkeypatch.setattr("serving.recorder.COMMIT", 3)
     commits = list[int]()
-    add = EventStore.add
+    add = SqliteEventStore.add
 
-    def counted(self: EventStore, requests: Any, impressions: Any) -> Any:
+    def counted(self: SqliteEventStore, requests: Any, impressions: Any) -> Any:
         commits.append(sum(map(len, requests)))
         return add(self, requests, impressions)
 
-    monkeypatch.setattr(EventStore, "add", counted)
+    monkeypatch.setattr(SqliteEventStore, "add", counted)
     recorder = Recorder(store)
     pairs = [[Play(f"{i}{half}", "u", "1") for half in "ab"] for i in range(6)]
     futures = [recorder.add(pair) for pair in pairs]
@@ -275,11 +277,11 @@ def test_a_commit_and_the_queue_before_it_are_bounded_in_events(
 
 
 def test_bursts_of_requests_open_no_more_connections(
-    client: TestClient, store: EventStore, monkeypatch: pytest.MonkeyPatch
+    client: TestClient, store: SqliteEventStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plays = EventStore.plays
+    plays = SqliteEventStore.plays
 
-    def slowly(self: EventStore, *arguments: Any) -> list[str]:
+    def slowly(self: SqliteEventStore, *arguments: Any) -> list[str]:
         time.sleep(0.02)
         return plays(self, *arguments)
 
@@ -294,7 +296,7 @@ def test_bursts_of_requests_open_no_more_connections(
         return client.post("/recommend", json={"user_id": "ada"}).status_code
 
     send(client, play())
-    monkeypatch.setattr(EventStore, "plays", slowly)
+    monkeypatch.setattr(SqliteEventStore, "plays", slowly)
     with ThreadPoolExecutor(30) as pool:
         assert set(pool.map(ask, range(90))) == {200}
     assert opened() <= STORE_THREADS + 3  # the fixture's, the one that opened the store, the recorder's
@@ -304,16 +306,16 @@ def test_a_store_that_fails_once_is_asked_again_and_then_the_client_is_told(
     client: TestClient, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     send(client, play())
-    failures, plays = [1], EventStore.plays
+    failures, plays = [1], SqliteEventStore.plays
 
-    def failing(self: EventStore, *arguments: Any) -> list[str]:
+    def failing(self: SqliteEventStore, *arguments: Any) -> list[str]:
         failures[0] -= 1
         if failures[0] >= 0:
-            raise sqlite3.OperationalError("server closed the connection to db.internal")
+            raise EventStoreError("server closed the connection to db.internal")
         return plays(self, *arguments)
 
     telemetry.configure_logging()
-    monkeypatch.setattr(EventStore, "plays", failing)
+    monkeypatch.setattr(SqliteEventStore, "plays", failing)
     assert client.post("/recommend", json={"user_id": "ada"}).status_code == 200
     failures[0] = 2
     answer = client.post("/recommend", json={"user_id": "ada"})

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from serving import telemetry
-from serving.state.events import EventStore, Play
+from serving.state.events import Play
+from serving.state.events_sqlite import SqliteEventStore
 from serving.state.user_state import SNAPSHOT_FILE, Snapshot, UserStateError, open_snapshot, write_snapshot
 from serving.users import Users
 
@@ -15,8 +16,8 @@ HISTORIES = [("ada", ["10", "20"]), ("bob", ["30"])]
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> EventStore:
-    return EventStore(tmp_path / "events.db")
+def store(tmp_path: Path) -> SqliteEventStore:
+    return SqliteEventStore(tmp_path / "events.db")
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def test_what_is_no_snapshot_is_refused_in_one_sentence(snapshot: Path, content:
         open_snapshot(snapshot)
 
 
-def test_a_history_is_the_snapshot_and_the_events_since(store: EventStore, snapshot: Path) -> None:
+def test_a_history_is_the_snapshot_and_the_events_since(store: SqliteEventStore, snapshot: Path) -> None:
     users = Users(store, snapshot)
     assert users.history("ada") == []
     store.add([[Play("e1", "ada", "20")]])
@@ -69,7 +70,7 @@ def test_a_history_is_the_snapshot_and_the_events_since(store: EventStore, snaps
 
 
 def test_a_forgotten_user_has_no_history_whatever_the_snapshot_holds(
-    store: EventStore, snapshot: Path
+    store: SqliteEventStore, snapshot: Path
 ) -> None:
     users = Users(store, snapshot)
     write_snapshot(snapshot, HISTORIES, "abc", cutoff=0)
@@ -83,7 +84,9 @@ def test_the_snapshot_alone_is_enough(snapshot: Path) -> None:
     assert Users(None, snapshot).history("ada") == ["10", "20"]
 
 
-def test_a_replaced_snapshot_is_followed_and_a_broken_one_is_not(store: EventStore, snapshot: Path) -> None:
+def test_a_replaced_snapshot_is_followed_and_a_broken_one_is_not(
+    store: SqliteEventStore, snapshot: Path
+) -> None:
     users = Users(store, snapshot)
     write_snapshot(snapshot, HISTORIES, "abc", cutoff=0)
     assert users.history("bob") == ["30"]
@@ -101,7 +104,9 @@ def test_a_replaced_snapshot_is_followed_and_a_broken_one_is_not(store: EventSto
     assert telemetry.USER_STATE_FAILING._value.get() == 0
 
 
-def test_only_the_newest_items_of_a_very_long_history_are_kept(store: EventStore, snapshot: Path) -> None:
+def test_only_the_newest_items_of_a_very_long_history_are_kept(
+    store: SqliteEventStore, snapshot: Path
+) -> None:
     write_snapshot(snapshot, [("ada", [str(i) for i in range(9_999)])], "abc", cutoff=0)
     store.add([[Play(f"e{i}", "ada", f"new{i}", i) for i in range(3)]])
     history = Users(store, snapshot).history("ada")

@@ -15,7 +15,7 @@ from assets.clean import core_interactions as k_core
 from assets.clean.forgetting import HIDDEN
 from assets.clean.play_tables import write_play_tables
 from assets.resources import Cleaning, Home
-from serving.state.events import EventStore
+from serving.state.events_sqlite import SqliteEventStore
 from tests.support.homes import failed_checks, materialize, metadata, rows
 from tests.support.raw import home_with, library, write_lines
 
@@ -37,7 +37,7 @@ CHECKED = {"raw_counts_fulfils_its_contract", "nothing_is_lost", "little_is_quar
 
 
 def forget(home: Home, *users: str) -> None:
-    store = EventStore(home.events_file)
+    store = SqliteEventStore(home.events_file)
     for user in users:
         store.forget(user)
     store.close()

@@ -11,7 +11,8 @@ from assets.feedback import all_interactions as uniting
 from assets.feedback import events as receiving
 from assets.feedback.drift import DRIFT_CHECKS, drift, in_words, little_drift, newest_day
 from assets.resources import Cleaning, Home, Watching
-from serving.state.events import EventStore, Impression, Play
+from serving.state.events import Impression, Play
+from serving.state.events_sqlite import SqliteEventStore
 from serving.state.pointer import read_pointer
 
 TODAY = datetime.now(UTC)
@@ -44,7 +45,7 @@ def owned(home: Home) -> tuple[dict[str, list[str]], list[str]]:
 
 def send(home: Home, plays: list[tuple[str, str]], scores: list[float], fallbacks: int = 0) -> None:
     pointer = read_pointer(home.pointer_file)
-    store = EventStore(home.events_file)
+    store = SqliteEventStore(home.events_file)
     store.add([[Play(f"e{n}", user, item, NOW_MS) for n, (user, item) in enumerate(plays)]])
     shown = [
         Impression(f"r{n}", 1, "u", "i", score, pointer.version, None, NOW_MS)

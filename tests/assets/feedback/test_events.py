@@ -11,8 +11,9 @@ from assets.feedback import events as receiving
 from assets.feedback.events import CUTOFF_TAG, FEEDBACK_CHECKS, events_of_a_day, received_days
 from assets.resources import Cleaning, Home
 from assets.state.lake import Lake, fingerprint, write_parquet
-from serving.state import events as store_module
-from serving.state.events import EventStore, Play
+from serving.state import events_sql as store_module
+from serving.state.events import Play
+from serving.state.events_sqlite import SqliteEventStore
 
 DAY_1, DAY_2, DAY_3 = (1_767_225_600_000 + n * 86_400_000 for n in range(3))  # 2026-01-01 and on
 LIBRARIES = [("u1", "a", 0, 90, None), ("u1", "b", 1, 80, None), ("u2", "b", 0, 70, None)]
@@ -53,7 +54,7 @@ def send(home: Home, monkeypatch: pytest.MonkeyPatch):
 
     def send(at: int, *plays: tuple[str, str, str, int]) -> None:
         monkeypatch.setattr(store_module, "now_ms", lambda: at)
-        store = EventStore(home.events_file)
+        store = SqliteEventStore(home.events_file)
         store.add([[Play(*play)] for play in plays])
         store.close()
 
@@ -206,7 +207,7 @@ def test_a_backfilled_day_takes_in_what_was_missing_and_nothing_twice(home: Home
 def test_a_forgotten_user_leaves_the_table_and_a_lost_store_does_not_empty_it(home: Home, send) -> None:
     send(DAY_1 + 5, ("e1", "u1", "c", DAY_1), ("e2", "u2", "d", DAY_1))
     materialize(home)
-    store = EventStore(home.events_file)
+    store = SqliteEventStore(home.events_file)
     store.forget("u1")
     store.close()
     materialize(home)

@@ -10,7 +10,8 @@ from assets.feedback.events import CUTOFF_TAG, events
 from assets.feedback.online_results import ONLINE_CHECKS, online_results
 from assets.resources import Home
 from models.evaluation.drift import share_interval
-from serving.state.events import EventStore, Impression, Play
+from serving.state.events import Impression, Play
+from serving.state.events_sqlite import SqliteEventStore
 
 DAY_1, DAY_2, DAY_3 = (1_767_225_600_000 + n * 86_400_000 for n in range(3))  # 2026-01-01 and on
 HOUR = 3_600_000
@@ -24,7 +25,7 @@ def home(tmp_path: Path) -> Home:
 def show(
     home: Home, request: str, user: str | None, at: int, items: str, version: str = "1", **more: Any
 ) -> None:
-    store = EventStore(home.events_file)
+    store = SqliteEventStore(home.events_file)
     rows = [
         Impression(request, rank, user, item, 1.0 / rank, version, more.get("fallback"), at)
         for rank, item in enumerate(items, start=1)
@@ -34,7 +35,7 @@ def show(
 
 
 def play(home: Home, event: str, user: str, item: str, at: int, request: str | None = None) -> None:
-    store = EventStore(home.events_file)
+    store = SqliteEventStore(home.events_file)
     store.add([[Play(event, user, item, at, request)]])
     store.close()
 
@@ -60,9 +61,8 @@ def results(
 
 @pytest.fixture(autouse=True)
 def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "serving.state.events.now_ms", lambda: DAY_1
-    )  # events are received early: all are taken in
+    """Events are received early: all are taken in."""
+    monkeypatch.setattr("serving.state.events_sql.now_ms", lambda: DAY_1)
 
 
 def test_hits_counted_by_hand(home: Home) -> None:

@@ -12,7 +12,8 @@ from assets.feedback.events import CUTOFF_TAG
 from assets.feedback.user_state import user_state
 from assets.resources import Cleaning, Home
 from assets.state.lake import fingerprint, write_parquet
-from serving.state.events import EventStore, Play
+from serving.state.events import Play
+from serving.state.events_sqlite import SqliteEventStore
 from serving.state.user_state import SNAPSHOT_FILE, open_snapshot
 from serving.users import Users
 
@@ -44,8 +45,8 @@ def home(tmp_path: Path) -> Home:
 
 
 @pytest.fixture
-def store(home: Home) -> EventStore:
-    return EventStore(home.events_file)
+def store(home: Home) -> SqliteEventStore:
+    return SqliteEventStore(home.events_file)
 
 
 def materialize(home: Home, cutoff: str = "") -> dict[str, Any]:
@@ -71,7 +72,7 @@ def test_it_holds_what_was_played_long_enough_oldest_first(home: Home) -> None:
     assert found.history("u1") == ["b", "a"] and found.history("u2") == ["b"]
 
 
-def test_before_and_after_a_night_a_history_is_the_same(home: Home, store: EventStore) -> None:
+def test_before_and_after_a_night_a_history_is_the_same(home: Home, store: SqliteEventStore) -> None:
     users = Users(store, snapshot_file(home))
     store.add([[Play("e1", "u1", "d", 10**12), Play("e2", "u3", "b", 10**12)]])
     materialize(home)
@@ -83,7 +84,7 @@ def test_before_and_after_a_night_a_history_is_the_same(home: Home, store: Event
     assert open_snapshot(snapshot_file(home)).history("u3") == ["b", "d"] == users.history("u3")
 
 
-def test_events_after_the_cut_off_of_a_run_stay_events(home: Home, store: EventStore) -> None:
+def test_events_after_the_cut_off_of_a_run_stay_events(home: Home, store: SqliteEventStore) -> None:
     store.add([[Play("e1", "u1", "d", 10**12)]])
     materialize(home, cutoff="2020-01-01")
     found = open_snapshot(snapshot_file(home))
@@ -105,7 +106,7 @@ def test_equal_inputs_give_equal_bytes_and_are_not_written_again(home: Home) -> 
 
 
 def test_a_forgotten_user_is_hidden_at_once_and_gone_from_the_next_snapshot(
-    home: Home, store: EventStore
+    home: Home, store: SqliteEventStore
 ) -> None:
     materialize(home)
     users = Users(store, snapshot_file(home))

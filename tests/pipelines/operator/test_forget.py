@@ -6,7 +6,8 @@ import pytest
 
 from pipelines.operator import forget
 from pipelines.resources import home_of, read_settings
-from serving.state.events import EventStore, Impression, Play
+from serving.state.events import Impression, Play
+from serving.state.events_sqlite import SqliteEventStore
 
 
 @pytest.fixture
@@ -17,7 +18,7 @@ def events_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_user_is_forgotten_by_one_command(events_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    store = EventStore(events_file)
+    store = SqliteEventStore(events_file)
     store.add([[Play("e1", "ada", "1"), Play("e2", "bob", "1")]])
     store.add([], [Impression("r", 1, "ada", "1", 0.5, "7", None, 1)])
     assert forget.main(["--user", "ada"]) == 0
@@ -30,7 +31,7 @@ def test_a_user_is_forgotten_by_one_command(events_file: Path, capsys: pytest.Ca
 
 def test_a_user_can_be_forgotten_before_there_is_a_store(events_file: Path) -> None:
     assert forget.main(["--user", "ada"]) == 0
-    assert EventStore(events_file).forgotten_users() == ["ada"]
+    assert SqliteEventStore(events_file).forgotten_users() == ["ada"]
 
 
 def test_the_stores_place_is_the_endpoints_setting(
@@ -38,7 +39,9 @@ def test_the_stores_place_is_the_endpoints_setting(
 ) -> None:
     monkeypatch.setenv("NEXTPLAY_EVENTS", str(tmp_path / "elsewhere.db"))
     assert forget.main(["--user", "ada"]) == 0
-    assert EventStore(tmp_path / "elsewhere.db").forgotten_users() == ["ada"] and not events_file.exists()
+    assert (
+        SqliteEventStore(tmp_path / "elsewhere.db").forgotten_users() == ["ada"] and not events_file.exists()
+    )
 
 
 def test_the_store_that_is_named_comes_before_the_shared_database(
@@ -46,7 +49,7 @@ def test_the_store_that_is_named_comes_before_the_shared_database(
 ) -> None:
     monkeypatch.setenv("NEXTPLAY_DATABASE", "postgresql://me@127.0.0.1:1/none")
     monkeypatch.setenv("NEXTPLAY_EVENTS", str(tmp_path / "elsewhere.db"))
-    EventStore(tmp_path / "elsewhere.db").close()
+    SqliteEventStore(tmp_path / "elsewhere.db").close()
     store = home_of(read_settings()).event_store()
     assert store is not None and store.file == tmp_path / "elsewhere.db"
 

@@ -10,29 +10,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serving.state import events as store_module
-from serving.state.events import (
-    Conflict,
-    Event,
-    EventStore,
-    EventStoreError,
-    Forgotten,
-    Impression,
-    Play,
-    Stored,
-)
+from serving.state import events_sql as store_module
+from serving.state.events import Conflict, Event, EventStoreError, Forgotten, Impression, Play, Stored
+from serving.state.events_sqlite import SqliteEventStore
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> EventStore:
-    return EventStore(tmp_path / "events" / "events.db")
+def store(tmp_path: Path) -> SqliteEventStore:
+    return SqliteEventStore(tmp_path / "events" / "events.db")
 
 
 def shown(request_id: str, rank: int, user_id: str | None, at: int = 1) -> Impression:
     return Impression(request_id, rank, user_id, "10", 0.5, "7", None, at)
 
 
-def test_events_come_back_as_they_were_sent(store: EventStore) -> None:
+def test_events_come_back_as_they_were_sent(store: SqliteEventStore) -> None:
     assert store.add([[Play("e1", "u", "10", 5, "r1"), Play("e2", "u", "20")]]) == [Stored(2, 0, 0)]
     first, second = store.events()
     assert first == Event("e1", "u", "10", 5, first.received_at, "r1")
@@ -40,7 +32,7 @@ def test_events_come_back_as_they_were_sent(store: EventStore) -> None:
     assert store.last_received() == first.received_at
 
 
-def test_a_repeated_event_is_counted_once(store: EventStore) -> None:
+def test_a_repeated_event_is_counted_once(store: SqliteEventStore) -> None:
     timed, untimed = Play("e1", "u", "10", 5), Play("e2", "u", "20")
     store.add([[timed, untimed]])
     before = list(store.events())
@@ -59,7 +51,7 @@ def test_a_repeated_event_is_counted_once(store: EventStore) -> None:
     ],
 )
 def test_a_request_with_a_conflict_stores_nothing_and_the_others_do(
-    store: EventStore, changed: Play, field: str
+    store: SqliteEventStore, changed: Play, field: str
 ) -> None:
     store.add([[Play("e1", "u", "10", 5, "r")]])
     before = list(store.events())
@@ -69,7 +61,7 @@ def test_a_request_with_a_conflict_stores_nothing_and_the_others_do(
 
 
 def test_arrival_rises_from_commit_to_commit_whatever_the_clock_says(
-    store: EventStore, monkeypatch: pytest.MonkeyPatch
+    store: SqliteEventStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = iter([1000, 1000, 400, 400, 2000])
     monkeypatch.setattr(store_module, "now_ms", lambda: next(clock))
@@ -85,7 +77,7 @@ def test_arrival_rises_from_commit_to_commit_whatever_the_clock_says(
     assert [e.received_at for e in store.events(received_after=2000)] == [2002]
 
 
-def test_plays_are_ordered_by_when_they_were_played(store: EventStore) -> None:
+def test_plays_are_ordered_by_when_they_were_played(store: SqliteEventStore) -> None:
     store.add([[Play("e1", "u", "late", 30), Play("e2", "u", "early", 10), Play("e3", "v", "other", 5)]])
     cut = store.last_received()
     store.add([[Play("e4", "u", "middle", 20)]])
@@ -95,7 +87,7 @@ def test_plays_are_ordered_by_when_they_were_played(store: EventStore) -> None:
     assert store.plays("nobody") == []
 
 
-def test_a_forgotten_user_is_gone_and_stays_gone(store: EventStore) -> None:
+def test_a_forgotten_user_is_gone_and_stays_gone(store: SqliteEventStore) -> None:
     store.add([[Play("e1", "u", "1"), Play("e2", "v", "1")]], [shown("r", 1, "u"), shown("r", 2, None)])
     assert store.forget("u") == Forgotten(events=1, impressions=1)
     assert store.forget("u") == Forgotten(0, 0) and store.forget("w") == Forgotten(0, 0)
@@ -107,7 +99,7 @@ def test_a_forgotten_user_is_gone_and_stays_gone(store: EventStore) -> None:
     assert list(store.impressions()) == [shown("r", 2, None)]
 
 
-def test_nothing_of_a_forgotten_user_is_left_in_the_files(store: EventStore, tmp_path: Path) -> None:
+def test_nothing_of_a_forgotten_user_is_left_in_the_files(store: SqliteEventStore, tmp_path: Path) -> None:
     store.add([[Play("an-event", "u" * 40, "1")]], [shown("a-request", 1, "u" * 40)])
     store.forget("u" * 40)
     store.close()
@@ -115,36 +107,56 @@ def test_nothing_of_a_forgotten_user_is_left_in_the_files(store: EventStore, tmp
     assert b"an-event" not in content and b"a-request" not in content
 
 
-def test_the_first_impression_of_a_request_and_rank_stays(store: EventStore) -> None:
+def test_the_first_impression_of_a_request_and_rank_stays(store: SqliteEventStore) -> None:
     store.add([], [shown("r", 1, "u", at=1), shown("r", 1, "v", at=2), shown("s", 1, None, at=3)])
     assert list(store.impressions()) == [shown("r", 1, "u", at=1), shown("s", 1, None, at=3)]
     assert list(store.impressions(shown_from=2)) == [shown("s", 1, None, at=3)]
 
 
-def test_a_failed_commit_stores_nothing_and_the_next_one_works(store: EventStore) -> None:
+def test_a_failed_commit_stores_nothing_and_the_next_one_works(store: SqliteEventStore) -> None:
     bad = Impression("r", 1, "u", None, 0.5, "7", None, 1)  # type: ignore[arg-type]
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(EventStoreError, match="cannot be read or written"):
         store.add([[Play("e1", "u", "1")]], [bad])
     assert list(store.events()) == []
     assert store.add([[Play("e1", "u", "1")]]) == [Stored(1, 0, 0)]
+
+
+def test_what_the_database_refuses_is_an_error_of_the_store(store: SqliteEventStore) -> None:
+    """Nobody who calls the store knows what keeps it."""
+    store.add([[Play("e1", "u", "1")]])
+    with sqlite3.connect(store.file) as connection:
+        connection.executescript("DROP TABLE events; DROP TABLE impressions; DROP TABLE forgotten")
+    calls: list[Callable[[], object]] = [
+        lambda: store.add([[Play("e2", "u", "1")]]),
+        lambda: store.forget("u"),
+        lambda: store.is_forgotten("u"),
+        store.forgotten_users,
+        lambda: store.plays("u"),
+        store.last_received,
+        lambda: list(store.events()),
+        lambda: list(store.impressions()),
+    ]
+    for call in calls:
+        with pytest.raises(EventStoreError, match=r"events\.db cannot be read or written: no such table"):
+            call()
 
 
 @pytest.mark.parametrize("make", [lambda f: sqlite3.connect(f).execute("CREATE TABLE t (x)"), Path.touch])
 def test_another_file_is_refused_in_one_sentence(tmp_path: Path, make: Callable[[Path], object]) -> None:
     make(tmp_path / "other.db")
     with pytest.raises(EventStoreError, match=r"other\.db is no event store of format 1"):
-        EventStore(tmp_path / "other.db")
+        SqliteEventStore(tmp_path / "other.db")
 
 
 def test_what_is_no_database_is_refused_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("not a database at all, but long enough to look like one" * 20)
     for file in (tmp_path / "notes.txt", tmp_path / "notes.txt" / "events.db"):
         with pytest.raises(EventStoreError, match=r"The event store .* cannot be opened: .*\.$"):
-            EventStore(file)
+            SqliteEventStore(file)
 
 
 def add_many(file: Path, writer: int) -> list[int]:
-    store = EventStore(file)
+    store = SqliteEventStore(file)
     for i in range(40):
         store.add([[Play(f"{writer}-{i}", f"user{writer}", str(i), i), Play("shared", "all", "1", 1)]])
     return [e.received_at for e in store.events()]
@@ -156,7 +168,7 @@ def test_writers_that_start_together_share_one_store(tmp_path: Path, processes: 
     pool = ProcessPoolExecutor(4, get_context("spawn")) if processes else ThreadPoolExecutor(4)
     with pool:
         seen = list(pool.map(add_many, [file] * 4, range(4)))
-    store = EventStore(file)
+    store = SqliteEventStore(file)
     stored = list(store.events())
     assert len(stored) == 4 * 40 + 1 == len({e.event_id for e in stored})
     assert all(arrivals == sorted(arrivals) for arrivals in seen)
@@ -178,7 +190,7 @@ PLAYS = st.builds(
 def test_any_order_of_calls_gives_what_a_plain_dictionary_gives(
     tmp_path_factory: pytest.TempPathFactory, calls: list[list[Play] | str]
 ) -> None:
-    store = EventStore(tmp_path_factory.mktemp("model") / "events.db")
+    store = SqliteEventStore(tmp_path_factory.mktemp("model") / "events.db")
     known: dict[str, Play] = {}
     gone: set[str] = set()
     for call in calls:
