@@ -6,14 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from models.baselines import BASELINES
-from models.bundle.bundle import (
-    BundleError,
-    read_golden,
-    read_manifest,
-)
+from models.bundle.agreement import agree
+from models.bundle.bundle import BundleError, read_golden, read_manifest
 from models.scorer import OnnxScorer, Scorer
-
-GOLDEN_TOLERANCE = 1e-3  # relative and absolute; other processors add up in another order
 
 
 def open_scorer(folder: Path, threads: int | None = None) -> Scorer:
@@ -33,7 +28,5 @@ def check_golden(folder: Path) -> None:
         if not golden.history:
             continue
         scores = scorer.score([np.asarray(golden.history, dtype=np.int64)])[0]  # [n_items + 1]
-        if max(golden.items, default=0) >= len(scores) or not np.allclose(
-            scores[golden.items], golden.scores, rtol=GOLDEN_TOLERANCE, atol=GOLDEN_TOLERANCE
-        ):
+        if max(golden.items, default=0) >= len(scores) or not agree(scores[golden.items], golden.scores):
             raise BundleError(f"{folder.name} does not give the answers that the trained model gave.")

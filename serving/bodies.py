@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import ClientDisconnect
 
 from serving.refusals import refusal
-from serving.schemas import MAX_ID, MAX_K, Problem
+from serving.schemas import A_COUNT, MAX_ID, Problem
 
 MAX_BODY = 1_000_000  # bytes
 PROBLEMS: dict[int | str, dict[str, object]] = {
@@ -26,8 +26,8 @@ PROBLEMS: dict[int | str, dict[str, object]] = {
 }
 
 PARAMETERS = {
-    "k": f"a whole number from 1 to {MAX_K}",
-    "limit": f"a whole number from 1 to {MAX_K}",
+    "k": A_COUNT,
+    "limit": A_COUNT,
     "query": f"a text of at most {MAX_ID} characters",
 }
 
@@ -47,7 +47,7 @@ async def read_body(
 
 
 async def _content(request: Request) -> bytes:
-    """The whole body; one that is too large is read to its end but not kept, so that the client hears why."""
+    """The whole body. One that is too large is read to its end, not kept, so that the client learns why."""
     body = bytearray()
     size = 0
     try:

@@ -4,14 +4,13 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError, field_validator
 
-from serving.schemas import MAX_ID, WITHOUT_NUL, StoredId
-from serving.state.events import Play, now_ms
+from serving.refusals import NO_OBJECT
+from serving.schemas import AN_ID, MAX_ID, WITHOUT_NUL, StoredId
+from serving.state.events import CLOCK_TOLERANCE_MS, Play, now_ms
 
 MAX_EVENTS = 1_000
 EARLIEST_MS = 100_000_000_000  # March 1973: a smaller number is a time in seconds
-DAY_MS = 86_400_000  # that a client's clock may be ahead
 
-AN_ID = f"text of 1 to {MAX_ID} characters or a whole number"
 REQUIREMENTS = {
     "event_id": AN_ID,
     "user_id": AN_ID,
@@ -26,7 +25,9 @@ class PlayEvent(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    event_id: StoredId = Field(description="Given by the client, one an event: sent again, it counts once.")
+    event_id: StoredId = Field(
+        description="Chosen by the client, one per event: an event sent again counts once."
+    )
     user_id: StoredId
     item_id: StoredId
     played_at: int | None = Field(
@@ -40,7 +41,7 @@ class PlayEvent(BaseModel):
     @field_validator("played_at")
     @classmethod
     def _plausible(cls, played_at: int | None) -> int | None:
-        if played_at is not None and not EARLIEST_MS <= played_at <= now_ms() + DAY_MS:
+        if played_at is not None and not EARLIEST_MS <= played_at <= now_ms() + CLOCK_TOLERANCE_MS:
             raise ValueError("out of range")
         return played_at
 
@@ -92,7 +93,7 @@ def refuse_events(error: ValidationError) -> tuple[int, str]:
     if kind == "json_invalid":
         return 400, f"The body is not valid JSON: {first['ctx']['error']}."
     if not place:
-        return 422, "The body must be a JSON object."
+        return 422, NO_OBJECT
     if kind == "extra_forbidden":
         where = f" in events[{place[1]}]" if len(place) > 1 else ""
         there = ", ".join(REQUIREMENTS) if where else "events"

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.bundle.agreement import agree, allowance
 from models.bundle.bundle import (
     PADDING,
     BundleError,
@@ -23,8 +24,6 @@ from serving.explain import contributors
 from serving.filters import Filters
 from serving.ranking import top_k
 from serving.search import TitleSearch
-
-SCORE_TOLERANCE = 1e-3  # relative and absolute; other processors add up in another order
 
 
 @dataclass(frozen=True)
@@ -174,10 +173,9 @@ class Recommender:
         history = np.array(golden.history, dtype=np.int64)
         scores = self._score(history)  # [n_items + 1]
         expected = np.array(golden.scores)
-        tolerance = SCORE_TOLERANCE * (1 + np.abs(expected))
-        same = bool(np.all(np.abs(scores[golden.items] - expected) <= tolerance))
+        same = agree(scores[golden.items], golden.scores)
         rivals = np.delete(scores, [PADDING, *golden.history, *golden.items])
-        best = bool(np.all(rivals.max(initial=-np.inf) <= expected + tolerance))
+        best = bool(np.all(rivals.max(initial=-np.inf) <= expected + allowance(expected)))
         if not (same and best):
             raise BundleError(f"{folder} does not give the answers that the trained model gave.")
 

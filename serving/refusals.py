@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, ValidationError
 
-from serving.schemas import MAX_BATCH, MAX_FILTERS, MAX_HISTORY, MAX_ID, MAX_K, RecommendRequest
+from serving.schemas import A_COUNT, AN_ID, MAX_BATCH, MAX_FILTERS, RecommendRequest
+from serving.state.events import MAX_HISTORY
 
 REQUIREMENTS = {
     "history": f"history must be a list of at most {MAX_HISTORY:,} item ids",
-    "user_id": f"user_id must be text of 1 to {MAX_ID} characters or a whole number",
-    "k": f"k must be a whole number from 1 to {MAX_K}",
+    "user_id": f"user_id must be {AN_ID}",
+    "k": f"k must be {A_COUNT}",
     "exclude_seen": "exclude_seen must be true or false",
     "exclude": f"exclude must be a list of at most {MAX_HISTORY:,} item ids",
     "filters": f"filters must be an object of at most {MAX_FILTERS} fields of the catalogue",
@@ -17,7 +18,6 @@ REQUIREMENTS = {
     "queries": f"queries must be a list of 1 to {MAX_BATCH} queries",
 }
 NO_OBJECT = "The body must be a JSON object."
-ITEM_ID = f"an item id: text of 1 to {MAX_ID} characters or a whole number"
 
 
 def refusal(error: ValidationError, schema: type[BaseModel]) -> tuple[int, str]:
@@ -46,7 +46,7 @@ def _sentence(kind: str, message: str, loc: Sequence[int | str]) -> str:
     if kind == "string_pattern_mismatch":
         return f"{field} must not hold a NUL character."
     if field in ("history", "exclude") and within:
-        return f"{field}[{within[0]}] must be {ITEM_ID}."
+        return f"{field}[{within[0]}] must be an item id: {AN_ID}."
     return f"{REQUIREMENTS[str(field)]}."
 
 

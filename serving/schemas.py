@@ -13,8 +13,8 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from serving.recommender import Scored
+from serving.state.events import MAX_HISTORY
 
-MAX_HISTORY = 10_000
 MAX_K = 100
 MAX_ID = 200
 MAX_FILTERS = 20
@@ -22,15 +22,15 @@ MAX_BATCH = 100
 
 WITHOUT_NUL = "^[^\\x00]*$"  # Postgres keeps no text with it
 
-ItemId = (
-    Annotated[str, Field(strict=True, min_length=1, max_length=MAX_ID)]
-    | Annotated[int, Field(strict=True, ge=-(2**63), lt=2**63)]
+NumberId = Annotated[int, Field(strict=True, ge=-(2**63), lt=2**63)]
+ItemId = Annotated[str, Field(strict=True, min_length=1, max_length=MAX_ID)] | NumberId
+StoredId = (  # an id that goes into the event store
+    Annotated[str, Field(strict=True, min_length=1, max_length=MAX_ID, pattern=WITHOUT_NUL)] | NumberId
 )
 
-StoredId = (  # an id that goes into the event store
-    Annotated[str, Field(strict=True, min_length=1, max_length=MAX_ID, pattern=WITHOUT_NUL)]
-    | Annotated[int, Field(strict=True, ge=-(2**63), lt=2**63)]
-)
+# What is asked for, in the words of the sentence that refuses something else.
+AN_ID = f"text of 1 to {MAX_ID} characters or a whole number"
+A_COUNT = f"a whole number from 1 to {MAX_K}"
 
 
 def _without_default(schema: dict[str, Any]) -> None:
@@ -57,8 +57,8 @@ FILTER_FORMS: dict[str, Any] = {
 
 
 class RecommendRequest(BaseModel):
-    """Who is to play next, what they played, and which items may be recommended. `history` or `user_id` is
-    needed; where both are given, the history counts and the user id goes with the impression."""
+    """Whose next play is asked for, what they played, and which items may be recommended. Give `history`,
+    `user_id` or both; with both, the history counts, and the user id is kept with the impression."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -127,7 +127,7 @@ class BatchRequest(BaseModel):
 
 
 class CompareRequest(BaseModel):
-    """What somebody played, and how many items each model shall recommend."""
+    """What somebody played, and how many items each model is to recommend."""
 
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"examples": [{"history": ["293120", "523300", "383310"]}]}
@@ -183,7 +183,7 @@ class RecommendResponse(BaseModel):
 
 
 class BatchResponse(BaseModel):
-    """An answer a query, in the order of the queries; the request id of each names it in the impressions."""
+    """One answer per query, in their order; the request id of each names it in the impressions."""
 
     answers: list[RecommendResponse]
     request_id: str

@@ -17,14 +17,13 @@ from assets.resources import Cleaning, Home
 from assets.shown.tables import table_result
 from assets.state.code import made_by
 from assets.state.lake import Lake, TableVersion, fingerprint, write_parquet
+from serving.state.events import CLOCK_TOLERANCE_MS
 
 CODE = made_by(__name__)
 UNITED_TABLES = {
     "all_interactions": "What is learned from: the source and the events up to the cut-off.",
     "event_quarantine": "Events that are left out, with the reason; looked at by each run.",
 }
-
-CLOCK_TOLERANCE_MS = 86_400_000  # by which a reporting client's clock may go ahead of ours
 
 
 @dg.multi_asset(

@@ -21,12 +21,12 @@ import tenacity
 from assets.evaluation.gate import judged_bundle, read_verdict
 from assets.resources import Home
 from assets.state.lake import fingerprint, write_parquet
+from models.bundle.agreement import agree
 from models.bundle.bundle import bundle_hash, read_golden, read_items
 from models.bundle.code import endpoint_files, files_hash
 
 SHOWN = ("popularity", "markov")  # of the baselines, those that need no explanation
 START_TIMEOUT_S = 120
-SCORE_TOLERANCE = 1e-3
 
 
 class BentoError(Exception):
@@ -154,10 +154,7 @@ def ask_golden(address: str, bundle: Path) -> dict[str, Any]:
         del answer["request_id"]  # drawn anew for each request
         scores = [item["score"] for item in answer["items"]]
         expected = {items.ids[i] for i in golden.items}
-        agrees = len(scores) == len(golden.scores) and all(
-            abs(score - known) <= SCORE_TOLERANCE for score, known in zip(scores, golden.scores, strict=True)
-        )
-        if golden.history and not agrees:
+        if golden.history and not agree(scores, golden.scores):
             got = [item["item_id"] for item in answer["items"]]
             raise BentoError(
                 f"it answers {got} to {body['history']}, and the bundle says {sorted(expected)}."

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from models.bundle.agreement import TOLERANCE
 from models.evaluation.metrics import per_user
 
 
@@ -51,7 +52,7 @@ class Policy:
     power: float = 0.9  # chance that an equal candidate passes; 0.8 is asked for, the rest is reserve
     max_age_days: float = 30.0
     min_coverage: float = 0.05  # share of the catalogue
-    max_export_error: float = 1e-3  # logits
+    max_export_error: float = TOLERANCE  # logits
     max_test_gain: float = 1.25  # of test over validation, as a multiple of the largest baseline's
     min_users: int = 100  # that two models share
     min_common: float = 0.5  # share of the larger user set that two models share

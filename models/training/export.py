@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save
 
+from models.bundle.agreement import TOLERANCE
 from models.bundle.bundle import (
     ITEM_BIAS,
     ITEM_EMBEDDINGS,
@@ -36,7 +37,6 @@ from models.training.device import reproducible
 from models.training.train import Trained
 
 OPSET = 23  # the first with an operator for attention
-TOLERANCE = 1e-3  # of a logit, exported against trained
 GOLDEN_LENGTHS = (1, 2, 3, 5, 8, 13, 21, 34)
 GOLDEN_ITEMS = 10
 

@@ -7,10 +7,10 @@ import numpy as np
 
 from assets.evaluation.reporting.comparisons import Compared, stated_p
 from assets.evaluation.reporting.evidence import Model, RunEvidence
+from models.evaluation.evidence import Policy
 from models.evaluation.exposure import overlap
 
 LIKE_POPULARITY = 0.9  # share of popularity's list in the candidate's; more is hardly another model
-BETTER_ON_TEST = 1.25  # times the largest ratio of test to validation of any baseline
 SIGNIFICANT = 0.05  # after Holm's correction
 
 
@@ -85,8 +85,8 @@ def _test_against_validation(run: RunEvidence, candidate: Model) -> Iterator[Che
         f"{candidate.name} has NDCG@10 {candidate.row['ndcg_at_10']:.4f} on test and "
         f"{candidate.row['validation_ndcg_at_10']:.4f} on validation, {own:.2f} times as much; "
         f"{name} {largest:.2f} times.",
-        f"at most {BETTER_ON_TEST:.2f} times a baseline's ratio; else test items may have leaked",
-        own > BETTER_ON_TEST * largest,
+        f"at most {Policy.max_test_gain:.2f} times a baseline's ratio; else test items may have leaked",
+        own > Policy.max_test_gain * largest,
     )
 
 
