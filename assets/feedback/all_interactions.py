@@ -59,7 +59,8 @@ def unite(lake: Lake, repeats: str, cutoff: int | None) -> dict[str, TableVersio
     source, events = lake.current("interactions"), lake.current("events")
     cutoff = cutoff if cutoff is not None and cutoff < newest_ms(lake) else None
     parts = [CODE, source.fingerprint, lake.current("catalogue").fingerprint, events.fingerprint]
-    made_from = fingerprint("united", *parts, repeats, cutoff) if events.rows else source.fingerprint
+    rules = [repeats, cutoff, CLOCK_TOLERANCE_MS]  # the last is the endpoint's, so no part of CODE
+    made_from = fingerprint("united", *parts, *rules) if events.rows else source.fingerprint
 
     def write(paths: Mapping[str, Path]) -> None:
         with lake.connect("interactions", "catalogue", "events") as connection:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-CONFIDENCE = 0.95
+from models.evaluation.stats import CONFIDENCE
+
 DRAWS = 200
 MOST_PLAYED = 200  # items that are compared one by one; the others together
 SCORE_PARTS = 10

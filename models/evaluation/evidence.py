@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from models.bundle.agreement import TOLERANCE
 from models.evaluation.metrics import per_user
+from models.evaluation.stats import CONFIDENCE, RESAMPLES, SEED
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +49,7 @@ class Policy:
     metric: str = "ndcg@10"
     margin_floor: float = 0.01  # of the champion's metric
     margin_ceiling: float = 0.05  # of the champion's metric, for a champion within its age
-    confidence: float = 0.95  # of the two-sided interval
+    confidence: float = CONFIDENCE  # of the two-sided interval
     power: float = 0.9  # chance that an equal candidate passes; 0.8 is asked for, the rest is reserve
     max_age_days: float = 30.0
     min_coverage: float = 0.05  # share of the catalogue
@@ -56,8 +57,8 @@ class Policy:
     max_test_gain: float = 1.25  # of test over validation, as a multiple of the largest baseline's
     min_users: int = 100  # that two models share
     min_common: float = 0.5  # share of the larger user set that two models share
-    resamples: int = 2_000
-    seed: int = 0
+    resamples: int = RESAMPLES
+    seed: int = SEED
 
     def __post_init__(self) -> None:
         per_user(self.metric, np.ones(1, dtype=np.int32))

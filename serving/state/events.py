@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 MAX_HISTORY = 10_000  # items of one user that are looked at, the newest
-CLOCK_TOLERANCE_MS = 86_400_000  # a day, by which the clock of whoever reports a play may be ahead of ours
+CLOCK_TOLERANCE_MS = 86_400_000  # a day, by which a reporting client's clock may be ahead of ours
 
 
 class EventStoreError(Exception):

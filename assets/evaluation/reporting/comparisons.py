@@ -17,8 +17,8 @@ from models.evaluation.slices import (
     transition_slices,
     user_slices,
 )
+from models.evaluation.stats import SEED
 
-SEED = 0
 EVERYBODY = "all test users"
 
 
