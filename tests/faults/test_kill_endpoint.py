@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from serving.state.events import EventStore
+from serving.state.events_sqlite import SqliteEventStore
 from tests.faults.endpoint import Endpoint
 from tests.serving.conftest import publish_pointer, random_table, write_fake_bundle
 
@@ -64,7 +64,7 @@ def play(endpoint: Endpoint, user: str, stop: threading.Event, seconds: float) -
     """Plays one event after the other; returns the ids of those that were acknowledged."""
     acknowledged: list[str] = []
     give_up = time.monotonic() + seconds
-    with endpoint.client() as client:
+    with httpx.Client(base_url=endpoint.url, timeout=10) as client:
         while not stop.is_set():
             event = {"event_id": f"{user}-{len(acknowledged)}", "user_id": user, "item_id": "7"}
             send_until_acknowledged(client, event, give_up)
@@ -92,7 +92,7 @@ def under_load_with_kills(endpoint: Endpoint, worker_kills: int, kills: int) -> 
         return dict(zip(users, (future.result() for future in playing), strict=True))
 
 
-def check_nothing_is_lost_or_doubled(store: EventStore, acknowledged: dict[str, list[str]]) -> None:
+def check_nothing_is_lost_or_doubled(store: SqliteEventStore, acknowledged: dict[str, list[str]]) -> None:
     stored = [event.event_id for event in store.events()]
     assert len(stored) == len(set(stored))
     assert set(stored) == {event_id for of_user in acknowledged.values() for event_id in of_user}
@@ -103,7 +103,7 @@ def check_nothing_is_lost_or_doubled(store: EventStore, acknowledged: dict[str, 
 def test_events_survive_the_death_of_workers_and_of_all(tmp_path: Path, settings: dict[str, str]) -> None:
     with Endpoint(tmp_path, 2, **settings) as endpoint:
         acknowledged = under_load_with_kills(endpoint, worker_kills=2, kills=1)
-    check_nothing_is_lost_or_doubled(EventStore(tmp_path / "events.db"), acknowledged)
+    check_nothing_is_lost_or_doubled(SqliteEventStore(tmp_path / "events.db"), acknowledged)
 
 
 @pytest.mark.slow
@@ -111,7 +111,7 @@ def test_events_survive_the_death_of_workers_and_of_all(tmp_path: Path, settings
 def test_events_survive_many_deaths(tmp_path: Path, settings: dict[str, str]) -> None:
     with Endpoint(tmp_path, 2, **settings) as endpoint:
         acknowledged = under_load_with_kills(endpoint, worker_kills=40, kills=20)
-    check_nothing_is_lost_or_doubled(EventStore(tmp_path / "events.db"), acknowledged)
+    check_nothing_is_lost_or_doubled(SqliteEventStore(tmp_path / "events.db"), acknowledged)
 
 
 @pytest.mark.slow
@@ -123,7 +123,7 @@ def test_what_was_just_acknowledged_survives(tmp_path: Path, settings: dict[str,
             answer = httpx.post(f"{endpoint.url}/events", json={"events": [event]}, timeout=10)
             endpoint.kill()
             assert answer.status_code == 200
-            store = EventStore(tmp_path / "events.db")
+            store = SqliteEventStore(tmp_path / "events.db")
             assert [event.event_id for event in store.events()] == [f"e{i}" for i in range(turn + 1)]
             store.close()
             endpoint.start()

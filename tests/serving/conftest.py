@@ -1,14 +1,11 @@
-"""Fake bundles without torch, and real servers."""
+"""Fake bundles without torch, and what serves them."""
 
 import json
 import os
-import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -34,25 +31,10 @@ from models.bundle.bundle import (
 )
 from models.data import Sequences
 from serving.state.pointer import Pointer
+from tests.support.servers import ROOT, bento
 
-ROOT = Path(__file__).resolve().parents[2]
 N_ITEMS = 150
 SHOWN = ("popularity", "markov")
-
-# Makes what training needs unimportable, in the server's process and in those that it starts.
-BLOCKER = """
-import os, sys
-
-with open(os.environ["BLOCKED_PROCESSES"], "a") as log:
-    log.write(f"{os.getpid()}\\n")
-
-class Blocker:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {"torch", "mlflow", "dagster", "pyarrow"}:
-            raise ModuleNotFoundError(f"{name} is blocked", name=name)
-
-sys.meta_path.insert(0, Blocker())
-"""
 
 
 def random_table(seed: int) -> NDArray[np.float32]:
@@ -132,90 +114,6 @@ def publish_pointer(path: Path, bundle: Path, version: str) -> None:
     unfinished.replace(path)
 
 
-@contextmanager
-def serve_bentoml(target: str, folder: Path, **environment: str) -> Iterator[httpx.Client]:
-    """`bentoml serve target` on a free port, without training's packages; ended with all that it started."""
-    (folder / "blocker").mkdir()
-    (folder / "blocker" / "sitecustomize.py").write_text(BLOCKER)
-    env = os.environ | {
-        "BENTOML_HOME": str(folder / "bentoml"),
-        "BENTOML_DO_NOT_TRACK": "True",
-        "PYTHONPATH": str(folder / "blocker"),
-        "BLOCKED_PROCESSES": str(folder / "blocked"),
-        **environment,
-    }
-    port = free_port()
-    bentoml = str(Path(sys.executable).with_name("bentoml"))
-    command = [bentoml, "serve", target, "--host", "127.0.0.1", "--port", str(port)]
-    with (folder / "server.log").open("w") as log:
-        server = subprocess.Popen(
-            command, cwd=folder, env=env, stdout=log, stderr=log, start_new_session=True
-        )
-        try:
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10) as client:
-                wait_until_ready(client, server, folder / "server.log")
-                yield client
-        finally:
-            os.killpg(server.pid, signal.SIGTERM)
-            try:
-                server.wait(timeout=10)
-            finally:
-                with suppress(ProcessLookupError):
-                    os.killpg(server.pid, signal.SIGKILL)
-
-
-@contextmanager
-def serve_by_uvicorn(folder: Path, **environment: str) -> Iterator[tuple[httpx.Client, int]]:
-    """`python -m serving` on a free port, without training's packages; gives a client and the process id."""
-    (folder / "blocker").mkdir()
-    (folder / "blocker" / "sitecustomize.py").write_text(BLOCKER)
-    port = free_port()
-    env = os.environ | {
-        "PYTHONPATH": f"{folder / 'blocker'}{os.pathsep}{ROOT}",
-        "BLOCKED_PROCESSES": str(folder / "blocked"),
-        "NEXTPLAY_PORT": str(port),
-        **environment,
-    }
-    with (folder / "server.log").open("w") as log:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "serving"],
-            cwd=folder,
-            env=env,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-        try:
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10) as client:
-                wait_until_ready(client, server, folder / "server.log")
-                yield client, server.pid
-        finally:
-            os.killpg(server.pid, signal.SIGTERM)
-            try:
-                server.wait(timeout=20)
-            finally:
-                with suppress(ProcessLookupError):
-                    os.killpg(server.pid, signal.SIGKILL)
-
-
-def wait_until_ready(client: httpx.Client, server: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and server.poll() is None:
-        try:
-            if client.get("/readyz").status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.05)
-    raise AssertionError(f"The server did not become ready:\n{log.read_text()}")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture(scope="session")
 def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Two bundles with different items, `a` and `b`, and one that breaks its golden promise."""
@@ -259,18 +157,8 @@ def bento_home(
 @pytest.fixture(scope="session")
 def bento_server(bento_home: Path) -> Iterator[httpx.Client]:
     """The Bento, served by BentoML."""
-    with serve_bentoml("nextplay:7", bento_home.parent) as client:
-        yield client
-
-
-@pytest.fixture(scope="session")
-def serve() -> Callable[..., AbstractContextManager[httpx.Client]]:
-    return serve_bentoml
-
-
-@pytest.fixture(scope="session")
-def serve_uvicorn() -> Callable[..., AbstractContextManager[tuple[httpx.Client, int]]]:
-    return serve_by_uvicorn
+    with bento("nextplay:7", bento_home.parent) as server:
+        yield server.client
 
 
 @pytest.fixture
@@ -311,8 +199,3 @@ def make_bundle() -> Callable[..., Path]:
 @pytest.fixture(scope="session")
 def write_pointer() -> Callable[[Path, Path, str], None]:
     return publish_pointer
-
-
-@pytest.fixture(scope="session")
-def make_port() -> Callable[[], int]:
-    return free_port

@@ -16,6 +16,7 @@ from serving import telemetry
 from serving.app import create_app
 from serving.settings import Settings
 from serving.turns import Turns
+from tests.support.servers import deployment
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
@@ -139,10 +140,11 @@ def test_a_turn_that_fails_lets_the_next_one_go(start) -> None:
 
 
 def test_the_recommended_deployment_serves_with_several_workers(
-    pointer: Path, tmp_path: Path, serve_uvicorn: Callable[..., Any], wait_until: Callable[..., None]
+    pointer: Path, tmp_path: Path, wait_until: Callable[..., None]
 ) -> None:
     counted = 'nextplay_request_seconds_count{outcome="ok",route="/recommend"} 20.0'
-    with serve_uvicorn(tmp_path, NEXTPLAY_POINTER=str(pointer), NEXTPLAY_WORKERS="2") as (client, _):
+    with deployment(tmp_path, NEXTPLAY_POINTER=str(pointer), NEXTPLAY_WORKERS="2") as server:
+        client = server.client
         for _ in range(20):
             with httpx.Client(base_url=client.base_url) as other:  # a connection of its own, to either worker
                 assert other.post("/recommend", json={"history": ["3"]}).status_code == 200

@@ -19,6 +19,8 @@ from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 
+from tests.support.servers import deployment
+
 WORKERS = 2
 MAX_GROWTH = 32 * 2**20  # bytes of all workers together, after their first requests
 json_values = st.recursive(
@@ -38,7 +40,6 @@ def server(
     tmp_path_factory: pytest.TempPathFactory,
     bundles: dict[str, Path],
     write_pointer: Callable[..., None],
-    serve_uvicorn: Callable[..., Any],
 ) -> Iterator[tuple[httpx.Client, psutil.Process]]:
     folder = tmp_path_factory.mktemp("bad")
     write_pointer(folder / "champion.json", bundles["a"], "a1")
@@ -47,8 +48,8 @@ def server(
         "NEXTPLAY_EVENTS": str(folder / "events.db"),
         "NEXTPLAY_WORKERS": str(WORKERS),
     }
-    with serve_uvicorn(folder, **environment) as (client, pid):
-        yield client, psutil.Process(pid)
+    with deployment(folder, **environment) as server:
+        yield server.client, psutil.Process(server.pid)
 
 
 def operations(client: httpx.Client) -> list[Any]:

@@ -23,6 +23,7 @@ from serving.recommender import Recommender
 from serving.routes import demo
 from serving.settings import Settings
 from serving.state.pointer import Pointer
+from tests.support.servers import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -211,9 +212,9 @@ def test_the_demo_can_be_switched_off(start, baselines) -> None:
 
 
 def test_make_demo_serves_the_champion_and_opens_its_page(
-    tmp_path: Path, pointer: Path, make_port: Callable[[], int], wait_until: Callable[..., None]
+    tmp_path: Path, pointer: Path, wait_until: Callable[..., None]
 ) -> None:
-    port, opened = make_port(), tmp_path / "opened"
+    port, opened = free_port(), tmp_path / "opened"
     browser = tmp_path / "browser"
     browser.write_text(f'#!/bin/sh\necho "$1" > {opened}\n')
     browser.chmod(0o755)

@@ -2,7 +2,7 @@
 
 import ast
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
@@ -10,6 +10,8 @@ import httpx
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from tests.support.servers import bento
 
 OPTIONAL = ("events_postgres.py",)  # which an endpoint with its events in Postgres imports
 
@@ -105,8 +107,6 @@ def test_a_bento_holds_what_serving_needs_and_no_more(bento_home: Path, bento_se
 
 
 @pytest.mark.slow
-def test_the_repository_can_be_served_too(
-    tmp_path: Path, pointer: Path, serve: Callable[..., httpx.Client]
-) -> None:
-    with serve("serving.service:Nextplay", tmp_path, NEXTPLAY_POINTER=str(pointer)) as client:
-        assert client.get("/model").json()["version"] == "a1"
+def test_the_repository_can_be_served_too(tmp_path: Path, pointer: Path) -> None:
+    with bento("serving.service:Nextplay", tmp_path, NEXTPLAY_POINTER=str(pointer)) as server:
+        assert server.client.get("/model").json()["version"] == "a1"
