@@ -1,44 +1,30 @@
 """BERT4Rec: self-attention in both directions over a history with masked items (Sun et al., CIKM 2019).
 
 Trained to name the items behind the masks; asked for the next item, it finds a mask after the newest one.
-Here with the pre-norm blocks of SASRec, so that direction and objective are all in which the two differ.
+Its blocks are those of SASRec, so that direction and objective are all in which the two differ.
 """
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from models.bundle.bundle import PADDING
 from models.config import NetworkConfig
 from models.data import MASK
-from models.networks.attention import Block
-from models.networks.base import EMBEDDING_SCALE, SequenceNetwork
-from models.networks.dropout import Dropout
-from models.networks.layout import Padded
+from models.networks.transformer import Transformer
 
 
-class BERT4Rec(SequenceNetwork):
-    """Embeddings, blocks that see every real position, a final norm; a masked position predicts its item."""
+class BERT4Rec(Transformer):
+    """The transformer that sees every real position; a masked position predicts its item."""
 
     EXTRA_POSITIONS = 1  # for the mask after the newest item
 
     def __init__(self, config: NetworkConfig, n_items: int) -> None:
-        super().__init__(config, n_items)
-        self.mask_embedding = nn.Parameter(EMBEDDING_SCALE * torch.randn(config.width))
-        self.dropout = Dropout(config.dropout)
-        self.blocks = nn.ModuleList(Block(config, causal=False) for _ in range(config.layers))
-        self.norm = nn.LayerNorm(config.width)
+        super().__init__(config, n_items, causal=False)
 
     def embed_items(self, history: Tensor, items: Tensor) -> Tensor:
         masked = history == MASK
         embedded = super().embed_items(torch.where(masked, PADDING, history), items)  # [..., width]
         return embedded + masked[..., None] * self.mask_embedding
-
-    def mix(self, embedded: Tensor, layout: Padded) -> Tensor:
-        x = self.dropout(embedded)
-        for block in self.blocks:
-            x = block(x, layout)
-        states: Tensor = self.norm(x)
-        return states
 
     def state(self, history: Tensor) -> Tensor:
         end = (history != PADDING).sum(dim=1, keepdim=True)  # [batch, 1]
