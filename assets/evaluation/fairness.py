@@ -1,9 +1,7 @@
 """A fair comparison with the champion: on plays that neither it nor tonight's candidates have learned from.
 
-Split in time, champion and candidates are compared on each user's first play after the cut-offs of both. A
-champion that was refitted on all data has seen tonight's test plays of every user who has not played since.
-Where too few have, or the data have no times, its twin stands for it: the same model before it was refitted,
-which the gate chose it by.
+Split in time, champion and candidates are compared on each user's first play after the cut-offs of both.
+Where too few have played since the champion's, it has an advantage, and a warning says so.
 """
 
 from dataclasses import dataclass
@@ -18,7 +16,6 @@ from assets.resources import Home
 from assets.sequences.loading import load_sequences, load_split, split_times
 from assets.state.lake import Lake, write_parquet
 from assets.training.bundling import input_tables
-from assets.training.refit import read_refit
 from models.bundle.bundle import BundleError, bundle_hash, read_manifest
 from models.data import Holdout, Split, holdout_at
 from models.evaluation.evidence import Policy
@@ -55,7 +52,6 @@ def fair_match(home: Home) -> Match:
 
 def _match(home: Home, split: Split, champion: Path) -> Match:
     cut, test_from = _cutoff(home, champion), split_times(home.lake())[1]
-    refit = read_refit(champion)
     if test_from is not None and cut is not None:
         if cut <= test_from:
             return Match(champion, split.test)
@@ -64,25 +60,12 @@ def _match(home: Home, split: Split, champion: Path) -> Match:
             return Match(
                 champion, later, cut, f"each user's first play from {cut} on, the champion's cut-off"
             )
-    if refit is None:
-        _warn_of_another_split(read_manifest(champion).split, split.name)
-        return Match(champion, split.test)
-    twin = home.bundles().with_hash(refit.twin)
-    if twin is None:
-        dg.get_dagster_logger().warning(
-            "The champion was refitted and its twin is gone: it has learned from what it is tested on, so "
-            "the comparison favours it."
-        )
-        return Match(champion, split.test)
-    _warn_of_another_split(read_manifest(twin).split, split.name)
-    return Match(twin, split.test, note="the test plays of the split; the champion by its twin, not refitted")
+    _warn_of_another_split(read_manifest(champion).split, split.name)
+    return Match(champion, split.test)
 
 
 def _cutoff(home: Home, champion: Path) -> int | None:
     """From which time on a model has learned nothing; None where its data have no times or are gone."""
-    refit = read_refit(champion)
-    if refit is not None:
-        return None if refit.until is None else refit.until + 1
     made_from = input_tables(home.lake(), read_manifest(champion)).get("split")
     kept = [v.path for v in home.lake().versions("split") if v.fingerprint == made_from]
     if not kept:

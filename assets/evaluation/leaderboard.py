@@ -138,7 +138,7 @@ def _evaluate(
         "export_error": entrant.export_error,
         "nan_users": result.nan_users,
         "unknown_targets": result.unknown_targets,
-        "champion_hash": champion.bundle_hash,  # of the one to beat, for whom a twin may stand
+        "champion_hash": champion.bundle_hash,
         "champion_reign": champion.reign,
     }
     row |= {name.replace("@", "_at_"): value for name, value in summary(result.ranks).items()}

@@ -18,7 +18,6 @@ class Bundle:
     architecture: str
     digest: str
     number: int | None
-    twin: str | None = None  # digest of the bundle that was not refitted, which fair comparisons need
     inputs: frozenset[Version] = frozenset()
 
 
@@ -79,8 +78,6 @@ def removals(there: Inventory, candidates: int, champions: int | None) -> Remova
     names = {c.bundle for c in crowned}.union(there.current_bundles, *(c.baselines for c in crowned))
     names |= _last_candidates(there.bundles, candidates)
     names |= {b.name for b in there.bundles if b.digest == there.alias}
-    twins = {b.twin for b in there.bundles if b.name in names}
-    names |= {b.name for b in there.bundles if b.digest in twins}
     kept = [bundle for bundle in there.bundles if bundle.name in names]
     digests = {b.digest for b in kept} | {c.digest for c in crowned} | {there.alias}
     versions = [version for version, digest in there.registered.items() if digest not in digests]

@@ -19,7 +19,6 @@ from assets.resources import Home, Retention
 from assets.state.champions import Reign
 from assets.state.lake import LakeError
 from assets.training.bundling import input_tables
-from assets.training.refit import read_refit
 from models.bundle.bundle import BundleError, bundle_hash, read_manifest
 from serving.state.pointer import Pointer
 
@@ -122,9 +121,7 @@ def _bundles(home: Home, registered: Mapping[str, str]) -> Iterator[Bundle]:
             architecture, inputs = manifest.architecture, frozenset(input_tables(lake, manifest).items())
         except BundleError:  # damaged: made again when it is needed
             architecture, inputs = folder.name.rpartition("-")[0], frozenset[Version]()
-        refit = read_refit(folder)
-        twin = refit.twin if refit else None
-        yield Bundle(folder.name, architecture, digest, numbers.get(digest), twin, inputs)
+        yield Bundle(folder.name, architecture, digest, numbers.get(digest), inputs)
 
 
 def _crowned(home: Home, reign: Reign) -> Crowned:

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 from assets.sequences.loading import TABLES, load_items, load_split, load_times
 from assets.state.code import KEEPERS
 from assets.state.lake import Lake, TableVersion, fingerprint
-from models.baselines import BASELINES, Facts, baseline_bundle
+from models.baselines import BASELINES, Facts
+from models.baselines.bundles import baseline_bundle
 from models.bundle.bundle import ItemTable, Manifest
 from models.bundle.code import code_version
 from models.config import TrainConfig
 from models.data import Split
 from models.evaluation.metrics import rank_targets, summary
+from models.writing import Origin
 
 if TYPE_CHECKING:
     from models.training.train import EpochReport
@@ -34,6 +36,10 @@ class TrainingData:
     facts: Facts
     fingerprint: str  # of the sequences and the item vocabulary
     source: str  # name of the source, as it stands in the manifest
+
+    def origin(self, code: str) -> Origin:
+        """What the manifest of a bundle that this code makes says of these data."""
+        return Origin(self.fingerprint, code, self.source, self.split.name)
 
 
 def data_fingerprint(lake: Lake) -> str:
@@ -59,7 +65,6 @@ def baseline_code(name: str) -> str:
     """The version of the code that fits a baseline and writes its bundle."""
     return code_version(
         BASELINES[name].__module__,
-        "models.baselines.bundles",
         __name__,
         without=(
             *KEEPERS,
@@ -92,16 +97,8 @@ def load_training_data(lake: Lake, source: str) -> TrainingData:
 def write_baseline(folder: Path, name: str, data: TrainingData) -> None:
     """Fit a baseline and write its bundle; raises NotApplicableError."""
     fitted = BASELINES[name].fit(data.split.train, data.split.validation, data.facts)
-    baseline_bundle(
-        folder,
-        fitted,
-        data.items,
-        data_fingerprint=data.fingerprint,
-        code_version=baseline_code(name),
-        source=data.source,
-        split=data.split.name,
-        metrics=summary(rank_targets(fitted, data.split.validation)),
-    )
+    metrics = summary(rank_targets(fitted, data.split.validation))
+    baseline_bundle(folder, fitted, data.items, data.origin(baseline_code(name)), metrics)
 
 
 def write_candidate(
@@ -126,16 +123,7 @@ def write_candidate(
         trained = train(
             name, data.split, config, checkpoint_folder=checkpoints, on_epoch=on_epoch, progress=progress
         )
-    export_bundle(
-        folder,
-        trained,
-        data.items,
-        data_fingerprint=data.fingerprint,
-        code_version=candidate_code(),
-        source=data.source,
-        split_name=data.split.name,
-        metrics=trained.metrics,
-    )
+    export_bundle(folder, trained, data.items, data.origin(candidate_code()))
     curve = [{"epoch": r.epoch, "loss": r.loss, "ndcg": r.ndcg} for r in trained.curve]
     (folder / CURVE_FILE).write_text(json.dumps(curve))
 

@@ -4,7 +4,6 @@ Opened by serving too: scoring and loading need NumPy and safetensors alone, and
 """
 
 from models.baselines.base import Baseline, Facts, NotApplicableError
-from models.baselines.bundles import baseline_bundle
 from models.baselines.ease import Ease
 from models.baselines.item_knn import ItemKnn
 from models.baselines.markov import SMOOTHING, SMOOTHINGS, Markov
@@ -24,7 +23,6 @@ __all__ = [
     "NotApplicableError",
     "Popularity",
     "RecentPopularity",
-    "baseline_bundle",
 ]
 
 BASELINES: dict[str, type[Baseline]] = {

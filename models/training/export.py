@@ -26,33 +26,20 @@ from models.bundle.bundle import (
     PADDING,
     WEIGHTS_FILE,
     BundleError,
-    GoldenRequest,
     ItemTable,
     Manifest,
-    write_bundle,
 )
 from models.networks.base import SequenceNetwork
-from models.scorer import OnnxScorer, padded
+from models.scorer import OnnxScorer
 from models.training.device import reproducible
-from models.training.train import Trained
+from models.training.train import NetworkScorer, Trained
+from models.writing import Origin, write_model
 
 OPSET = 23  # the first with an operator for attention
-GOLDEN_LENGTHS = (1, 2, 3, 5, 8, 13, 21, 34)
-GOLDEN_ITEMS = 10
 
 
-def export_bundle(
-    folder: Path,
-    trained: Trained,
-    items: ItemTable,
-    *,
-    data_fingerprint: str,
-    code_version: str,
-    source: str,
-    split_name: str,
-    metrics: dict[str, float],
-) -> Manifest:
-    """Write the bundle of a trained network into `folder`; `metrics` are those on validation.
+def export_bundle(folder: Path, trained: Trained, items: ItemTable, origin: Origin) -> Manifest:
+    """Write the bundle of a trained network into `folder`.
 
     Raises BundleError where the item table is not the network's, or where the exported network's logits are
     further than `TOLERANCE` from the trained one's.
@@ -63,29 +50,25 @@ def export_bundle(
     with reproducible(threads=1):
         model = onnx_bytes(network)
         difference = export_error(network, model)
-        golden = golden_requests(network, items.counts)
-    if not difference <= TOLERANCE:
-        raise BundleError(
-            f"The exported {trained.name} differs from the trained one by {difference:.2g} on a logit, more "
-            f"than {TOLERANCE:.0e}: do not use it, and report the versions of torch, onnx and onnxruntime."
+        if not difference <= TOLERANCE:
+            raise BundleError(
+                f"The exported {trained.name} differs from the trained one by {difference:.2g} on a logit, "
+                f"more than {TOLERANCE:.0e}: do not use it, and report the versions of torch, onnx and "
+                "onnxruntime."
+            )
+        manifest = write_model(
+            folder,
+            NetworkScorer(network),
+            items,
+            origin,
+            architecture=trained.name,
+            max_length=trained.config.network.max_length,
+            config=trained.config.to_dict(),
+            metrics=trained.metrics,
+            export_error=difference,
         )
-    manifest = Manifest(
-        architecture=trained.name,
-        n_items=items.n_items,
-        max_length=trained.config.network.max_length,
-        vocabulary_hash=items.vocabulary_hash(),
-        data_fingerprint=data_fingerprint,
-        code_version=code_version,
-        source=source,
-        split=split_name,
-        config=trained.config.to_dict(),
-        metrics=metrics,
-        export_error=difference,
-    )
-    folder.mkdir(parents=True, exist_ok=True)
     (folder / ONNX_FILE).write_bytes(model)
     (folder / WEIGHTS_FILE).write_bytes(save(network.state_dict()))
-    write_bundle(folder, manifest, items, golden)
     return manifest
 
 
@@ -96,6 +79,7 @@ def onnx_bytes(network: SequenceNetwork) -> bytes:
     taken out again.
     """
     example = torch.ones(2, min(3, network.config.max_length), dtype=torch.int64)
+    _forget_kernels()
     with _silence(), torch.inference_mode(False):
         program = torch.onnx.export(
             _Encoder(network),
@@ -113,6 +97,16 @@ def onnx_bytes(network: SequenceNetwork) -> bytes:
     onnx.checker.check_model(model)
     content: bytes = model.SerializeToString(deterministic=True)
     return content
+
+
+def _forget_kernels() -> None:
+    """Let PyTorch look up anew how a GRU is traced.
+
+    For an export of free length PyTorch (2.13) puts a loop in place of the GRU that it unrolls otherwise,
+    but leaves what `OpOverload` has cached. A GRU exported before, or traced in any other way, is cached
+    unrolled, and so is fixed to the length of the example.
+    """
+    torch.ops.aten.gru.input._dispatch_cache.clear()
 
 
 class _Encoder(torch.nn.Module):
@@ -139,23 +133,6 @@ def export_error(network: SequenceNetwork, model: bytes) -> float:
         scores = scorer.score(list(batch))  # [batch, n_items + 1]
         worst = max(worst, float(np.max(np.abs(scores - expected)[:, 1:])))
     return worst
-
-
-def golden_requests(network: SequenceNetwork, counts: NDArray[np.int64]) -> list[GoldenRequest]:
-    """Histories drawn by popularity, and what the network recommends after each, seen items excluded."""
-    rng = np.random.default_rng(0)
-    weights = np.maximum(counts[1:], 1) / np.maximum(counts[1:], 1).sum()  # [n_items]
-    golden = []
-    longest = max(1, network.n_items - GOLDEN_ITEMS)  # leaves something to recommend
-    for length in sorted({min(length, longest) for length in GOLDEN_LENGTHS}):
-        history = 1 + rng.choice(network.n_items, size=length, replace=False, p=weights)
-        with torch.inference_mode():
-            batch = torch.from_numpy(padded([history], network.config.max_length))  # [1, length]
-            scores = network(batch)[0].numpy()  # [n_items + 1]
-        candidates = np.setdiff1d(np.arange(1, network.n_items + 1), history)
-        best = candidates[np.argsort(-scores[candidates], kind="stable")][:GOLDEN_ITEMS]
-        golden.append(GoldenRequest(history.tolist(), best.tolist(), scores[best].tolist()))
-    return golden
 
 
 def _probes(n_items: int, max_length: int) -> Iterator[NDArray[np.int64]]:

@@ -61,8 +61,8 @@ class Trained:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Validation metrics of the best epoch."""
-        return self.curve[self.best_epoch - 1].metrics
+        """Validation metrics of the best epoch; none without any epoch."""
+        return self.curve[self.best_epoch - 1].metrics if self.curve else {}
 
 
 def train(

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from safetensors.numpy import save_file
 
-from models.baselines import BASELINES, baseline_bundle
+from models.baselines import BASELINES
+from models.baselines.bundles import baseline_bundle
 from models.bundle.bundle import (
     ITEM_BIAS,
     ITEM_EMBEDDINGS,
@@ -30,6 +31,7 @@ from models.bundle.bundle import (
     write_bundle,
 )
 from models.data import Sequences
+from models.writing import Origin
 from serving.state.pointer import Pointer
 from tests.support.servers import ROOT, bento
 
@@ -99,10 +101,10 @@ def write_fake_bundle(
 def write_real_baselines(folder: Path, items: ItemTable) -> dict[str, Path]:
     """Bundles of the baselines that the page shows, fitted to a few short histories."""
     train = Sequences.from_lists([[1, 2, 3], [1, 2, 4], [2, 3], [5, 3], [3, 6]], items.n_items)
-    about = {"data_fingerprint": "data-1", "code_version": "code-1", "source": "sample"}
+    origin = Origin("data-1", "code-1", "sample", "leave-one-out")
     for name in SHOWN:
         fitted = BASELINES[name].fit(train)
-        baseline_bundle(folder / name, fitted, items, **about, split="leave-one-out", metrics={})
+        baseline_bundle(folder / name, fitted, items, origin, {})
     return {name: folder / name for name in SHOWN}
 
 

@@ -1,7 +1,7 @@
 """Champion and candidate are compared on plays that neither has learned from; a case computed by hand.
 
 140 players: a at 1, b at 2, c at 4, d at 6, and 120 of them e at 8; 10 others f at 1 and g at 2. Cut at 4 and
-6, the test play of the split is d; of a champion that has learned from all up to time 7 it is e.
+6, the test play of the split is d; of a champion whose split was cut at 4 and 8 it is e.
 """
 
 from math import log2
@@ -17,11 +17,13 @@ from assets.resources import Cleaning, Home, Source, Splitting, Training
 from assets.sequences import sequences
 from assets.sequences.loading import load_items
 from assets.state.lake import fingerprint, write_parquet
-from assets.training.refit import Refit, write_refit
-from models.baselines import BASELINES, Popularity, baseline_bundle
+from assets.training.bundling import data_fingerprint
+from models.baselines import BASELINES, Popularity
+from models.baselines.bundles import baseline_bundle
 from models.bundle.bundle import ItemTable, bundle_hash
 from models.data import Sequences, holdout_at
 from models.networks import NETWORKS
+from models.writing import Origin
 from serving.state.pointer import Pointer
 
 PLAYS = [("a", 1), ("b", 2), ("c", 4), ("d", 6), ("e", 8)]
@@ -67,20 +69,17 @@ def made(tmp_path: Path, plays: list[tuple[str, str, int, int]], splitting: Spli
     return home
 
 
-def bundle(home: Home, name: str, order: str, items: str, refit: Refit | None = None) -> Path:
-    """A bundle that knows `items` and likes those of `order`, best first."""
+def bundle(
+    home: Home, name: str, order: str, items: str, data: str = "unknown", split: str = "temporal (4,6)"
+) -> Path:
+    """A bundle that knows `items` and likes those of `order`, best first; `data` is its data fingerprint."""
     ids = ["", *items]
     popular = [[ids.index(item)] * (len(order) - n) for n, item in enumerate(order)]
     fitted = Popularity.fit(Sequences.from_lists(popular, len(items)))
     table = ItemTable(ids, ids, np.zeros(len(ids), dtype=np.int64))
 
     def write(folder: Path) -> None:
-        baseline_bundle(
-            folder, fitted, table, data_fingerprint=name, code_version="", source="", k=1,
-            split="temporal (4,6)", metrics={"ndcg@10": 0.5},
-        )  # fmt: skip
-        if refit:
-            write_refit(folder, refit)
+        baseline_bundle(folder, fitted, table, Origin(data, "", "", split), {"ndcg@10": 0.5}, k=1)
 
     return home.bundles().publish(name, fingerprint(name, order, items), write)
 
@@ -104,12 +103,13 @@ def judge(home: Home) -> dict[str, float]:
 
 
 TEMPORAL = Splitting(split="temporal", cutoffs="4,6")
+LATER = Splitting(split="temporal", cutoffs="4,8")
 
 
-def test_a_refitted_champion_is_met_on_plays_that_it_has_not_seen(tmp_path: Path) -> None:
-    home = made(tmp_path, core(), TEMPORAL)
-    twin = bundle(home, "twin", "a", "abcdfg")
-    crown(home, bundle(home, "champion", "fg", "abcdfg", Refit(bundle_hash(twin), until=7)))
+def test_a_champion_that_learned_from_more_is_met_on_plays_that_it_has_not_seen(tmp_path: Path) -> None:
+    home = made(tmp_path, core(), LATER)
+    crown(home, bundle(home, "champion", "fg", "abcdfg", data_fingerprint(home.lake())))
+    made(tmp_path, core(), TEMPORAL)
     found = judge(home)
     test, ids = read_test(home.lake()), load_items(home.lake()).ids
     assert len(test) == 120
@@ -121,41 +121,37 @@ def test_a_refitted_champion_is_met_on_plays_that_it_has_not_seen(tmp_path: Path
     assert found["champion"] == pytest.approx(1 / log2(4))
 
 
-def test_with_too_few_such_plays_the_twin_stands_for_it(tmp_path: Path) -> None:
-    home = made(tmp_path, core(with_e=99), TEMPORAL)
-    twin = bundle(home, "twin", "d", "abcdfg")
-    crown(home, bundle(home, "champion", "fg", "abcdfg", Refit(bundle_hash(twin), until=7)))
+def test_with_too_few_such_plays_it_is_met_on_the_test_of_the_split_and_that_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    home = made(tmp_path, core(with_e=99), LATER)
+    folder = bundle(home, "champion", "d", "abcdfg", data_fingerprint(home.lake()), "temporal (4,8)")
+    crown(home, folder)
+    made(tmp_path, core(with_e=99), TEMPORAL)
+    match = fair_match(home)
+    assert (match.champion, match.since) == (folder, None)
+    assert "may have learned from what it is tested on" in caplog.text
     found = judge(home)
     test, ids = read_test(home.lake()), load_items(home.lake()).ids
     assert (len(test), {ids[target] for target in test.targets}) == (140, {"d"})
-    # Of d, e, f and g the twin puts d first; the candidate puts e and g before it, and f is tied with it.
+    # Of d, e, f and g the champion puts d first; the candidate puts e and g before it, and f is tied with it.
     assert found["champion"] == pytest.approx(1.0)
     assert found["sasrec"] == pytest.approx(1 / log2(1 + 4))
 
 
-def test_a_champion_that_was_not_refitted_is_met_on_the_test_of_the_split(tmp_path: Path) -> None:
+def test_a_champion_of_the_same_split_is_met_on_its_test(tmp_path: Path) -> None:
     home = made(tmp_path, core(), TEMPORAL)
-    folder = bundle(home, "champion", "d", "abcdefg")
+    folder = bundle(home, "champion", "d", "abcdefg", data_fingerprint(home.lake()))
     crown(home, folder)
     match = fair_match(home)
     assert (match.champion, match.since, len(match.test)) == (folder, None, 140)
 
 
-def test_without_times_the_twin_stands_for_a_refitted_champion(tmp_path: Path) -> None:
+def test_a_broken_champion_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     home = made(tmp_path, core(), Splitting())
-    twin = bundle(home, "twin", "d", "abcdfg")
-    crown(home, bundle(home, "champion", "fg", "abcdfg", Refit(bundle_hash(twin), until=None)))
-    match = fair_match(home)
-    assert (match.champion, match.since) == (twin, None)
-    assert "not refitted" in match.note
-
-
-def test_a_twin_that_is_gone_and_a_broken_champion_are_said(tmp_path: Path, caplog) -> None:
-    home = made(tmp_path, core(), Splitting())
-    folder = bundle(home, "champion", "fg", "abcdfg", Refit("0" * 64, until=None))
+    folder = bundle(home, "champion", "fg", "abcdfg")
     crown(home, folder)
     assert fair_match(home).champion == folder
-    assert "its twin is gone" in caplog.text
     (folder / "weights.safetensors").write_bytes(b"")
     assert fair_match(home).champion is None
     assert "cannot be evaluated" in caplog.text

@@ -21,8 +21,8 @@ from models.baselines import (
     Facts,
     Markov,
     Popularity,
-    baseline_bundle,
 )
+from models.baselines.bundles import baseline_bundle
 from models.bundle.bundle import (
     WEIGHTS_FILE,
     BundleError,
@@ -35,6 +35,7 @@ from models.bundle.bundle import (
 from models.data import Sequences, leave_one_out
 from models.evaluation.metrics import per_user, rank_targets, top_k
 from models.opening import open_scorer
+from models.writing import Origin
 
 # Item 1 is followed twice by 2 and once by 3; nothing follows 4 or 5; 5 is never played.
 TRAIN = Sequences.from_lists([[1, 2], [1, 2, 1, 3], [4], []], 5)
@@ -180,17 +181,8 @@ def test_an_item_outside_the_vocabulary_is_refused(name: str, item: int) -> None
 
 
 def write(folder: Path, name: str) -> Path:
-    baseline_bundle(
-        folder,
-        BASELINES[name].fit(TRAIN, facts=FACTS),
-        ITEMS,
-        data_fingerprint="data",
-        code_version="code",
-        source="sample",
-        split="leave-one-out",
-        metrics={"ndcg@10": 0.25},
-        k=3,
-    )
+    origin = Origin("data", "code", "sample", "leave-one-out")
+    baseline_bundle(folder, BASELINES[name].fit(TRAIN, facts=FACTS), ITEMS, origin, {"ndcg@10": 0.25}, k=3)
     return folder
 
 
@@ -221,8 +213,7 @@ def test_equal_inputs_give_equal_bytes(name: str, tmp_path: Path) -> None:
 def test_a_short_golden_answer_holds_no_padding(tmp_path: Path) -> None:
     items = ItemTable(["", "a", "b"], ["", "A", "B"], np.array([0, 2, 1]))
     baseline = Popularity.fit(Sequences.from_lists([[1, 2, 1]], 2))
-    provenance = {"data_fingerprint": "d", "code_version": "c", "source": "s", "split": "l", "metrics": {}}
-    baseline_bundle(tmp_path, baseline, items, **provenance, k=10)
+    baseline_bundle(tmp_path, baseline, items, Origin("d", "c", "s", "l"), {}, k=10)
     (golden,) = read_golden(tmp_path)
     assert golden.items == [3 - golden.history[0]]
     assert len(golden.scores) == 1

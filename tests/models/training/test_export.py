@@ -1,3 +1,4 @@
+import itertools
 import json
 import subprocess
 import sys
@@ -28,10 +29,12 @@ from models.data import Sequences, Split, leave_one_out
 from models.evaluation.metrics import rank_targets
 from models.networks import NETWORKS
 from models.opening import open_scorer
-from models.training.export import export_bundle
+from models.training.export import export_bundle, onnx_bytes
 from models.training.train import NetworkScorer, Trained, train
+from models.writing import Origin
 
 N_ITEMS, MAX_LENGTH = 40, 12
+ORIGIN = Origin("data", "code", "toy", "leave-one-out")
 every_network = pytest.mark.parametrize("name", NETWORKS)
 Exported = tuple[Trained, Path]
 
@@ -54,14 +57,7 @@ def toy_training(name: str) -> Trained:
 
 
 def export(folder: Path, trained: Trained, **changes: Any) -> Manifest:
-    arguments: dict[str, Any] = {
-        "data_fingerprint": "data",
-        "code_version": "code",
-        "source": "toy",
-        "split_name": "leave-one-out",
-        "metrics": trained.metrics,
-    }
-    return export_bundle(folder, trained, **{"items": toy_items(), **arguments, **changes})
+    return export_bundle(folder, trained, **{"items": toy_items(), "origin": ORIGIN, **changes})
 
 
 @pytest.fixture(scope="module", params=NETWORKS)
@@ -159,6 +155,21 @@ def exported_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_another_process_and_folder_give_the_same_bytes(exported: Exported, exported_elsewhere: Path) -> None:
     trained, folder = exported
     assert bundle_hash(exported_elsewhere / trained.name) == bundle_hash(folder)
+
+
+def test_whatever_was_exported_before_the_bytes_are_the_same() -> None:
+    """Each network three times in a row, then each after each other one, all in this process."""
+    shape = NetworkConfig(width=4, layers=1, heads=1, max_length=MAX_LENGTH)
+    torch.manual_seed(0)
+    networks = {name: NETWORKS[name].build(shape, N_ITEMS).eval() for name in NETWORKS}
+    order = [name for name in NETWORKS for _ in range(3)]
+    for pair in itertools.permutations(NETWORKS, 2):
+        if pair not in itertools.pairwise(order):
+            order += pair
+    exported: dict[str, set[bytes]] = {name: set() for name in NETWORKS}
+    for name in order:
+        exported[name].add(onnx_bytes(networks[name]))
+    assert {name: len(bytes_of) for name, bytes_of in exported.items()} == dict.fromkeys(NETWORKS, 1)
 
 
 def test_an_item_table_of_another_size_is_refused(exported: Exported, tmp_path: Path) -> None:
