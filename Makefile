@@ -11,8 +11,6 @@ NETWORK ?= sasrec
 MINUTES ?= 30
 
 export NEXTPLAY_HOME
-export DAGSTER_HOME := $(NEXTPLAY_HOME)/dagster
-export BENTOML_HOME := $(NEXTPLAY_HOME)/bentoml
 export BENTOML_DO_NOT_TRACK := True
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
@@ -32,13 +30,10 @@ help: ## List the commands
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-$(DAGSTER_HOME)/dagster.yaml: dagster.yaml
-	@mkdir -p $(DAGSTER_HOME) && cp dagster.yaml $@
-
-setup: .venv/installed $(DAGSTER_HOME)/dagster.yaml ## Make .venv and the state folder
+setup: .venv/installed ## Make .venv
 
 run: setup ## Run the whole pipeline (SOURCE=sample, steam, table, ...: see docs/data.md)
-	@$(BIN)/python -m pipelines.run
+	@$(BIN)/nextplay run
 
 test: setup lint ## Lint, type-check and test
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not slow and not scale' -n 2 --dist loadfile --no-loadscope-reorder
@@ -58,52 +53,47 @@ lint: setup
 	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-cache >/dev/null && echo "lint, format, types, imports: fine"
 
 ui: setup ## Dagster's UI and daemon, with the nightly schedule, on port 3001
-	@$(BIN)/python -m pipelines.instance && $(BIN)/dagster dev -w workspace.yaml -h $(HOST) -p 3001
+	@$(BIN)/nextplay ui --host $(HOST)
 
 serve: setup ## The champion's endpoint on port 3000
-	@NEXTPLAY_POINTER=$${NEXTPLAY_POINTER:-$(NEXTPLAY_HOME)/champion/pointer.json} \
-	  NEXTPLAY_EVENTS=$${NEXTPLAY_EVENTS:-$${NEXTPLAY_DATABASE:-$(NEXTPLAY_HOME)/events/events.db}} \
-	  $(BIN)/bentoml serve serving.service:Nextplay --host $(HOST) --port 3000
+	@$(BIN)/nextplay serve --host $(HOST)
 
 load: setup ## Real histories from the tables against a running endpoint (URL in NEXTPLAY_URL; needs wrk)
 	@$(BIN)/python benchmarks/load.py
 
 demo: setup ## The champion's page, opened in a browser where there is one (PORT=3000)
-	@NEXTPLAY_POINTER=$${NEXTPLAY_POINTER:-$(NEXTPLAY_HOME)/champion/pointer.json} \
-	  $(BIN)/python -m serving.open_page $(HOST) $(PORT)
+	@$(BIN)/nextplay demo --host $(HOST) --port $(PORT)
 
 mlflow: setup ## MLflow's UI on port 5000
-	@mkdir -p $(NEXTPLAY_HOME)/mlflow
-	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server --workers 1 --host $(HOST) --port 5000 \
-	  --backend-store-uri sqlite:///$(NEXTPLAY_HOME)/mlflow/mlflow.db --artifacts-destination $(NEXTPLAY_HOME)/mlflow/artifacts
+	@$(BIN)/nextplay mlflow --host $(HOST)
 
 status: setup ## Who is champion and why, what is stale, sizes, the last run (JSON=1 for programs)
-	@$(BIN)/python -m pipelines.operator.status $(if $(JSON),--json)
+	@$(BIN)/nextplay status $(if $(JSON),--json)
 
 promote: setup ## Make a version the champion: VERSION=3 BY=ada REASON='the old one fails'
-	@$(BIN)/python -m pipelines.operator.promote --version "$$VERSION" --by "$$BY" --reason "$$REASON"
+	@$(BIN)/nextplay promote --by "$$BY" --reason "$$REASON" -- "$$VERSION"
 
 rollback: setup ## Set the champion before this one back; a running endpoint follows
-	@$(BIN)/python -m pipelines.operator.rollback
+	@$(BIN)/nextplay rollback
 
 forget: setup ## Remove a user: USER=76561197970982479
 	@test "$(origin USER)" = "command line" || { echo "Say whom: make forget USER=76561197970982479"; exit 1; }
-	@$(BIN)/python -m pipelines.operator.forget --user "$$USER"
+	@$(BIN)/nextplay forget -- "$$USER"
 
 prune: setup ## Show what retention would remove; YES=1 removes it
-	@$(BIN)/python -m pipelines.operator.prune $(if $(YES),--yes)
+	@$(BIN)/nextplay prune $(if $(YES),--yes)
 
 backup: setup ## Copy all state to a new folder: TO=/mnt/backups/tonight
-	@$(BIN)/python -m pipelines.operator.backup "$$TO"
+	@$(BIN)/nextplay backup -- "$$TO"
 
-restore: .venv/installed ## Fill an empty home from a backup: FROM=/mnt/backups/tonight
-	@$(BIN)/python -m pipelines.operator.restore "$$FROM"
+restore: setup ## Fill an empty home from a backup: FROM=/mnt/backups/tonight
+	@$(BIN)/nextplay restore -- "$$FROM"
 
 simulate: setup ## 60 simulated days and nights: what freshness is worth (half an hour)
-	@$(BIN)/python -m pipelines.simulation
+	@$(BIN)/nextplay simulate
 
 reproduce: setup ## A version's bundle again from its kept inputs, compared by hash: VERSION=3
-	@$(BIN)/python -m pipelines.operator.reproduce --version "$$VERSION"
+	@$(BIN)/nextplay reproduce -- "$$VERSION"
 
 bench-etl: setup ## From the gzipped libraries to the core, beside pandas and Polars (10 minutes)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,bench]'
@@ -125,7 +115,7 @@ bench-etl-scale: setup ## The same from 1 to 100 million plays in 4 GB of memory
 
 tune: setup ## Better settings for the data in var/, by validation alone (NETWORK=sasrec MINUTES=30)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,tune]'
-	@$(BIN)/python -m pipelines.operator.tune --network $(NETWORK) --minutes $(MINUTES)
+	@$(BIN)/nextplay tune --network $(NETWORK) --minutes $(MINUTES)
 
 .venv-rectools/installed .venv-replay/installed: .venv-%/installed: benchmarks/contenders/%.txt
 	@$(PYTHON) -m venv .venv-$* && .venv-$*/bin/pip install --quiet --disable-pip-version-check -r $< && touch $@

@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from filelock import FileLock, Timeout
-from pydantic import Field
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from assets.engines.engine import DuckDB, Engine
+from assets.sample import SEED
 from assets.state.bundles import BundleStore
 from assets.state.champions import Champions
-from assets.state.lake import Lake, LakeError
+from assets.state.lake import MEMORY_LIMIT, Lake, LakeError
 from assets.state.remote_tables import RemoteTables
 from assets.state.run_lock import database_lock
 from assets.state.shared import SharedState
 from assets.tracking.tracking import Tracking
+from models.evaluation.evidence import Policy
 from serving.state.event_stores import is_database, open_event_store
 from serving.state.events import EventStore
 from serving.state.storage import Store
@@ -29,22 +32,47 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+class Shared(BaseSettings):
+    """What several machines share; read where it is used, as Dagster shows what it is told."""
+
+    model_config = SettingsConfigDict(env_prefix="NEXTPLAY_", env_ignore_empty=True)
+
+    database: SecretStr | None = Field(
+        default=None,
+        description="Postgres that keeps events, and in which runs of several machines wait their turn",
+    )
+    mlflow_uri: SecretStr | None = Field(default=None, description="a database or a server of MLflow")
+    dagster_database: SecretStr | None = Field(
+        default=None,
+        description="Postgres that keeps Dagster's records, with deploy/dagster.yaml in DAGSTER_HOME",
+    )
+
+    def address(self, name: str) -> str | None:
+        """One of them with its password, if it is set."""
+        secret: SecretStr | None = getattr(self, name)
+        return secret.get_secret_value() if secret else None
+
+
 class Home(dg.ConfigurableResource):  # type: ignore[type-arg]
     """The folder that holds all state, and the engine of the tables made in it with its limits.
 
-    A run holds the folder's lock from its first to its last asset: a second one waits, and says so. Addresses
-    with passwords are no settings that Dagster shows: NEXTPLAY_DATABASE names a Postgres database in which
-    events are kept and runs of several machines wait for each other, NEXTPLAY_MLFLOW_URI a store of MLflow.
+    A run holds the folder's lock from its first to its last asset: a second one waits, and says so.
     """
 
-    path: str = "var"
-    events: str | None = None  # the endpoint's event store, where it is not in the home
+    path: str = Field(default="var", description="the folder of all state")
+    events: str | None = Field(
+        default=None, description="the endpoint's event store, where it is not in the home"
+    )
     mlflow_artifacts: str | None = None  # an address, instead of a folder below the home
-    lake_address: str | None = None  # of an object store: tables, bundles and champion are then there too
-    memory_limit: str = "2GB"  # of DuckDB
-    engine: str = "duckdb"  # or spark
-    spark_master: str = "local[*]"
-    spark_remote: str | None = None  # a Spark Connect server; it counts before the master
+    lake_address: str | None = Field(
+        default=None, description="where tables, bundles and champion are shared, such as s3://bucket/prefix"
+    )
+    memory_limit: str = Field(default=MEMORY_LIMIT, description="memory that DuckDB may take")
+    engine: str = Field(default="duckdb", description="what makes the tables: duckdb or spark")
+    spark_master: str = Field(default="local[*]", description="where Spark runs, as Spark writes it")
+    spark_remote: str | None = Field(
+        default=None, description="a Spark Connect server such as sc://host:15002, instead of a master"
+    )
     spark_conf: dict[str, str] = Field(default_factory=dict)
     wait_for_other_run_s: float = 3600.0
 
@@ -122,7 +150,7 @@ class Home(dg.ConfigurableResource):  # type: ignore[type-arg]
         return SharedState(self.folder(), Store(self.lake_address)) if self.lake_address else None
 
     def tracking(self) -> Tracking:
-        return Tracking(self.folder("mlflow"), os.environ.get("NEXTPLAY_MLFLOW_URI"), self.mlflow_artifacts)
+        return Tracking(self.folder("mlflow"), Shared().address("mlflow_uri"), self.mlflow_artifacts)
 
     def champions(self) -> Champions:
         shared = self.shared()
@@ -135,7 +163,7 @@ class Home(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @property
     def database(self) -> str | None:
-        return os.environ.get("NEXTPLAY_DATABASE") or None
+        return Shared().address("database")
 
     def event_store(self) -> EventStore | None:
         """The endpoint's event store, if there is one: what NEXTPLAY_EVENTS names comes first."""
@@ -164,59 +192,84 @@ class Home(dg.ConfigurableResource):  # type: ignore[type-arg]
 class Source(dg.ConfigurableResource):  # type: ignore[type-arg]
     """Where the raw files come from. An address is a path, a `file://` or an `http(s)://` address."""
 
-    name: str = "sample"
-    libraries: str | None = None
-    games: str | None = None
-    reviews: str | None = None
-    table: str | None = None  # a file, a folder or a pattern
-    table_items: str | None = None
-    sample_size: str = "default"
-    seed: int = 20181114
+    name: str = Field(
+        default="sample", description="where raw files come from, such as sample, steam or table"
+    )
+    libraries: str | None = Field(
+        default=None, description="path or address instead of the published libraries"
+    )
+    games: str | None = Field(default=None, description="path or address instead of the published catalogue")
+    reviews: str | None = Field(default=None, description="path or address instead of the published reviews")
+    table: str | None = Field(
+        default=None,
+        description="CSV or Parquet of user_id, item_id, timestamp: a file, a folder or a pattern",
+    )
+    table_items: str | None = Field(default=None, description="CSV or Parquet of item_id, title, ...")
+    sample_size: str = Field(default="default", description="size of the sample: tiny, default or larger")
+    seed: int = Field(default=SEED, description="seed of the sample generator")
 
 
 class Cleaning(dg.ConfigurableResource):  # type: ignore[type-arg]
     """What an interaction must fulfil to be learned from."""
 
-    min_playtime: int = 60  # minutes; an interaction needs more
-    core: int = 5  # every user and item keeps at least as many interactions
-    repeats: str = "first"  # of a user's plays of one item the first is kept, or all: "keep"
-    max_quarantined_share: float = 0.01  # of the lines and of the items read
-    max_shrink: float = 0.3  # share of the champion's interactions, users or items that may be gone
+    min_playtime: int = Field(default=60, description="minutes; an interaction needs more")
+    core: int = Field(default=5, description="interactions that every user and item keeps at least")
+    repeats: str = Field(
+        default="first",
+        description="of the plays of one item by one user in a table: first, or all with keep",
+    )
+    max_quarantined_share: float = Field(
+        default=0.01, description="share of lines or items that may be quarantined; more fails the run"
+    )
+    max_shrink: float = Field(
+        default=0.3,
+        description="share of plays, users or items gone since the champion was made; more fails the run",
+    )
 
 
 class Splitting(dg.ConfigurableResource):  # type: ignore[type-arg]
     """How sequences are split: see `assets.sequences.splitting`."""
 
-    split: str = "leave-one-out"
-    cutoffs: str = "0.8,0.9"
+    split: str = Field(default="leave-one-out", description="what is held out: leave-one-out or temporal")
+    cutoffs: str = Field(default="0.8,0.9", description="of a temporal split: shares, dates or numbers")
 
 
 class Training(dg.ConfigurableResource):  # type: ignore[type-arg]
     """Which networks are trained, and how; `changes` overrides their defaults by the names of the fields."""
 
     candidates: list[str] = Field(default_factory=lambda: ["gru4rec", "sasrec"])
-    seed: int = 0
-    threads: int | None = None
+    seed: int = Field(default=0, description="seed of training")
+    threads: int | None = Field(default=None, description="threads of training; all cores by default")
     changes: dict[str, Any] = Field(default_factory=dict)
-    progress: bool = True
+    progress: bool = Field(default=True, description="show progress bars")
 
 
 class Retention(dg.ConfigurableResource):  # type: ignore[type-arg]
     """What is kept: see `assets.release.removals`."""
 
-    candidates: int = 7  # the last ones of each architecture
-    champions: int | None = None  # the last ones, with their inputs; all by default
+    candidates: int = Field(default=7, description="candidates kept of each architecture, with their inputs")
+    champions: int | None = Field(
+        default=None, description="champions kept, with their inputs; all by default"
+    )
 
 
 class Gate(dg.ConfigurableResource):  # type: ignore[type-arg]
     """What a candidate must fulfil to be promoted; see `models.evaluation.gate.Policy`."""
 
-    max_age_days: float = 30.0
-    min_coverage: float = 0.05
+    max_age_days: float = Field(
+        default=Policy.max_age_days, description="days after which an equal candidate replaces the champion"
+    )
+    min_coverage: float = Field(
+        default=Policy.min_coverage, description="least share of the catalogue in the test users' top 10"
+    )
 
 
 class Watching(dg.ConfigurableResource):  # type: ignore[type-arg]
     """Above what a day counts as drifted; see `models.evaluation.drift`."""
 
-    drift_bound: float = 0.05  # of a divergence, in bits
-    rate_bound: float = 0.1  # of the share of unknown ids, and of answers by popularity
+    drift_bound: float = Field(
+        default=0.05, description="divergence (bits) above which a day counts as drifted"
+    )
+    rate_bound: float = Field(
+        default=0.1, description="share of unknown ids or fallbacks above which a day counts as drifted"
+    )

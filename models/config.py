@@ -5,13 +5,15 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Self
 
+from models.mistakes import UserError
+
 LOSSES = ("full", "sampled", "gbce", "bce")
 PRECISIONS = ("float32", "bfloat16")
 SCHEDULES = ("constant", "cosine")
 DEVICES = ("auto", "cpu", "cuda")
 
 
-class ConfigError(ValueError):
+class ConfigError(UserError, ValueError):
     """A setting is out of range; the message says which one and what is allowed."""
 
 

@@ -2,11 +2,14 @@
 
 import os
 import time
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import dagster as dg
 from filelock import FileLock, Timeout
+
+from assets.resources import Shared
+from models.mistakes import UserError
 
 POOLS = ("lake", "training")
 WITHOUT_LOCK = ("simulation", "status")  # jobs that leave the home's tables and its lock alone
@@ -18,14 +21,24 @@ KILLED = (
 )
 
 
+class InstanceError(UserError):
+    """Dagster has no place for its records."""
+
+
 def open_instance() -> dg.DagsterInstance:
     """The instance, its databases made where they are missing: by one process at a time.
 
-    Dagster makes them in many commits, and of two processes that do so at once one fails. Raises Dagster's
-    own error where DAGSTER_HOME is no folder.
+    Dagster makes them in many commits, and of two processes that do so at once one fails. Raises
+    InstanceError where DAGSTER_HOME is no folder.
     """
-    folder = Path(os.environ.get("DAGSTER_HOME", ""))
-    with FileLock(folder / "instance.lock") if folder.is_absolute() and folder.is_dir() else nullcontext():
+    named = os.environ.get("DAGSTER_HOME", "")
+    folder = Path(named)
+    if not (folder.is_absolute() and folder.is_dir()):
+        raise InstanceError(
+            f"DAGSTER_HOME={named} must be the absolute path of a folder that is there: make it, or unset "
+            "DAGSTER_HOME, and nextplay keeps Dagster's records in its own home."
+        )
+    with FileLock(folder / "instance.lock"):
         return dg.DagsterInstance.get()
 
 
@@ -78,8 +91,4 @@ def _is_free(home: Path) -> bool:
 
 def _shared() -> bool:
     """Whether other machines record their runs in the same place: their locks are not seen here."""
-    return bool(os.environ.get("NEXTPLAY_DAGSTER_DATABASE"))
-
-
-if __name__ == "__main__":
-    prepare_instance()
+    return Shared().dagster_database is not None

@@ -1,103 +1,91 @@
 """Environment -> configured resources. Every setting is an environment variable with the prefix NEXTPLAY_."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
 import dagster as dg
-from pydantic import Field, Json, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, Field, Json, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from assets.resources import Cleaning, Gate, Home, Retention, Source, Splitting, Training, Watching
 from assets.sequences.splitting import Cutoffs, SplitError
+from models.mistakes import UserError
 from models.networks import NETWORKS
 from serving.state.event_stores import is_database
 
 
-class SettingsError(Exception):
+class SettingsError(UserError):
     """An environment variable cannot be used; the message names it."""
 
 
+def taken(
+    resource: type[BaseModel], name: str, convert: Callable[[Any], Any] = lambda value: value, **rules: Any
+) -> Any:
+    """A setting with the default and the meaning of a resource's field; `rules` are for what people give."""
+    field = resource.model_fields[name]
+    return Field(default=convert(field.default), description=field.description, **rules)
+
+
 class Settings(BaseSettings):
-    """All settings, with their defaults; `NEXTPLAY_SOURCE` sets `source`, and so on."""
+    """All settings; `NEXTPLAY_SOURCE` sets `source`, and so on."""
 
     model_config = SettingsConfigDict(env_prefix="NEXTPLAY_", env_ignore_empty=True, extra="ignore")
 
-    home: Path = Field(default=Path("var"), description="the folder of all state")
-    lake: str | None = Field(
-        default=None, description="where tables, bundles and champion are shared, such as s3://bucket/prefix"
-    )
-    events: str | None = Field(default=None, description="the endpoint's event store, if not in the home")
-    source: str = Field(default="sample", description="where raw files come from")
-    steam_libraries: str | None = Field(
-        default=None, description="path or address instead of the published libraries"
-    )
-    steam_games: str | None = Field(
-        default=None, description="path or address instead of the published catalogue"
-    )
-    steam_reviews: str | None = Field(
-        default=None, description="path or address instead of the published reviews"
-    )
-    table: str | None = Field(
-        default=None,
-        description="CSV or Parquet of user_id, item_id, timestamp: a file, a folder or a pattern",
-    )
-    table_items: str | None = Field(default=None, description="CSV or Parquet of item_id, title, ...")
-    repeats: Literal["first", "keep"] = Field(
-        default="first", description="of the plays of one item by one user in a table"
-    )
-    split: Literal["leave-one-out", "temporal"] = Field(
-        default="leave-one-out", description="what is trained on, and what is held out"
-    )
-    cutoffs: str = Field(default="0.8,0.9", description="of a temporal split: shares, dates or numbers")
-    sample_size: str = Field(default="default", description="tiny, default or larger")
-    sample_seed: int = Field(default=Source().seed, description="seed of the sample generator")
-    min_playtime: int = Field(default=60, ge=0, description="minutes; an interaction needs more")
-    core: int = Field(default=5, ge=1, description="interactions that every user and item keeps at least")
-    max_quarantined_share: float = Field(
-        default=0.01, ge=0, le=1, description="of lines and of items; more fails"
-    )
-    max_shrink: float = Field(
-        default=0.3, ge=0, le=1, description="of the source since the champion was made; more fails"
-    )
-    memory_limit: str = Field(default="2GB", description="of DuckDB")
-    engine: Literal["duckdb", "spark"] = Field(default="duckdb", description="what makes the tables")
-    spark_master: str = Field(default="local[*]", description="where Spark runs")
-    spark_remote: str | None = Field(
-        default=None, description="a Spark Connect server such as sc://host:15002, instead of a master"
-    )
+    home: Path = taken(Home, "path", convert=Path)
+    lake: str | None = taken(Home, "lake_address")
+    events: str | None = taken(Home, "events")
+    source: str = taken(Source, "name")
+    steam_libraries: str | None = taken(Source, "libraries")
+    steam_games: str | None = taken(Source, "games")
+    steam_reviews: str | None = taken(Source, "reviews")
+    table: str | None = taken(Source, "table")
+    table_items: str | None = taken(Source, "table_items")
+    repeats: Literal["first", "keep"] = taken(Cleaning, "repeats")
+    split: Literal["leave-one-out", "temporal"] = taken(Splitting, "split")
+    cutoffs: str = taken(Splitting, "cutoffs")
+    sample_size: str = taken(Source, "sample_size")
+    sample_seed: int = taken(Source, "seed")
+    min_playtime: int = taken(Cleaning, "min_playtime", ge=0)
+    core: int = taken(Cleaning, "core", ge=1)
+    max_quarantined_share: float = taken(Cleaning, "max_quarantined_share", ge=0, le=1)
+    max_shrink: float = taken(Cleaning, "max_shrink", ge=0, le=1)
+    memory_limit: str = taken(Home, "memory_limit")
+    engine: Literal["duckdb", "spark"] = taken(Home, "engine")
+    spark_master: str = taken(Home, "spark_master")
+    spark_remote: str | None = taken(Home, "spark_remote")
     spark_conf: Json[dict[str, str]] = Field(
-        default="{}", validate_default=True, description='JSON, for example {"spark.executor.memory": "8g"}'
+        default="{}",
+        validate_default=True,
+        description='settings of Spark as JSON, such as {"spark.executor.memory": "8g"}',
     )
     candidates: str = Field(
-        default="gru4rec,sasrec", description=f"networks to train, of {', '.join(NETWORKS)}"
+        default=",".join(Training().candidates),
+        description=f"networks to train, separated by commas, of {', '.join(NETWORKS)}",
     )
-    seed: int = Field(default=0, ge=0, description="of training")
-    threads: int | None = Field(default=None, ge=1, description="of training; all cores by default")
+    seed: int = taken(Training, "seed", ge=0)
+    threads: int | None = taken(Training, "threads", ge=1)
     training: Json[dict[str, Any]] = Field(
-        default="{}", validate_default=True, description='JSON, for example {"epochs": 3}'
+        default="{}",
+        validate_default=True,
+        description='changes of how networks are trained as JSON, such as {"epochs": 3}',
     )
-    progress: bool = Field(default=True, description="progress bars")
-    max_age_days: float = Field(
-        default=30.0, gt=0, description="after which an equal candidate replaces the champion"
-    )
-    min_coverage: float = Field(
-        default=0.05, ge=0, le=1, description="share of the catalogue in the test users' top 10"
-    )
-    keep_candidates: int = Field(default=7, ge=1, description="of each architecture, with their inputs")
-    keep_champions: int | None = Field(default=None, ge=3, description="with their inputs; all by default")
+    progress: bool = taken(Training, "progress")
+    max_age_days: float = taken(Gate, "max_age_days", gt=0)
+    min_coverage: float = taken(Gate, "min_coverage", ge=0, le=1)
+    keep_candidates: int = taken(Retention, "candidates", ge=1)
+    keep_champions: int | None = taken(Retention, "champions", ge=3)
     nightly: str = Field(default="30 2 * * *", description="cron of the nightly run")
-    timezone: str = Field(default="UTC", description="of the nightly run")
+    timezone: str = Field(default="UTC", description="time zone of the nightly run")
     retrain_events: int = Field(
         default=10_000, ge=0, description="new events after which a run starts early; 0 for never"
     )
     watch: str = Field(default="15 */6 * * *", description="cron of the look at drift and online results")
-    drift_bound: float = Field(
-        default=0.05, ge=0, le=1, description="divergence (bits) above which a day counts as drifted"
+    drift_bound: float = taken(Watching, "drift_bound", ge=0, le=1)
+    rate_bound: float = taken(Watching, "rate_bound", ge=0, le=1)
+    alert_webhook: SecretStr | None = Field(
+        default=None, description="address that is told of every failed run; a secret"
     )
-    rate_bound: float = Field(
-        default=0.1, ge=0, le=1, description="share of unknown ids or fallbacks above which it does"
-    )
-    alert_webhook: SecretStr | None = Field(default=None, description="is told of every failed run")
 
     @field_validator("candidates")
     @classmethod

@@ -7,6 +7,7 @@ import dagster as dg
 import httpx
 import tenacity
 
+from pipelines.failures import reason
 from pipelines.instance import GRACE_S, fail_killed_runs
 
 LOOK_EVERY_S = 300
@@ -68,12 +69,5 @@ def post(webhook: str, text: str, wait: float = 1.0) -> bool:
 
 def _reason(context: dg.RunFailureSensorContext) -> str:
     """The failed steps with their own message each, or that of the run."""
-    steps = []
-    for event in context.get_step_failure_events():
-        data = event.step_failure_data
-        error = data.error
-        while error is not None and error.cause is not None:
-            error = error.cause
-        told = data.user_failure_data.description if data.user_failure_data else None
-        steps.append(f"{event.step_key}: {told or (error.message.strip() if error else 'no message')}")
+    steps = [f"{event.step_key}: {reason(event)}" for event in context.get_step_failure_events()]
     return "; ".join(steps) or context.failure_event.message or "no message"

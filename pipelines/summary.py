@@ -22,10 +22,15 @@ EXAMPLES = 3
 WIDTH = 100
 
 
-def print_summary(settings: Settings, seconds: float) -> None:
-    """Print the summary of the state in `settings.home` to the terminal."""
+def summary(settings: Settings, seconds: float) -> str:
+    """The summary of the state in `settings.home`, for a terminal of `WIDTH` columns."""
     console = Console(highlight=False, width=WIDTH)
-    home = home_of(settings)
+    with console.capture() as captured:
+        _print(console, home_of(settings), seconds)
+    return captured.get()
+
+
+def _print(console: Console, home: Home, seconds: float) -> None:
     rows = leaderboard_rows(home.lake())
     how = f"{rows[0]['users']:,} test users, {split_name(home.lake())}, full catalogue"
     console.print(f"\n[bold]Leaderboard[/bold]  {how}\n")

@@ -4,22 +4,10 @@ import os
 import tempfile
 
 import uvicorn
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
 from uvicorn.supervisors import Multiprocess
 
 from serving.listener import Listener, is_taken
-from serving.settings import load
-
-
-class Deployment(BaseSettings):
-    """Where the endpoint listens, and in how many processes."""
-
-    model_config = SettingsConfigDict(env_prefix="NEXTPLAY_", env_ignore_empty=True)
-
-    host: str = "127.0.0.1"
-    port: int = Field(default=3000, ge=0, le=65535)
-    workers: int = Field(default=os.cpu_count() or 1, ge=1)
+from serving.settings import Deployment, load
 
 
 def run(app: str, deployment: Deployment) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.bundle.attributes import DATE, FLAG, NUMBER, TEXT, Attribute, Attributes, is_date
+from models.mistakes import UserError
 
 Mask = NDArray[np.bool_]  # [n_items + 1]; True where an item passes
 MOST_VALUES = 100  # of one filter
@@ -15,7 +16,7 @@ MOST = 2.0**63  # of a number, up or down: a whole number in JSON may be too lar
 SHOWN_VALUES = 50  # in a field's description
 
 
-class FilterError(Exception):
+class FilterError(UserError):
     """A filter cannot be understood; the message says which, and what is allowed."""
 
 

@@ -24,6 +24,7 @@ from assets.engines.spark_dialect import carried
 from assets.engines.spark_parts import REPORT, WORK, Part, empty_part, part_reader, part_writer, row_groups
 from assets.formats.gunzip import DamagedFileError
 from assets.state.lake import Lake, write_parquet
+from models.mistakes import UserError
 from serving.state.storage import Store, is_address
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ OF_A_MASTER = {
 _DAMAGED = re.compile(r"DamagedFileError: (.+)")
 
 
-class SparkError(Exception):
+class SparkError(UserError):
     """Spark cannot be had; the message says what to change."""
 
 

@@ -18,6 +18,7 @@ from assets.state.code import made_by
 from assets.state.lake import Lake, fingerprint, write_parquet
 from models.bundle.bundle import BundleError, bundle_hash, read_manifest
 from models.evaluation.gate import Estimate, Evidence, Override, Policy, Verdict, choose
+from models.mistakes import UserError
 from serving.state.pointer import read_pointer
 
 CODE = made_by(__name__)
@@ -36,7 +37,7 @@ VERDICT = pa.schema(
 )
 
 
-class VerdictError(Exception):
+class VerdictError(UserError):
     """A verdict does not speak of what is there now; the message says what to do."""
 
 

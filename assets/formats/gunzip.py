@@ -4,13 +4,15 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from models.mistakes import UserError
+
 GZIP_MAGIC = b"\x1f\x8b"
 _READ = 1 << 22  # compressed bytes read at once
 _LONGEST_LINE = 1 << 28  # a text without line ends would otherwise fill the memory
 _GZIP = zlib.MAX_WBITS | 16
 
 
-class DamagedFileError(Exception):
+class DamagedFileError(UserError):
     """A raw file cannot be decompressed to its end; the message is one sentence."""
 
 

@@ -22,13 +22,14 @@ from filelock import FileLock
 from assets.ingest.transfer import Part, TransferError, TransientError, own_words, read_json, transfer
 from assets.state.files import replace_text
 from assets.state.lake import file_hash
+from models.mistakes import UserError
 
 log = logging.getLogger(__name__)
 
 _DECODED_AT_ONCE = 1 << 20  # bytes
 
 
-class DownloadError(Exception):
+class DownloadError(UserError):
     """A file could not be fetched; the message is for the reader of a run's log.
 
     `transient` says that the same download may well succeed later.

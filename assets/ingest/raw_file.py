@@ -8,9 +8,10 @@ from urllib.request import url2pathname
 from assets.ingest.download import DEFAULT_SETTINGS, DownloadSettings, public_address
 from assets.resources import Source
 from assets.state.lake import file_hash
+from models.mistakes import UserError
 
 
-class SourceError(Exception):
+class SourceError(UserError):
     """The raw files cannot be had from what was configured; the message says what to change."""
 
 

@@ -24,12 +24,13 @@ from assets.state.lake import fingerprint, write_parquet
 from models.bundle.agreement import agree
 from models.bundle.bundle import bundle_hash, read_golden, read_items
 from models.bundle.code import endpoint_files, files_hash
+from models.mistakes import UserError
 
 SHOWN = ("popularity", "markov")  # of the baselines, those that need no explanation
 START_TIMEOUT_S = 120
 
 
-class BentoError(Exception):
+class BentoError(UserError):
     """The Bento does not build, start or answer as its bundle says; the message tells which."""
 
 

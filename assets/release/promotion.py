@@ -11,11 +11,12 @@ from assets.resources import Home
 from assets.state.champions import Champions, Incumbent
 from assets.training.bundling import input_tables
 from models.bundle.bundle import BundleError, bundle_hash, read_manifest
+from models.mistakes import UserError
 from models.opening import check_golden
 from serving.state.pointer import Pointer
 
 
-class PromotionError(Exception):
+class PromotionError(UserError):
     """A champion cannot be set; the message says why and what to do."""
 
 

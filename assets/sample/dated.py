@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assets.formats.rows import LIST_SEPARATOR
+from assets.sample import SEED
 from assets.sample.libraries import PLAYERS_AT_ONCE, Shop, game_fields, played_games, steam_id, write_lines
 from assets.sample.process import SampleProcess, SampleSize
 
@@ -33,7 +34,7 @@ AGAIN_SHARE = 0.05  # of the plays: the same game once more, later
 MALFORMED_ROW_EVERY = 500
 
 
-def write_dated_sample(folder: Path, size: str | SampleSize = "default", seed: int = 20181114) -> None:
+def write_dated_sample(folder: Path, size: str | SampleSize = "default", seed: int = SEED) -> None:
     """Write `plays.csv.gz` (user_id, item_id, timestamp) and `items.csv.gz` (ITEM_COLUMNS).
 
     The same size and seed give the same bytes. Some 1,000 players are in memory at a time: their rows are in

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from assets.sample import SEED
 from assets.sample.process import SampleProcess, SampleSize
 from assets.sample.titles import draw_titles, pick, theme_of
 
@@ -62,7 +63,7 @@ class Shop:
         )
 
 
-def write_sample(folder: Path, size: str | SampleSize = "default", seed: int = 20181114) -> None:
+def write_sample(folder: Path, size: str | SampleSize = "default", seed: int = SEED) -> None:
     """Write `libraries.json.gz` and `games.json.gz`; the same size and seed give the same bytes.
 
     Each file appears whole or not at all. No more than some 1,000 players are in memory at a time.

@@ -19,6 +19,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from assets.sample import SEED
 from models.bundle.bundle import PADDING, ItemTable
 
 SCORED_AT_ONCE = 2048  # users; bounds the memory of OptimumScorer
@@ -73,7 +74,7 @@ class SampleProcess:
     size: SampleSize
 
     @classmethod
-    def from_seed(cls, size: str | SampleSize = "default", seed: int = 20181114) -> Self:
+    def from_seed(cls, size: str | SampleSize = "default", seed: int = SEED) -> Self:
         """The process of a size (a name of `SIZES` or one's own) and a seed."""
         size = SIZES[size] if isinstance(size, str) else size
         rng = np.random.default_rng([seed, 0])

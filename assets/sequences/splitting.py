@@ -8,13 +8,14 @@ from typing import Any
 from assets.engines.engine import Engine
 from assets.formats.timestamps import MICROSECONDS
 from assets.ingest.sources import dated_sources
+from models.mistakes import UserError
 
 LEAVE_ONE_OUT, TEMPORAL = "leave-one-out", "temporal"
 
 _ADVICE = "give two rising shares of the plays such as 0.8,0.9, two dates, or two whole numbers"
 
 
-class SplitError(Exception):
+class SplitError(UserError):
     """The data cannot be split as the settings ask; the message says what to change."""
 
 

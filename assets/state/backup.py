@@ -20,16 +20,17 @@ from typing import Any
 
 from assets.state.files import sync_folder
 from assets.state.lake import WAREHOUSE_FILE, file_hash
+from models.mistakes import UserError
 
 MANIFEST_FILE = "manifest.json"
 FORMAT = 1
 SQLITE_MAGIC = b"SQLite format 3\0"
 LEFT_OUT = ("*.lock", WAREHOUSE_FILE, ".*", "*-wal", "*-shm", "*-journal")  # remade, or unfinished
 FOLDERS_LEFT_OUT = ("lake/spill", "bentoml/tmp", "bentoml/prometheus_multiproc_dir", "dagster/.logs_queue")
-EMPTY_ENOUGH = {"dagster/dagster.yaml"}  # what `make setup` puts there
+EMPTY_ENOUGH = {"dagster/dagster.yaml"}  # what the other commands put there
 
 
-class BackupError(Exception):
+class BackupError(UserError):
     """A backup cannot be made or restored; the message says why and what to do."""
 
 

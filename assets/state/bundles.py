@@ -15,6 +15,7 @@ from pathlib import Path
 from assets.state.files import replace_text, sync_entry, sync_folder
 from assets.state.shared import SharedState
 from models.bundle.bundle import bundle_hash
+from models.mistakes import UserError
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +25,7 @@ UNFINISHED = ".unfinished-"
 BUNDLE_NAME = re.compile(r"[a-z][a-z0-9_-]*-[a-z0-9]{1,16}")
 
 
-class MissingBundleError(Exception):
+class MissingBundleError(UserError):
     """No bundle of an architecture is there; the message says what to do."""
 
 

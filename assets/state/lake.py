@@ -28,6 +28,7 @@ from filelock import FileLock, Timeout
 
 from assets.state.files import replace_text, sync_entry, sync_folder
 from assets.state.remote_tables import RemoteTables
+from models.mistakes import UserError
 from serving.state.storage import Store
 
 log = logging.getLogger(__name__)
@@ -35,12 +36,13 @@ log = logging.getLogger(__name__)
 POINTER_FILE = "pointer.json"
 VERSION_FILE = "version.json"
 WAREHOUSE_FILE = "warehouse.duckdb"
+MEMORY_LIMIT = "2GB"  # of DuckDB
 
 _TABLE_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _UNFINISHED = ".unfinished-"
 
 
-class LakeError(Exception):
+class LakeError(UserError):
     """A table cannot be read or written; the message is one sentence for the reader of a run's log."""
 
 
@@ -78,7 +80,9 @@ def write_parquet(
 class Lake:
     """Reads need no lock; everything that writes holds it."""
 
-    def __init__(self, root: Path, memory_limit: str = "2GB", remote: RemoteTables | None = None) -> None:
+    def __init__(
+        self, root: Path, memory_limit: str = MEMORY_LIMIT, remote: RemoteTables | None = None
+    ) -> None:
         self.root = root.resolve()
         self.memory_limit = memory_limit
         self._remote = remote  # then what is below the root is a copy

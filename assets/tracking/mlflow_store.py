@@ -13,11 +13,13 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from models.mistakes import UserError
+
 SQL = Path(__file__).parent / "sql" / "sqlite"
 STATEMENTS = ("moved_experiments", "moved_runs", "moved_versions")
 
 
-class TrackingError(Exception):
+class TrackingError(UserError):
     """MLflow's store cannot be used; the message says what to do."""
 
 

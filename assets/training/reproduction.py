@@ -19,11 +19,12 @@ from assets.training.bundling import (
 from models.baselines import BASELINES
 from models.bundle.bundle import MANIFEST_FILE, Manifest, bundle_hash, read_manifest
 from models.config import TrainConfig
+from models.mistakes import UserError
 
 SHOWN = 16  # digits of a hash
 
 
-class ReproductionError(Exception):
+class ReproductionError(UserError):
     """A version could not be made again, or came out different; the message says why and what to do."""
 
 

@@ -12,6 +12,7 @@ from assets.training.bundling import candidate_code, data_fingerprint
 from assets.training.networks import training_config
 from models.config import TrainConfig
 from models.data import Split
+from models.mistakes import UserError
 
 if TYPE_CHECKING:
     import optuna
@@ -30,7 +31,7 @@ TUNED = (
 WARM_UP_EPOCHS = 3  # before a trial may be pruned
 
 
-class TuningError(Exception):
+class TuningError(UserError):
     """The search cannot be made; the message says why."""
 
 

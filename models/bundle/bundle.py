@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.bundle.attributes import Attribute, Attributes
+from models.mistakes import UserError
 
 FORMAT = 2  # 2: the network gives a state, and the item table may hold attributes
 PADDING = 0
@@ -30,7 +31,7 @@ ITEM_EMBEDDINGS = "item_embeddings.weight"  # in a network's weights, [n_items +
 ITEM_BIAS = "item_bias"  # [n_items + 1]
 
 
-class BundleError(Exception):
+class BundleError(UserError):
     """A bundle cannot be used; the message says which one and why."""
 
 

@@ -20,6 +20,7 @@ from models.config import TrainConfig
 from models.data import MASK, Batch, Holdout, Split, Windows, gather, gather_masked, plan_epoch
 from models.evaluation.metrics import rank_targets, summary
 from models.losses import Negatives, build_loss
+from models.mistakes import UserError
 from models.networks import NETWORKS
 from models.networks.base import SequenceNetwork
 from models.scorer import padded
@@ -29,7 +30,7 @@ from models.training.optimizer import Optimizer, Touched
 from models.training.ranks import Ranks
 
 
-class TrainingError(Exception):
+class TrainingError(UserError):
     """Training cannot go on; the message says why and what to change."""
 
 

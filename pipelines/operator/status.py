@@ -1,24 +1,21 @@
-"""`make status`: who is champion and why, what is stale, how large it all is, how the last run went."""
+"""Who is champion and why, what is stale, how large it all is, how the last run went."""
 
-import json
 import os
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
 
 import dagster as dg
 
-from assets.resources import Home
+from assets.resources import Home, Shared
 from assets.state.champions import Champions
 from assets.state.lake import LakeError
 from assets.training.bundling import data_fingerprint
 from models.bundle.bundle import BundleError, bundle_hash, read_manifest
 from pipelines.instance import open_instance
-from pipelines.operator.command import run_command
 from pipelines.resources import Settings
 from serving.state.pointer import Pointer
 
@@ -164,7 +161,7 @@ def _champion(champions: Champions, pointer: Pointer) -> Champion:
 
 def _registry(home: Home) -> Registry | None:
     """What MLflow holds, or None where a shared one does not answer."""
-    if os.environ.get("NEXTPLAY_MLFLOW_URI"):
+    if Shared().mlflow_uri:
         return _answer_in_time(home)
     return _ask(home) if (home.folder() / "mlflow" / "mlflow.db").exists() else Registry([], None)
 
@@ -190,19 +187,3 @@ def _answer_in_time(home: Home) -> Registry | None:
         return answer.result(ANSWER_WITHIN_S)
     except Exception:  # of the network, of HTTP, of a database: all mean the same to the reader
         return None
-
-
-def main() -> int:
-    as_json = "--json" in sys.argv[1:]
-
-    def action(settings: Settings, home: Home) -> str:
-        from pipelines.operator.status_page import rendered
-
-        status = read_status(settings, home)
-        return json.dumps(asdict(status), indent=2) if as_json else rendered(status)
-
-    return run_command(action)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

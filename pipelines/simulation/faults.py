@@ -14,6 +14,7 @@ from assets.evaluation.gate import read_verdict
 from assets.resources import Home, Training
 from assets.state.bundles import BundleStore
 from models.bundle.bundle import WEIGHTS_FILE
+from models.mistakes import UserError
 from pipelines.simulation.nights import Night, Plan, Run, champion, night, run_job
 from pipelines.simulation.source import CATALOGUE
 
@@ -22,7 +23,7 @@ UNTIL_TRAINING_S = 300.0
 CANDIDATES = Training().candidates
 
 
-class FaultError(Exception):
+class FaultError(UserError):
     """A fault did not do what it is there for, or harmed the champion."""
 
 

@@ -12,6 +12,9 @@ import dagster as dg
 
 from assets.evaluation.gate import read_verdict
 from assets.resources import Home
+from models.mistakes import UserError
+from pipelines.factory import define
+from pipelines.failures import reason
 from pipelines.resources import Settings
 from pipelines.simulation.source import CATALOGUE, HISTORY, date_of
 from serving.state.pointer import Pointer, read_pointer
@@ -20,7 +23,7 @@ CORE = 2  # a day's new games have few plays each
 LEADS_OUT = ("NEXTPLAY_", "MLFLOW_REGISTRY_URI")  # beginnings of variables that name other places
 
 
-class NightError(Exception):
+class NightError(UserError):
     """A night went wrong that nobody disturbed; the message says which one and why."""
 
 
@@ -70,8 +73,6 @@ Run = Callable[[Plan, Path, int, str], Night]  # of a home, a day and a way
 
 def run_job(plan: Plan, home: Path, day: int, until: Sequence[str] = ()) -> str | None:
     """Run the job, or what is needed for some of its assets; returns why it failed, if it did."""
-    from pipelines.definitions import define  # it imports the job of this simulation
-
     with (
         own_environment(),
         plan.log.open("a", encoding="utf-8") as log,
@@ -131,9 +132,4 @@ def champion(home: Path) -> Pointer | None:
 def _why(failures: Sequence[dg.DagsterEvent]) -> str:
     if not failures:
         return "no step failed, and the run did"
-    failure = failures[0].step_failure_data
-    told = failure.user_failure_data.description if failure.user_failure_data else None
-    error = failure.error
-    while error is not None and error.cause is not None:
-        error = error.cause
-    return f"{failures[0].step_key}: {told or (error.message.strip() if error else '')}"
+    return f"{failures[0].step_key}: {reason(failures[0])}"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from assets.sample import SEED
 from assets.sample.days import Day, play_days, shifted
 from assets.sample.process import SampleProcess
 from pipelines.simulation.faults import FAULTS
@@ -31,7 +32,7 @@ class Scenario:
     days: int = 60
     shift: int = 30  # the first day on which the world is another one
     size: str = "tiny"
-    seed: int = 20181114
+    seed: int = SEED
     training: str = '{"epochs": 4}'
     faults: Mapping[int, Run] = field(default_factory=lambda: FAULTS)  # of the nightly way, by night
 

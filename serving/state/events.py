@@ -13,11 +13,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from models.mistakes import UserError
+
 MAX_HISTORY = 10_000  # items of one user that are looked at, the newest
 CLOCK_TOLERANCE_MS = 86_400_000  # a day, by which a reporting client's clock may be ahead of ours
 
 
-class EventStoreError(Exception):
+class EventStoreError(UserError):
     """The store cannot be opened, read or written, or has another format; the message says why.
 
     Whatever a normal return has not acknowledged must be sent again.

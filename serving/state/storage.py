@@ -17,6 +17,8 @@ from typing import Any, TypeVar
 
 import tenacity
 
+from models.mistakes import UserError
+
 PATIENCE_S = 90.0  # how long a store may be away before an error is told
 
 _LIST = ".files.json"  # beside a folder: the names of its files
@@ -24,7 +26,7 @@ _LIST = ".files.json"  # beside a folder: the names of its files
 Result = TypeVar("Result")
 
 
-class StorageError(Exception):
+class StorageError(UserError):
     """The store cannot be reached, or refuses; the message says which address and why."""
 
 

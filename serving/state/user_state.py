@@ -11,6 +11,8 @@ import threading
 from collections.abc import Iterable
 from pathlib import Path
 
+from models.mistakes import UserError
+
 FORMAT = 1
 SNAPSHOT_FILE = "users.db"  # beside the champion's pointer
 
@@ -20,7 +22,7 @@ CREATE TABLE histories (user_id TEXT PRIMARY KEY, items TEXT NOT NULL) WITHOUT R
 """
 
 
-class UserStateError(Exception):
+class UserStateError(UserError):
     """A snapshot cannot be read; the message says which one and why."""
 
 

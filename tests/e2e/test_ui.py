@@ -29,10 +29,8 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """`dagster dev` as `make ui` starts it, on an empty home."""
+    """`nextplay ui`, on an empty home."""
     home = tmp_path_factory.mktemp("ui")
-    (home / "dagster").mkdir()
-    shutil.copy(ROOT / "dagster.yaml", home / "dagster")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -43,9 +41,8 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "NEXTPLAY_TRAINING": '{"epochs": 2}',
     }
     log = (home / "ui.log").open("w")
-    dagster = str(Path(sys.executable).with_name("dagster"))
     process = subprocess.Popen(
-        [dagster, "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)],
+        [sys.executable, "-m", "pipelines.operator.cli", "ui", "--port", str(port)],
         env=environment, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
     )  # fmt: skip
     address = f"http://127.0.0.1:{port}"

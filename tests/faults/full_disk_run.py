@@ -29,10 +29,10 @@ def handle_and_fill(instance, entry, *args, **kwargs):
 
 dg.DagsterInstance.handle_new_event = handle_and_fill
 
-from pipelines.run import main  # noqa: E402
+from pipelines.operator.run import run_everything  # noqa: E402
 
 try:
-    status = main()
+    status = run_everything()
 except Exception:
     import traceback
 

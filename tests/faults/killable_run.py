@@ -39,9 +39,9 @@ def committing(connection) -> None:
         boundary(name)
 
 
-from pipelines.run import main  # noqa: E402
+from pipelines.operator.run import run_everything  # noqa: E402
 
-status = main()
+status = run_everything()
 sys.stdout.write(f"boundaries={json.dumps(boundaries)}\n")
 sys.stdout.flush()
 os._exit(status)

@@ -21,8 +21,8 @@ WITH_ANOTHER_CLOCK = """
 import sys, time
 shift, real = float(sys.argv[1]), time.time
 time.time = lambda: real() + shift
-from pipelines.run import main
-import os; os._exit(main())
+from pipelines.operator.run import run_everything
+import os; os._exit(run_everything())
 """
 
 

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def dagster_home(tmp_path: Path) -> Path:
-    shutil.copy(ROOT / "dagster.yaml", tmp_path)
+    shutil.copy(ROOT / "pipelines" / "dagster.yaml", tmp_path)
     return tmp_path
 
 
@@ -93,7 +93,8 @@ def test_one_run_at_a_time_gets_a_pool(dagster_home: Path) -> None:
     code.write_text(SLEEPERS)
     environment = os.environ | {"DAGSTER_HOME": str(dagster_home)}
     dagster = [sys.executable, "-m", "dagster"]
-    subprocess.run([sys.executable, "-m", "pipelines.instance"], env=environment, cwd=ROOT, check=True)
+    preparing = "from pipelines.instance import prepare_instance; prepare_instance()"
+    subprocess.run([sys.executable, "-c", preparing], env=environment, cwd=ROOT, check=True)
     with (dagster_home / "daemon.log").open("w") as log:
         daemon = subprocess.Popen(
             [sys.executable, "-m", "dagster._daemon", "run", "-f", str(code)],

@@ -23,7 +23,7 @@ import os, signal, sys
 import dagster as dg
 from assets.resources import Home
 from pipelines.instance import open_instance
-from pipelines.run import end_on_hangup
+from pipelines.operator.run import end_on_hangup
 
 @dg.op(pool="lake")
 def work(home: Home):

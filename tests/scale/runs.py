@@ -43,8 +43,8 @@ def start(environment: Mapping[str, str]) -> "subprocess.Popen[str]":
     """A run of everything on the tiny sample."""
     home = Path(environment["NEXTPLAY_HOME"])
     (home / "dagster").mkdir(parents=True, exist_ok=True)
-    variant = "deploy/dagster.yaml" if "NEXTPLAY_DAGSTER_DATABASE" in environment else "dagster.yaml"
-    (home / "dagster" / "dagster.yaml").write_text((ROOT / variant).read_text())
+    variant = "deploy" if "NEXTPLAY_DAGSTER_DATABASE" in environment else "pipelines"
+    (home / "dagster" / "dagster.yaml").write_text((ROOT / variant / "dagster.yaml").read_text())
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("NEXTPLAY_")}
     return subprocess.Popen(
         [sys.executable, "-m", "pipelines.run"], cwd=ROOT, text=True,

@@ -37,7 +37,7 @@ def documents() -> list[dict[str, Any]]:
 
 
 def test_yaml_is_tidy() -> None:
-    passes("yamllint", "--strict", "-d", LINT, DEPLOY, ROOT / "dagster.yaml", ROOT / "workspace.yaml")
+    passes("yamllint", "--strict", "-d", LINT, DEPLOY, *(ROOT / "pipelines").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("path", sorted((DEPLOY / "docker").glob("*.Dockerfile")), ids=lambda path: path.stem)
@@ -141,7 +141,7 @@ def test_every_requirement_of_the_endpoint_is_pinned() -> None:
 
 
 def test_dagsters_two_configurations_differ_in_the_storage_alone() -> None:
-    plain = yaml.safe_load((ROOT / "dagster.yaml").read_text())
+    plain = yaml.safe_load((ROOT / "pipelines" / "dagster.yaml").read_text())
     shared = yaml.safe_load((DEPLOY / "dagster.yaml").read_text())
     assert shared.pop("storage")["postgres"]["postgres_url"] == {"env": "NEXTPLAY_DAGSTER_DATABASE"}
     assert plain == shared

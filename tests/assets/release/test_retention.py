@@ -22,7 +22,7 @@ from assets.training.bundling import data_fingerprint, input_tables
 from models.bundle.bundle import bundle_hash, read_manifest
 from models.opening import open_scorer
 from pipelines.definitions import define
-from pipelines.operator.prune import prune
+from pipelines.operator.state import pruned
 from pipelines.resources import Settings
 from serving.state.pointer import Pointer, read_pointer
 from tests.support.runs import FinishedRun
@@ -117,11 +117,11 @@ def test_champions_with_their_inputs_and_the_last_candidates_stay(nights: Home) 
 
 def test_prune_shows_first_and_removes_when_told(nights: Home) -> None:
     settings, before = Settings(home=Path(nights.path), keep_candidates=1), state(nights)
-    told = prune(settings, nights, do=False)
+    told = pruned(settings, nights, do=False)
     assert told.startswith("Would be removed (make prune YES=1 does it):") and "bundles" in told
     assert state(nights) == before
-    assert prune(settings, nights, do=True).startswith("Removed:")
-    assert prune(settings, nights, do=False) == "There is nothing to remove."
+    assert pruned(settings, nights, do=True).startswith("Removed:")
+    assert pruned(settings, nights, do=False) == "There is nothing to remove."
     after = state(nights)
     assert len(after["runs"]) < len(before["runs"]) and len(after["artifacts"]) < len(before["artifacts"])
 

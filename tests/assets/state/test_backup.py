@@ -16,8 +16,7 @@ from assets.state.backup import MANIFEST_FILE, BackupError, back_up, restore, ve
 from assets.state.lake import file_hash
 from models.bundle.bundle import bundle_hash
 from models.opening import check_golden
-from pipelines.operator import backup as backing_up
-from pipelines.operator import restore as restoring
+from pipelines.operator.cli import answer
 from serving.state.pointer import read_pointer
 
 
@@ -184,16 +183,16 @@ def test_a_restored_home_serves_the_same_champion(
     to = tmp_path / "backup"
     first = read_pointer(home.pointer_file)
     monkeypatch.setenv("NEXTPLAY_HOME", home.path)
-    assert backing_up.main([str(to)]) == 0
+    assert answer(["backup", str(to)]) == 0
     shutil.rmtree(home.path)
     again = Home(path=str(tmp_path / "elsewhere"))
     monkeypatch.setenv("NEXTPLAY_HOME", again.path)
-    assert restoring.main([str(to)]) == 0
+    assert answer(["restore", str(to)]) == 0
     assert f"the champion is version {first.version}" in capsys.readouterr().out
     assert read_pointer(again.pointer_file) == first
     folder = first.folder(again.pointer_file)
     assert bundle_hash(folder) == first.bundle_hash and folder.is_relative_to(again.path)
     check_golden(folder)
     assert again.tracking().champion() == first.version
-    assert restoring.main([str(to)]) == 1
+    assert answer(["restore", str(to)]) == 1
     assert "is not empty" in capsys.readouterr().err

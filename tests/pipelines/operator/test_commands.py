@@ -12,8 +12,8 @@ import pytest
 from assets.resources import Home
 from models.bundle.bundle import bundle_hash, read_golden, read_manifest
 from pipelines.definitions import define
-from pipelines.operator import promote, rollback, status
-from pipelines.operator.command import run_command
+from pipelines.operator import status
+from pipelines.operator.cli import answer
 from pipelines.operator.status import read_status
 from pipelines.operator.status_page import rendered
 from pipelines.resources import Settings
@@ -46,7 +46,7 @@ def test_a_promotion_by_hand_is_served_and_can_be_taken_back(
     assert bundle_hash(now.folder(home.pointer_file)) == now.bundle_hash
     tables = home.champions().history()[-1].tables
     assert tables["sequences"] == home.lake().current("sequences").fingerprint
-    assert run_command(rollback.roll_back) == 0
+    assert answer(["rollback"]) == 0
     assert capsys.readouterr().out == f"The champion is version {first.version} again.\n"
     assert not job("rollback", home).success  # there is nothing before the first
 
@@ -54,17 +54,17 @@ def test_a_promotion_by_hand_is_served_and_can_be_taken_back(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--version", "1", "--by", "", "--reason", "why"], "needs who and why"),
-        (["--version", "1", "--by", "Ada", "--reason", " "], "needs who and why"),
-        (["--version", "99", "--by", "Ada", "--reason", "why"], "There is no version 99"),
-        (["--version", "../1", "--by", "Ada", "--reason", "why"], r"There is no version ../1"),
+        (["1", "--by", "", "--reason", "why"], "needs who and why"),
+        (["1", "--by", "Ada", "--reason", " "], "needs who and why"),
+        (["99", "--by", "Ada", "--reason", "why"], "There is no version 99"),
+        (["../1", "--by", "Ada", "--reason", "why"], r"There is no version ../1"),
     ],
 )
 def test_a_promotion_that_makes_no_sense_is_one_sentence(
     home: Home, arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = home.pointer_file.read_bytes()
-    assert promote.main(arguments) == 1
+    assert answer(["promote", *arguments]) == 1
     assert sentence in capsys.readouterr().err
     assert home.pointer_file.read_bytes() == before
 
@@ -83,11 +83,11 @@ def test_a_bundle_that_breaks_its_golden_promise_is_not_promoted(
         run.bundle(bad)
     version = tracking.register(run.run_id, digest, "tampered with")
     before, alias = home.pointer_file.read_bytes(), tracking.champion()
-    assert promote.main(["--version", version, "--by", "Ada", "--reason", "why"]) == 1
+    assert answer(["promote", version, "--by", "Ada", "--reason", "why"]) == 1
     assert "does not give the answers that the trained model gave" in capsys.readouterr().err
     assert home.pointer_file.read_bytes() == before and tracking.champion() == alias
     shutil.rmtree(bad)
-    assert promote.main(["--version", version, "--by", "Ada", "--reason", "why"]) == 1
+    assert answer(["promote", version, "--by", "Ada", "--reason", "why"]) == 1
     assert "is gone or damaged" in capsys.readouterr().err
 
 
@@ -96,16 +96,15 @@ def test_a_damaged_pointer_is_said_and_rollback_sets_it_again(home: Home) -> Non
     home.pointer_file.write_text("{half")
     told = read_status(Settings(home=Path(home.path)), home)
     assert told.champion is None and "cannot be understood" in told.attention[0]
-    assert run_command(rollback.roll_back) == 0
+    assert answer(["rollback"]) == 0
     again = read_pointer(home.pointer_file)
     assert replace(again, promoted_at=0, reason="") == replace(first, promoted_at=0, reason="")
 
 
 def test_status_says_who_is_champion_why_and_what_is_there(
-    home: Home, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    home: Home, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("sys.argv", ["status", "--json"])
-    assert status.main() == 0
+    assert answer(["status", "--json"]) == 0
     told, pointer = json.loads(capsys.readouterr().out), read_pointer(home.pointer_file)
     assert told["champion"]["version"] == pointer.version
     assert told["champion"]["why"] == pointer.reason and told["before"] == []

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.operator import forget
+from pipelines.operator.cli import answer
 from pipelines.resources import home_of, read_settings
 from serving.state.events import Impression, Play
 from serving.state.events_sqlite import SqliteEventStore
@@ -21,7 +21,7 @@ def test_a_user_is_forgotten_by_one_command(events_file: Path, capsys: pytest.Ca
     store = SqliteEventStore(events_file)
     store.add([[Play("e1", "ada", "1"), Play("e2", "bob", "1")]])
     store.add([], [Impression("r", 1, "ada", "1", 0.5, "7", None, 1)])
-    assert forget.main(["--user", "ada"]) == 0
+    assert answer(["forget", "ada"]) == 0
     assert capsys.readouterr().out == (
         "The user ada is forgotten: 1 events and 1 impressions are removed, the history is hidden; "
         "make run removes the user from the tables.\n"
@@ -30,7 +30,7 @@ def test_a_user_is_forgotten_by_one_command(events_file: Path, capsys: pytest.Ca
 
 
 def test_a_user_can_be_forgotten_before_there_is_a_store(events_file: Path) -> None:
-    assert forget.main(["--user", "ada"]) == 0
+    assert answer(["forget", "ada"]) == 0
     assert SqliteEventStore(events_file).forgotten_users() == ["ada"]
 
 
@@ -38,7 +38,7 @@ def test_the_stores_place_is_the_endpoints_setting(
     events_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NEXTPLAY_EVENTS", str(tmp_path / "elsewhere.db"))
-    assert forget.main(["--user", "ada"]) == 0
+    assert answer(["forget", "ada"]) == 0
     assert (
         SqliteEventStore(tmp_path / "elsewhere.db").forgotten_users() == ["ada"] and not events_file.exists()
     )
@@ -59,6 +59,6 @@ def test_a_store_that_is_none_is_told_in_one_sentence(
 ) -> None:
     events_file.parent.mkdir()
     events_file.write_text("no database")
-    assert forget.main(["--user", "ada"]) == 1
+    assert answer(["forget", "ada"]) == 1
     told = capsys.readouterr().err
     assert told.startswith("The event store ") and told.count("\n") == 1

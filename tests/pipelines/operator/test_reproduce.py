@@ -11,7 +11,7 @@ from assets.sequences.sequences import TABLES
 from assets.training import reproduction
 from models.baselines import markov
 from models.bundle.bundle import bundle_hash, read_manifest
-from pipelines.operator import reproduce
+from pipelines.operator.cli import answer
 from serving.state.pointer import read_pointer
 
 
@@ -39,7 +39,7 @@ def test_the_champion_comes_out_equal(home: Home, capsys: pytest.CaptureFixture[
     champion = read_pointer(home.pointer_file)
     assert champion is not None
     assert read_manifest(champion.folder(home.pointer_file)).architecture in ("gru4rec", "sasrec", "bert4rec")
-    assert reproduce.main(["--version", champion.version]) == 0
+    assert answer(["reproduce", champion.version]) == 0
     said = capsys.readouterr().out
     assert f"Version {champion.version} (" in said and "came out equal, byte for byte" in said
     assert champion.bundle_hash[:16] in said and said.count("\n") == 1
@@ -52,7 +52,7 @@ def test_a_version_whose_bundle_is_gone_comes_out_equal(
 ) -> None:
     version, expected = version_of(home, baseline), bundle_hash(home.bundles().current(baseline))
     shutil.rmtree(home.bundles().current(baseline))
-    assert reproduce.main(["--version", version]) == 0
+    assert answer(["reproduce", version]) == 0
     assert expected[:16] in capsys.readouterr().out
 
 
@@ -64,7 +64,7 @@ def test_later_tables_do_no_harm(home: Home, capsys: pytest.CaptureFixture[str])
             shutil.copy(now, path)
 
     home.lake().publish_many("f" * 64, list(TABLES), write)
-    assert reproduce.main(["--version", version]) == 0
+    assert answer(["reproduce", version]) == 0
     assert "came out equal" in capsys.readouterr().out
 
 
@@ -74,7 +74,7 @@ def test_another_result_is_told_with_what_differs(
     then = reproduction.environment()
     monkeypatch.setattr(markov, "SMOOTHINGS", (3.0,))
     monkeypatch.setattr(reproduction, "environment", lambda: then | {"numpy": "9.9"})
-    assert reproduce.main(["--version", version_of(home, "markov")]) == 1
+    assert answer(["reproduce", version_of(home, "markov")]) == 1
     said = told(capsys)
     assert "came out different" in said and f"numpy {then['numpy']} then and 9.9 now" in said
     assert "weights.safetensors" in said and "items.json" not in said
@@ -85,10 +85,10 @@ def test_without_its_tables_a_version_cannot_be_made(home: Home, capsys: pytest.
     content = bytearray(sequences.read_bytes())
     content[100] ^= 1
     sequences.write_bytes(content)
-    assert reproduce.main(["--version", version]) == 1
+    assert answer(["reproduce", version]) == 1
     assert "of the table 'sequences' is not whole" in told(capsys)
     shutil.rmtree(sequences.parent)
-    assert reproduce.main(["--version", version]) == 1
+    assert answer(["reproduce", version]) == 1
     assert f"Version {version} cannot be made again, as its data are gone" in told(capsys)
 
 
@@ -96,7 +96,7 @@ def test_other_code_is_told_with_the_commit(
     home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(reproduction, "baseline_code", lambda name: "c0de")
-    assert reproduce.main(["--version", version_of(home, "markov")]) == 1
+    assert answer(["reproduce", version_of(home, "markov")]) == 1
     said = told(capsys)
     assert "was made by other code: what makes a markov is c0de here" in said
     (registered,) = [v for v in home.tracking().versions() if v.version == version_of(home, "markov")]
@@ -110,11 +110,11 @@ def test_without_bundle_and_manifest_a_version_is_gone(
     with home.tracking().run("lost", "fingerprint") as run:
         run.params({"logged": "no bundle"})
     version = home.tracking().register(run.run_id, "0" * 64, "its bundle is nowhere")
-    assert reproduce.main(["--version", version]) == 1
+    assert answer(["reproduce", version]) == 1
     assert f"The bundle of version {version} is gone" in told(capsys)
 
 
 @pytest.mark.parametrize("version", ["99", "", "three"])
 def test_an_unknown_version_is_told(home: Home, version: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert reproduce.main(["--version", version]) == 1
+    assert answer(["reproduce", version]) == 1
     assert f"There is no version {version}: make status lists those that there are." in told(capsys)

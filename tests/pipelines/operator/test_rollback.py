@@ -11,8 +11,7 @@ import pytest
 
 from assets.resources import Home
 from pipelines.definitions import define
-from pipelines.operator import rollback
-from pipelines.operator.command import run_command
+from pipelines.operator.cli import answer
 from pipelines.resources import Settings
 from serving.state.pointer import Pointer, read_pointer
 
@@ -45,10 +44,10 @@ def test_the_command_says_so_and_changes_nothing(
     home: Home, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     first = read_pointer(home.pointer_file).bundle_hash
-    set_champion_while_waiting(home, lambda: run_command(rollback.roll_back), caplog)
+    set_champion_while_waiting(home, lambda: answer(["rollback"]), caplog)
     assert REFUSED in capsys.readouterr().err
     assert read_pointer(home.pointer_file).bundle_hash == NEW
-    assert run_command(rollback.roll_back) == 0  # asked for again
+    assert answer(["rollback"]) == 0  # asked for again
     assert read_pointer(home.pointer_file).bundle_hash == first
 
 

@@ -1,0 +1,96 @@
+"""`nextplay`: one command for whoever runs the pipeline. Slow imports stand where they are used."""
+
+import os
+import select
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from models.mistakes import UserError
+from pipelines.operator import champions, runs, servers, state
+from pipelines.operator.environment import set_defaults
+
+INTERRUPTED, CLOSED = 130, 141  # as shells count SIGINT and SIGPIPE
+
+
+class InOrder(click.Group):
+    """Lists its commands as they were added, not by the alphabet."""
+
+    def list_commands(self, _: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+@click.group(cls=InOrder, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="nextplay", message="%(prog)s %(version)s")
+def nextplay() -> None:
+    """Learns what players play next, and serves it.
+
+    All state lies in the folder NEXTPLAY_HOME, ./var by default. Every setting is an environment variable:
+    `nextplay settings` lists them.
+    """
+
+
+for command in (*runs.COMMANDS, *champions.COMMANDS, *state.COMMANDS, *servers.COMMANDS):
+    nextplay.add_command(command)
+
+
+@nextplay.command()
+@click.option("--markdown", "as_markdown", is_flag=True, help="As docs/settings.md.")
+def settings(as_markdown: bool) -> None:
+    """List every setting with its default and meaning."""
+    from pipelines.operator.settings import listing, markdown
+
+    click.echo(markdown() if as_markdown else listing(), nl=not as_markdown)
+
+
+@nextplay.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print what makes a shell complete these commands.
+
+    For bash: eval "$(nextplay completion bash)"
+    """
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    if kind is not None:
+        click.echo(kind(nextplay, {}, "nextplay", "_NEXTPLAY_COMPLETE").source())
+
+
+def answer(arguments: Sequence[str] | None = None) -> int:
+    """Do what is asked for and return the exit status; a mistake is one sentence and the last line."""
+    try:
+        return nextplay.main(arguments, prog_name="nextplay", standalone_mode=False) or 0
+    except click.Abort:
+        return INTERRUPTED
+    except click.ClickException as wrong:
+        wrong.show()
+        return wrong.exit_code
+    except UserError as mistake:
+        click.echo(str(mistake), err=True)
+        return 1
+    except (BrokenPipeError, SystemExit) as end:
+        if not (isinstance(end.__context__ or end, BrokenPipeError) and _reader_is_gone()):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else the interpreter's last flush fails again
+        click.echo("Standard output was closed before all was printed.", err=True)
+        return CLOSED
+
+
+def _reader_is_gone() -> bool:
+    """Whether standard output is a pipe that nobody reads."""
+    poll = select.poll()
+    poll.register(1, select.POLLOUT)
+    return any(events & select.POLLERR for _, events in poll.poll(0))
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """What the console script calls."""
+    set_defaults()
+    sys.exit(answer(arguments))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""What the commands find around them: variables with their defaults, and a home that they may write in."""
+
+import os
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from models.mistakes import UserError
+
+if TYPE_CHECKING:
+    from assets.resources import Home
+    from pipelines.resources import Settings
+
+OURS = "# Written by nextplay"
+QUIET = {"BENTOML_DO_NOT_TRACK": "True", "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "1"}
+
+
+class HomeError(UserError):
+    """The folder of all state cannot be used."""
+
+
+def set_defaults() -> None:
+    """Say where this process, and those that it starts, keep things; they tell nobody that they are used."""
+    if not os.environ.get("NEXTPLAY_HOME"):
+        os.environ["NEXTPLAY_HOME"] = str(Path("var").resolve())
+    home = Path(os.environ["NEXTPLAY_HOME"]).resolve()
+    for name in ("DAGSTER_HOME", "BENTOML_HOME"):
+        if not os.environ.get(name):
+            os.environ[name] = str(home / name.removesuffix("_HOME").lower())
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+
+
+def open_home() -> "tuple[Settings, Home]":
+    """The settings and the home that they name, ready to be worked in. Raises SettingsError, HomeError."""
+    from pipelines.resources import home_of, read_settings
+
+    settings = read_settings()
+    prepare_home(settings.home)
+    return settings, home_of(settings)
+
+
+def prepare_home(home: Path) -> None:
+    """Make the home, with what Dagster reads, and see that it can be written. Raises HomeError."""
+    check_home(home)
+    folder = home.resolve() / "dagster"
+    if os.environ.get("DAGSTER_HOME") != str(folder):
+        return
+    folder.mkdir(exist_ok=True)
+    shipped, there = (
+        (files("pipelines") / "dagster.yaml").read_text(encoding="utf-8"),
+        folder / "dagster.yaml",
+    )
+    if not there.exists() or there.read_text(encoding="utf-8").startswith(OURS):
+        there.write_text(shipped, encoding="utf-8")
+
+
+def check_home(home: Path) -> None:
+    """Make the home if it is missing. Raises HomeError where this user may not write in it."""
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        closed = next((path for path in (home, *home.iterdir()) if not os.access(path, os.W_OK)), None)
+    except OSError as error:
+        raise HomeError(f"The home {home} cannot be used ({error.strerror}): {ADVICE}") from None
+    if closed:
+        raise HomeError(f"{closed} cannot be written, and the home must be: {ADVICE}")
+
+
+ADVICE = "run as the user who owns it, or name another folder with NEXTPLAY_HOME."

@@ -1,0 +1,101 @@
+"""Every asset in one process, a line an asset, and a summary that says what came of it."""
+
+import shutil
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+import dagster as dg
+from rich.console import Console
+from rich.markup import escape
+
+from pipelines.failures import first_error, sentence
+from pipelines.instance import fail_killed_runs, open_instance
+
+
+def run_everything() -> int:
+    """Returns the exit status: 0 also where the gate refused a candidate, which is a normal outcome."""
+    from pipelines.definitions import defs, settings
+    from pipelines.inputs import input_tags, read_inputs
+
+    console = Console(stderr=True, highlight=False)
+    end_on_hangup()
+    console.print(f"nextplay: source {settings.source}, state in {settings.home}\n")
+    started = time.monotonic()
+    job = defs.resolve_job_def("everything")
+    with open_instance() as instance:
+        tags = input_tags(read_inputs(settings))
+        try:
+            fail_killed_runs(instance, settings.home)
+            with _full_disk_told_once(settings.home):
+                result = job.execute_in_process(instance=instance, raise_on_error=False, tags=tags)
+        except Exception:  # Dagster's own records could not be written
+            if not disk_is_full(traceback.format_exc(), settings.home):
+                raise
+            console.print(f"\n[bold]The run failed.[/bold] {escape(FULL_DISK)}", soft_wrap=True)
+            return 1
+    if not result.success:
+        for event in result.all_events:
+            if event.is_step_failure:
+                _explain(console, event, settings.home)
+        return 1
+    from pipelines.summary import summary
+
+    click.echo(summary(settings, time.monotonic() - started))
+    return 0
+
+
+def end_on_hangup() -> None:
+    """A terminal that goes away ends the run as SIGTERM does, which Dagster records; `nohup` still holds."""
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
+
+
+def _explain(console: Console, event: dg.DagsterEvent, home: Path) -> None:
+    """A user's mistake in one sentence; anything else with its stack trace."""
+    error, whole = first_error(event), event.step_failure_data.error
+    if error is not None and error.cls_name == "DagsterExecutionInterruptedError":
+        text = "It was interrupted; the next run goes on from here."
+    elif whole is not None and disk_is_full(whole.to_string(), home):
+        text = FULL_DISK
+    else:
+        text = sentence(event) or (error.to_string() if error else "It says nothing of why.")
+    console.print(f"\n[bold]{event.step_key} failed.[/bold] {escape(text)}", soft_wrap=True)
+
+
+@contextmanager
+def _full_disk_told_once(home: Path) -> Iterator[None]:
+    """Without the traces of Dagster's generators, each of which wants to record its end on the full disk."""
+    before = sys.unraisablehook
+
+    def hook(unraisable: "sys.UnraisableHookArgs") -> None:
+        if not disk_is_full("".join(traceback.format_exception(unraisable.exc_value)), home):
+            before(unraisable)
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
+
+
+def disk_is_full(text: str, home: Path) -> bool:
+    """Whether an error, with its causes, says so in one of the ways in which libraries do.
+
+    SQLite calls it an I/O error where the disk cannot hold its journal, so then the disk is asked.
+    """
+    if any(words in text for words in ("No space left on device", "disk is full", "errno 28")):
+        return True
+    return "disk I/O error" in text and shutil.disk_usage(home).free < LITTLE_ROOM
+
+
+LITTLE_ROOM = 1 << 20  # bytes
+FULL_DISK = (
+    "The disk of the home is full: free some space, perhaps with make prune YES=1, and run again. What was "
+    "published is whole, and the run goes on from there."
+)

@@ -1,0 +1,86 @@
+"""The commands that run something: the pipeline, a search for settings, a simulation; and how it all went."""
+
+import json
+import os
+import sys
+from dataclasses import asdict, replace
+from typing import NoReturn
+
+import click
+
+from pipelines.operator.environment import open_home
+
+
+@click.command()
+def run() -> None:
+    """Run the whole pipeline, from the raw files to a champion.
+
+    The exit status is 0 also where the gate refuses a candidate, which is a normal outcome.
+    """
+    open_home()
+    from pipelines.operator.run import run_everything
+
+    _leave(run_everything())
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def status(as_json: bool) -> None:
+    """Tell who is champion and why, and what needs attention."""
+    settings, home = open_home()
+    from pipelines.operator.status import read_status
+    from pipelines.operator.status_page import rendered
+
+    now = read_status(settings, home)
+    click.echo(json.dumps(asdict(now), indent=2) if as_json else rendered(now))
+
+
+@click.command()
+@click.option("--network", default="sasrec", show_default=True)
+@click.option("--minutes", type=click.FloatRange(min=0), default=30.0, show_default=True)
+def tune(network: str, minutes: float) -> None:
+    """Find better settings for these data, by validation alone.
+
+    A later call goes on from the trials of the ones before. It needs the extra `tune`.
+    """
+    settings, home = open_home()
+    from assets.training import tuning
+    from models.networks import NETWORKS
+    from pipelines.resources import training_of
+
+    if network not in NETWORKS:
+        raise click.BadParameter(f"there is no {network!r}; there are {', '.join(NETWORKS)}.")
+    best = tuning.tune(home, network, training=training_of(settings), minutes=minutes)
+    click.echo(
+        f"Validation NDCG@10 {best.ndcg:.4f}, {best.default_ndcg:.4f} with the defaults, after {best.trials} "
+        f"trials. To train with it: NEXTPLAY_TRAINING='{json.dumps(dict(best.changes))}' make run"
+    )
+
+
+@click.command()
+@click.option("--days", type=click.IntRange(min=1), help="How many; 60 take half an hour.")
+@click.option("--seed", type=int, help="Of the players' choices.")
+def simulate(days: int | None, seed: int | None) -> None:
+    """Simulate 60 days and nights: what is freshness worth?"""
+    open_home()
+    from pipelines.simulation.job import records_folder
+    from pipelines.simulation.job import run as simulated
+    from pipelines.simulation.picture import nights_table, table
+    from pipelines.simulation.scenario import Scenario
+
+    given = Scenario()
+    scenario = replace(given, days=days or given.days, seed=given.seed if seed is None else seed)
+    outcome = simulated(scenario, click.echo)
+    click.echo(f"\n{table(outcome)}\n\n{nights_table(outcome)}\n")
+    click.echo(f"Took {outcome.seconds / 60:.0f} minutes. Picture and tables: {records_folder()}")
+    _leave(0)
+
+
+def _leave(status: int) -> NoReturn:
+    """End without tearing the interpreter down: DuckDB would list every object that ibis still holds."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+COMMANDS = (run, status, tune, simulate)

@@ -1,0 +1,101 @@
+"""The commands about what lies in the home: a user's events, old data, backups."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pipelines.operator.environment import check_home, open_home
+
+if TYPE_CHECKING:
+    from assets.resources import Home
+    from pipelines.resources import Settings
+
+
+@click.command()
+@click.argument("user")
+def forget(user: str) -> None:
+    """Remove a user's events at once, and all else by the next run."""
+    _, home = open_home()
+    from serving.state.event_stores import open_event_store
+
+    store = home.event_store() or open_event_store(home.events_file)
+    try:
+        removed = store.forget(user)
+    finally:
+        store.close()
+    click.echo(
+        f"The user {user} is forgotten: {removed.events:,} events and {removed.impressions:,} impressions "
+        "are removed, the history is hidden; make run removes the user from the tables."
+    )
+
+
+@click.command()
+@click.option("--yes", is_flag=True, help="Remove it.")
+def prune(yes: bool) -> None:
+    """Show what retention would remove, or remove it.
+
+    Each run does so at its end."""
+    settings, home = open_home()
+    click.echo(pruned(settings, home, do=yes))
+
+
+def pruned(settings: "Settings", home: "Home", do: bool) -> str:
+    """What is or would be removed, with sizes, as people read it."""
+    from assets.release.retention import ELSEWHERE, plan_removals, removal_size, remove
+    from pipelines.resources import retention
+
+    if home.lake_address:
+        return ELSEWHERE
+    with home.locked():
+        plan = plan_removals(home, retention(settings))
+        size = removal_size(home, plan)
+        if do:
+            remove(home, plan)
+    if not len(plan):
+        return "There is nothing to remove."
+    lines = ["Removed:" if do else "Would be removed (make prune YES=1 does it):", ""]
+    for kind, names in vars(plan).items():
+        if names:
+            lines.append(f"  {kind:<12} {len(names):>6,}   {size.get(kind, 0) / 1e6:>10,.1f} MB")
+    lines.append(f"  {'in all':<12} {len(plan):>6,}   {sum(size.values()) / 1e6:>10,.1f} MB")
+    return "\n".join(lines)
+
+
+@click.command()
+@click.argument("to")
+def backup(to: str) -> None:
+    """Copy all state, as of one moment, to a new or empty folder."""
+    _, home = open_home()
+    from assets.state.backup import BackupError, back_up
+
+    if not to:
+        raise BackupError("Say where to: make backup TO=/mnt/backups/tonight.")
+    with home.locked():
+        manifest = back_up(home.folder(), Path(to))
+    contents = manifest["contents"].values()
+    size = sum(entry.get("bytes", 0) for entry in contents)
+    click.echo(f"Backed up {len(contents):,} files, {size / 1e6:,.1f} MB, from {home.folder()} to {to}.")
+
+
+@click.command()
+@click.argument("backup")
+def restore(backup: str) -> None:
+    """Fill an empty home from a backup, checked file by file."""
+    from assets.state import backup as backups
+    from pipelines.resources import home_of, read_settings
+
+    settings = read_settings()
+    if not backup:
+        raise backups.BackupError("Say from where: make restore FROM=/mnt/backups/tonight.")
+    check_home(settings.home)
+    manifest, home = backups.restore(Path(backup), settings.home), home_of(settings)
+    home.lake().rebuild_warehouse()
+    if (home.folder() / "mlflow" / "mlflow.db").exists():
+        home.tracking()  # points MLflow at its new place
+    champion = home.champions().current()
+    who = f"the champion is version {champion.version}" if champion else "there is no champion yet"
+    click.echo(f"Restored {len(manifest['contents']):,} files to {home.folder()}: {who}.")
+
+
+COMMANDS = (forget, prune, backup, restore)
