@@ -5,10 +5,6 @@ PYTHON ?= python3
 BIN := .venv/bin
 NEXTPLAY_HOME ?= $(CURDIR)/var
 SOURCE ?=
-HOST := 127.0.0.1
-PORT ?= 3000
-NETWORK ?= sasrec
-MINUTES ?= 30
 
 export NEXTPLAY_HOME
 export BENTOML_DO_NOT_TRACK := True
@@ -53,19 +49,19 @@ lint: setup
 	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-cache >/dev/null && echo "lint, format, types, imports: fine"
 
 ui: setup ## Dagster's UI and daemon, with the nightly schedule, on port 3001
-	@$(BIN)/nextplay ui --host $(HOST)
+	@$(BIN)/nextplay ui
 
 serve: setup ## The champion's endpoint on port 3000
-	@$(BIN)/nextplay serve --host $(HOST)
+	@$(BIN)/nextplay serve
 
 load: setup ## Real histories from the tables against a running endpoint (URL in NEXTPLAY_URL; needs wrk)
 	@$(BIN)/python benchmarks/load.py
 
 demo: setup ## The champion's page, opened in a browser where there is one (PORT=3000)
-	@$(BIN)/nextplay demo --host $(HOST) --port $(PORT)
+	@$(BIN)/nextplay demo $(if $(PORT),--port $(PORT))
 
 mlflow: setup ## MLflow's UI on port 5000
-	@$(BIN)/nextplay mlflow --host $(HOST)
+	@$(BIN)/nextplay mlflow
 
 status: setup ## Who is champion and why, what is stale, sizes, the last run (JSON=1 for programs)
 	@$(BIN)/nextplay status $(if $(JSON),--json)
@@ -115,7 +111,7 @@ bench-etl-scale: setup ## The same from 1 to 100 million plays in 4 GB of memory
 
 tune: setup ## Better settings for the data in var/, by validation alone (NETWORK=sasrec MINUTES=30)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,tune]'
-	@$(BIN)/nextplay tune --network $(NETWORK) --minutes $(MINUTES)
+	@$(BIN)/nextplay tune $(if $(NETWORK),--network $(NETWORK)) $(if $(MINUTES),--minutes $(MINUTES))
 
 .venv-rectools/installed .venv-replay/installed: .venv-%/installed: benchmarks/contenders/%.txt
 	@$(PYTHON) -m venv .venv-$* && .venv-$*/bin/pip install --quiet --disable-pip-version-check -r $< && touch $@

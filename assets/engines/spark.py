@@ -13,6 +13,7 @@ import tempfile
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,14 +62,17 @@ class SparkSettings:
     conf: Mapping[str, str] = field(default_factory=dict)
 
 
+def check_installed() -> None:
+    """Raises SparkError where PySpark is not installed."""
+    if find_spec("pyspark") is None:
+        raise SparkError("NEXTPLAY_ENGINE=spark needs PySpark: pip install -c constraints.txt -e '.[spark]'.")
+
+
 def session(settings: SparkSettings) -> "SparkSession":
     """The session of this process, started where there is none. Raises SparkError."""
-    try:
-        from pyspark.sql import SparkSession
-    except ImportError:
-        raise SparkError(
-            "NEXTPLAY_ENGINE=spark needs PySpark: pip install -c constraints.txt -e '.[spark]'."
-        ) from None
+    check_installed()
+    from pyspark.sql import SparkSession
+
     if settings.remote:
         builder, conf = SparkSession.builder.remote(settings.remote), SETTINGS
     else:

@@ -63,7 +63,7 @@ def answer(arguments: Sequence[str] | None = None) -> int:
     """Do what is asked for and return the exit status; a mistake is one sentence and the last line."""
     try:
         return nextplay.main(arguments, prog_name="nextplay", standalone_mode=False) or 0
-    except click.Abort:
+    except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except click.ClickException as wrong:
         wrong.show()
@@ -72,7 +72,8 @@ def answer(arguments: Sequence[str] | None = None) -> int:
         click.echo(str(mistake), err=True)
         return 1
     except (BrokenPipeError, SystemExit) as end:
-        if not (isinstance(end.__context__ or end, BrokenPipeError) and _reader_is_gone()):
+        by_click = isinstance(end, SystemExit) and end.code == 1  # what it makes of a broken pipe
+        if not ((by_click or isinstance(end, BrokenPipeError)) and _reader_is_gone()):
             raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else the interpreter's last flush fails again
         click.echo("Standard output was closed before all was printed.", err=True)

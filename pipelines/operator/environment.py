@@ -28,7 +28,7 @@ def set_defaults() -> None:
         if not os.environ.get(name):
             os.environ[name] = str(home / name.removesuffix("_HOME").lower())
     for name, value in QUIET.items():
-        os.environ.setdefault(name, value)
+        os.environ[name] = os.environ.get(name) or value
 
 
 def open_home() -> "tuple[Settings, Home]":

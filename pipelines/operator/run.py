@@ -1,4 +1,4 @@
-"""Every asset in one process, a line an asset, and a summary that says what came of it."""
+"""Every asset in one process, a line for each asset, and a summary of what came of it."""
 
 import shutil
 import signal

@@ -17,9 +17,13 @@ def run() -> None:
 
     The exit status is 0 also where the gate refuses a candidate, which is a normal outcome.
     """
-    open_home()
+    settings, _ = open_home()
     from pipelines.operator.run import run_everything
 
+    if settings.engine == "spark":
+        from assets.engines.spark import check_installed
+
+        check_installed()  # and not after hours of download
     _leave(run_everything())
 
 

@@ -1,10 +1,14 @@
-"""`make serve` and `make demo` follow the pointer and the event store that the environment names."""
+"""Targets call `nextplay` with what they are given; it follows the pointer and the events that are named."""
 
 import os
 import subprocess
 from pathlib import Path
 
 import pytest
+
+from pipelines.operator import servers
+from pipelines.operator.cli import answer
+from serving import open_page
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMED = ("NEXTPLAY_POINTER", "NEXTPLAY_EVENTS", "NEXTPLAY_DATABASE")
@@ -13,32 +17,32 @@ DATABASE = "postgresql://me:p%3Fs@host/nextplay?sslmode=require&x=$1"
 
 
 @pytest.fixture
-def told(tmp_path: Path):
-    """What a target's endpoint is told; a stand-in for it writes that down."""
-    for name in ("bentoml", "python"):
-        stub = tmp_path / "bin" / name
-        stub.parent.mkdir(exist_ok=True)
-        stub.write_text('#!/bin/sh\nprintf "%s\\n" "pointer=$NEXTPLAY_POINTER" "events=$NEXTPLAY_EVENTS"\n')
-        stub.chmod(0o755)
+def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """What a command's endpoint is told; a stand-in for it writes that down."""
+    heard: dict[str, str] = {}
 
-    def run(target: str, **named: str) -> dict[str, str]:
-        inherited = {
-            name: value for name, value in os.environ.items() if name not in NAMED + OF_AN_OUTER_MAKE
-        }
-        done = subprocess.run(
-            ["make", "--assume-old=.venv/installed", f"BIN={tmp_path / 'bin'}", target],
-            cwd=ROOT, env={**inherited, "NEXTPLAY_HOME": str(tmp_path / "home"), **named},
-            capture_output=True, text=True, check=True,
-        )  # fmt: skip
-        return dict(line.split("=", 1) for line in done.stdout.splitlines())
+    def listen(*_: object) -> None:
+        heard.update(pointer=os.environ["NEXTPLAY_POINTER"], events=os.environ.get("NEXTPLAY_EVENTS", ""))
+
+    monkeypatch.setattr(servers, "become", listen)
+    monkeypatch.setattr(open_page, "main", listen)
+
+    def run(command: str, **named: str) -> dict[str, str]:
+        monkeypatch.setenv("NEXTPLAY_HOME", str(tmp_path / "home"))
+        for name in NAMED:
+            monkeypatch.setenv(name, named.get(name, ""))  # undone later, whatever the command sets
+            if name not in named:
+                monkeypatch.delenv(name)
+        assert answer([command]) == 0
+        return dict(heard)
 
     return run
 
 
-@pytest.mark.parametrize("target", ["serve", "demo"])
-def test_an_endpoint_follows_the_homes_champion_or_the_named_one(target: str, told, tmp_path: Path) -> None:
-    assert told(target)["pointer"] == f"{tmp_path}/home/champion/pointer.json"
-    assert told(target, NEXTPLAY_POINTER="s3://a/b.json")["pointer"] == "s3://a/b.json"
+@pytest.mark.parametrize("command", ["serve", "demo"])
+def test_an_endpoint_follows_the_homes_champion_or_the_named_one(command: str, told, tmp_path: Path) -> None:
+    assert told(command)["pointer"] == f"{tmp_path}/home/champion/pointer.json"
+    assert told(command, NEXTPLAY_POINTER="s3://a/b.json")["pointer"] == "s3://a/b.json"
 
 
 def test_events_go_where_the_pipeline_reads_them(told, tmp_path: Path) -> None:
@@ -48,3 +52,44 @@ def test_events_go_where_the_pipeline_reads_them(told, tmp_path: Path) -> None:
     both = {"NEXTPLAY_DATABASE": "postgresql://other/one", "NEXTPLAY_EVENTS": "else where/events.db"}
     assert told("serve", **both)["events"] == "else where/events.db"
     assert told("demo", NEXTPLAY_DATABASE=DATABASE)["events"] == ""
+
+
+@pytest.mark.parametrize(
+    ("target", "arguments"),
+    [
+        (["run"], ["run"]),
+        (["status", "JSON=1"], ["status", "--json"]),
+        (
+            ["promote", "VERSION=3", "BY=ada", 'REASON=it\'s "old"'],
+            ["promote", "--by", "ada", "--reason", 'it\'s "old"', "--", "3"],
+        ),
+        (["forget", "USER=-7"], ["forget", "--", "-7"]),
+        (["prune"], ["prune"]),
+        (["prune", "YES=1"], ["prune", "--yes"]),
+        (["backup", "TO=/mnt/to night"], ["backup", "--", "/mnt/to night"]),
+        (["restore"], ["restore", "--", ""]),
+        (["reproduce", "VERSION=3"], ["reproduce", "--", "3"]),
+        (["serve"], ["serve"]),
+        (["demo"], ["demo"]),
+        (["demo", "PORT=3100"], ["demo", "--port", "3100"]),
+    ],
+    ids=" ".join,
+)
+def test_a_target_hands_on_what_it_is_given(target: list[str], arguments: list[str], tmp_path: Path) -> None:
+    stub = tmp_path / "nextplay"
+    stub.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    stub.chmod(0o755)
+    inherited = {name: value for name, value in os.environ.items() if name not in OF_AN_OUTER_MAKE}
+    done = subprocess.run(
+        ["make", "--assume-old=.venv/installed", f"BIN={tmp_path}", *target],
+        cwd=ROOT, env=inherited, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout == "".join(f"{argument}\n" for argument in arguments)
+
+
+def test_forget_asks_whom_though_the_shell_has_a_user() -> None:
+    done = subprocess.run(
+        ["make", "--assume-old=.venv/installed", "forget"],
+        cwd=ROOT, env=os.environ | {"USER": "ada"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode != 0 and done.stdout.startswith("Say whom: make forget USER=")

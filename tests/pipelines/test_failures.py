@@ -1,0 +1,54 @@
+"""A user's mistake is told by its sentence alone, whatever its class; a bug keeps the name of its class."""
+
+import dagster as dg
+import pytest
+
+from assets.state.lake import LakeError
+from models.config import ConfigError
+from models.mistakes import UserError
+from pipelines.failures import reason, sentence
+
+
+class LocalError(UserError):
+    """A kind of mistake that nobody has listed."""
+
+
+class Unrelated:
+    class LakeError(Exception):
+        """Of the same name as one of ours, and none of ours."""
+
+
+def failure(error: Exception) -> dg.DagsterEvent:
+    @dg.op
+    def broken() -> None:
+        try:
+            raise OSError("what lies below")
+        except OSError:
+            raise error from None
+
+    @dg.job
+    def everything() -> None:
+        broken()
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = everything.execute_in_process(instance=instance, raise_on_error=False)
+    (event,) = (event for event in result.all_events if event.is_step_failure)
+    return event
+
+
+@pytest.mark.parametrize("kind", [LakeError, ConfigError, LocalError])
+def test_a_mistake_is_its_sentence(kind: type[Exception]) -> None:
+    event = failure(kind("It is wrong: mend it."))
+    assert sentence(event) == reason(event) == "It is wrong: mend it."
+
+
+def test_a_failure_told_by_an_asset_is_its_description() -> None:
+    event = failure(dg.Failure("More than 1 % cannot be read."))
+    assert sentence(event) == reason(event) == "More than 1 % cannot be read."
+
+
+@pytest.mark.parametrize("error", [KeyError("home"), Unrelated.LakeError("home")])
+def test_a_bug_is_no_sentence(error: Exception) -> None:
+    event = failure(error)
+    assert sentence(event) is None
+    assert type(error).__name__ in reason(event) and "home" in reason(event)
