@@ -211,7 +211,7 @@ def ui(home: Path) -> Iterator[str]:
         "-m",
         "dagster_webserver",
         "-w",
-        "workspace.yaml",
+        "pipelines/workspace.yaml",
         "-h",
         "127.0.0.1",
         "-p",
@@ -242,8 +242,7 @@ def make_home(name: str, home: Path) -> None:
     """A finished home: on the tiny sample two nights, of which the second replaces a weak champion."""
     if (home / "champion" / "pointer.json").exists():
         return
-    (home / "dagster").mkdir(parents=True, exist_ok=True)
-    shutil.copy(ROOT / "dagster.yaml", home / "dagster")
+    home.mkdir(parents=True, exist_ok=True)
     steam = {
         "NEXTPLAY_SOURCE": "steam",
         "NEXTPLAY_STEAM_LIBRARIES": str(STEAM / "australian_users_items.part.json.gz"),
