@@ -1,165 +1,128 @@
-"""What every table promises: one Pandera schema for each table, and rules between rows and tables as SQL.
+"""The checks of every table, made from its description (`assets.formats.table`).
 
-Both run as blocking asset checks beside the asset that makes the table: a broken promise fails the run and
-keeps everything downstream from starting. A schema is checked by ibis inside the engine, so no table is
-loaded into memory. The SQL of a rule selects the rows that break it.
+They run as blocking asset checks beside the asset that makes the table: a broken promise fails the run and
+keeps everything downstream from starting. The columns are a Pandera schema that ibis checks inside the
+engine, so no table is loaded into memory. The SQL of a rule selects the rows that break it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
+import pyarrow as pa
 
 from assets.engines.engine import Engine
 from assets.engines.sql import markdown
+from assets.formats.table import Column, Rule, Table
 from assets.resources import Cleaning, Home
 
 SHOWN = 5  # failing rows in a check's metadata
 
-ROLES = "^(libraries|games|reviews|items|(table|plays|items)/.+)$"  # of raw files
-MEASURES = ("item popularity", "history length", "scores", "unknown ids", "fallbacks")  # of drift
 
-Parameters = Callable[[Cleaning], Mapping[str, Any]]
-
-
-def schemas() -> dict[str, Any]:
-    """The schema of each table. A function, because importing pandera's ibis backend takes two seconds."""
-    import ibis.expr.datatypes as dt
-    import pandera.ibis as pa
-
-    def text(*checks: Any, nullable: bool = False) -> Any:
-        return pa.Column(dt.string, list(checks), nullable=nullable)
-
-    def whole(*checks: Any, dtype: Any = dt.int32, nullable: bool = False) -> Any:
-        return pa.Column(dtype, list(checks), nullable=nullable)
-
-    def share(nullable: bool = False) -> Any:
-        return pa.Column(dt.float64, [pa.Check.ge(0), pa.Check.le(1)], nullable=nullable)
-
-    day = text(pa.Check.str_matches("^[0-9]{4}-[0-9]{2}-[0-9]{2}$"))
-    filled, not_negative = pa.Check.str_length(min_value=1), pa.Check.ge(0)
-    count = whole(not_negative, dtype=dt.int64)
-    role = text(pa.Check.str_matches(ROLES))
-    played = {
-        "user_id": text(filled),
-        "item_id": text(filled),
-        "position": whole(not_negative),
-        "playtime": whole(not_negative, nullable=True),
-        "timestamp": whole(dtype=dt.int64, nullable=True),
-    }
-    received = {
-        "event_id": text(filled),
-        "user_id": text(filled),
-        "item_id": text(filled),
-        "played_at": whole(dtype=dt.int64),
-        "received_at": whole(not_negative, dtype=dt.int64),
-    }
-    columns: dict[str, dict[str, Any]] = {
-        "raw_files": {
-            "role": role,
-            "path": text(filled),
-            "sha256": text(pa.Check.str_matches("^[0-9a-f]{64}$")),
-            "bytes": whole(not_negative, dtype=dt.int64),
-            "address": text(filled),
-        },
-        "interactions": played,
-        "all_interactions": played,
-        "core_interactions": played,
-        "events": received
-        | {
-            "request_id": text(nullable=True),
-            "day": text(pa.Check.str_matches("^[0-9]{4}-[0-9]{2}-[0-9]{2}$")),
-        },
-        "event_quarantine": received | {"reason": text(filled)},
-        "quarantine": {
-            "file": role,
-            "line": whole(pa.Check.ge(1)),
-            "item": whole(not_negative, nullable=True),
-            "reason": text(filled),
-            "text": text(),
-        },
-        "catalogue": {
-            "item_id": text(filled),
-            "title": text(filled, nullable=True),
-            "genres": pa.Column(),  # pandera knows no type of lists in ibis
-            "tags": pa.Column(),
-            "price": pa.Column(dt.float64, [not_negative], nullable=True),
-            "release_date": text(nullable=True),
-            "early_access": pa.Column(dt.boolean, nullable=True),
-            "attributes": text(nullable=True),
-        },
-        "item_names": {"item_id": text(filled), "name": text(filled)},
-        "raw_counts": {
-            "file": role,
-            "lines_read": count,
-            "items_read": count,
-            "lines_accepted": count,
-            "items_accepted": count,
-            "lines_forgotten": count,
-            "items_forgotten": count,
-            "repeats": count,
-        },
-        "items": {
-            "item_index": whole(pa.Check.ge(1)),
-            "item_id": text(filled),
-            "title": text(filled),
-            "count": whole(not_negative),
-            "genres": pa.Column(nullable=True),
-            "tags": pa.Column(nullable=True),
-            "price": pa.Column(dt.float64, [not_negative], nullable=True),
-            "release_date": pa.Column(dt.date, nullable=True),
-            "early_access": pa.Column(dt.boolean, nullable=True),
-            "attributes": text(nullable=True),
-        },
-        "items_before": {"item_index": whole(pa.Check.ge(1)), "item_id": text(filled)},
-        "drift": {
-            "day": day,
-            "champion": text(filled),
-            "measure": text(pa.Check.isin(MEASURES)),
-            "n": whole(pa.Check.ge(1), dtype=dt.int64),
-            "value": share(),
-            "bound": share(),
-            "chance": share(nullable=True),
-            "low": share(nullable=True),
-            "high": share(nullable=True),
-            "drifted": pa.Column(dt.boolean),
-        },
-        "online_results": {
-            "day": day,
-            "model_version": text(filled),
-            "k": whole(pa.Check.ge(1)),
-            "requests": whole(pa.Check.ge(1), dtype=dt.int64),
-            "hits": count,
-            "hit_rate": share(),
-            "low": share(),
-            "high": share(),
-        },
-        "sequences": {
-            "user_index": whole(not_negative),
-            "user_id": text(filled),
-            "position": whole(not_negative),
-            "item_index": whole(pa.Check.ge(1)),
-            "split": text(pa.Check.isin(["train", "validation", "test", "context"])),
-            "timestamp": whole(dtype=dt.int64, nullable=True),
-        },
-    }
-    time = whole(dtype=dt.int64, nullable=True)
-    sizes = ("train", "validation", "test", "context", "unseen_in_training")
-    columns["split"] = {"name": text(filled), "validation_from": time, "test_from": time}
-    columns["split"] |= dict.fromkeys(sizes, count)
-    return {table: pa.DataFrameSchema(of, strict=True, name=table) for table, of in columns.items()}
+def checks_of(*tables: Table) -> list[dg.AssetChecksDefinition]:
+    """The blocking checks of some tables: of its columns, and of each of its rules."""
+    return [
+        check
+        for table in tables
+        for check in (contract(table), *(rule_check(table, rule) for rule in table.rules))
+    ]
 
 
-def schema_faults(engine: Engine, table: str) -> list[tuple[str, str, str]]:
-    """Every broken promise of the schema at once, as column, check, what was found."""
+def contract(table: Table) -> dg.AssetChecksDefinition:
+    """The blocking check that a table has the columns that it promises, with such values."""
+
+    @dg.asset_check(
+        asset=table.name,
+        name=f"{table.name}_fulfils_its_contract",
+        blocking=True,
+        description=f"The schema of {table.name}.",
+    )
+    def check(home: Home) -> dg.AssetCheckResult:
+        if table.optional and not home.lake().has(table.name):
+            return dg.AssetCheckResult(passed=True, description="It was never published in this home.")
+        with home.engine_on(table.name) as engine:
+            faults = schema_faults(engine, table)
+        promise = f"the schema of {table.name}"
+        return verdict(promise, ["column", "check", "found"], faults[:SHOWN], len(faults))
+
+    return check
+
+
+def rule_check(table: Table, rule: Rule) -> dg.AssetChecksDefinition:
+    """The blocking check that no rows break a rule."""
+
+    @dg.asset_check(
+        asset=table.name,
+        name=rule.check,
+        blocking=True,
+        description=rule.words,
+        additional_deps=rule.beside,
+    )
+    def check(home: Home, cleaning: Cleaning) -> dg.AssetCheckResult:
+        with home.engine_on(table.name, *rule.beside) as engine:
+            engine.alias("checked", table.name)
+            values = {name: getattr(cleaning, name) for name in rule.settings}
+            return verdict(rule.words, *rule_faults(engine, rule.statement, values))
+
+    return check
+
+
+def schema(table: Table) -> Any:
+    """The Pandera schema. Made when asked for, because importing pandera's ibis backend takes two seconds."""
+    import pandera.ibis as pandera
+
+    columns = {column.name: _pandera_column(column) for column in table.columns}
+    return pandera.DataFrameSchema(columns, strict=True, name=table.name)
+
+
+def _pandera_column(column: Column) -> Any:
+    import pandera.ibis as pandera
+    from ibis.formats.pyarrow import PyArrowType
+
+    nested = pa.types.is_nested(column.type)  # pandera knows no type of lists in ibis
+    dtype = None if nested else PyArrowType.to_ibis(column.type)
+    return pandera.Column(dtype, list(_pandera_checks(column)), nullable=column.nullable or column.or_nan)
+
+
+def _pandera_checks(column: Column) -> Iterator[Any]:
+    from pandera.ibis import Check
+
+    if column.filled:
+        yield Check.str_length(min_value=1)
+    if column.matches:
+        yield Check.str_matches(column.matches)
+    if column.one_of:
+        yield Check.isin(column.one_of)
+    if column.at_least is not None:
+        yield Check.ge(column.at_least)
+    if column.or_nan:
+        yield _number_or_nan(column)
+    elif column.at_most is not None:
+        yield Check.le(column.at_most)
+
+
+def _number_or_nan(column: Column) -> Any:
+    """That a value is there, and is NaN or within `at_most`: pandera takes NaN for a missing value."""
+    from pandera.ibis import Check
+
+    def holds(data: Any) -> Any:
+        values = data.table[data.key]
+        within = True if column.at_most is None else values <= column.at_most
+        return values.notnull() & (values.isnan() | within)
+
+    return Check(holds, name="not_nullable_or_nan", ignore_na=False)
+
+
+def schema_faults(engine: Engine, table: Table) -> list[tuple[str, str, str]]:
+    """Every broken promise of the columns at once, as column, check, what was found."""
     from pandera.errors import SchemaErrors
 
-    checked, schema = engine.ibis_table(table), schemas()[table]
+    checked, promised = engine.ibis_table(table.name), schema(table)
     if checked.count().execute() == 0:
-        for column in schema.columns.values():  # pandera takes the absence of rows for a broken promise
+        for column in promised.columns.values():  # pandera takes the absence of rows for a broken promise
             column.checks, column.nullable = [], True
     try:
-        schema.validate(checked, lazy=True)
+        promised.validate(checked, lazy=True)
     except SchemaErrors as errors:
         return [_schema_fault(error) for error in errors.schema_errors]
     return []
@@ -171,53 +134,6 @@ def rule_faults(
     """The columns, the first rows and the number of the rows that break a rule."""
     found, count = engine.find_some(rule, parameters, SHOWN)
     return found.columns, found.rows, count
-
-
-def contract(table: str) -> dg.AssetChecksDefinition:
-    """The blocking check that a table fulfils its schema."""
-
-    @dg.asset_check(
-        asset=table,
-        name=f"{table}_fulfils_its_contract",
-        blocking=True,
-        description=f"The schema of {table}.",
-    )
-    def check(home: Home) -> dg.AssetCheckResult:
-        with home.engine_on(table) as engine:
-            faults = schema_faults(engine, table)
-        return verdict(f"the schema of {table}", ["column", "check", "found"], faults[:SHOWN], len(faults))
-
-    return check
-
-
-def no_faults(
-    name: str,
-    rule: str,
-    tables: Sequence[str],
-    description: str,
-    parameters: Parameters | None = None,
-    checked: str | None = None,
-) -> dg.AssetChecksDefinition:
-    """The blocking check, on the first of `tables`, that no rows break a rule.
-
-    A rule for several tables reads the view `checked`, which then stands for that table.
-    """
-
-    @dg.asset_check(
-        asset=tables[0],
-        name=name,
-        blocking=True,
-        description=description,
-        additional_deps=tables[1:],
-    )
-    def check(home: Home, cleaning: Cleaning) -> dg.AssetCheckResult:
-        with home.engine_on(*tables) as engine:
-            if checked is not None:
-                engine.alias("checked", checked)
-            values = parameters(cleaning) if parameters else {}
-            return verdict(description, *rule_faults(engine, rule, values))
-
-    return check
 
 
 def verdict(

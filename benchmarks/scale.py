@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 import psutil
+import pyarrow as pa
 
 ROOT = Path(__file__).parents[1]
 REPORT = ROOT / "docs" / "benchmarks" / "scale.md"
@@ -55,7 +56,7 @@ def measure(engine: str, workers: int, raw: Path, folder: Path) -> dict[str, Any
 
     def start() -> None:
         with home.spark() as spark:
-            spark.create("nothing", "n INTEGER")
+            spark.create("nothing", pa.schema({"n": pa.int32()}))
 
     def clean() -> None:
         if engine == "duckdb":

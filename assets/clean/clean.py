@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 import duckdb
 
+from assets.clean.clean_tables import CLEAN_TABLES
 from assets.clean.forgetting import without_users
 from assets.clean.play_tables import write_play_tables
 from assets.clean.steam_tables import (
@@ -19,7 +20,7 @@ from assets.clean.steam_tables import (
     write_quarantine,
     write_raw_counts,
 )
-from assets.contracts import contract, no_faults
+from assets.contracts import checks_of
 from assets.engines.sql import query, statement
 from assets.formats.gunzip import DamagedFileError
 from assets.formats.steam_format import read_libraries
@@ -30,33 +31,17 @@ from assets.ingest.sources import plays_reader
 from assets.resources import Cleaning, Home
 from assets.shown.charts import markdown_image
 from assets.shown.plots import size_chart
-from assets.shown.tables import table_result
+from assets.shown.tables import table_result, table_specs
 from assets.state.code import made_by
 from assets.state.lake import Lake, fingerprint
 
 CODE = made_by(__name__)
-CLEAN_TABLES = {
-    "interactions": "One row a user and game, in the order of time or, where there is none, of the library.",
-    "quarantine": "What was left out of the raw files, with its reason.",
-    "catalogue": "What the store says about its games.",
-    "item_names": "What the libraries call their games.",
-    "raw_counts": "How much each raw file holds, and how much of it was accepted.",
-}
 
 
 @dg.multi_asset(
     pool="lake",
     name="clean",
-    specs=[
-        dg.AssetSpec(
-            table,
-            description=description,
-            kinds={"python", "parquet"},
-            code_version=CODE,
-            deps=["raw_files"],
-        )
-        for table, description in CLEAN_TABLES.items()
-    ],
+    specs=table_specs(CLEAN_TABLES.values(), ["raw_files"], {"python", "parquet"}, CODE),
 )
 def clean(home: Home, cleaning: Cleaning) -> Iterator[dg.MaterializeResult[None]]:
     started, lake = time.monotonic(), home.lake()
@@ -141,42 +126,4 @@ def library_sizes(connection: duckdb.DuckDBPyConnection) -> str:
     return markdown_image(size_chart(dict(sizes)), "Library sizes")
 
 
-def _share(cleaning: Cleaning) -> Mapping[str, Any]:
-    return {"max_share": cleaning.max_quarantined_share}
-
-
-def _repeats(cleaning: Cleaning) -> Mapping[str, Any]:
-    return {"repeats": cleaning.repeats}
-
-
-CLEAN_CHECKS = [
-    *(contract(table) for table in ["raw_files", *CLEAN_TABLES]),
-    no_faults(
-        "nothing_is_lost",
-        "fault_unaccounted",
-        ["interactions", "raw_counts", "catalogue", "quarantine"],
-        "Accepted, quarantined and forgotten add up to what was read, and all accepted is in the tables.",
-    ),
-    no_faults(
-        "little_is_quarantined",
-        "fault_quarantined",
-        ["interactions", "raw_counts"],
-        "No more is quarantined than the settings allow, and something is left.",
-        _share,
-    ),
-    no_faults(
-        "interactions_once",
-        "fault_repeated",
-        ["interactions"],
-        "No user has an item twice, unless repeats are kept.",
-        _repeats,
-        checked="interactions",
-    ),
-    no_faults(
-        "interactions_positions",
-        "fault_positions",
-        ["interactions"],
-        "The positions of each user are 0, 1, 2, ...",
-        checked="interactions",
-    ),
-]
+CLEAN_CHECKS = checks_of(*CLEAN_TABLES.values())

@@ -1,24 +1,51 @@
 """The k-core: users and items with enough interactions to learn from."""
 
 import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import dagster as dg
 import duckdb
+import pyarrow as pa
 
-from assets.contracts import contract, no_faults
+from assets.clean.clean_tables import PLAYED, numbered
+from assets.contracts import checks_of
 from assets.engines.engine import Engine
 from assets.engines.sql import markdown, statement
+from assets.formats.table import Rule, Table
 from assets.ingest.raw_files import current_raw_files
 from assets.ingest.sources import steam
 from assets.resources import Cleaning, Home
-from assets.shown.tables import table_result
+from assets.shown.tables import columns_shown, table_result
 from assets.state.code import made_by
 from assets.state.lake import fingerprint
 
 CODE = made_by(__name__)
+CORE_INTERACTIONS = Table(
+    "core_interactions",
+    "Interactions long enough to learn from; every user and item has enough of them (k-core).",
+    PLAYED,
+    (
+        Rule(
+            "core_is_a_core",
+            "fault_core",
+            "Every user and every item has as many interactions as the settings ask for.",
+            settings=("core",),
+        ),
+        Rule(
+            "core_played_long_enough",
+            "fault_short_play",
+            "Every interaction whose length is known is longer than the settings ask for, and as it was "
+            "read.",
+            beside=("all_interactions",),
+            settings=("min_playtime",),
+        ),
+        numbered("core_positions"),
+    ),
+)
+DROPPED_USERS = pa.schema({"user_number": pa.int32()})
+DROPPED_ITEMS = pa.schema({"item_number": pa.int32()})
+
 PINNED_LIBRARIES = steam.LIBRARIES.sha256
 REFERENCE = {"users": 56_808, "games": 6_382, "interactions": 2_235_453}  # in that file; see docs/data.md
 REFERENCE_CLEANING = {"min_playtime": 60, "core": 5}
@@ -29,7 +56,8 @@ REFERENCE_CLEANING = {"min_playtime": 60, "core": 5}
     deps=["all_interactions"],
     kinds={"duckdb", "sql"},
     code_version=CODE,
-    description="Interactions long enough to learn from; every user and item has enough of them (k-core).",
+    description=CORE_INTERACTIONS.words,
+    metadata=columns_shown(CORE_INTERACTIONS),
 )
 def core_interactions(home: Home, cleaning: Cleaning) -> dg.MaterializeResult[None]:
     started, lake = time.monotonic(), home.lake()
@@ -69,8 +97,8 @@ def write_core(engine: Engine, path: Path, min_playtime: int, core: int) -> list
     """
     for table in ("candidate_users", "candidate_items", "candidates"):
         engine.make_table(table, {"min_playtime": min_playtime})
-    engine.create("dropped_users", "user_number INTEGER")
-    engine.create("dropped_items", "item_number INTEGER")
+    engine.create("dropped_users", DROPPED_USERS)
+    engine.create("dropped_items", DROPPED_ITEMS)
     engine.make_view("remaining")
     rounds = []
     while True:
@@ -110,35 +138,4 @@ def core_matches_the_reference(home: Home, cleaning: Cleaning) -> dg.AssetCheckR
     )
 
 
-def _core(cleaning: Cleaning) -> Mapping[str, Any]:
-    return {"core": cleaning.core}
-
-
-def _min_playtime(cleaning: Cleaning) -> Mapping[str, Any]:
-    return {"min_playtime": cleaning.min_playtime}
-
-
-CORE_CHECKS = [
-    contract("core_interactions"),
-    no_faults(
-        "core_is_a_core",
-        "fault_core",
-        ["core_interactions"],
-        "Every user and every item has as many interactions as the settings ask for.",
-        _core,
-    ),
-    no_faults(
-        "core_played_long_enough",
-        "fault_short_play",
-        ["core_interactions", "all_interactions"],
-        "Every interaction whose length is known is longer than the settings ask for, and as it was read.",
-        _min_playtime,
-    ),
-    no_faults(
-        "core_positions",
-        "fault_positions",
-        ["core_interactions"],
-        "The positions of each user are 0, 1, 2, ...",
-        checked="core_interactions",
-    ),
-]
+CORE_CHECKS = checks_of(CORE_INTERACTIONS)

@@ -7,16 +7,9 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from assets.clean.clean_tables import CATALOGUE, ITEM_NAMES, QUARANTINE, RAW_COUNTS
 from assets.clean.forgetting import HIDE, forgotten_table
-from assets.clean.steam_tables import (
-    ITEM_NAMES,
-    QUARANTINE,
-    RAW_COUNTS,
-    count_games,
-    count_rows,
-    write_catalogue,
-    write_rows,
-)
+from assets.clean.steam_tables import count_games, count_rows, write_catalogue, write_rows
 from assets.engines.engine import DuckDB, Engine
 from assets.engines.sql import append, make_table, make_view, statement
 from assets.formats.rows import with_file
@@ -24,11 +17,20 @@ from assets.formats.steam_games import Catalogue, read_games
 from assets.ingest.sources import catalogue_reader, plays_reader
 
 PLAYS = {
-    "plays": "file INTEGER, line INTEGER, user_id VARCHAR, item_id VARCHAR, time BIGINT",
-    "refused": "file INTEGER, line INTEGER, reason VARCHAR, text VARCHAR",
-    "forgotten_plays": "file INTEGER",
-    "all_items": "line INTEGER, item_id VARCHAR, title VARCHAR, genres VARCHAR[], tags VARCHAR[], "
-    "price DOUBLE, release_date VARCHAR, early_access BOOLEAN, attributes VARCHAR",
+    "plays": pa.schema(
+        {
+            "file": pa.int32(),
+            "line": pa.int32(),
+            "user_id": pa.string(),
+            "item_id": pa.string(),
+            "time": pa.int64(),
+        }
+    ),
+    "refused": pa.schema(
+        {"file": pa.int32(), "line": pa.int32(), "reason": pa.string(), "text": pa.string()}
+    ),
+    "forgotten_plays": pa.schema({"file": pa.int32()}),
+    "all_items": pa.schema([pa.field("line", pa.int32()), *CATALOGUE.schema]),
 }
 FILES = pa.schema({"file": pa.int32(), "role": pa.string()})
 
@@ -65,7 +67,7 @@ def write_play_tables(
     else:
         engine.write("described_items", paths["catalogue"])
     entries = [{"file": "games"} | asdict(entry) for entry in catalogue.quarantine]
-    engine.load("catalogue_quarantine", pa.Table.from_pylist(entries, QUARANTINE))
+    engine.load("catalogue_quarantine", QUARANTINE.rows(entries))
     engine.write("played_quarantine", paths["quarantine"], HIDE)
     write_rows(counts, RAW_COUNTS, paths["raw_counts"])
 

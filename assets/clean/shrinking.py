@@ -1,19 +1,30 @@
 """A source that lost much of its data overnight stops the run: half a file is a whole file to a reader."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import dagster as dg
-import pyarrow as pa
 
 from assets.engines.sql import statement
+from assets.formats.table import HASH, Table, count, text
 from assets.resources import Cleaning, Home, Source
 from assets.state.champions import Reign
-from assets.state.lake import LakeError, TableVersion, fingerprint, write_parquet
+from assets.state.lake import LakeError, TableVersion
+from assets.state.made_here import read_row
 from models.bundle.bundle import BundleError, read_manifest
 
 SHRINKS = "interactions"
-ACCEPTED = "accepted_source"  # a table of one row: which version of SHRINKS was given up, and for what size
+ACCEPTED_SOURCE = Table(
+    "accepted_source",
+    "Where a smaller source was accepted by `NEXTPLAY_MAX_SHRINK=1`: which table was given up, and for what "
+    "size.",
+    (
+        text("in_place_of", "version of `interactions` that is compared with no more", matches=HASH),
+        count("interactions", "accepted number"),
+        count("users", "accepted number"),
+        count("items", "accepted number"),
+    ),
+    optional=True,
+)
 ANY_LOSS = 1.0
 
 
@@ -24,7 +35,7 @@ ANY_LOSS = 1.0
     "and 1 accepts the source as it is from then on.",
 )
 def source_has_not_shrunk(home: Home, source: Source, cleaning: Cleaning) -> dg.AssetCheckResult:
-    before = _before(home, source.name)
+    before = table_before(home, source.name)
     if isinstance(before, str):
         return dg.AssetCheckResult(passed=True, description=before)
     accepted = _accepted(home, before)
@@ -34,8 +45,6 @@ def source_has_not_shrunk(home: Home, source: Source, cleaning: Cleaning) -> dg.
     faults = {what: share for what, share in lost.items() if share > cleaning.max_shrink}
     metadata = {"lost": dg.MetadataValue.json(lost)}
     if not faults:
-        if cleaning.max_shrink >= ANY_LOSS:
-            _accept(home, before, now)
         return dg.AssetCheckResult(passed=True, description=told, metadata=metadata)
     worst = max(faults, key=lambda what: faults[what])
     since = "its size was accepted" if accepted else "the champion was made"
@@ -58,7 +67,7 @@ def counts(home: Home, version: TableVersion) -> Mapping[str, int]:
         return dict(zip(names, found.fetchone() or (), strict=True))
 
 
-def _before(home: Home, source: str) -> TableVersion | str:
+def table_before(home: Home, source: str) -> TableVersion | str:
     """The table as it was when the champion was made, or why there is nothing to compare with.
 
     One that was promoted by hand may not name its table: then it is that of the newest champion that does.
@@ -92,19 +101,7 @@ def _is_of(home: Home, reign: Reign, source: str) -> bool:
 def _accepted(home: Home, before: TableVersion) -> Mapping[str, int] | None:
     """The size that somebody accepted in place of that of a table, if anybody did."""
     try:
-        with home.lake().connect(ACCEPTED) as connection:
-            (row,) = connection.sql(f"FROM {ACCEPTED}").to_arrow_table().to_pylist()
+        row = read_row(home.lake(), ACCEPTED_SOURCE)
     except LakeError:  # there is none, or it is damaged: then nothing is accepted
         return None
     return row if row.pop("in_place_of") == before.fingerprint else None
-
-
-def _accept(home: Home, before: TableVersion, now: Mapping[str, int]) -> None:
-    row = {"in_place_of": before.fingerprint, **now}
-
-    def write(path: Path) -> None:
-        with home.lake().connect() as connection:
-            connection.register("accepted", pa.Table.from_pylist([row]))
-            write_parquet(connection, "FROM accepted", path)
-
-    home.lake().publish(ACCEPTED, fingerprint(ACCEPTED, row), write)

@@ -3,10 +3,11 @@
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
+from assets.clean.clean_tables import RAW_COUNTS
 from assets.clean.forgetting import HIDE, forgotten_table
 from assets.clean.play_tables import PLAYS, make_plays
 from assets.clean.spark_raw import WORK, Reader, games_reader, libraries_reader, rows_reader
-from assets.clean.steam_tables import RAW_COUNTS, count_rows, write_rows
+from assets.clean.steam_tables import count_rows, write_rows
 from assets.engines.spark import Spark
 from assets.formats.item_rows import READ_COLUMNS
 from assets.formats.rows import TABLE_COLUMNS, RowReader

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from assets.clean.clean_tables import CATALOGUE
 from assets.clean.forgetting import without_users
-from assets.clean.steam_tables import CATALOGUE
 from assets.formats import steam_format, steam_games
 from assets.formats.gunzip import chunks_of_lines, numbered
 from assets.formats.literals import Quarantined
@@ -43,7 +43,12 @@ LIBRARIES = pa.schema(
     }
 )
 GAMES = pa.schema(
-    [pa.field("line", pa.int32()), *CATALOGUE, pa.field("reason", pa.string()), pa.field("text", pa.string())]
+    [
+        pa.field("line", pa.int32()),
+        *CATALOGUE.schema,
+        pa.field("reason", pa.string()),
+        pa.field("text", pa.string()),
+    ]
 )
 
 Work = dict[str, Any]

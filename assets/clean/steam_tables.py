@@ -9,41 +9,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from assets.clean.clean_tables import CATALOGUE, ITEM_NAMES, QUARANTINE, RAW_COUNTS
 from assets.formats.literals import Quarantined
 from assets.formats.parallel import in_order
 from assets.formats.steam_format import Libraries
 from assets.formats.steam_games import Catalogue
+from assets.formats.table import Table
 
 ROW_GROUP = 1 << 18  # rows; several, so that readers can share the work
-
-QUARANTINE = pa.schema(
-    {"file": pa.string(), "line": pa.int32(), "item": pa.int32(), "reason": pa.string(), "text": pa.string()}
-)
-CATALOGUE = pa.schema(
-    {
-        "item_id": pa.string(),
-        "title": pa.string(),
-        "genres": pa.list_(pa.string()),
-        "tags": pa.list_(pa.string()),
-        "price": pa.float64(),
-        "release_date": pa.string(),
-        "early_access": pa.bool_(),
-        "attributes": pa.string(),
-    }
-)
-ITEM_NAMES = pa.schema({"item_id": pa.string(), "name": pa.string()})
-RAW_COUNTS = pa.schema(
-    {
-        "file": pa.string(),
-        "lines_read": pa.int64(),
-        "items_read": pa.int64(),
-        "lines_accepted": pa.int64(),
-        "items_accepted": pa.int64(),
-        "lines_forgotten": pa.int64(),
-        "items_forgotten": pa.int64(),
-        "repeats": pa.int64(),  # accepted, but of a user and game (or of a game) that came before
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -202,5 +175,5 @@ def count_rows(file: str, read: int, accepted: int, repeats: int, forgotten: int
     return {"file": file, **counts, "repeats": repeats}
 
 
-def write_rows(rows: Sequence[Mapping[str, object]], schema: pa.Schema, path: Path) -> None:
-    pq.write_table(pa.Table.from_pylist(list(rows), schema), path, compression="zstd", store_schema=False)
+def write_rows(rows: Sequence[Mapping[str, object]], table: Table, path: Path) -> None:
+    pq.write_table(table.rows(rows), path, compression="zstd", store_schema=False)

@@ -30,8 +30,8 @@ class Found:
 class Engine(Protocol):
     """Named tables and views, and the named statements that read and make them; values are bound."""
 
-    def create(self, table: str, columns: str) -> None:
-        """An empty table; `columns` as in CREATE TABLE, in DuckDB's types."""
+    def create(self, table: str, columns: pa.Schema) -> None:
+        """An empty table."""
 
     def make_table(self, table: str, parameters: Mapping[str, Any] = NOTHING) -> None:
         """Run the statement of that name and keep its rows under the same name."""
@@ -67,8 +67,10 @@ class DuckDB:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self.connection = connection
 
-    def create(self, table: str, columns: str) -> None:
-        self.connection.execute(f"CREATE TABLE {table} ({columns})")
+    def create(self, table: str, columns: pa.Schema) -> None:
+        self.connection.register("no_rows", columns.empty_table())
+        self.connection.execute(f"CREATE TABLE {table} AS FROM no_rows")
+        self.connection.unregister("no_rows")
 
     def make_table(self, table: str, parameters: Mapping[str, Any] = NOTHING) -> None:
         sql.make_table(self.connection, table, parameters)

@@ -133,12 +133,8 @@ class Spark:
 
     # --- Engine
 
-    def create(self, table: str, columns: str) -> None:
-        import sqlglot
-
-        declared = sqlglot.parse_one(f"CREATE TABLE {table} ({columns})", read="duckdb").this.expressions
-        schema = ", ".join(column.sql("spark") for column in declared)
-        self._keep(table, self._spark.createDataFrame([], schema))
+    def create(self, table: str, columns: "pa.Schema") -> None:
+        self._keep(table, self._spark.createDataFrame([], _spark_schema(columns)))
 
     def make_table(self, table: str, parameters: Mapping[str, Any] = NOTHING) -> None:
         self._keep(table, self._frame(table, parameters))

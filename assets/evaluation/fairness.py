@@ -12,16 +12,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from assets.engines.sql import statement
+from assets.evaluation.leaderboard_tables import TEST_TARGETS
 from assets.resources import Home
 from assets.sequences.loading import load_sequences, load_split, split_times
-from assets.state.lake import Lake, write_parquet
+from assets.state.lake import Lake
 from assets.training.bundling import input_tables
 from models.bundle.bundle import BundleError, bundle_hash, read_manifest
 from models.data import Holdout, Split, holdout_at
 from models.evaluation.evidence import Policy
 from serving.state.pointer import read_pointer
-
-TARGETS = pa.schema({"user_index": pa.int32(), "position": pa.int32()})
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,24 +80,16 @@ def _plays_after(lake: Lake, since: int) -> Holdout:
     return holdout_at(sequences, found["user_index"], found["position"])
 
 
-def write_targets(lake: Lake, test: Holdout, path: Path) -> None:
-    """Which plays the models were compared on, as the table `test_targets`."""
-    rows = pa.table(
-        {
-            "user_index": pa.array(test.users, pa.int32()),
-            "position": pa.array(test.histories.lengths, pa.int32()),
-        },
-        TARGETS,
-    )
-    with lake.connect() as connection:
-        connection.register("targets", rows)
-        write_parquet(connection, "FROM targets ORDER BY user_index", path)
+def target_rows(test: Holdout) -> pa.Table:
+    """Which plays the models were compared on, as rows of `test_targets`, by user."""
+    columns = {"user_index": test.users, "position": test.histories.lengths}
+    return pa.table(columns).cast(TEST_TARGETS.schema).sort_by("user_index")
 
 
 def read_test(lake: Lake) -> Holdout:
     """The plays that the last leaderboard compared models on. Raises LakeError."""
     sequences, _ = load_sequences(lake)
-    rows = pq.read_table(lake.current("test_targets").path)
+    rows = pq.read_table(lake.current(TEST_TARGETS.name).path)
     return holdout_at(sequences, rows["user_index"].to_numpy(), rows["position"].to_numpy())
 
 

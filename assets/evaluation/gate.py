@@ -9,13 +9,16 @@ from typing import Any
 
 import dagster as dg
 import numpy as np
-import pyarrow as pa
 
+from assets.contracts import checks_of
 from assets.evaluation.leaderboard import leaderboard_rows
+from assets.formats.table import HASH_OR_NONE, Table, count, flag, text, texts
 from assets.resources import Gate, Home
+from assets.shown.tables import columns_shown
 from assets.state.champions import Incumbent
 from assets.state.code import made_by
-from assets.state.lake import Lake, fingerprint, write_parquet
+from assets.state.lake import Lake, fingerprint
+from assets.state.made_here import publish_row, read_row
 from models.bundle.bundle import BundleError, bundle_hash, read_manifest
 from models.evaluation.gate import Estimate, Evidence, Override, Policy, Verdict, choose
 from models.mistakes import UserError
@@ -23,17 +26,19 @@ from serving.state.pointer import read_pointer
 
 CODE = made_by(__name__)
 SECONDS_A_DAY = 86_400
-VERDICT = pa.schema(
-    {
-        "promote": pa.bool_(),
-        "winner": pa.string(),
-        "reasons": pa.list_(pa.string()),
-        "estimates": pa.string(),  # JSON
-        "override": pa.string(),  # JSON
-        "winner_hash": pa.string(),  # of the bundle that was judged; empty where none is promoted
-        "champion_hash": pa.string(),  # of the one to beat; empty for none
-        "champion_reign": pa.int64(),
-    }
+GATE = Table(
+    "gate",
+    "Promote or not, and why: a refused candidate is a normal outcome and a green run.",
+    (
+        flag("promote", "the verdict"),
+        text("winner", "the architecture that is promoted; missing where none is", nullable=True),
+        texts("reasons", "why, the deciding one first"),
+        text("estimates", "the paired comparisons, JSON"),
+        text("override", "who promoted in spite of the evidence, and why; JSON, null for nobody"),
+        text("winner_hash", "of the bundle that was judged; empty where none is", matches=HASH_OR_NONE),
+        text("champion_hash", "bundle of the champion to beat; empty for none", matches=HASH_OR_NONE),
+        count("champion_reign", "which of all reigns the champion's is; 0 for none"),
+    ),
 )
 
 
@@ -53,7 +58,8 @@ class GateConfig(dg.Config):
     kinds={"python"},
     code_version=CODE,
     deps=["leaderboard"],
-    description="Promote or not, and why: a refused candidate is a normal outcome and a green run.",
+    description=GATE.words,
+    metadata=columns_shown(GATE),
 )
 def gate(
     context: dg.AssetExecutionContext, home: Home, gate_policy: Gate, config: GateConfig
@@ -80,7 +86,7 @@ def gate(
 
 def read_verdict(home: Home) -> Verdict:
     """The last verdict; raises LakeError when there is none."""
-    row = _read_row(home)
+    row = read_row(home.lake(), GATE)
     override = json.loads(row["override"])
     return Verdict(
         row["promote"],
@@ -97,7 +103,11 @@ def judged_bundle(home: Home, winner: str) -> Path:
     Raises VerdictError where it has been made anew since, or another champion was set than the winner: then a
     person, or another run, has decided later than the gate.
     """
-    row, bundle, now = _read_row(home), home.bundles().current(winner), home.champions().incumbent()
+    row, bundle, now = (
+        read_row(home.lake(), GATE),
+        home.bundles().current(winner),
+        home.champions().incumbent(),
+    )
     judged = row.get("winner_hash")
     if bundle_hash(bundle) != judged:
         raise VerdictError(
@@ -161,13 +171,6 @@ def _champion_in(row: Mapping[str, Any]) -> Incumbent:
     return Incumbent(row.get("champion_hash", ""), row.get("champion_reign", 0))
 
 
-def _read_row(home: Home) -> dict[str, Any]:
-    with home.lake().connect("gate") as connection:
-        (row,) = connection.sql("FROM gate").to_arrow_table().to_pylist()
-    found: dict[str, Any] = row
-    return found
-
-
 def _publish(lake: Lake, verdict: Verdict, winner: str, champion: Incumbent) -> None:
     row = {
         "promote": verdict.promote,
@@ -179,13 +182,10 @@ def _publish(lake: Lake, verdict: Verdict, winner: str, champion: Incumbent) -> 
         "champion_hash": champion.bundle_hash,
         "champion_reign": champion.reign,
     }
+    publish_row(lake, GATE, fingerprint("gate", CODE, lake.current("leaderboard").fingerprint, row), row)
 
-    def write(path: Path) -> None:
-        with lake.connect() as connection:
-            connection.register("verdict_row", pa.Table.from_pylist([row], VERDICT))
-            write_parquet(connection, "FROM verdict_row", path)
 
-    lake.publish("gate", fingerprint("gate", CODE, lake.current("leaderboard").fingerprint, row), write)
+GATE_CHECKS = checks_of(GATE)
 
 
 def verdict_markdown(verdict: Verdict) -> str:

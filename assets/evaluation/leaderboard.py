@@ -10,16 +10,20 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from assets.contracts import checks_of
 from assets.engines.sql import query
-from assets.evaluation.fairness import fair_match, write_targets
+from assets.evaluation.fairness import fair_match, target_rows
+from assets.evaluation.leaderboard_tables import LEADERBOARD, LEADERBOARD_TABLES, TEST_TARGETS, TOP
 from assets.ingest.sources import optimum
 from assets.resources import Home, Source, Training
 from assets.sequences.loading import load_items, load_sequences, split_name
 from assets.shown.charts import markdown_image
 from assets.shown.plots import leaderboard_chart
+from assets.shown.tables import table_specs
 from assets.state.champions import Incumbent
 from assets.state.code import made_by
-from assets.state.lake import Lake, fingerprint, write_parquet
+from assets.state.lake import Lake, fingerprint
+from assets.state.made_here import write_rows
 from assets.training.entrants import Entrant, open_bundle
 from models.baselines import BASELINES
 from models.bundle.bundle import PADDING, BundleError, ItemTable
@@ -29,7 +33,6 @@ from models.evaluation.stats import SEED, bootstrap_interval
 from models.networks import NETWORKS
 
 CODE = made_by(__name__)
-TOP = 20
 ORDER = {
     "leaderboard": ["model"],
     "test_ranks": ["model", "user_id"],
@@ -57,22 +60,9 @@ def entrants(
 
 @dg.multi_asset(
     pool="lake",
-    specs=[
-        dg.AssetSpec(
-            "leaderboard",
-            kinds={"duckdb", "onnx"},
-            code_version=CODE,
-            description="HR, NDCG and MRR at 1, 5, 10, 20 over the full catalogue, coverage, intervals.",
-            deps=["baselines", *NETWORKS, "sequences", "items"],
-        ),
-        dg.AssetSpec(
-            "test_recommendations",
-            kinds={"duckdb", "onnx"},
-            code_version=CODE,
-            description="Every test user's top 20 by every model, seen items left out, in original ids.",
-            deps=["baselines", *NETWORKS, "sequences", "items"],
-        ),
-    ],
+    specs=table_specs(
+        LEADERBOARD_TABLES.values(), ["baselines", *NETWORKS, "sequences", "items"], {"duckdb", "onnx"}, CODE
+    ),
 )
 def leaderboard(home: Home, source: Source, training: Training) -> Iterator[dg.MaterializeResult[None]]:
     lake, items, champion = home.lake(), load_items(home.lake()), home.champions().incumbent()
@@ -94,29 +84,33 @@ def leaderboard(home: Home, source: Source, training: Training) -> Iterator[dg.M
         results = [_evaluate(model, test, users, items, champion) for model in models]
         for table, order in ORDER.items():
             rows = pa.concat_tables(result[table] for result in results)
-            _write_rows(lake, rows.sort_by([(column, "ascending") for column in order]), paths[table])
-        write_targets(lake, test, paths["test_targets"])
+            rows = rows.select(LEADERBOARD_TABLES[table].schema.names).cast(LEADERBOARD_TABLES[table].schema)
+            write_rows(lake, rows.sort_by([(column, "ascending") for column in order]), paths[table])
+        write_rows(lake, target_rows(test), paths[TEST_TARGETS.name])
 
-    published = lake.publish_many(made_from, [*ORDER, "test_targets"], write)
+    published = lake.publish_many(made_from, list(LEADERBOARD_TABLES), write)
     rows = leaderboard_rows(lake)
-    yield dg.MaterializeResult(
-        asset_key="leaderboard",
-        metadata={
-            "leaderboard": dg.MetadataValue.md(leaderboard_markdown(rows)),
-            "NDCG@10": dg.MetadataValue.md(markdown_image(leaderboard_chart(rows), "Leaderboard")),
-            "test users": len(test),
-            "compared on": match.note,
-            "split": f"{split_name(lake)}, full catalogue, seen items left out, ties count against the model",
-            "fingerprint": made_from,
-            **unseen_users(lake),
-        },
-        data_version=dg.DataVersion(made_from),
-    )
-    yield dg.MaterializeResult(
-        asset_key="test_recommendations",
-        metadata={"rows": published["test_recommendations"].rows, "fingerprint": made_from},
-        data_version=dg.DataVersion(made_from),
-    )
+    told: dict[str, Any] = {
+        "leaderboard": dg.MetadataValue.md(leaderboard_markdown(rows)),
+        "NDCG@10": dg.MetadataValue.md(markdown_image(leaderboard_chart(rows), "Leaderboard")),
+        "test users": len(test),
+        "compared on": match.note,
+        "split": f"{split_name(lake)}, full catalogue, seen items left out, ties count against the model",
+        **unseen_users(lake),
+    }
+    for table, version in published.items():
+        yield dg.MaterializeResult(
+            asset_key=table,
+            metadata={
+                "dagster/row_count": version.rows,
+                "fingerprint": made_from,
+                **(told if table == "leaderboard" else {}),
+            },
+            data_version=dg.DataVersion(made_from),
+        )
+
+
+LEADERBOARD_CHECKS = checks_of(*LEADERBOARD_TABLES.values())
 
 
 def _evaluate(
@@ -143,7 +137,7 @@ def _evaluate(
     }
     row |= {name.replace("@", "_at_"): value for name, value in summary(result.ranks).items()}
     return {
-        "leaderboard": pa.Table.from_pylist([row]),
+        "leaderboard": LEADERBOARD.rows([row]),
         "test_ranks": pa.table(
             {"model": [entrant.model] * len(test), "user_id": users, "rank": result.ranks}
         ),
@@ -171,12 +165,6 @@ def recommendation_rows(
             "score": scores[shown].astype(np.float32),
         }
     )
-
-
-def _write_rows(lake: Lake, result_rows: pa.Table, path: Path) -> None:
-    with lake.connect() as connection:
-        connection.register("result_rows", result_rows)
-        write_parquet(connection, "FROM result_rows", path)
 
 
 def leaderboard_rows(lake: Lake) -> list[dict[str, Any]]:

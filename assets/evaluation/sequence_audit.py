@@ -3,20 +3,32 @@
 from pathlib import Path
 
 import dagster as dg
-import pyarrow as pa
 import pyarrow.parquet as pq
 
+from assets.contracts import checks_of
+from assets.formats.table import Table, number, text
 from assets.resources import Home
 from assets.sequences.loading import load_items, load_split
 from assets.shown.charts import markdown_image
 from assets.shown.plots import audit_chart
+from assets.shown.tables import columns_shown
 from assets.state.code import made_by
-from assets.state.lake import Lake, fingerprint, write_parquet
+from assets.state.lake import Lake, fingerprint
+from assets.state.made_here import write_rows
 from models.evaluation.audit import Figure, audit, describe
 from models.evaluation.stats import SEED
 
 CODE = made_by(__name__)
-TABLE = pa.schema({"name": pa.string(), "value": pa.float64(), "low": pa.float64(), "high": pa.float64()})
+SEQUENCE_AUDIT = Table(
+    "sequence_audit",
+    "How much the order of a history tells, and how much of it is only the item's id.",
+    (
+        text("name", "of the figure"),
+        number("value", "of the figure"),
+        number("low", "of the 95 % interval; NaN where there is none", or_nan=True),
+        number("high", "of the 95 % interval; NaN where there is none", or_nan=True),
+    ),
+)
 
 
 @dg.asset(
@@ -24,7 +36,8 @@ TABLE = pa.schema({"name": pa.string(), "value": pa.float64(), "low": pa.float64
     kinds={"numpy"},
     code_version=CODE,
     deps=["sequences", "items"],
-    description="How much the order of a history tells, and how much of it is only the item's id.",
+    description=SEQUENCE_AUDIT.words,
+    metadata=columns_shown(SEQUENCE_AUDIT),
 )
 def sequence_audit(home: Home) -> dg.MaterializeResult[None]:
     lake = home.lake()
@@ -48,11 +61,12 @@ def sequence_audit(home: Home) -> dg.MaterializeResult[None]:
 
 def write_figures(lake: Lake, figures: list[Figure], path: Path) -> None:
     """One row a figure, in the order given."""
-    with lake.connect() as connection:
-        connection.register("figures", pa.Table.from_pylist([vars(f) for f in figures], TABLE))
-        write_parquet(connection, "FROM figures", path)
+    write_rows(lake, SEQUENCE_AUDIT.rows([vars(figure) for figure in figures]), path)
 
 
 def read_figures(lake: Lake) -> list[Figure]:
     """The last audit; raises LakeError when there is none."""
     return [Figure(**row) for row in pq.read_table(lake.current("sequence_audit").path).to_pylist()]
+
+
+AUDIT_CHECKS = checks_of(SEQUENCE_AUDIT)

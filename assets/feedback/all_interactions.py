@@ -9,36 +9,49 @@ from typing import Any
 import dagster as dg
 import duckdb
 
-from assets.contracts import contract, no_faults
+from assets.clean.clean_tables import PLAYED, numbered, once
+from assets.contracts import checks_of
 from assets.engines.sql import make_table, query, statement
-from assets.feedback.events import END_OF_TIME_MS, cutoff_ms, newest_ms
+from assets.feedback.events import END_OF_TIME_MS, RECEIVED, cutoff_ms, newest_ms
+from assets.formats.table import Rule, Table, by_name, text
 from assets.formats.timestamps import MICROSECONDS, units_a_second
 from assets.resources import Cleaning, Home
-from assets.shown.tables import table_result
+from assets.shown.tables import table_result, table_specs
 from assets.state.code import made_by
 from assets.state.lake import Lake, TableVersion, fingerprint, write_parquet
 from serving.state.events import CLOCK_TOLERANCE_MS
 
 CODE = made_by(__name__)
-UNITED_TABLES = {
-    "all_interactions": "What is learned from: the source and the events up to the cut-off.",
-    "event_quarantine": "Events that are left out, with the reason; looked at by each run.",
-}
+ALL_INTERACTIONS = Table(
+    "all_interactions",
+    "What is learned from: the source and the events up to the cut-off.",
+    PLAYED,
+    (
+        Rule(
+            "source_and_events_add_up",
+            "fault_united",
+            "What is learned from is the source and every event, but for those left out with a reason.",
+            beside=("interactions", "events", "event_quarantine"),
+            settings=("repeats",),
+        ),
+        once("all_interactions"),
+        numbered("all_interactions_positions"),
+    ),
+)
+EVENT_QUARANTINE = Table(
+    "event_quarantine",
+    "Events that are left out, with the reason; looked at by each run.",
+    (*RECEIVED, text("reason", "why it was left out")),
+)
+UNITED_TABLES = by_name(ALL_INTERACTIONS, EVENT_QUARANTINE)
 
 
 @dg.multi_asset(
     pool="lake",
     name="all_interactions",
-    specs=[
-        dg.AssetSpec(
-            table,
-            description=description,
-            kinds={"duckdb", "sql"},
-            code_version=CODE,
-            deps=["interactions", "catalogue", "events"],
-        )
-        for table, description in UNITED_TABLES.items()
-    ],
+    specs=table_specs(
+        UNITED_TABLES.values(), ["interactions", "catalogue", "events"], {"duckdb", "sql"}, CODE
+    ),
 )
 def all_interactions(
     context: dg.AssetExecutionContext, home: Home, cleaning: Cleaning
@@ -73,7 +86,7 @@ def unite(lake: Lake, repeats: str, cutoff: int | None) -> dict[str, TableVersio
             how = clock(connection) | {"repeats": repeats}
             write_parquet(connection, statement("all_interactions"), paths["all_interactions"], how)
 
-    return lake.publish_many(made_from, ["all_interactions", "event_quarantine"], write)
+    return lake.publish_many(made_from, list(UNITED_TABLES), write)
 
 
 def clock(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
@@ -90,28 +103,4 @@ def clock(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     return {"dated": True, "units_a_ms": 1.0, "offset": last + 1}
 
 
-UNITED_CHECKS = [
-    *(contract(table) for table in UNITED_TABLES),
-    no_faults(
-        "source_and_events_add_up",
-        "fault_united",
-        ["all_interactions", "interactions", "events", "event_quarantine"],
-        "What is learned from is the source and every event, but for those left out with a reason.",
-        lambda cleaning: {"repeats": cleaning.repeats},
-    ),
-    no_faults(
-        "all_interactions_once",
-        "fault_repeated",
-        ["all_interactions"],
-        "No user has an item twice, unless repeats are kept.",
-        lambda cleaning: {"repeats": cleaning.repeats},
-        checked="all_interactions",
-    ),
-    no_faults(
-        "all_interactions_positions",
-        "fault_positions",
-        ["all_interactions"],
-        "The positions of each user are 0, 1, 2, ...",
-        checked="all_interactions",
-    ),
-]
+UNITED_CHECKS = checks_of(*UNITED_TABLES.values())

@@ -11,20 +11,19 @@ from typing import Any
 
 import dagster as dg
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
-from assets.contracts import MEASURES, contract
+from assets.contracts import checks_of
 from assets.engines.sql import statement
 from assets.feedback.all_interactions import clock
-from assets.feedback.daily import first_day, publish_days
-from assets.feedback.events import cutoff_ms
-from assets.feedback.impressions import day_of, read_impressions, start_ms
+from assets.feedback.daily import days_to_make, publish_days
+from assets.feedback.impressions import read_impressions, start_ms
+from assets.formats.table import DAY, Table, count, flag, share, text
 from assets.resources import Home, Watching
 from assets.sequences.loading import read_item_table, read_sequences
 from assets.shown.charts import markdown_image
 from assets.shown.plots import drift_chart
-from assets.shown.tables import table_result
+from assets.shown.tables import columns_shown, table_result
 from assets.state.champions import Reign
 from assets.state.lake import Lake
 from assets.training.bundling import input_tables
@@ -32,24 +31,26 @@ from assets.training.entrants import open_bundle
 from models.bundle.bundle import BundleError, ItemTable, read_items, read_manifest
 from models.evaluation.drift import Shift, compare, item_bins, length_bins, rate, score_bins
 from models.evaluation.metrics import top_k
-from serving.state.events import now_ms
 
 SCORED_USERS = 2_000  # of the training data, for the distribution of scores
 SEED = 0
 AGAIN = 2  # days that are made again: the newest may not have been over
-DRIFT = pa.schema(
-    {
-        "day": pa.string(),
-        "champion": pa.string(),
-        "measure": pa.string(),
-        "n": pa.int64(),
-        "value": pa.float64(),
-        "bound": pa.float64(),
-        "chance": pa.float64(),
-        "low": pa.float64(),
-        "high": pa.float64(),
-        "drifted": pa.bool_(),
-    }
+MEASURES = ("item popularity", "history length", "scores", "unknown ids", "fallbacks")
+DRIFT = Table(
+    "drift",
+    "Each day's plays and answers against the training data of the champion of that day.",
+    (
+        text("day", "UTC", matches=DAY),
+        text("champion", "version that served at the end of the day"),
+        text("measure", "what is compared", one_of=MEASURES),
+        count("n", "plays or answers of the day that are compared", at_least=1),
+        share("value", "a divergence in bits, or a share"),
+        share("bound", "above which the day counts as drifted"),
+        share("chance", "of a divergence: what the same number of training plays shows", nullable=True),
+        share("low", "of the 95 % interval", nullable=True),
+        share("high", "of the 95 % interval", nullable=True),
+        flag("drifted", "surely above the bound"),
+    ),
 )
 
 
@@ -57,14 +58,14 @@ DRIFT = pa.schema(
     pool="lake",
     kinds={"duckdb", "numpy"},
     deps=["events", "all_interactions"],
-    description="Each day's plays and answers against the training data of the champion of that day.",
+    description=DRIFT.words,
+    metadata=columns_shown(DRIFT),
 )
 def drift(context: dg.AssetExecutionContext, home: Home, watching: Watching) -> dg.MaterializeResult[None]:
     started, lake = time.monotonic(), home.lake()
-    last = day_of(cutoff_ms(context.run.tags) or now_ms())
-    first = first_day(lake, "drift", last, AGAIN)
+    first, last = days_to_make(lake, DRIFT, context.run.tags, AGAIN)
     rows = list(drift_rows(home, watching, first, last))
-    version = publish_days(lake, "drift", DRIFT, rows)
+    version = publish_days(lake, DRIFT, rows)
     with lake.connect("drift") as connection:
         shown = connection.sql("FROM drift ORDER BY day").to_arrow_table().to_pylist()
         plot = markdown_image(drift_chart(shown), "Drift by day") if shown else "No day to show yet."
@@ -217,4 +218,4 @@ def _row(day: str, champion: str, shift: Shift) -> dict[str, Any]:
     return {name: None if isinstance(value, float) and isnan(value) else value for name, value in row.items()}
 
 
-DRIFT_CHECKS = [contract("drift")]
+DRIFT_CHECKS = checks_of(DRIFT)

@@ -6,21 +6,22 @@ cut-off of a run (the tag `nextplay/cutoff`) is the time up to which it takes ev
 the tag that is everything acknowledged so far.
 """
 
-import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import islice, takewhile
+from time import monotonic
 from typing import Any
 
 import dagster as dg
 import duckdb
 import pyarrow as pa
 
-from assets.contracts import contract, no_faults
+from assets.contracts import checks_of
 from assets.engines.sql import query, statement
+from assets.formats.table import DAY, Rule, Table, text, time
 from assets.resources import Home
-from assets.shown.tables import table_result
+from assets.shown.tables import columns_shown, table_result
 from assets.state.by_content import publish_rows
 from assets.state.code import made_by
 from assets.state.lake import Lake, TableVersion, write_parquet
@@ -31,16 +32,22 @@ CUTOFF_TAG = "nextplay/cutoff"  # of a run: an ISO time, UTC where nothing else 
 FIRST_DAY = "2026-01-01"
 END_OF_TIME_MS = 2**53
 EVENTS_AT_ONCE = 50_000
-EVENTS = pa.schema(
-    {
-        "event_id": pa.string(),
-        "user_id": pa.string(),
-        "item_id": pa.string(),
-        "played_at": pa.int64(),
-        "received_at": pa.int64(),
-        "request_id": pa.string(),
-        "day": pa.string(),
-    }
+RECEIVED = (
+    text("event_id", "as its application gave it"),
+    text("user_id", "who played"),
+    text("item_id", "what was played"),
+    time("played_at", "milliseconds since 1970, UTC"),
+    time("received_at", "milliseconds since 1970, UTC", at_least=0),
+)
+EVENTS = Table(
+    "events",
+    "Acknowledged plays, one row for each event: those that were there and those received since.",
+    (
+        *RECEIVED,
+        text("request_id", "the answer that led to the play, where one did", nullable=True, filled=False),
+        text("day", "of arrival, UTC", matches=DAY),
+    ),
+    (Rule("events_once", "fault_events", "Every event is there once, under its day of arrival."),),
 )
 
 Logs = dg.AssetExecutionContext | dg.OpExecutionContext
@@ -61,10 +68,11 @@ received_events = dg.AssetSpec(
     kinds={"duckdb", "sql"},
     code_version=CODE,
     deps=[received_events],
-    description="Acknowledged plays, one row an event: those that were there and those received since.",
+    description=EVENTS.words,
+    metadata=columns_shown(EVENTS),
 )
 def events(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult[None]:
-    started, lake, until = time.monotonic(), home.lake(), cutoff_ms(context.run.tags) or now_ms()
+    started, lake, until = monotonic(), home.lake(), cutoff_ms(context.run.tags) or now_ms()
     version = take_in(context, home, newest_ms(lake) + 1, until)
     with lake.connect("events") as connection:
         told = {"by day": dg.MetadataValue.md(query(connection, "events_by_day"))}
@@ -86,7 +94,7 @@ def take_in(context: Logs, home: Home, first_ms: int, last_ms: int) -> TableVers
     """
     lake = home.lake()
     with lake.connect(*(["events"] if lake.has("events") else [])) as connection:
-        connection.register("no_events", EVENTS.empty_table())
+        connection.register("no_events", EVENTS.schema.empty_table())
         connection.table("events" if lake.has("events") else "no_events").create_view("events_before")
         connection.execute("CREATE TABLE new_events AS FROM no_events")
         forgotten = _read_store(connection, home.event_store(), first_ms, last_ms)
@@ -107,7 +115,7 @@ def _read_store(
         return []
     received = takewhile(lambda event: event.received_at <= last_ms, store.events(first_ms - 1))
     while some := list(islice(received, EVENTS_AT_ONCE)):
-        connection.register("some_events", pa.Table.from_pylist([_row(event) for event in some], EVENTS))
+        connection.register("some_events", EVENTS.rows([_row(event) for event in some]))
         connection.execute("INSERT INTO new_events FROM some_events")
     forgotten = store.forgotten_users()
     store.close()
@@ -153,9 +161,4 @@ def events_of_a_day() -> None:
     take_in_day()
 
 
-FEEDBACK_CHECKS = [
-    *(contract(table) for table in ("events",)),
-    no_faults(
-        "events_once", "fault_events", ["events"], "Every event is there once, under its day of arrival."
-    ),
-]
+FEEDBACK_CHECKS = checks_of(EVENTS)

@@ -15,14 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import pyarrow as pa
 import pyarrow.parquet as pq
 
+from assets.contracts import checks_of
 from assets.formats.gunzip import GZIP_MAGIC
+from assets.formats.table import HASH, ROLES, Table, count, text
 from assets.ingest.download import DEFAULT_SETTINGS, DownloadError
 from assets.ingest.raw_file import RawFile, Request, SourceError
 from assets.ingest.sources import resolve
 from assets.resources import Home, Source
+from assets.shown.tables import columns_shown
 from assets.state.code import made_by
 from assets.state.lake import file_hash, fingerprint
 from serving.state.storage import Store
@@ -31,14 +33,16 @@ CODE = made_by(__name__)
 DOWNLOAD = DEFAULT_SETTINGS
 SHOWN = 20  # files in the metadata
 
-_SCHEMA = pa.schema(
-    [
-        ("role", pa.string()),
-        ("path", pa.string()),
-        ("sha256", pa.string()),
-        ("bytes", pa.int64()),
-        ("address", pa.string()),
-    ]
+RAW_FILES = Table(
+    "raw_files",
+    "The files that everything is made from, whole and checked: downloaded, given or generated.",
+    (
+        text("role", "what it holds: libraries, games, reviews, items, or table/ and a name", matches=ROLES),
+        text("path", "below the home: raw/files/ and the SHA-256, a link to the file"),
+        text("sha256", "of the file", matches=HASH),
+        count("bytes", "size of the file"),
+        text("address", "where it came from when it was recorded first, without credentials"),
+    ),
 )
 
 
@@ -46,7 +50,8 @@ _SCHEMA = pa.schema(
     pool="lake",
     kinds={"python", "gzip"},
     code_version=CODE,
-    description="The files that everything is made from, whole and checked: downloaded, given or generated.",
+    description=RAW_FILES.words,
+    metadata=columns_shown(RAW_FILES),
     # a download has retried for about a minute by then; this outlives a host that restarts
     retry_policy=dg.RetryPolicy(
         max_retries=2, delay=10, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
@@ -88,6 +93,9 @@ def raw_files_are_unchanged(home: Home) -> dg.AssetCheckResult:
 def raw_files_hold_data(home: Home) -> dg.AssetCheckResult:
     faults = [f"{file.path} holds no data" for file in current_raw_files(home) if not _holds_data(file.path)]
     return _verdict(faults)
+
+
+RAW_CHECKS = checks_of(RAW_FILES)
 
 
 def current_raw_files(home: Home) -> list[RawFile]:
@@ -142,7 +150,7 @@ def _write(files: Sequence[RawFile], path: Path) -> None:
         }
         for file in files
     ]
-    pq.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA), path)
+    pq.write_table(RAW_FILES.rows(rows), path)
 
 
 def _change(file: RawFile) -> str | None:

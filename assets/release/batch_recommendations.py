@@ -5,17 +5,28 @@ from pathlib import Path
 import dagster as dg
 import numpy as np
 
+from assets.contracts import checks_of
 from assets.engines.sql import statement
-from assets.evaluation.leaderboard import TOP, recommendation_rows
+from assets.evaluation.leaderboard import recommendation_rows
+from assets.evaluation.leaderboard_tables import RECOMMENDED, TOP
+from assets.formats.table import Table
 from assets.resources import Home
 from assets.sequences.loading import load_items, load_sequences
+from assets.shown.tables import columns_shown
 from assets.state.code import made_by
-from assets.state.lake import fingerprint, write_parquet
+from assets.state.lake import fingerprint
+from assets.state.made_here import write_rows
 from assets.training.entrants import open_bundle
 from models.evaluation.metrics import top_k
 from serving.state.pointer import read_pointer
 
 CODE = made_by(__name__)
+BATCH_RECOMMENDATIONS = Table(
+    "batch_recommendations",
+    "The champion's top 20 for every user, from their whole history, seen items left out.",
+    RECOMMENDED,
+    optional=True,
+)
 
 
 @dg.asset(
@@ -23,7 +34,8 @@ CODE = made_by(__name__)
     kinds={"duckdb", "onnx"},
     code_version=CODE,
     deps=["promotion", "sequences", "items"],
-    description="The champion's top 20 for every user, from their whole history, seen items left out.",
+    description=BATCH_RECOMMENDATIONS.words,
+    metadata=columns_shown(BATCH_RECOMMENDATIONS),
 )
 def batch_recommendations(home: Home) -> dg.MaterializeResult[None]:
     lake, items = home.lake(), load_items(home.lake())
@@ -37,15 +49,16 @@ def batch_recommendations(home: Home) -> dg.MaterializeResult[None]:
         champion = open_bundle(folder, "champion", "champion", items)
         best, scores = top_k(champion.scorer, sequences, TOP)  # [users, TOP] each
         rows = recommendation_rows("champion", np.asarray(user_ids), best, scores, items)
-        with lake.connect() as connection:
-            connection.register("champion_rows", rows.drop_columns(["model"]))
-            write_parquet(connection, "FROM champion_rows", path)
+        write_rows(lake, rows.drop_columns(["model"]).cast(BATCH_RECOMMENDATIONS.schema), path)
 
     made_from = fingerprint("batch", CODE, lake.current("sequences").fingerprint, pointer.bundle_hash)
     published = lake.publish("batch_recommendations", made_from, write)
     return dg.MaterializeResult(
         metadata={"rows": published.rows, "users": len(sequences), "champion": f"version {pointer.version}"}
     )
+
+
+BATCH_CHECKS = checks_of(BATCH_RECOMMENDATIONS)
 
 
 def champion_examples(home: Home, n: int, shown: int = 4) -> list[tuple[list[str], list[str]]]:

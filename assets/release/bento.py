@@ -15,12 +15,15 @@ from typing import Any
 
 import dagster as dg
 import httpx
-import pyarrow as pa
 import tenacity
 
+from assets.contracts import checks_of
 from assets.evaluation.gate import judged_bundle, read_verdict
+from assets.formats.table import HASH, Table, text
 from assets.resources import Home
-from assets.state.lake import fingerprint, write_parquet
+from assets.shown.tables import columns_shown
+from assets.state.lake import fingerprint
+from assets.state.made_here import publish_row, read_row
 from models.bundle.agreement import agree
 from models.bundle.bundle import bundle_hash, read_golden, read_items
 from models.bundle.code import endpoint_files, files_hash
@@ -28,6 +31,16 @@ from models.mistakes import UserError
 
 SHOWN = ("popularity", "markov")  # of the baselines, those that need no explanation
 START_TIMEOUT_S = 120
+BENTO = Table(
+    "bento",
+    "The winner as a Bento: built, started in a process of its own, and queried.",
+    (
+        text("tag", "of the Bento"),
+        text("bundle_hash", "of the bundle in it", matches=HASH),
+        text("answer", "to the first golden request, with the request; JSON"),
+    ),
+    optional=True,
+)
 
 
 class BentoError(UserError):
@@ -47,7 +60,8 @@ class AnsweredBento:
     pool="lake",
     kinds={"bentoml"},
     deps=["gate"],
-    description="The winner as a Bento: built, started in a process of its own, and queried.",
+    description=BENTO.words,
+    metadata=columns_shown(BENTO),
 )
 def bento(home: Home) -> dg.MaterializeResult[None]:
     verdict = read_verdict(home)
@@ -79,8 +93,7 @@ def baseline_folders(home: Home, winner: str) -> dict[str, Path]:
 
 def answered_bento(home: Home) -> AnsweredBento:
     """The Bento that answered last; raises LakeError when none has."""
-    with home.lake().connect("bento") as connection:
-        (row,) = connection.sql("FROM bento").to_arrow_table().to_pylist()
+    row = read_row(home.lake(), BENTO)
     return AnsweredBento(row["tag"], row["bundle_hash"], json.loads(row["answer"]))
 
 
@@ -90,13 +103,10 @@ def _remember(home: Home, bento: AnsweredBento) -> None:
         "bundle_hash": bento.bundle_hash,
         "answer": json.dumps(bento.answer, sort_keys=True),
     }
+    publish_row(home.lake(), BENTO, fingerprint("bento", bento.bundle_hash, bento.tag), row)
 
-    def write(path: Path) -> None:
-        with home.lake().connect() as connection:
-            connection.register("bento_row", pa.Table.from_pylist([row]))
-            write_parquet(connection, "FROM bento_row", path)
 
-    home.lake().publish("bento", fingerprint("bento", bento.bundle_hash, bento.tag), write)
+BENTO_CHECKS = checks_of(BENTO)
 
 
 def build(bundle: Path, baselines: Mapping[str, Path], bentoml_home: Path) -> str:

@@ -13,12 +13,7 @@ from assets.state.lake import Lake
 from models.bundle.bundle import ItemTable
 from models.data import Holdout, Sequences, Split, labelled
 
-TABLES = {
-    "items": "The item vocabulary: index, id, title, occurrences in the training part, attributes.",
-    "items_before": "The champion's vocabulary, where tonight's keeps its indexes; else empty.",
-    "sequences": "Item indexes a user, oldest first, each in train, validation, test or context.",
-    "split": "How the sequences are split, and how large the parts are.",
-}
+TABLES = ("items", "items_before", "sequences", "split")  # of one step, and so of one fingerprint
 
 
 def load_sequences(lake: Lake) -> tuple[Sequences, NDArray[np.str_]]:

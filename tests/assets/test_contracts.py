@@ -1,5 +1,6 @@
 """Every rule finds the fault that was planted for it, and nothing in tables without faults."""
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,16 +13,19 @@ import sqlglot
 from assets import contracts
 from assets.clean.clean import CLEAN_CHECKS
 from assets.clean.core_interactions import CORE_CHECKS
-from assets.contracts import rule_faults, schema_faults, schemas, verdict
+from assets.contracts import checks_of, contract, rule_faults, schema_faults, verdict
 from assets.engines.engine import DuckDB
 from assets.engines.spark_dialect import carried
-from assets.feedback.all_interactions import UNITED_CHECKS
-from assets.feedback.drift import DRIFT_CHECKS
-from assets.feedback.events import FEEDBACK_CHECKS
-from assets.feedback.online_results import ONLINE_CHECKS
 from assets.resources import Cleaning, Home
 from assets.sequences.sequences import SEQUENCES_CHECKS
-from assets.state.lake import fingerprint, write_parquet
+from assets.state.lake import LakeError, fingerprint, write_parquet
+from pipelines.definitions import defs
+from pipelines.tables import TABLES as DESCRIBED
+
+HASH = "0a" * 32
+METRICS = [f"{name}_at_{k}" for name in ("hr", "ndcg", "mrr") for k in (1, 5, 10, 20)]
+GOOD = [0.5] * len(METRICS)
+VERDICT = (True, "sasrec", ["it is better"], "[]", "null", HASH, "", 0)
 
 TABLES = {
     "raw_files": (
@@ -120,6 +124,43 @@ TABLES = {
             (1, "2", 0, 2, "train", 7),
         ],
     ),
+    "leaderboard": (
+        "model VARCHAR, role VARCHAR, architecture VARCHAR, bundle_hash VARCHAR, users BIGINT, "
+        "validation_ndcg_at_10 DOUBLE, ndcg_at_10_low DOUBLE, ndcg_at_10_high DOUBLE, coverage_at_10 DOUBLE, "
+        "coverage_at_20 DOUBLE, export_error DOUBLE, nan_users BIGINT, unknown_targets BIGINT, "
+        "champion_hash VARCHAR, champion_reign BIGINT, " + ", ".join(f"{name} DOUBLE" for name in METRICS),
+        [
+            ("m", "baseline", "markov", HASH, 2, 0.5, 0.4, 0.6, 0.1, 0.2, 0.0, 0, 0, HASH, 3, *GOOD),
+            ("o", "optimum", "known process", "", 2, math.nan, 0.4, 1.0, 1.0, 1.0, 0.0, 0, 0, "", 0, *GOOD),
+        ],
+    ),
+    "test_ranks": (
+        "model VARCHAR, user_id VARCHAR, rank INTEGER",
+        [("m", "1", 1), ("m", "3", 7), ("o", "1", 1), ("o", "3", 1)],
+    ),
+    "test_recommendations": (
+        "model VARCHAR, user_id VARCHAR, item_id VARCHAR, rank INTEGER, score FLOAT",
+        [("m", "1", "b", 1, 0.5), ("m", "1", "c", 2, -0.5)],
+    ),
+    "test_targets": ("user_index INTEGER, position INTEGER", [(0, 2), (2, 1)]),
+    "sequence_audit": (
+        "name VARCHAR, value DOUBLE, low DOUBLE, high DOUBLE",
+        [("popularity", 0.1, 0.05, 0.2), ("correlation", -0.7, math.nan, math.nan)],
+    ),
+    "gate": (
+        "promote BOOLEAN, winner VARCHAR, reasons VARCHAR[], estimates VARCHAR, override VARCHAR, "
+        "winner_hash VARCHAR, champion_hash VARCHAR, champion_reign BIGINT",
+        [VERDICT],
+    ),
+    "bento": ("tag VARCHAR, bundle_hash VARCHAR, answer VARCHAR", [("nextplay:1", HASH, "{}")]),
+    "batch_recommendations": (
+        "user_id VARCHAR, item_id VARCHAR, rank INTEGER, score FLOAT",
+        [("1", "b", 1, 0.5), ("1", "c", 20, -0.5)],
+    ),
+    "accepted_source": (
+        "in_place_of VARCHAR, interactions BIGINT, users BIGINT, items BIGINT",
+        [(HASH, 3, 2, 1)],
+    ),
 }
 
 Connection = duckdb.DuckDBPyConnection
@@ -139,13 +180,13 @@ def tables() -> Iterator[Connection]:
 
 @pytest.mark.parametrize("table", TABLES)
 def test_tables_without_faults_fulfil_their_schemas(tables: Connection, table: str) -> None:
-    assert schema_faults(DuckDB(tables), table) == []
+    assert schema_faults(DuckDB(tables), DESCRIBED[table]) == []
     tables.execute(f"DELETE FROM {table}")
-    assert schema_faults(DuckDB(tables), table) == [], "an empty table breaks no promise"
+    assert schema_faults(DuckDB(tables), DESCRIBED[table]) == [], "an empty table breaks no promise"
 
 
-def test_every_table_has_a_schema() -> None:
-    assert set(schemas()) == set(TABLES)
+def test_every_table_is_described_and_tried_here() -> None:
+    assert set(DESCRIBED) == set(TABLES)
 
 
 @pytest.mark.parametrize(
@@ -172,23 +213,53 @@ def test_every_table_has_a_schema() -> None:
         ("UPDATE split SET train = -1", "split", "train"),
         ("UPDATE sequences SET split = 'other' WHERE position = 2", "sequences", "split"),
         ("UPDATE sequences SET item_index = 0 WHERE position = 2", "sequences", "item_index"),
+        ("UPDATE leaderboard SET role = 'other' WHERE model = 'm'", "leaderboard", "role"),
+        ("UPDATE leaderboard SET bundle_hash = 'x' WHERE model = 'm'", "leaderboard", "bundle_hash"),
+        ("UPDATE leaderboard SET validation_ndcg_at_10 = 1.1", "leaderboard", "validation_ndcg_at_10"),
+        ("UPDATE leaderboard SET validation_ndcg_at_10 = NULL", "leaderboard", "validation_ndcg_at_10"),
+        ("UPDATE sequence_audit SET low = NULL", "sequence_audit", "low"),
+        ("UPDATE sequence_audit SET value = 'nan'::DOUBLE", "sequence_audit", "value"),
+        ("UPDATE leaderboard SET ndcg_at_10 = 'nan'::DOUBLE", "leaderboard", "ndcg_at_10"),
+        ("UPDATE leaderboard SET coverage_at_10 = NULL", "leaderboard", "coverage_at_10"),
+        ("ALTER TABLE leaderboard DROP champion_hash", "leaderboard", "champion_hash"),
+        ("UPDATE test_ranks SET rank = 0 WHERE user_id = '3'", "test_ranks", "rank"),
+        ("UPDATE test_ranks SET user_id = NULL WHERE rank = 7", "test_ranks", "user_id"),
+        ("UPDATE test_recommendations SET rank = 21 WHERE rank = 2", "test_recommendations", "rank"),
+        ("UPDATE test_recommendations SET item_id = ''", "test_recommendations", "item_id"),
+        ("UPDATE test_targets SET position = 0 WHERE position = 1", "test_targets", "position"),
+        ("UPDATE test_targets SET user_index = -1 WHERE position = 1", "test_targets", "user_index"),
+        ("UPDATE sequence_audit SET value = NULL WHERE name = 'popularity'", "sequence_audit", "value"),
+        ("UPDATE sequence_audit SET name = '' WHERE name = 'popularity'", "sequence_audit", "name"),
+        ("UPDATE gate SET promote = NULL", "gate", "promote"),
+        ("UPDATE gate SET reasons = NULL", "gate", "reasons"),
+        ("UPDATE gate SET winner_hash = 'x'", "gate", "winner_hash"),
+        ("UPDATE gate SET champion_reign = -1", "gate", "champion_reign"),
+        ("UPDATE bento SET bundle_hash = ''", "bento", "bundle_hash"),
+        ("UPDATE bento SET tag = ''", "bento", "tag"),
+        ("UPDATE batch_recommendations SET rank = 0 WHERE rank = 1", "batch_recommendations", "rank"),
+        ("ALTER TABLE batch_recommendations ALTER score TYPE DOUBLE", "batch_recommendations", "score"),
+        ("UPDATE accepted_source SET in_place_of = ''", "accepted_source", "in_place_of"),
+        ("UPDATE accepted_source SET users = -1", "accepted_source", "users"),
     ],
 )
 def test_a_schema_finds_what_breaks_it(tables: Connection, change: str, table: str, column: str) -> None:
     tables.execute(change)
-    faults = schema_faults(DuckDB(tables), table)
+    faults = schema_faults(DuckDB(tables), DESCRIBED[table])
     assert faults
     assert any(column in " ".join(fault) for fault in faults)
 
 
 def test_a_schema_tells_all_that_is_broken_at_once(tables: Connection) -> None:
     tables.execute("UPDATE interactions SET playtime = -1, item_id = '' WHERE position = 3")
-    assert {fault[0] for fault in schema_faults(DuckDB(tables), "interactions")} == {"playtime", "item_id"}
+    assert {fault[0] for fault in schema_faults(DuckDB(tables), DESCRIBED["interactions"])} == {
+        "playtime",
+        "item_id",
+    }
 
 
 def test_an_empty_table_of_wrong_columns_breaks_its_schema(tables: Connection) -> None:
     tables.execute("DELETE FROM items; ALTER TABLE items DROP title")
-    assert schema_faults(DuckDB(tables), "items")
+    assert schema_faults(DuckDB(tables), DESCRIBED["items"])
 
 
 # --- rules
@@ -196,7 +267,7 @@ def test_an_empty_table_of_wrong_columns_breaks_its_schema(tables: Connection) -
 PARAMETERS: dict[str, dict[str, Any]] = {
     "fault_core": {"core": 1},
     "fault_short_play": {"min_playtime": 60},
-    "fault_quarantined": {"max_share": 0.25},
+    "fault_quarantined": {"max_quarantined_share": 0.25},
     "fault_repeated": {"repeats": "first"},
     "fault_united": {"repeats": "first"},
     "fault_leak": {"repeats": "first"},
@@ -278,6 +349,12 @@ PLANTED = [
     ("fault_sequences", "DELETE FROM sequences WHERE user_id = '2'", "2"),
     ("fault_sequences", "UPDATE sequences SET item_index = 3 WHERE user_id = '2'", "2"),
     ("fault_sequences", "DELETE FROM core_interactions WHERE user_id = '2'", None),
+    ("fault_evidence", "DELETE FROM test_ranks WHERE model = 'm' AND user_id = '3'", "m"),
+    ("fault_evidence", "DELETE FROM test_ranks WHERE model = 'm'", "m"),
+    ("fault_evidence", "DELETE FROM leaderboard WHERE model = 'm'", "m"),
+    ("fault_evidence", "UPDATE leaderboard SET model = 'm'", "m"),
+    ("fault_evidence", "UPDATE test_ranks SET user_id = '1'", "m"),
+    ("fault_evidence", "DELETE FROM test_targets WHERE position = 1", "o"),
 ]
 
 
@@ -300,17 +377,12 @@ def test_the_core_rule_names_weak_users_and_weak_items(tables: Connection) -> No
 
 def test_every_rule_has_a_planted_fault_and_runs_as_a_check() -> None:
     assert set(RULES) == {rule for rule, _, _ in PLANTED} | {"fault_core"}
-    checks = [
-        *CLEAN_CHECKS,
-        *CORE_CHECKS,
-        *FEEDBACK_CHECKS,
-        *UNITED_CHECKS,
-        *SEQUENCES_CHECKS,
-        *DRIFT_CHECKS,
-        *ONLINE_CHECKS,
-    ]
+    assert set(RULES) == {rule.statement for table in DESCRIBED.values() for rule in table.rules}
+    promised = {key for check in checks_of(*DESCRIBED.values()) for key in check.check_keys}
     twice = 4  # some rules are asked of several tables
-    assert len(checks) == len(RULES) + twice + len(TABLES)
+    assert len(promised) == len(RULES) + twice + len(TABLES)
+    loaded = {spec.key: spec.blocking for check in defs.asset_checks or [] for spec in check.check_specs}
+    assert all(loaded[key] for key in promised)
 
 
 @pytest.mark.parametrize("path", STATEMENTS, ids=lambda path: path.stem)
@@ -370,6 +442,16 @@ def test_a_failing_check_blocks_and_shows_a_sample(tmp_path: Path) -> None:
     assert result.metadata["failing rows"].value == 20
     assert "| u1 | a | 2 |" in str(result.metadata["sample"].value)
     assert by_name["interactions_fulfils_its_contract"](home=home).passed
+
+
+def test_a_table_that_was_never_published_is_a_fault_unless_it_is_optional(tmp_path: Path) -> None:
+    home = Home(path=str(tmp_path))
+    optional = {name for name, table in DESCRIBED.items() if table.optional}
+    assert optional == {"bento", "batch_recommendations", "accepted_source"}
+    for name in optional:
+        assert contract(DESCRIBED[name])(home=home).passed
+    with pytest.raises(LakeError, match="materialize the asset 'gate' first"):
+        contract(DESCRIBED["gate"])(home=home)
 
 
 def test_a_sample_never_breaks_its_table() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from assets.clean.accepted_source import ACCEPTED_CHECKS, accepted_source
 from assets.clean.shrinking import SHRINKS, source_has_not_shrunk
 from assets.resources import Cleaning, Home, Source
 from assets.state.lake import fingerprint, write_parquet
@@ -47,15 +48,18 @@ def night(home: Home) -> Callable[..., dg.AssetCheckEvaluation]:
         }
         with dg.DagsterInstance.ephemeral() as instance:
             done = dg.materialize(
-                [interactions, source_has_not_shrunk],
+                [interactions, source_has_not_shrunk, accepted_source, *ACCEPTED_CHECKS],
                 instance=instance, resources=resources, tags={"tenths": str(tenths)}, raise_on_error=False,
             )  # fmt: skip
-        (evaluation,) = [
-            event.asset_check_evaluation_data
+        evaluations = {
+            event.asset_check_evaluation_data.check_name: event.asset_check_evaluation_data
             for event in done.all_events
             if event.event_type_value == "ASSET_CHECK_EVALUATION"
-        ]
-        return evaluation
+        }
+        guard = evaluations.pop("source_has_not_shrunk")
+        assert [name for name, of in evaluations.items() if not of.passed] == []
+        assert bool(evaluations) == guard.passed, "the guard blocks what comes after it"
+        return guard
 
     return run
 

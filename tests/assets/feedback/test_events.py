@@ -10,34 +10,14 @@ from assets.feedback import all_interactions as uniting
 from assets.feedback import events as receiving
 from assets.feedback.events import CUTOFF_TAG, FEEDBACK_CHECKS, events_of_a_day, received_days
 from assets.resources import Cleaning, Home
-from assets.state.lake import Lake, fingerprint, write_parquet
 from serving.state import events_sql as store_module
 from serving.state.events import Play
 from serving.state.events_sqlite import SqliteEventStore
+from tests.support.tables import publish
 
 DAY_1, DAY_2, DAY_3 = (1_767_225_600_000 + n * 86_400_000 for n in range(3))  # 2026-01-01 and on
 LIBRARIES = [("u1", "a", 0, 90, None), ("u1", "b", 1, 80, None), ("u2", "b", 0, 70, None)]
 DATED = [("u1", "a", 0, None, DAY_1 * 1000), ("u1", "b", 1, None, DAY_2 * 1000)]
-COLUMNS = {
-    "interactions": "user_id VARCHAR, item_id VARCHAR, position INTEGER, playtime INTEGER, timestamp BIGINT",
-    "catalogue": (
-        "item_id VARCHAR, title VARCHAR, genres VARCHAR[], tags VARCHAR[], price DOUBLE, "
-        "release_date VARCHAR, early_access BOOLEAN, attributes VARCHAR"
-    ),
-}
-
-
-def publish(lake: Lake, table: str, rows: list[tuple[Any, ...]]) -> None:
-    def write(path: Path) -> None:
-        with lake.connect() as connection:
-            connection.execute(f"CREATE TABLE made ({COLUMNS[table]})")
-            for row in rows:
-                columns = COLUMNS[table].split(", ")[: len(row)]  # the others stay empty
-                names = ", ".join(column.split()[0] for column in columns)
-                connection.execute(f"INSERT INTO made ({names}) VALUES ({', '.join('?' * len(row))})", row)
-            write_parquet(connection, "SELECT * FROM made ORDER BY ALL", path)
-
-    lake.publish(table, fingerprint(table, rows), write)
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ from assets.feedback import events as receiving
 from assets.feedback.events import CUTOFF_TAG
 from assets.feedback.user_state import user_state
 from assets.resources import Cleaning, Home
-from assets.state.lake import fingerprint, write_parquet
 from serving.state.events import Play
 from serving.state.events_sqlite import SqliteEventStore
 from serving.state.user_state import SNAPSHOT_FILE, open_snapshot
 from serving.users import Users
+from tests.support.tables import publish
 
 LIBRARIES = [
     ("u1", "b", 0, 90, None),
@@ -23,24 +23,13 @@ LIBRARIES = [
     ("u1", "c", 2, 60, None),
     ("u2", "b", 0, 70, None),
 ]
-COLUMNS = {
-    "interactions": "user_id VARCHAR, item_id VARCHAR, position INTEGER, playtime INTEGER, timestamp BIGINT",
-    "catalogue": "item_id VARCHAR, title VARCHAR",
-}
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
     home = Home(path=str(tmp_path))
-    for table, rows in (("interactions", LIBRARIES), ("catalogue", [("d", "Dee")])):
-
-        def write(path: Path, table: str = table, rows: list[tuple[Any, ...]] = rows) -> None:
-            with home.lake().connect() as connection:
-                connection.execute(f"CREATE TABLE made ({COLUMNS[table]})")
-                connection.executemany(f"INSERT INTO made VALUES ({', '.join('?' * len(rows[0]))})", rows)
-                write_parquet(connection, "SELECT * FROM made ORDER BY ALL", path)
-
-        home.lake().publish(table, fingerprint(table), write)
+    publish(home.lake(), "interactions", LIBRARIES)
+    publish(home.lake(), "catalogue", [("d", "Dee")])
     return home
 
 

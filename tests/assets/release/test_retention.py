@@ -17,7 +17,7 @@ import pytest
 from assets.release.promotion import rollback
 from assets.release.retention import plan_removals, remove
 from assets.resources import Home, Retention
-from assets.sequences.sequences import TABLES
+from assets.sequences.loading import TABLES
 from assets.training.bundling import data_fingerprint, input_tables
 from models.bundle.bundle import bundle_hash, read_manifest
 from models.opening import open_scorer
@@ -157,7 +157,7 @@ SCRIPT = """
 import itertools, os, signal, sys
 from assets.resources import Home, Retention
 from assets.release.retention import plan_removals, remove
-from assets.sequences.sequences import TABLES
+from assets.sequences.loading import TABLES
 home, kill_at, count = Home(path=sys.argv[1]), int(sys.argv[2]), itertools.count(1)
 plan = plan_removals(home, Retention(candidates=1))
 def dying(do):

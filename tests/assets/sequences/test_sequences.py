@@ -18,35 +18,14 @@ from assets.sequences.loading import (
     load_times,
 )
 from assets.sequences.splitting import Cutoffs, SplitError
-from assets.state.lake import Lake, LakeError, fingerprint, write_parquet
+from assets.state.lake import Lake, LakeError
 from models.bundle.bundle import Manifest, write_bundle
 from models.data import leave_one_out
 from serving.state.pointer import Pointer
+from tests.support.tables import publish
 
-COLUMNS = {
-    "core_interactions": (
-        "user_id VARCHAR, item_id VARCHAR, position INTEGER, playtime INTEGER, timestamp BIGINT"
-    ),
-    "catalogue": (
-        "item_id VARCHAR, title VARCHAR, genres VARCHAR[], tags VARCHAR[], price DOUBLE, "
-        "release_date VARCHAR, early_access BOOLEAN, attributes VARCHAR"
-    ),
-    "item_names": "item_id VARCHAR, name VARCHAR",
-}
 PLAYED = {"u2": ["9", "10", "100", "7"], "u10": ["7", "9", "10"], "u1": ["100", "é"]}
 CORE = [(user, item, n, 61, None) for user, items in PLAYED.items() for n, item in enumerate(items)]
-
-
-def publish(lake: Lake, table: str, rows: list[tuple[Any, ...]]) -> None:
-    def write(path: Path) -> None:
-        with lake.connect() as connection:
-            connection.execute(f"CREATE TABLE made ({COLUMNS[table]})")
-            columns = COLUMNS[table].split(", ")[: len(rows[0])]  # the others stay empty
-            names, marks = ", ".join(column.split()[0] for column in columns), ", ".join("?" * len(columns))
-            connection.executemany(f"INSERT INTO made ({names}) VALUES ({marks})", rows)
-            write_parquet(connection, "SELECT * FROM made ORDER BY ALL", path)
-
-    lake.publish(table, fingerprint(table, rows), write)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from assets.resources import Home
-from assets.sequences.sequences import TABLES
+from assets.sequences.loading import TABLES
 from assets.training import reproduction
 from models.baselines import markov
 from models.bundle.bundle import bundle_hash, read_manifest
