@@ -17,10 +17,10 @@ endif
 .PHONY: help setup run test test-all test-scale lint ui serve demo mlflow status promote rollback forget reproduce simulate bench-etl bench-etl-scale bench-scale bench-swaps bench-gate pictures bench-leaderboards clean tune bench-training bench-quality study-bert4rec prune backup restore test-faults load bench-serving bench-overload
 
 help: ## List the commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 .venv/installed: pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 to 3.13 is needed, this is " + sys.version.split()[0] + ": give another with make PYTHON=python3.12") if not (3, 11) <= sys.version_info[:2] <= (3, 13) else 0'
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 to 3.14 is needed, this is " + sys.version.split()[0] + ": give another with make PYTHON=python3.12") if not (3, 11) <= sys.version_info[:2] <= (3, 14) else 0'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "Installing (a few minutes, once)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'

@@ -9,11 +9,12 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from models.data import Sequences
+from models.mistakes import UserError
 
 COLUMNS = ("user_id", "item_id", "timestamp")
 
 
-class FrameError(ValueError):
+class FrameError(UserError, ValueError):
     """A frame or a request cannot be used; the message says what is wrong and what to do."""
 
 

@@ -1,5 +1,6 @@
 """`nextplay`: one command for whoever runs the pipeline. Slow imports stand where they are used."""
 
+import atexit
 import os
 import select
 import sys
@@ -87,8 +88,15 @@ def _reader_is_gone() -> bool:
     return any(events & select.POLLERR for _, events in poll.poll(0))
 
 
+def _mute_the_teardown() -> None:
+    """DuckDB's binding lists its own leaks as the interpreter ends, below the last line of ours."""
+    sys.stderr.flush()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """What the console script calls."""
+    atexit.register(_mute_the_teardown)  # registered first, so it runs last
     set_defaults()
     sys.exit(answer(arguments))
 

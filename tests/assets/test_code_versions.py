@@ -65,7 +65,7 @@ CHANGES = [
     ("assets/clean/sql/weak_items.sql", {"core"}),
     ("assets/engines/spark.py", {"clean tables"}),
     ("assets/clean/spark_clean.py", {"clean tables"}),
-    ("assets/sequences/sql/timestamp_quantile.spark.sql", {"sequences"}),
+    ("assets/sequences/sql/timestamp_quantile.sql", {"sequences"}),
     ("assets/sequences/splitting.py", {"sequences"}),
     ("models/losses/softmax.py", {"networks"}),
     ("models/networks/sasrec.py", {"networks"}),
