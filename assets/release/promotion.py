@@ -32,7 +32,7 @@ champion = dg.AssetSpec(
     pool="lake",
     kinds={"mlflow"},
     deps=["gate", "bento"],
-    description="Moves the champion's alias, then the pointer that serving follows. Nothing refuses after it.",
+    description="Moves the alias, then the pointer that serving follows: nothing refuses after it.",
 )
 def promotion(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult[None]:
     verdict, before = read_verdict(home), _before(context, home.champions())
