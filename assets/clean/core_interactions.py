@@ -20,7 +20,7 @@ from assets.shown.tables import columns_shown, table_result
 from assets.state.code import made_by
 from assets.state.lake import fingerprint
 
-CODE = made_by(__name__)
+CODE = made_by(__name__, "assets.engines")
 CORE_INTERACTIONS = Table(
     "core_interactions",
     "Interactions long enough to learn from; every user and item has enough of them (k-core).",

@@ -18,7 +18,12 @@ def statement(name: str) -> str:
 @cache
 def statement_files() -> dict[str, Path]:
     """Each statement's file by its name, which stands once in all rooms."""
-    return {path.name.removesuffix(".sql"): path for path in ROOMS.rglob("sql/*.sql")}
+    files = sorted(ROOMS.rglob("sql/*.sql"))
+    named = {path.stem: path for path in files}
+    if len(named) < len(files):
+        twice = next(path for path in files if named[path.stem] != path)
+        raise ValueError(f"Two statements are called {twice.stem}: {twice} and {named[twice.stem]}.")
+    return named
 
 
 def make_table(

@@ -73,20 +73,25 @@ def unite(lake: Lake, repeats: str, cutoff: int | None) -> dict[str, TableVersio
     cutoff = cutoff if cutoff is not None and cutoff < newest_ms(lake) else None
     parts = [CODE, source.fingerprint, lake.current("catalogue").fingerprint, events.fingerprint]
     rules = [repeats, cutoff, CLOCK_TOLERANCE_MS]  # the last is the endpoint's, so no part of CODE
-    made_from = fingerprint("united", *parts, *rules) if events.rows else source.fingerprint
+    made_from = fingerprint("united", *parts, *rules)
 
     def write(paths: Mapping[str, Path]) -> None:
         with lake.connect("interactions", "catalogue", "events") as connection:
             make_table(connection, "judged_events", {"cutoff": END_OF_TIME_MS if cutoff is None else cutoff,
                                                      "clock_tolerance": CLOCK_TOLERANCE_MS})  # fmt: skip
             write_parquet(connection, statement("event_quarantine"), paths["event_quarantine"])
-            if not events.rows:
-                copyfile(source.path, paths["all_interactions"])
-                return
-            how = clock(connection) | {"repeats": repeats}
-            write_parquet(connection, statement("all_interactions"), paths["all_interactions"], how)
+            if "all_interactions" in paths:
+                how = clock(connection) | {"repeats": repeats}
+                write_parquet(connection, statement("all_interactions"), paths["all_interactions"], how)
 
-    return lake.publish_many(made_from, list(UNITED_TABLES), write)
+    if events.rows:
+        return lake.publish_many(made_from, list(UNITED_TABLES), write)
+    same = lake.publish("all_interactions", source.fingerprint, lambda path: _copy(source.path, path))
+    return {"all_interactions": same, **lake.publish_many(made_from, ["event_quarantine"], write)}
+
+
+def _copy(source: Path, destination: Path) -> None:
+    copyfile(source, destination)
 
 
 def clock(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:

@@ -10,9 +10,10 @@ from assets.engines.sql import statement
 from assets.resources import Cleaning, Home
 from assets.state.code import made_by
 from assets.state.lake import Lake, fingerprint
+from models.bundle.code import code_version
 from serving.state.user_state import SNAPSHOT_FILE, Snapshot, UserStateError, open_snapshot, write_snapshot
 
-CODE = made_by(__name__)
+CODE = fingerprint(made_by(__name__), code_version("serving.state.user_state"))[:16]  # which writes it
 INPUTS = ("all_interactions", "events", "event_quarantine")
 USERS_AT_ONCE = 10_000
 

@@ -21,12 +21,12 @@ import pyarrow.parquet as pq
 
 from assets.formats.gunzip import GZIP_MAGIC, DamagedFileError
 from assets.formats.literals import TEXT_KEPT
+from models.bundle.attributes import LIST_SEPARATOR
 
 TABLE_COLUMNS = ("user_id", "item_id", "timestamp")  # of a file of plays
 ITEM_COLUMNS = ("item_id",)  # of a file of items; it may have more
 
 ROWS_AT_ONCE = 1 << 16
-LIST_SEPARATOR = "|"
 SEPARATORS = ",;\t|"
 
 _PARQUET_MAGIC = b"PAR1"

@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from assets.formats.rows import LIST_SEPARATOR
 from assets.sample import SEED
 from assets.sample.libraries import PLAYERS_AT_ONCE, Shop, game_fields, played_games, steam_id, write_lines
 from assets.sample.process import SampleProcess, SampleSize
+from models.bundle.attributes import LIST_SEPARATOR
 
 PLAYS_FILE = "plays.csv.gz"
 ITEMS_FILE = "items.csv.gz"

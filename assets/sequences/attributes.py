@@ -8,8 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from assets.formats.rows import LIST_SEPARATOR
-from models.bundle.attributes import DATE, FLAG, NUMBER, TEXT, Attribute, Attributes, is_date
+from models.bundle.attributes import DATE, FLAG, LIST_SEPARATOR, NUMBER, TEXT, Attribute, Attributes, is_date
 
 TEXT_COLUMNS = ("genres", "tags")
 FURTHER = "attributes"  # the column that holds further ones, as a JSON object

@@ -17,7 +17,7 @@ from assets.state.lake import fingerprint
 from models.bundle.bundle import BundleError, ItemTable, read_items
 from serving.state.pointer import read_pointer
 
-CODE = made_by(__name__)
+CODE = made_by(__name__, "assets.engines")
 INPUTS = ("core_interactions", "catalogue", "item_names")
 
 

@@ -10,6 +10,8 @@ KEEPERS = (
     "assets.resources",
     "assets.contracts",
     "serving",
+    "models.mistakes",
+    "models.bundle.code",
 )
 
 

@@ -37,6 +37,10 @@ class TrainingData:
     fingerprint: str  # of the sequences and the item vocabulary
     source: str  # name of the source, as it stands in the manifest
 
+    def named(self) -> tuple[str, str, str]:
+        """What of these data stands in a manifest: bundles that differ in it are two."""
+        return self.fingerprint, self.source, self.split.name
+
     def origin(self, code: str) -> Origin:
         """What the manifest of a bundle that this code makes says of these data."""
         return Origin(self.fingerprint, code, self.source, self.split.name)
@@ -57,7 +61,7 @@ def _data_fingerprint(sequences: TableVersion, items: TableVersion) -> str:
 @cache
 def candidate_code() -> str:
     """The version of the code that trains and exports a network: networks, losses, training, data."""
-    return code_version("models.training", __name__, without=(*KEEPERS, "models.baselines"))
+    return code_version("models.training", __name__, without=(*KEEPERS, "models.baselines"), statements=False)
 
 
 @cache
@@ -73,6 +77,7 @@ def baseline_code(name: str) -> str:
             "models.losses",
             "models.baselines.__init__",
         ),
+        statements=False,
     )
 
 

@@ -48,7 +48,7 @@ def baselines(context: dg.AssetExecutionContext, home: Home, source: Source) -> 
     fitted, left_out, hashes = [], [], []
     for name in BASELINES:
         started = time.monotonic()
-        made_from = fingerprint(name, data.fingerprint, baseline_code(name))
+        made_from = fingerprint(name, *data.named(), baseline_code(name))
         try:
             folder = store.publish(name, made_from, partial(write_baseline, name=name, data=data))
         except NotApplicableError as why:

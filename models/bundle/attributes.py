@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+LIST_SEPARATOR = "|"  # between the texts of a list that is written as one text
 TEXT, NUMBER, DATE, FLAG = "text", "number", "date", "flag"
 
 

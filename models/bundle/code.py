@@ -12,17 +12,19 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]  # the folder of models/, assets/, serving/ and pipelines/
 ASSETS = ROOT / "assets"
+PACKAGES = ("models", "assets", "serving", "pipelines")  # other folders beside them are not ours
 
 
-def code_version(*modules: str, without: Collection[str] = ()) -> str:
+def code_version(*modules: str, without: Collection[str] = (), statements: bool = True) -> str:
     """SHA-256, shortened to 16 digits, over the `reached_files` of the modules."""
-    return files_hash(reached_files(*modules, without=without))
+    return files_hash(reached_files(*modules, without=without, statements=statements))
 
 
-def reached_files(*modules: str, without: Collection[str] = ()) -> list[Path]:
+def reached_files(*modules: str, without: Collection[str] = (), statements: bool = True) -> list[Path]:
     """The files of these modules (`models.training.train`) and of all that they import of this project.
 
-    A package stands for every module in it, and a file brings the SQL statements that it names. Modules whose
+    A package stands for every module in it, and a file brings the SQL
+    statements of its room that it names, unless `statements` are left out. Modules whose
     name, or whose package's name, is in `without` are passed over, with what they alone import.
     """
     waiting, found = [path for module in modules for path in _files_of(module)], set[Path]()
@@ -30,7 +32,7 @@ def reached_files(*modules: str, without: Collection[str] = ()) -> list[Path]:
         path = waiting.pop()
         if path in found or _left_out(path, without):
             continue
-        found |= {path, *_statements(path)}
+        found |= {path, *(_statements(path) if statements else ())}
         waiting.extend(_imports(path))
     return sorted(found)
 
@@ -63,16 +65,12 @@ def _left_out(path: Path, without: Collection[str]) -> bool:
 
 @cache
 def _statements(path: Path) -> tuple[Path, ...]:
-    """The SQL files whose names stand in a file as text."""
+    """The SQL files of a file's room whose names stand in it as text."""
     if not path.is_relative_to(ASSETS):
         return ()
     texts = {node.value for node in ast.walk(_parsed(path)) if isinstance(node, ast.Constant)}
-    return tuple(found for found in _all_statements() if found.stem in texts)
-
-
-@cache
-def _all_statements() -> tuple[Path, ...]:
-    return tuple(sorted(ASSETS.rglob("*.sql")))
+    room = ASSETS / path.relative_to(ASSETS).parts[0]
+    return tuple(found for found in sorted(room.rglob("*.sql")) if found.stem in texts)
 
 
 @cache
@@ -96,6 +94,8 @@ def _imported_names(path: Path) -> Iterator[str]:
 
 def _file_of(name: str) -> Path | None:
     """The file of `models.data`, of `models.data.Split` (a name in it), or of the package `models.losses`."""
+    if name.split(".", maxsplit=1)[0] not in PACKAGES:
+        return None
     path = ROOT.joinpath(*name.split("."))
     for candidate in (path.with_suffix(".py"), path / "__init__.py", path.parent.with_suffix(".py"),
                       path.parent / "__init__.py"):  # fmt: skip
