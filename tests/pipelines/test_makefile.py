@@ -54,6 +54,11 @@ def test_events_go_where_the_pipeline_reads_them(told, tmp_path: Path) -> None:
     assert told("demo", NEXTPLAY_DATABASE=DATABASE)["events"] == ""
 
 
+def environment() -> dict[str, str]:
+    """Ours, without what an outer make says to an inner one."""
+    return {name: value for name, value in os.environ.items() if name not in OF_AN_OUTER_MAKE}
+
+
 @pytest.mark.parametrize(
     ("target", "arguments"),
     [
@@ -79,10 +84,9 @@ def test_a_target_hands_on_what_it_is_given(target: list[str], arguments: list[s
     stub = tmp_path / "nextplay"
     stub.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
     stub.chmod(0o755)
-    inherited = {name: value for name, value in os.environ.items() if name not in OF_AN_OUTER_MAKE}
     done = subprocess.run(
         ["make", "--assume-old=.venv/installed", f"BIN={tmp_path}", *target],
-        cwd=ROOT, env=inherited, capture_output=True, text=True, check=True,
+        cwd=ROOT, env=environment(), capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stdout == "".join(f"{argument}\n" for argument in arguments)
 
@@ -90,6 +94,6 @@ def test_a_target_hands_on_what_it_is_given(target: list[str], arguments: list[s
 def test_forget_asks_whom_though_the_shell_has_a_user() -> None:
     done = subprocess.run(
         ["make", "--assume-old=.venv/installed", "forget"],
-        cwd=ROOT, env=os.environ | {"USER": "ada"}, capture_output=True, text=True, check=False,
+        cwd=ROOT, env=environment() | {"USER": "ada"}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode != 0 and done.stdout.startswith("Say whom: make forget USER=")
