@@ -23,16 +23,20 @@ def sentence(event: dg.DagsterEvent) -> str | None:
     if told and told.description:
         return told.description
     error = first_error(event)
-    name, _, said = error.message.partition(": ") if error else ("", "", "")
-    return said.strip() if name in {f"{kind.__module__}.{kind.__qualname__}" for kind in _kinds()} else None
+    return _sentence(error) if error else None
 
 
 def first_error(event: dg.DagsterEvent) -> "SerializableErrorInfo | None":
-    """The exception that started it: what the others have as their cause."""
+    """The outermost user's mistake; else the exception that started it, which the others have as cause."""
     error = event.step_failure_data.error
-    while error is not None and error.cause is not None:
+    while error is not None and error.cause is not None and _sentence(error) is None:
         error = error.cause
     return error
+
+
+def _sentence(error: "SerializableErrorInfo") -> str | None:
+    name, _, said = error.message.partition(": ")
+    return said.strip() if name in {f"{kind.__module__}.{kind.__qualname__}" for kind in _kinds()} else None
 
 
 def _kinds(kind: type[UserError] = UserError) -> Iterator[type[UserError]]:

@@ -31,8 +31,8 @@ ANY_LOSS = 1.0
 @dg.asset_check(
     asset=SHRINKS,
     blocking=True,
-    description="The source holds about as much as when the champion was made; NEXTPLAY_MAX_SHRINK says how, "
-    "and 1 accepts the source as it is from then on.",
+    description="The source holds about as much as when the champion was made; NEXTPLAY_MAX_SHRINK says how. "
+    "With 1 it passes, and the asset accepted_source keeps the size that later runs compare with.",
 )
 def source_has_not_shrunk(home: Home, source: Source, cleaning: Cleaning) -> dg.AssetCheckResult:
     before = table_before(home, source.name)

@@ -90,15 +90,19 @@ def _reader_is_gone() -> bool:
 
 def _mute_the_teardown() -> None:
     """DuckDB's binding lists its own leaks as the interpreter ends, below the last line of ours."""
-    sys.stderr.flush()
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    if "duckdb" in sys.modules:
+        sys.stderr.flush()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """What the console script calls."""
     atexit.register(_mute_the_teardown)  # registered first, so it runs last
     set_defaults()
-    sys.exit(answer(arguments))
+    status = answer(arguments)
+    if status == INTERRUPTED:
+        runs.leave(status)  # a library's threads may still work, and the interpreter would wait for them
+    sys.exit(status)
 
 
 if __name__ == "__main__":

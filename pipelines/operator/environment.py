@@ -11,7 +11,11 @@ if TYPE_CHECKING:
     from assets.resources import Home
     from pipelines.resources import Settings
 
-OURS = "# Written by nextplay"
+OURS = ("# Written by nextplay", "# Copied into DAGSTER_HOME by `make setup`")  # now, and in older homes
+PARTS = (
+    *("lake", "raw", "bundles", "champion", "checkpoints", "reports", "reproduced"),
+    *("mlflow", "bentoml", "events", "dagster", "run.lock"),
+)  # what is written below the home
 QUIET = {"BENTOML_DO_NOT_TRACK": "True", "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "1"}
 
 
@@ -56,12 +60,16 @@ def prepare_home(home: Path) -> None:
 
 
 def check_home(home: Path) -> None:
-    """Make the home if it is missing. Raises HomeError where this user may not write in it."""
+    """Make the home if it is missing. Raises HomeError where this user may not write in it.
+
+    What somebody else keeps there, such as a disk's lost+found, is left alone.
+    """
     try:
         home.mkdir(parents=True, exist_ok=True)
-        closed = next((path for path in (home, *home.iterdir()) if not os.access(path, os.W_OK)), None)
     except OSError as error:
         raise HomeError(f"The home {home} cannot be used ({error.strerror}): {ADVICE}") from None
+    there = (home, *filter(os.path.lexists, (home / part for part in PARTS)))
+    closed = next((path for path in there if not os.access(path, os.W_OK)), None)
     if closed:
         raise HomeError(f"{closed} cannot be written, and the home must be: {ADVICE}")
 

@@ -24,7 +24,7 @@ def run() -> None:
         from assets.engines.spark import check_installed
 
         check_installed()  # and not after hours of download
-    _leave(run_everything())
+    leave(run_everything())
 
 
 @click.command()
@@ -77,10 +77,10 @@ def simulate(days: int | None, seed: int | None) -> None:
     outcome = simulated(scenario, click.echo)
     click.echo(f"\n{table(outcome)}\n\n{nights_table(outcome)}\n")
     click.echo(f"Took {outcome.seconds / 60:.0f} minutes. Picture and tables: {records_folder()}")
-    _leave(0)
+    leave(0)
 
 
-def _leave(status: int) -> NoReturn:
+def leave(status: int) -> NoReturn:
     """End without tearing the interpreter down: DuckDB would list every object that ibis still holds."""
     sys.stdout.flush()
     sys.stderr.flush()

@@ -4,7 +4,7 @@ import os
 import sqlite3
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -20,8 +20,8 @@ class SqliteEventStore(SqlEventStore):
     def __init__(self, file: Path) -> None:
         self.file = file
         super().__init__(partial(_Connection, file))
-        if not file.exists():
-            with _failures(f"The event store {file} cannot be opened"):
+        with _failures(f"The event store {file} cannot be opened"):
+            if not file.exists():
                 _create(file)
         self._connection()
 
@@ -33,15 +33,17 @@ class _Connection:
 
     def __init__(self, file: Path) -> None:
         self._problem = f"The event store {file} cannot be read or written"
-        with _failures(f"The event store {file} cannot be opened"):
+        with _failures(f"The event store {file} cannot be opened"), ExitStack() as unless_whole:
             self._connection = sqlite3.connect(
                 file, BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
+            unless_whole.callback(self._connection.close)
             self._connection.execute("PRAGMA synchronous = FULL")  # in WAL mode: a commit is on the disk
             self._connection.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten
             (found,) = self._connection.execute("PRAGMA user_version").fetchone()
-        if found != FORMAT:
-            raise EventStoreError(f"{file} is no event store of format {FORMAT}: it says {found}.")
+            if found != FORMAT:
+                raise EventStoreError(f"{file} is no event store of format {FORMAT}: it says {found}.")
+            unless_whole.pop_all()
 
     @contextmanager
     def writing(self) -> Iterator[None]:

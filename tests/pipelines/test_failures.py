@@ -18,13 +18,13 @@ class Unrelated:
         """Of the same name as one of ours, and none of ours."""
 
 
-def failure(error: Exception) -> dg.DagsterEvent:
+def failure(error: Exception, cause: Exception | None = None) -> dg.DagsterEvent:
     @dg.op
     def broken() -> None:
         try:
             raise OSError("what lies below")
         except OSError:
-            raise error from None
+            raise error from cause
 
     @dg.job
     def everything() -> None:
@@ -40,6 +40,19 @@ def failure(error: Exception) -> dg.DagsterEvent:
 def test_a_mistake_is_its_sentence(kind: type[Exception]) -> None:
     event = failure(kind("It is wrong: mend it."))
     assert sentence(event) == reason(event) == "It is wrong: mend it."
+
+
+def test_a_mistake_with_its_cause_is_its_sentence() -> None:
+    event = failure(LocalError("The store is closed: open it."), LakeError("It is locked."))
+    assert sentence(event) == reason(event) == "The store is closed: open it."
+    event = failure(LocalError("The store is closed: open it."), OSError("disk I/O error"))
+    assert sentence(event) == reason(event) == "The store is closed: open it."
+    event = failure(RuntimeError("by the framework"), LocalError("It is wrong: mend it."))
+    assert sentence(event) == reason(event) == "It is wrong: mend it."
+
+
+def test_a_bug_is_told_by_what_started_it() -> None:
+    assert "home" in reason(failure(RuntimeError("later"), KeyError("home")))
 
 
 def test_a_failure_told_by_an_asset_is_its_description() -> None:

@@ -124,9 +124,11 @@ def test_a_home_gets_dagsters_settings_and_keeps_its_own(unset: Path) -> None:
     shipped, there = ROOT / "pipelines" / "dagster.yaml", unset / "var" / "dagster" / "dagster.yaml"
     prepare_home(unset / "var")
     assert there.read_text() == shipped.read_text()
-    there.write_text(shipped.read_text().splitlines()[0] + "\n# of an older release\n")
-    prepare_home(unset / "var")
-    assert there.read_text() == shipped.read_text()
+    copied = "# Copied into DAGSTER_HOME by `make setup`; everything that Dagster stores lies there too."
+    for first_line in (shipped.read_text().splitlines()[0], copied):
+        there.write_text(f"{first_line}\n# of an older release\n")
+        prepare_home(unset / "var")
+        assert there.read_text() == shipped.read_text()
     there.write_text("# my own\n")
     prepare_home(unset / "var")
     assert there.read_text() == "# my own\n"
@@ -164,6 +166,14 @@ def test_a_read_only_home_is_one_sentence(complaint: Callable[..., str], read_on
     assert told.startswith(f"{read_only_disk} cannot be written, and the home must be: ")
     with pytest.raises(HomeError, match="Read-only file system"):
         check_home(read_only_disk / "home")
+
+
+def test_only_the_known_parts_of_a_home_must_be_writable(tmp_path: Path) -> None:
+    (tmp_path / "old").symlink_to(tmp_path / "gone")  # writable to nobody, as is a disk's lost+found
+    check_home(tmp_path)
+    (tmp_path / "lake").symlink_to(tmp_path / "gone")
+    with pytest.raises(HomeError, match="lake cannot be written"):
+        check_home(tmp_path)
 
 
 AS_ANOTHER_USER = """
@@ -205,6 +215,29 @@ def test_a_program_that_names_no_folder_of_dagster_is_told(monkeypatch: pytest.M
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
     with pytest.raises(InstanceError, match="DAGSTER_HOME= must be"):
         open_instance()
+
+
+def end_of(code: str) -> "subprocess.CompletedProcess[str]":
+    program = f"import atexit, sys, threading, time\nfrom pipelines.operator import cli\n{code}"
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=30)
+
+
+@pytest.mark.parametrize(("loaded", "heard"), [("", "late\n"), ("sys.modules['duckdb'] = sys", "")])
+def test_the_teardown_is_mute_where_duckdb_is_loaded(loaded: str, heard: str) -> None:
+    late = "atexit.register(lambda: print('late', file=sys.stderr))"
+    assert end_of(f"{late}\n{loaded}\ncli.main(['--version'])").stderr == heard
+
+
+def test_an_interrupt_waits_for_no_thread() -> None:
+    done = end_of("""
+@cli.nextplay.command()
+def work():
+    threading.Thread(target=time.sleep, args=(300,)).start()
+    raise KeyboardInterrupt
+cli.main(["work"])
+""")
+    assert done.returncode == 130
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["settings"]])

@@ -155,6 +155,23 @@ def test_what_is_no_database_is_refused_in_one_sentence(tmp_path: Path) -> None:
             SqliteEventStore(file)
 
 
+def test_a_place_that_cannot_be_looked_at_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(EventStoreError, match=r"The event store .* cannot be opened: .*name too long.*\.$"):
+        SqliteEventStore(tmp_path / ("long" * 100))
+
+
+def test_a_refused_file_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "other.db").touch()
+    opened, connect = [], sqlite3.connect
+    monkeypatch.setattr(
+        sqlite3, "connect", lambda *given, **named: opened.append(connect(*given, **named)) or opened[-1]
+    )
+    with pytest.raises(EventStoreError):
+        SqliteEventStore(tmp_path / "other.db")
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        opened[-1].execute("SELECT 1")
+
+
 def add_many(file: Path, writer: int) -> list[int]:
     store = SqliteEventStore(file)
     for i in range(40):
