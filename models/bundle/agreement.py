@@ -8,12 +8,19 @@ from numpy.typing import NDArray
 TOLERANCE = 1e-3  # of a score; other processors, and other forms, add up in another order
 
 
-def agree(scores: Sequence[float] | NDArray[np.floating], expected: Sequence[float]) -> bool:
+def agree(
+    scores: Sequence[float] | NDArray[np.floating], expected: Sequence[float], *, relative: bool = True
+) -> bool:
     """Whether there are as many scores as expected, and each is within its `allowance`; never for NaN."""
     found, wanted = np.asarray(scores, np.float64), np.asarray(expected, np.float64)
-    return found.shape == wanted.shape and bool(np.all(np.abs(found - wanted) <= allowance(wanted)))
+    if found.shape != wanted.shape:
+        return False
+    return bool(np.all(np.abs(found - wanted) <= allowance(wanted, relative=relative)))
 
 
-def allowance(expected: NDArray[np.float64]) -> NDArray[np.float64]:
-    """By how much a score may differ from the expected one: relative and absolute."""
-    return TOLERANCE * (1 + np.abs(expected))
+def allowance(expected: NDArray[np.float64], *, relative: bool = True) -> NDArray[np.float64]:
+    """By how much a score may differ from the expected one: absolute, and relative to it on top.
+
+    Absolute alone is for two forms on one machine, where no other processor adds up.
+    """
+    return TOLERANCE * (1 + np.abs(expected) * relative)
