@@ -102,7 +102,8 @@ def _places(rows: Sequence[Mapping[str, Any]], days: int) -> dict[str, int]:
 
 
 def _by_day(place: Mapping[str, int], lines: Sequence[Line], unit: str, notes: Notes | None = None) -> Markup:
-    y = Axis.over(value for line in lines for value in (*line.y, *line.high))
+    bound = [] if notes is None or notes.bound is None else [notes.bound]  # in the picture on calm days too
+    y = Axis.over([*bound, *(value for line in lines for value in (*line.y, *line.high))])
     return line_chart(Plane(Axis.named(list(place)), y, "day", unit, right=136), lines, notes)
 
 

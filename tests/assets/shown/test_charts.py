@@ -138,6 +138,17 @@ def test_words_from_the_data_are_text_and_no_markup() -> None:
     assert texts(line_chart(plane, [line], Notes(moments={0: NASTY}, events={1: NASTY}))).count(NASTY) == 6
 
 
+@pytest.mark.parametrize("share", [0.05, 3.0])
+def test_the_bound_of_a_drift_chart_is_in_the_picture(share: float) -> None:
+    rows = [{"day": "2026-11-01", "measure": "unknown games", "value": 0.2 * share, "bound": 0.2}]
+    root = tree(drift_chart(rows))
+    height = float(root.find(f"{SVG}svg").get("viewBox").split()[3])
+    lines = [node for node in root.iter(f"{SVG}line") if node.get("class") in ("zero", "grid")]
+    zero, bound = [float(node.get("y1")) for node in lines if node.get("class") == "zero"]
+    assert 0 < bound < zero < height
+    assert all(0 < float(node.get("y1")) < height for node in lines)
+
+
 def test_an_audit_says_how_order_and_id_correlate() -> None:
     assert "Order and id correlate 0.60 (95 % interval 0.50 to 0.70)" in texts(CHARTS["audit"]())
 
