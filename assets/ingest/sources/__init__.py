@@ -21,14 +21,15 @@ SOURCES: dict[str, DataSource] = {
     "steam-reviews": steam_reviews.SOURCE,
     "table": table.SOURCE,
 }
-STEAM_ROLES = ("libraries", "games")  # which `assets.clean` reads as a whole
+GAMES = "games"
+STEAM_ROLES = ("libraries", GAMES)  # which `assets.clean` reads as a whole
 UNKNOWN = "unknown"  # a state that no run has recorded: where nothing can be told, the run has to look
 
 
 def resolve(request: Request) -> list[RawFile]:
     """The raw files of a source, in a fixed order, each of a role that something reads.
 
-    Raises SourceError and DownloadError.
+    One of them at most describes items: `assets.clean` counts its rows. Raises SourceError and DownloadError.
     """
     source = SOURCES.get(request.source.name)
     if source is None:
@@ -38,6 +39,12 @@ def resolve(request: Request) -> list[RawFile]:
     for file in files:
         if not (file.role in STEAM_ROLES or plays_reader(file.role) or catalogue_reader(file.role)):
             raise ValueError(f"Nothing reads the role '{file.role}' of {file.path}.")
+    catalogues = [file.role for file in files if file.role == GAMES or catalogue_reader(file.role)]
+    if len(catalogues) > 1:
+        raise SourceError(
+            f"The source '{request.source.name}' has {len(catalogues)} files that describe items, "
+            f"{' and '.join(catalogues)}: put them into one file."
+        )
     return files
 
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from assets.clean.clean import CLEAN_CHECKS, clean
-from assets.ingest.raw_file import Request
+from assets.ingest.raw_file import RawFile, Request, SourceError
 from assets.ingest.raw_files import raw_files
 from assets.ingest.sources import (
     SOURCES,
@@ -82,6 +82,25 @@ def test_a_role_that_nothing_reads_is_refused(
     monkeypatch.setitem(SOURCES, "toys", replace(toys.SOURCE, plays={}))
     with pytest.raises(ValueError, match="Nothing reads the role 'plays/toys'"):
         resolve(Request(Source(name="toys", table=str(given)), tmp_path))
+
+
+@pytest.mark.parametrize("second", ["items/more", "games"])
+def test_a_second_file_that_describes_items_is_refused(
+    toys: ModuleType, given: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, second: str
+) -> None:
+    def files(request: Request) -> list[RawFile]:
+        (plays,) = toys.SOURCE.files(request)
+        return [plays, replace(plays, role="items/toys"), *more]
+
+    monkeypatch.setitem(SOURCES, "toys", replace(toys.SOURCE, files=files))
+    request, more = Request(Source(name="toys", table=str(given)), tmp_path), list[RawFile]()
+    assert len(resolve(request)) == 2
+    more.append(replace(resolve(request)[0], role=second))
+    with pytest.raises(SourceError) as caught:
+        resolve(request)
+    assert str(caught.value) == (
+        f"The source 'toys' has 2 files that describe items, items/toys and {second}: put them into one file."
+    )
 
 
 def test_its_state_follows_its_file(toys: ModuleType, given: Path, tmp_path: Path) -> None:
