@@ -75,9 +75,24 @@ def _table(frame: Any) -> pa.Table:
     return table
 
 
+def id_text(value: object) -> str:
+    """The id that a frame with this value has: 7 and 7.0 are both "7"."""
+    if isinstance(value, str):
+        return str(value)
+    try:
+        return str(_as_text(pa.scalar(value)).as_py())
+    except (pa.ArrowException, OverflowError):  # no frame has such a value
+        return str(value)
+
+
 def _texts(table: pa.Table, name: str) -> NDArray[np.object_]:
-    values: NDArray[np.object_] = pc.cast(table[name], pa.string()).to_numpy()
+    values: NDArray[np.object_] = _as_text(table[name]).to_numpy()
     return values
+
+
+def _as_text(values: Any) -> Any:
+    """Values of Arrow, one or a column, as text."""
+    return pc.cast(values, pa.string())
 
 
 def _times(table: pa.Table) -> NDArray[np.int64]:

@@ -14,10 +14,11 @@ from models.baselines import BASELINES, Facts, NotApplicableError
 from models.baselines.bundles import baseline_bundle
 from models.bundle.bundle import PADDING, ItemTable, read_items, read_manifest
 from models.bundle.code import code_version
+from models.config import TrainConfig
 from models.data import Holdout, Sequences, Split, leave_one_out
 from models.evaluation.metrics import rank_targets, summary, top_k
 from models.evaluation.translate import TranslatedScorer
-from models.frames import FrameError, Plays, read_plays
+from models.frames import FrameError, Plays, id_text, read_plays
 from models.networks import NETWORKS, default_config
 from models.opening import check_golden, open_scorer
 from models.scorer import Scorer
@@ -52,6 +53,7 @@ class Recommender:
         if settings and model in BASELINES:
             raise FrameError(f"The baseline {model} takes no settings: leave out {', '.join(settings)}.")
         self.model, self._settings = model, settings
+        self._config: dict[str, Any] = {}  # of the bundle that it was loaded from
         self._fitted: _Fitted | None = None
 
     def fit(self, frame: Any) -> Self:
@@ -89,7 +91,7 @@ class Recommender:
             raise FrameError(f"k is {k}: ask for at least one item.")
         fitted = self._known()
         if users is not None:
-            name, whom, rows = "user_id", np.array([str(user) for user in users]), self._rows_of(users)
+            name, whom, rows = "user_id", np.array([id_text(user) for user in users]), self._rows_of(users)
         else:
             assert histories is not None
             name, whom, rows = "history", np.arange(len(histories)), self._indexes(histories)
@@ -131,9 +133,14 @@ class Recommender:
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
-        """A model from its bundle, of `save` or of the pipeline. Raises BundleError."""
+        """A model from its bundle, of `save` or of the pipeline; `fit` trains with the bundle's settings.
+
+        Raises BundleError.
+        """
         path = Path(folder)
-        model = cls(read_manifest(path).architecture)
+        manifest = read_manifest(path)
+        model = cls(manifest.architecture)
+        model._config = manifest.config
         scorer, items = open_scorer(path), read_items(path)
         check_golden(path)
 
@@ -157,8 +164,10 @@ class Recommender:
         from models.training.export import export_bundle  # torch takes seconds to import
         from models.training.train import NetworkScorer, train
 
-        config = default_config(self.model, split.train).with_changes(**self._settings)
-        trained = train(self.model, split, config)
+        known = (
+            TrainConfig.from_dict(self._config) if self._config else default_config(self.model, split.train)
+        )
+        trained = train(self.model, split, known.with_changes(**self._settings))
         return NetworkScorer(trained.network), lambda folder: export_bundle(folder, trained, items, origin)
 
     def _known(self) -> _Fitted:
@@ -172,17 +181,19 @@ class Recommender:
         if plays is None:
             raise FrameError("A loaded model knows no users: give their histories instead.")
         row_of = {user: row for row, user in enumerate(plays.users)}
-        unknown = [str(user) for user in users if str(user) not in row_of]
+        asked = [id_text(user) for user in users]
+        unknown = [user for user in asked if user not in row_of]
         if unknown:
             raise FrameError(
                 f"The frame had no user {unknown[0]!r}{_and_others(unknown)}: give histories instead."
             )
-        return plays.sequences.rows(np.array([row_of[str(user)] for user in users], np.int64))
+        return plays.sequences.rows(np.array([row_of[user] for user in asked], np.int64))
 
     def _indexes(self, histories: Sequence[Sequence[object]]) -> Sequences:
         items = self._known().items
         index = items.index()
-        rows = [[index[str(item)] for item in history if str(item) in index] for history in histories]
+        asked = [[id_text(item) for item in history] for history in histories]
+        rows = [[index[item] for item in history if item in index] for history in asked]
         for history, row in zip(histories, rows, strict=True):
             if not row:
                 raise FrameError(

@@ -107,6 +107,22 @@ def test_a_frame_becomes_sequences_by_hand() -> None:
     assert plays.times.tolist() == [1, 2, 5]
 
 
+def test_ids_that_became_floats_are_those_of_the_frame() -> None:
+    frame = FRAME.assign(
+        user_id=FRAME["user_id"].str[1:].astype(float), item_id=FRAME["item_id"].str[-2:].astype(float) + 0.5
+    )
+    model = Recommender("markov").fit(frame)
+    best = model.recommend(users=[7.0, 7, np.float64(7), "7"], k=2)
+    assert best["user_id"].tolist() == ["7"] * 8
+    assert model.recommend(histories=[[3.5, "4.5"]], k=1)["item_id"].tolist() == ["5.5"]
+
+
+def test_a_loaded_network_learns_anew_with_the_settings_of_its_bundle(tmp_path: Path) -> None:
+    again = Recommender.load(fitted("sasrec").save(tmp_path / "first")).fit(FRAME)
+    again.save(tmp_path / "second")
+    assert bundle_hash(tmp_path / "second") == bundle_hash(tmp_path / "first")
+
+
 def test_new_items_of_a_frame_rank_last_and_are_passed_over() -> None:
     model = fitted("markov")
     new = pd.DataFrame({"user_id": 1, "item_id": ["game 03", "new", "game 04"], "timestamp": [1, 2, 3]})
