@@ -79,7 +79,8 @@ def onnx_bytes(network: SequenceNetwork) -> bytes:
     taken out again.
     """
     example = torch.ones(2, min(3, network.config.max_length), dtype=torch.int64)
-    _forget_kernels()
+    if any(isinstance(part, torch.nn.GRU) for part in network.modules()):
+        _forget_kernels()
     with _silence(), torch.inference_mode(False):
         program = torch.onnx.export(
             _Encoder(network),
@@ -104,9 +105,11 @@ def _forget_kernels() -> None:
 
     For an export of free length PyTorch (2.13) puts a loop in place of the GRU that it unrolls otherwise,
     but leaves what `OpOverload` has cached. A GRU exported before, or traced in any other way, is cached
-    unrolled, and so is fixed to the length of the example.
+    unrolled, and so is fixed to the length of the example. The cache is private: a PyTorch without it has
+    nothing to forget, and `export_bundle` refuses what is wrong all the same.
     """
-    torch.ops.aten.gru.input._dispatch_cache.clear()
+    if (kernels := getattr(torch.ops.aten.gru.input, "_dispatch_cache", None)) is not None:
+        kernels.clear()
 
 
 class _Encoder(torch.nn.Module):

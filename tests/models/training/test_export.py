@@ -172,6 +172,11 @@ def test_whatever_was_exported_before_the_bytes_are_the_same() -> None:
     assert {name: len(bytes_of) for name, bytes_of in exported.items()} == dict.fromkeys(NETWORKS, 1)
 
 
+def test_a_pytorch_without_the_private_cache_has_nothing_to_forget(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.ops.aten.gru, "input", object())
+    models.training.export._forget_kernels()
+
+
 def test_an_item_table_of_another_size_is_refused(exported: Exported, tmp_path: Path) -> None:
     items = ItemTable(["", "a"], ["", "A"], np.array([0, 1]))
     with pytest.raises(BundleError, match="The item table has 1 items, the network 40"):
