@@ -1,0 +1,44 @@
+"""Which tables a bundle was made from: by what is in them, and by what older manifests say."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from assets.sequences.loading import TABLES
+from assets.state.lake import Lake, fingerprint
+from assets.training.bundling import data_fingerprint, input_tables
+from models.bundle.bundle import Manifest
+
+FIRST, SECOND = "a" * 64, "b" * 64
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    """Two versions of the tables, each of its own content; the second one is current."""
+    lake = Lake(tmp_path / "lake")
+    for number, made_from in enumerate((FIRST, SECOND)):
+
+        def write(paths: Mapping[str, Path], number: int = number) -> None:
+            for path in paths.values():
+                pq.write_table(pa.table({"n": [number]}), path)
+
+        lake.publish_many(made_from, TABLES, write)
+    return lake
+
+
+def manifest(data: str) -> Manifest:
+    return Manifest("sasrec", 1, 1, "", data, "", "sample", "leave-one-out")
+
+
+def test_a_bundle_is_traced_to_its_tables(lake: Lake) -> None:
+    assert input_tables(lake, manifest(data_fingerprint(lake))) == dict.fromkeys(TABLES, SECOND)
+    assert input_tables(lake, manifest("c" * 64)) == {}
+
+
+@pytest.mark.parametrize("made_from", [FIRST, SECOND])
+def test_an_older_bundle_is_traced_to_its_tables_too(lake: Lake, made_from: str) -> None:
+    older = fingerprint(made_from, made_from)  # of the tables' fingerprints, not of their content
+    assert input_tables(lake, manifest(older)) == dict.fromkeys(TABLES, made_from)
