@@ -38,7 +38,7 @@ STEAM = ROOT.parent / "shared" / "data" / "steam"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 HALF_LIFE = "220,380,400"  # Half-Life 2, its Episode One, Portal
 PATIENCE = 120_000  # ms, for a busy machine
-TALL, WIDE, PAGE = (1800, 1340), (1800, 900), (1120, 900)  # px, of the UI and of the report
+TALL, WIDE, PAGE = (1800, 1560), (1800, 900), (1120, 900)  # px, of the UI and of the report
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def graph(stage: Stage, path: Path) -> None:
         page.goto(f"{address}/asset-groups")
         page.get_by_role("button", name="Materialize all").wait_for()
         page.wait_for_timeout(5000)
-        page.mouse.click(1000, 1200, button="right")  # where there is no group
+        page.mouse.click(1000, 1500, button="right")  # where there is no group
         page.get_by_role("menuitem", name="Expand all groups").click()
         page.locator("button:has([aria-label=panel_show_right])").last.click()  # more room for the graph
         page.wait_for_timeout(20_000)  # colours come one by one

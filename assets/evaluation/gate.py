@@ -39,6 +39,7 @@ GATE = Table(
         text("champion_hash", "bundle of the champion to beat; empty for none", matches=HASH_OR_NONE),
         count("champion_reign", "which of all reigns the champion's is; 0 for none"),
     ),
+    answers=True,
 )
 
 
@@ -57,7 +58,7 @@ class GateConfig(dg.Config):
     pool="lake",
     kinds={"python"},
     code_version=CODE,
-    deps=["leaderboard"],
+    deps=["leaderboard", "test_ranks"],
     description=GATE.words,
     metadata=columns_shown(GATE),
 )

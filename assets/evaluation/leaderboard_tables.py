@@ -57,6 +57,7 @@ LEADERBOARD = Table(
             beside=("test_ranks", "test_targets"),
         ),
     ),
+    answers=True,
 )
 TEST_RANKS = Table(
     "test_ranks",

@@ -24,7 +24,7 @@ CODE = fingerprint(made_by(__name__), code_version("assets.shown.plots"))[:16]  
     pool="lake",
     kinds={"python"},
     code_version=CODE,
-    deps=["gate", "leaderboard", "test_recommendations", "sequences", "items", "sequence_audit"],
+    deps=[*TABLES, "test_targets"],
     description="Verdict, leaderboard, slices, audit and examples on one page, to decide from.",
 )
 def report(context: dg.AssetExecutionContext, home: Home, training: Training) -> dg.MaterializeResult[None]:

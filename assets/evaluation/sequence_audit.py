@@ -28,6 +28,7 @@ SEQUENCE_AUDIT = Table(
         number("low", "of the 95 % interval; NaN where there is none", or_nan=True),
         number("high", "of the 95 % interval; NaN where there is none", or_nan=True),
     ),
+    answers=True,
 )
 
 

@@ -51,6 +51,7 @@ DRIFT = Table(
         share("high", "of the 95 % interval", nullable=True),
         flag("drifted", "surely above the bound"),
     ),
+    answers=True,
 )
 
 

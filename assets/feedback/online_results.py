@@ -32,6 +32,7 @@ ONLINE_RESULTS = Table(
         share("low", "of the 95 % interval"),
         share("high", "of the 95 % interval"),
     ),
+    answers=True,
 )
 
 

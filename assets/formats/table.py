@@ -72,13 +72,18 @@ class Rule:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of the lake. `optional`: there are homes in which it was never published."""
+    """A table of the lake.
+
+    `optional`: there are homes in which it was never published. `answers`: what its asset tells of a run is
+    what people open it for, so the UI shows that first and no list of columns above it.
+    """
 
     name: str
     words: str
     columns: tuple[Column, ...]
     rules: tuple[Rule, ...] = ()
     optional: bool = False
+    answers: bool = False
 
     @cached_property
     def schema(self) -> pa.Schema:

@@ -40,6 +40,7 @@ BENTO = Table(
         text("answer", "to the first golden request, with the request; JSON"),
     ),
     optional=True,
+    answers=True,
 )
 
 

@@ -13,7 +13,9 @@ from assets.state.lake import TableVersion
 
 
 def columns_shown(table: Table) -> dict[str, Any]:
-    """The columns of a table, as metadata of the asset that makes it."""
+    """The columns of a table, as metadata of the asset that makes it; none where its answers come first."""
+    if table.answers:
+        return {}
     columns = [
         dg.TableColumn(
             column.name,
