@@ -129,9 +129,8 @@ def test_the_audit_reads_no_test_target(cyclic: Sequences) -> None:
     changed = cyclic.items.copy()
     changed[cyclic.offsets[1:] - 1] = 1  # another test item for everybody
     other = Sequences(changed, cyclic.offsets, ITEMS)
-    assert audit(leave_one_out(cyclic), ids_of(ITEMS), seed=0) == audit(
-        leave_one_out(other), ids_of(ITEMS), seed=0
-    )
+    ours, theirs = (audit(leave_one_out(users), ids_of(ITEMS), seed=0) for users in (cyclic, other))
+    assert str(ours) == str(theirs)  # as text: one NaN does not equal another
 
 
 def test_the_same_seed_gives_the_same_figures(unordered: Sequences) -> None:
