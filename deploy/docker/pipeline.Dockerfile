@@ -18,7 +18,7 @@ RUN apt-get update \
   && useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin nextplay \
   && install --directory --owner=10001 /state
 COPY --from=build /venv /venv
-COPY deploy/dagster.yaml workspace.yaml /opt/dagster/
+COPY deploy/dagster.yaml pipelines/workspace.yaml /opt/dagster/
 ENV PATH=/venv/bin:$PATH \
   DAGSTER_HOME=/opt/dagster \
   NEXTPLAY_HOME=/state \
