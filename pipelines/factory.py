@@ -1,13 +1,15 @@
 """What Dagster is told of, for given settings: assets, checks, jobs, schedules, sensors, resources."""
 
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import dagster as dg
 
 import assets
 from assets.feedback.events import events_of_a_day
+from models.networks import NETWORKS
 from pipelines.console import console_logger
-from pipelines.freshness import fresh
+from pipelines.freshness import Asset, fresh
 from pipelines.jobs import everything, watch
 from pipelines.nights import nightly, retrain_early, watching
 from pipelines.operator.operations import operations
@@ -26,10 +28,26 @@ def room_assets() -> list[Any]:
     return [asset for room in loaded for asset in room]
 
 
+def only_trained(assets: Sequence[Asset], candidates: Collection[str]) -> list[Asset]:
+    """The assets; a network that is no candidate is named and nothing more, so that no run makes it green."""
+    idle = {dg.AssetKey(name) for name in NETWORKS if name not in candidates}
+    return [
+        _named(next(iter(asset.specs)))
+        if isinstance(asset, dg.AssetsDefinition) and asset.keys <= idle
+        else asset
+        for asset in assets
+    ]
+
+
+def _named(network: dg.AssetSpec) -> dg.AssetSpec:
+    why = f"{network.description} It is not trained, as NEXTPLAY_CANDIDATES does not name it."
+    return network.replace_attributes(description=why, freshness_policy=None)
+
+
 def define(settings: Settings, *more: dg.JobDefinition) -> dg.Definitions:
     """Everything that Dagster knows of, for these settings, and jobs that themselves define such things."""
     return dg.Definitions(
-        assets=fresh(room_assets(), settings.max_age_days),
+        assets=only_trained(fresh(room_assets(), settings.max_age_days), settings.candidates.split(",")),
         asset_checks=dg.load_asset_checks_from_package_module(assets),
         jobs=[everything, watch, events_of_a_day, *operations(settings), *more],
         schedules=[nightly(settings), watching(settings)],

@@ -14,7 +14,8 @@ from assets.state.lake import fingerprint
 from models.bundle.code import endpoint_files, files_hash
 from pipelines.resources import Settings, home_of, source_of
 
-TAG = "nextplay/inputs-"  # of a run, one an input
+TAG = ".dagster/nextplay-inputs-"  # of a run, one an input; the UI hides what begins so
+OLDER_TAG = "nextplay/inputs-"
 LIBRARIES = ("duckdb", "numpy", "onnxruntime", "torch")
 WITHOUT_EFFECT = frozenset(  # settings that change where or when a run happens, not what comes of it
     {"home", "progress", "memory_limit", "nightly", "timezone", "alert_webhook"}
@@ -40,7 +41,11 @@ def input_tags(inputs: Mapping[str, str]) -> dict[str, str]:
 
 def changed(inputs: Mapping[str, str], run: dg.DagsterRun) -> list[str]:
     """The names of the inputs that are not as they were for a run; what cannot be told has changed."""
-    return [name for name, state in inputs.items() if state == UNKNOWN or run.tags.get(TAG + name) != state]
+    return [
+        name
+        for name, state in inputs.items()
+        if state == UNKNOWN or state not in (run.tags.get(TAG + name), run.tags.get(OLDER_TAG + name))
+    ]
 
 
 def events_state(home: Home, cutoff_ms: int = END_OF_TIME_MS) -> str:

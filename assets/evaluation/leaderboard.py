@@ -33,6 +33,7 @@ from models.evaluation.stats import SEED, bootstrap_interval
 from models.networks import NETWORKS
 
 CODE = made_by(__name__)
+STANDINGS = "standings"  # metadata of the table: all nights' together are the leaderboards over time
 ORDER = {
     "leaderboard": ["model"],
     "test_ranks": ["model", "user_id"],
@@ -92,11 +93,13 @@ def leaderboard(home: Home, source: Source, training: Training) -> Iterator[dg.M
     rows = leaderboard_rows(lake)
     told: dict[str, Any] = {
         "leaderboard": dg.MetadataValue.md(leaderboard_markdown(rows)),
+        "other measures": dg.MetadataValue.md(measures_markdown(rows)),
         "NDCG@10": dg.MetadataValue.md(markdown_image(leaderboard_chart(rows), "Leaderboard")),
         "test users": len(test),
         "compared on": match.note,
         "split": f"{split_name(lake)}, full catalogue, seen items left out, ties count against the model",
         **unseen_users(lake),
+        STANDINGS: dg.MetadataValue.json(standings(rows)),
     }
     for table, version in published.items():
         yield dg.MaterializeResult(
@@ -185,15 +188,30 @@ def unseen_users(lake: Lake) -> dict[str, Any]:
 
 
 def leaderboard_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The leaderboard as a Markdown table, best first."""
+    """The leaderboard as a Markdown table, best first: no wider than the column that the UI has for it."""
     lines = [
-        "| model | role | NDCG@10 | 95\u00a0%\u00a0interval | HR@10 | MRR@10 | coverage@20 |",
-        "|---|---|---:|---:|---:|---:|---:|",
+        "| model | role | NDCG@10 | 95\u00a0%\u00a0interval |",
+        "|---|---|---:|---:|",
     ]
     lines += [
         f"| {r['model']} | {r['role']} | {r['ndcg_at_10']:.4f} "
-        f"| {r['ndcg_at_10_low']:.4f}\u00a0to\u00a0{r['ndcg_at_10_high']:.4f} "
-        f"| {r['hr_at_10']:.4f} | {r['mrr_at_10']:.4f} | {r['coverage_at_20']:.1%} |"
+        f"| {r['ndcg_at_10_low']:.4f}\u00a0to\u00a0{r['ndcg_at_10_high']:.4f} |"
         for r in rows
     ]
     return "\n".join(lines)
+
+
+def measures_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The other measures of each model as a Markdown table, in the order of the leaderboard."""
+    lines = ["| model | HR@10 | MRR@10 | coverage@20 |", "|---|---:|---:|---:|"]
+    lines += [
+        f"| {r['model']} | {r['hr_at_10']:.4f} | {r['mrr_at_10']:.4f} | {r['coverage_at_20']:.1%} |"
+        for r in rows
+    ]
+    return "\n".join(lines)
+
+
+def standings(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Each model's place of this night in a form that later nights can be drawn beside."""
+    kept = ("model", "role", "architecture", "ndcg_at_10", "ndcg_at_10_low", "ndcg_at_10_high")
+    return [{name: row[name] for name in kept} for row in rows]

@@ -8,7 +8,7 @@ the tag that is everything acknowledged so far.
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from itertools import islice, takewhile
 from time import monotonic
 from typing import Any
@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from assets.contracts import checks_of
 from assets.engines.sql import query, statement
+from assets.feedback.impressions import start_ms
 from assets.formats.table import DAY, Rule, Table, text, time
 from assets.resources import Home
 from assets.shown.tables import columns_shown, table_result
@@ -29,7 +30,6 @@ from serving.state.events import Event, EventStore, now_ms
 
 CODE = made_by(__name__)
 CUTOFF_TAG = "nextplay/cutoff"  # of a run: an ISO time, UTC where nothing else is said
-FIRST_DAY = "2026-01-01"
 END_OF_TIME_MS = 2**53
 EVENTS_AT_ONCE = 50_000
 RECEIVED = (
@@ -52,14 +52,15 @@ EVENTS = Table(
 
 Logs = dg.AssetExecutionContext | dg.OpExecutionContext
 
-received_days = dg.DailyPartitionsDefinition(start_date=FIRST_DAY, end_offset=1)  # today's is there too
+RECEIVED_DAYS = "received_days"  # those on which something came; of a calendar quiet ones would be "missing"
+received_days = dg.DynamicPartitionsDefinition(name=RECEIVED_DAYS)
 
 received_events = dg.AssetSpec(
     "received_events",
     kinds={"sqlite"},
     partitions_def=received_days,
-    description="The endpoint's event store, by the day (UTC) of arrival. Each run takes in what is new; a "
-    "day that is missing is taken in by a backfill of the job events_of_a_day.",
+    description="The endpoint's event store, by the day (UTC) of arrival, of those on which something came. "
+    "Each run takes in what is new; the job events_of_a_day takes in a day that was left out.",
 )
 
 
@@ -81,9 +82,8 @@ def events(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResul
 
 @dg.op(pool="lake", description="Takes in one day of the event store; what was there already stays as it is.")
 def take_in_day(context: dg.OpExecutionContext, home: Home) -> None:
-    window = received_days.time_window_for_partition_key(context.partition_key)
-    first, last = (int(moment.timestamp() * 1000) for moment in window)
-    version = take_in(context, home, first, last - 1)
+    day = _day(context.partition_key)
+    version = take_in(context, home, start_ms(day), start_ms(day + timedelta(days=1)) - 1)
     context.log_event(dg.AssetMaterialization("events", metadata={"dagster/row_count": version.rows}))
 
 
@@ -99,7 +99,10 @@ def take_in(context: Logs, home: Home, first_ms: int, last_ms: int) -> TableVers
         connection.execute("CREATE TABLE new_events AS FROM no_events")
         forgotten = _read_store(connection, home.event_store(), first_ms, last_ms)
         connection.register("forgotten", pa.table({"user_id": pa.array(forgotten, pa.string())}))
-        for day, count in connection.execute(statement("new_days")).fetchall():
+        brought = connection.execute(statement("new_days")).fetchall()
+        known = context.instance.get_materialized_partitions(received_events.key)  # of older versions, too
+        context.instance.add_dynamic_partitions(RECEIVED_DAYS, sorted(known | {day for day, _ in brought}))
+        for day, count in brought:
             metadata = {"events": count}
             context.log_event(dg.AssetMaterialization("received_events", partition=day, metadata=metadata))
         return publish_rows(
@@ -120,6 +123,15 @@ def _read_store(
     forgotten = store.forgotten_users()
     store.close()
     return forgotten
+
+
+def _day(partition: str) -> date:
+    try:
+        return date.fromisoformat(partition)
+    except ValueError:
+        raise dg.Failure(
+            f"The partition {partition} is no day: give one such as 2026-11-25.", allow_retries=False
+        ) from None
 
 
 def cutoff_ms(tags: Mapping[str, str]) -> int | None:
@@ -155,7 +167,8 @@ def _row(event: Event) -> dict[str, Any]:
 @dg.job(
     partitions_def=received_days,
     executor_def=dg.in_process_executor,
-    description="Takes a day of the event store in again: launch a backfill here for days that are missing.",
+    description="Takes a day of the event store in again, say after it was restored from a backup: launch a "
+    "backfill here, and add the day where the list does not have it.",
 )
 def events_of_a_day() -> None:
     take_in_day()

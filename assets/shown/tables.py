@@ -11,23 +11,28 @@ from assets.engines.sql import preview
 from assets.formats.table import Table
 from assets.state.lake import TableVersion
 
+FITS = 24  # letters of a tag that the UI shows whole
+
 
 def columns_shown(table: Table) -> dict[str, Any]:
-    """The columns of a table, as metadata of the asset that makes it; none where its answers come first."""
+    """The columns of a table, as metadata of the asset that makes it; none where its answers come first.
+
+    The rules of the table are its checks, which the UI shows with their words.
+    """
     if table.answers:
         return {}
     columns = [
         dg.TableColumn(
             column.name,
             column.type_name,
-            column.words,
-            dg.TableColumnConstraints(nullable=column.nullable, other=list(column.promises())),
+            "; ".join([column.words, *(words for words in column.promises() if len(words) > FITS)]),
+            dg.TableColumnConstraints(
+                nullable=column.nullable, other=[words for words in column.promises() if len(words) <= FITS]
+            ),
         )
         for column in table.columns
     ]
-    rules = dg.TableConstraints(other=[rule.words for rule in table.rules])
-    shown = dg.TableSchema(columns=columns, constraints=rules)
-    return {"dagster/column_schema": shown}
+    return {"dagster/column_schema": dg.TableSchema(columns=columns)}
 
 
 def table_specs(

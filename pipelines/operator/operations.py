@@ -60,12 +60,23 @@ def _tell(context: dg.OpExecutionContext, pointer: Pointer) -> None:
     context.log_event(dg.AssetMaterialization(champion.key, metadata=told))
 
 
-@dg.job(name="promote", executor_def=dg.in_process_executor, tags=NO_RETRIES)
+@dg.job(
+    name="promote",
+    description="Makes a registered version the champion: say which, who decides, and why. Its Bento has to "
+    "answer first.",
+    executor_def=dg.in_process_executor,
+    tags=NO_RETRIES,
+)
 def promote_job() -> None:
     promote_op()
 
 
-@dg.job(name="rollback", executor_def=dg.in_process_executor, tags=NO_RETRIES)
+@dg.job(
+    name="rollback",
+    description="Sets the champion before this one back; a running endpoint follows.",
+    executor_def=dg.in_process_executor,
+    tags=NO_RETRIES,
+)
 def rollback_job() -> None:
     rollback_op()
 
@@ -84,7 +95,12 @@ def prune_op(context: dg.OpExecutionContext, home: Home, retention: Retention) -
     context.add_output_metadata({kind: len(names) for kind, names in vars(plan).items()})
 
 
-@dg.job(name="prune", executor_def=dg.in_process_executor)
+@dg.job(
+    name="prune",
+    description="Removes what no champion and none of the last candidates needs. Each run of everything does "
+    "so at its end.",
+    executor_def=dg.in_process_executor,
+)
 def prune_job() -> None:
     prune_op()
 
@@ -98,7 +114,11 @@ def status_job(settings: Settings) -> dg.JobDefinition:
         context.log.info("%s", rendered(status, colour=False))
         context.add_output_metadata({"attention": status.attention or ["nothing"]})
 
-    @dg.job(name="status", executor_def=dg.in_process_executor)
+    @dg.job(
+        name="status",
+        description="Tells who is champion and why, what is stale, how the last run went; waits for nobody.",
+        executor_def=dg.in_process_executor,
+    )
     def status() -> None:
         status_op()
 

@@ -182,6 +182,7 @@ def test_enough_new_events_start_a_run_early_and_once(instance, settings) -> Non
 
 def test_every_asset_has_a_freshness_policy_that_follows_the_champions_age(settings) -> None:
     specs = define(settings.model_copy(update={"max_age_days": 9})).resolve_all_asset_specs()
-    specs = [spec for spec in specs if spec.partitions_def is None]  # of a partition, whether it is there
+    # Of a partition the UI says whether it is there; BERT4Rec is no candidate, so that no run makes it.
+    specs = [s for s in specs if s.partitions_def is None and s.key.to_user_string() != "bert4rec"]
     assert {spec.freshness_policy.warn_window.to_timedelta().days for spec in specs} == {9}
     assert "champion" in {spec.key.to_user_string() for spec in specs}

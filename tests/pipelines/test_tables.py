@@ -4,6 +4,7 @@ import pyarrow.parquet as pq
 
 from assets.sequences.loading import TABLES as OF_SEQUENCES
 from assets.sequences.sequences_tables import SEQUENCES_TABLES
+from assets.shown.tables import FITS
 from pipelines.definitions import defs
 from pipelines.tables import PAGE, TABLES, page
 
@@ -18,7 +19,15 @@ def test_every_table_is_an_asset_with_its_words_and_columns() -> None:
         assert specs[name].description == table.words
         shown = specs[name].metadata.get("dagster/column_schema")
         assert (shown is None) == table.answers
-        assert shown is None or [column.name for column in shown.columns] == table.schema.names
+        if shown is None:
+            continue
+        assert [column.name for column in shown.columns] == table.schema.names
+        for column, told in zip(table.columns, shown.columns, strict=True):
+            tags = told.constraints.other
+            assert all(len(words) <= FITS for words in tags), "the UI cuts it"
+            assert [words for words in column.promises() if words not in tags] == [
+                words for words in told.description.split("; ") if words in set(column.promises())
+            ]
 
 
 def test_what_a_run_publishes_is_described_with_the_very_columns(tiny_run) -> None:

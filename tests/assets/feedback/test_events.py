@@ -174,6 +174,9 @@ def test_a_backfilled_day_takes_in_what_was_missing_and_nothing_twice(home: Home
     send(DAY_3 - 1, ("e3", "u2", "d", DAY_2))
     send(DAY_3, ("e4", "u2", "c", DAY_2))
     with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions(
+            received_days.name, ["2026-01-02"]
+        )  # as the dialog of a backfill does
         for _ in range(2):
             result = events_of_a_day.execute_in_process(
                 partition_key="2026-01-02", resources={"home": home}, instance=instance
@@ -182,6 +185,37 @@ def test_a_backfilled_day_takes_in_what_was_missing_and_nothing_twice(home: Home
             assert [row[0] for row in rows(home, "events")] == ["e2", "e3"]
         assert instance.get_materialized_partitions(dg.AssetKey("received_events")) == {"2026-01-02"}
     assert events_of_a_day.partitions_def == received_days
+
+
+def test_only_days_that_brought_something_are_partitions(home: Home, send) -> None:
+    """Of a calendar Dagster's UI calls each day missing that is quiet, and all before the first event."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        take_in = {"resources": {"home": home}, "instance": instance}
+        assert dg.materialize([receiving.events], **take_in).success
+        assert instance.get_dynamic_partitions(received_days.name) == []
+        send(DAY_1 + 5, ("e1", "u1", "c", DAY_1))
+        send(DAY_3 + 5, ("e2", "u1", "d", DAY_1))
+        assert dg.materialize([receiving.events], **take_in).success
+        days = {"2026-01-01", "2026-01-03"}
+        assert set(instance.get_dynamic_partitions(received_days.name)) == days
+        assert instance.get_materialized_partitions(dg.AssetKey("received_events")) == days
+
+
+def test_days_that_an_older_version_took_in_stay_partitions(home: Home) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.report_runless_asset_event(
+            dg.AssetMaterialization("received_events", partition="2026-01-02")
+        )
+        assert dg.materialize([receiving.events], resources={"home": home}, instance=instance).success
+        assert instance.get_dynamic_partitions(received_days.name) == ["2026-01-02"]
+
+
+def test_a_backfilled_day_that_is_none_is_told_in_one_sentence(home: Home) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions(received_days.name, ["tuesday"])
+        given = {"partition_key": "tuesday", "resources": {"home": home}, "instance": instance}
+        with pytest.raises(dg.Failure, match="The partition tuesday is no day: give one such as"):
+            events_of_a_day.execute_in_process(**given)
 
 
 def test_a_forgotten_user_leaves_the_table_and_a_lost_store_does_not_empty_it(home: Home, send) -> None:
