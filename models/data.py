@@ -87,6 +87,13 @@ class Holdout:
         """Some of the cases, in the order given."""
         return type(self)(self.users[rows], self.targets[rows], self.histories.rows(rows))
 
+    def repeated(self) -> NDArray[np.bool_]:
+        """Whether each target stands in its own history already, [n]."""
+        owner = np.repeat(np.arange(len(self)), self.histories.lengths)  # [interactions]
+        found = np.zeros(len(self), dtype=np.bool_)
+        found[owner[self.histories.items == self.targets[owner]]] = True
+        return found
+
 
 @dataclass(frozen=True)
 class Split:

@@ -97,6 +97,7 @@ def leaderboard(home: Home, source: Source, training: Training) -> Iterator[dg.M
         "NDCG@10": dg.MetadataValue.md(markdown_image(leaderboard_chart(rows), "Leaderboard")),
         "test users": len(test),
         "compared on": match.note,
+        **repeated_targets(test),
         "split": f"{split_name(lake)}, full catalogue, seen items left out, ties count against the model",
         **unseen_users(lake),
         STANDINGS: dg.MetadataValue.json(standings(rows)),
@@ -174,6 +175,20 @@ def leaderboard_rows(lake: Lake) -> list[dict[str, Any]]:
     with lake.connect("leaderboard") as connection:
         rows: list[dict[str, Any]] = connection.sql("FROM leaderboard").to_arrow_table().to_pylist()
     return sorted(rows, key=lambda row: -row["ndcg_at_10"])
+
+
+def repeated_targets(test: Holdout) -> dict[str, str]:
+    """Says so where what people played next was in their history: seen items are left out, so all miss it."""
+    repeated = int(test.repeated().sum())
+    if not repeated:
+        return {}
+    told = (
+        f"{repeated:,} of {len(test):,} test users played next what they had played before. Items of the "
+        "history are never recommended, so every model misses them; NEXTPLAY_REPEATS=first keeps the first "
+        "play of an item alone."
+    )
+    dg.get_dagster_logger().warning(told)
+    return {"repeated targets": told}
 
 
 def unseen_users(lake: Lake) -> dict[str, Any]:

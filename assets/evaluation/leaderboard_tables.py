@@ -14,7 +14,7 @@ from assets.formats.table import (
     share,
     text,
 )
-from models.evaluation.metrics import CUTOFFS
+from models.evaluation.metrics import CUTOFFS, MISSED
 
 TOP = 20  # items of a list
 ROLES = ("baseline", "candidate", "champion", "optimum")
@@ -62,7 +62,13 @@ LEADERBOARD = Table(
 TEST_RANKS = Table(
     "test_ranks",
     "Where each model ranks what each test user played next, over the full catalogue.",
-    (MODEL, text("user_id", "whose play it is"), index("rank", "from 1; ties count against it", at_least=1)),
+    (
+        MODEL,
+        text("user_id", "whose play it is"),
+        index(
+            "rank", f"from 1; ties count against it; {MISSED} where it can never be recommended", at_least=1
+        ),
+    ),
 )
 TEST_RECOMMENDATIONS = Table(
     "test_recommendations",

@@ -102,12 +102,17 @@ def _with_baseline(
         return refused
     best = max(usable, key=lambda b: float(per_user(policy.metric, b.ranks).mean()))
     value = per_user(policy.metric, best.ranks).mean()
-    if champion is None:
-        why = f"There is no champion yet: the best baseline, {best.name} ({value:.4f}), becomes the first."
-    elif champion.error is not None:
+    if champion is not None and champion.error is not None:
         why = (
             f"The champion {champion.name} is broken: the best baseline, {best.name} ({value:.4f}), steps in."
         )
+    elif value == 0:
+        nothing = (
+            f"No baseline finds any held-out item ({policy.metric.upper()} 0.0000): no evidence for any."
+        )
+        return replace(refused, reasons=[nothing, *refused.reasons])
+    elif champion is None:
+        why = f"There is no champion yet: the best baseline, {best.name} ({value:.4f}), becomes the first."
     elif champion.name in {b.name for b in baselines} and champion.bundle_hash != best.bundle_hash:
         (finding,) = _against_champion(best, champion, policy)[-1:]
         if not finding.passed:

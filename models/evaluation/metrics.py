@@ -1,9 +1,10 @@
 """Exact ranks over the full catalogue, the metrics that follow from them, and the best items of each user.
 
 Ranks are 1-based and pessimistic: every item that is not scored below the target counts as ranked above it.
-So a tie counts against the target, and so does an item scored NaN; a target that is scored NaN itself, that
-the model does not know, or that is left out as seen comes last. Sampled metrics do not exist here (Krichene
-and Rendle, "On Sampled Metrics for Item Recommendation", KDD 2020).
+So a tie counts against the target, and so does an item scored NaN. A target that can never be recommended
+has the rank MISSED, beyond every cutoff, however few items are left: one that is scored NaN itself, that the
+model does not know, or that is left out as seen. Sampled metrics do not exist here (Krichene and Rendle, "On
+Sampled Metrics for Item Recommendation", KDD 2020).
 """
 
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from models.data import Holdout, Sequences
 from models.scorer import Scorer
 
 CUTOFFS = (1, 5, 10, 20)
+MISSED = int(np.iinfo(np.int32).max)  # the rank of a target that can never be recommended
 BLOCK = 512  # users scored at once, fewer where their scores would take more than BLOCK_BYTES
 BLOCK_BYTES = 1 << 28
 
@@ -142,14 +144,10 @@ def _widened(scores: NDArray[np.float32], width: int) -> NDArray[np.float32]:
 
 def _ranks(part: _Block, targets: NDArray[np.int32]) -> NDArray[np.int64]:
     rows = np.arange(len(targets))
-    reachable = part.allowed[rows, targets]
-    target_scores = np.where(reachable, part.scores[rows, targets], np.nan)  # [block]
-    above = (
-        ~(part.scores < target_scores[:, None]) & part.allowed
-    )  # [block, catalogue + 1], NaN is never below
-    above[rows, targets] = True
-    ranks: NDArray[np.int64] = above.sum(axis=1, dtype=np.int64)
-    return ranks
+    target_scores = part.scores[rows, targets]  # [block]
+    reachable = part.allowed[rows, targets] & (target_scores > -np.inf)  # [block], NaN is not above -inf
+    at_or_above = ~(part.scores < target_scores[:, None]) & part.allowed  # [block, catalogue + 1]
+    return np.where(reachable, at_or_above.sum(axis=1, dtype=np.int64), MISSED)
 
 
 def _best(part: _Block, k: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:

@@ -13,7 +13,7 @@ class TranslatedScorer:
     """Takes and gives item indexes of `outer` while `scorer` works in `inner`; items are matched by id.
 
     Items that `inner` lacks are dropped from histories and scored -inf; a user of whom nothing is left is
-    scored -inf throughout, so that the target ranks last.
+    scored -inf throughout, so that the target is missed.
     """
 
     def __init__(self, scorer: Scorer, inner: ItemTable, outer: ItemTable) -> None:

@@ -157,6 +157,12 @@ def test_offsets_that_do_not_fit_are_refused(offsets: list[int]) -> None:
         Sequences(np.array([1, 2], dtype=np.int32), np.array(offsets, dtype=np.int64), 3)
 
 
+@given(st.lists(st.lists(st.integers(1, 4), max_size=7), max_size=6))
+def test_a_repeated_target_stands_in_its_own_history(lists: list[list[int]]) -> None:
+    test = leave_one_out(Sequences.from_lists(lists, 4)).test
+    assert test.repeated().tolist() == [row[-1] in row[:-1] for row in lists if len(row) >= 3]
+
+
 def test_rows_counts_and_fingerprint() -> None:
     sequences = Sequences.from_lists([[1, 2], [], [3], [3, 1]], 4)
     assert unpack(sequences.rows(np.array([3, 0, 1]))) == [[3, 1], [1, 2], []]

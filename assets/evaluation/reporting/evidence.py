@@ -18,7 +18,7 @@ from models.bundle.bundle import PADDING, ItemTable
 from models.data import Sequences
 from models.evaluation.audit import Figure
 from models.evaluation.evidence import Verdict
-from models.evaluation.metrics import per_user
+from models.evaluation.metrics import MISSED, per_user
 
 LISTED = 10  # items of a list
 TABLES = (
@@ -142,7 +142,7 @@ def read_evidence(
 
 def _ranks(connection: duckdb.DuckDBPyConnection, model: str, place: Mapping[str, int]) -> NDArray[np.int32]:
     found = connection.execute("SELECT user_id, rank FROM test_ranks WHERE model = ?", [model]).fetchnumpy()
-    ranks = np.full(len(place), np.iinfo(np.int32).max, dtype=np.int32)  # a user without a rank is a miss
+    ranks = np.full(len(place), MISSED, dtype=np.int32)  # a user without a rank is a miss
     ranks[_places(found["user_id"], place)] = found["rank"]
     return ranks
 

@@ -18,6 +18,7 @@ from assets.shown.plots import learning_curve
 from models.bundle.bundle import PADDING
 from models.evaluation.audit import AUDIT_LABELS, describe
 from models.evaluation.exposure import gini, novelty, overlap
+from models.evaluation.metrics import MISSED
 
 FOLDER = Path(__file__).parent
 TEMPLATE, STYLES = FOLDER / "page.html", (STYLE, FOLDER / "style.css")
@@ -60,7 +61,7 @@ class Recommended:
     """One model's answer to an example user: titles, best first, each with whether it was taken next."""
 
     model: str
-    rank: int
+    rank: int | None  # none where it can never be recommended
     titles: Sequence[tuple[str, bool]]
 
 
@@ -289,7 +290,7 @@ def _example(run: RunEvidence, user: int, models: Sequence[Model]) -> Example:
     lists = [
         Recommended(
             model.label,
-            int(model.ranks[user]),
+            None if model.ranks[user] == MISSED else int(model.ranks[user]),
             [(titles[item], int(item) == target) for item in model.lists[user] if item != PADDING],
         )
         for model in models

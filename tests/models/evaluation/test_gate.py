@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from models.evaluation.gate import Evidence, Override, Policy, Verdict, choose, decide
-from models.evaluation.metrics import per_user
+from models.evaluation.metrics import MISSED, per_user
 
 USERS = 2_000
 POLICY = Policy(resamples=500)
@@ -388,6 +388,14 @@ def test_a_network_stays_champion_when_its_successor_fails() -> None:
     verdict = choose([], CHAMPION, BASELINES, POLICY)
     assert not verdict.promote and verdict.winner == "champion-sasrec"
     assert verdict.reasons == ["No candidate was submitted."]
+
+
+def test_a_baseline_that_finds_nothing_becomes_nobodys_champion() -> None:
+    nothing = np.full(USERS, MISSED, dtype=np.int32)
+    baselines = [evidence("popularity", nothing), evidence("markov", nothing)]
+    verdict = choose([evidence(ranks=nothing)], None, baselines, POLICY)
+    assert (verdict.promote, verdict.winner) == (False, None)
+    assert verdict.reasons[0] == "No baseline finds any held-out item (NDCG@10 0.0000): no evidence for any."
 
 
 def test_a_baseline_champion_is_renewed_by_tonights_baseline() -> None:

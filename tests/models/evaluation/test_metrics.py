@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from models.data import Holdout, Sequences
 from models.evaluation import metrics
-from models.evaluation.metrics import coverage, evaluate, per_user, rank_targets, summary, top_k
+from models.evaluation.metrics import MISSED, coverage, evaluate, per_user, rank_targets, summary, top_k
 
 INF, NAN = float("inf"), float("nan")
 
@@ -56,9 +56,9 @@ def oracle_rank(scores: Sequence[float], history: set[int], target: int, n_items
     """One item after the other, as the definition reads."""
     known = {i: s for i, s in enumerate(scores) if i > 0}
     others = [i for i in range(1, n_items + 1) if i != target and not (exclude and i in history)]
-    if exclude and target in history:
-        return len(others) + 1
     own = known.get(target, -INF)
+    if (exclude and target in history) or not own > -INF:
+        return MISSED
     return 1 + sum(not known.get(i, -INF) < own for i in others)
 
 
@@ -80,11 +80,19 @@ def cases(draw: st.DrawFn) -> tuple[HashedScorer, Holdout]:
         ([-INF, 9, 7, 5, 3, 1], [1, 5], 4, 3, "a seen item above it does not count"),
         ([-INF, 5, 5, 5, 3, 1], [5], 2, 3, "a tie counts against the target"),
         ([-INF, 9, NAN, 5, 3, 1], [5], 3, 3, "an item scored NaN counts against the target"),
-        ([-INF, 9, 7, NAN, 3, 1], [5], 3, 4, "a target scored NaN comes last of those not seen"),
-        ([-INF, 9, 7, -INF, 3, -INF], [2], 3, 4, "a target scored -inf comes last"),
-        ([-INF, 9, 7, 5, 3, 8], [1, 5], 5, 4, "a target left out as seen comes last"),
+        ([-INF, 9, 7, NAN, 3, 1], [5], 3, MISSED, "a target scored NaN is missed"),
+        ([-INF, 9, 7, -INF, 3, -INF], [2], 3, MISSED, "a target scored -inf is missed"),
+        ([-INF, 9, 7, 5, 3, 8], [1, 5], 5, MISSED, "a target left out as seen is missed"),
         ([INF, 9, 7, 5, 3, 1], [5], 1, 1, "padding is no item"),
-        ([-INF, 9, 7], [2], 5, 4, "a target beyond the model's vocabulary comes last"),
+        ([-INF, 9, 7], [2], 5, MISSED, "a target beyond the model's vocabulary is missed"),
+        (
+            [-INF, 9, 7, 5, 3, 8],
+            [1, 2, 3, 4, 5],
+            5,
+            MISSED,
+            "a target left out as seen, though nothing is left",
+        ),
+        ([-INF, 9, NAN, NAN, 3, -INF], [2], 5, MISSED, "a target scored -inf among fewer items than k"),
     ],
 )
 def test_rank_of_one_user(scores: list[float], history: list[int], target: int, rank: int, why: str) -> None:
@@ -157,6 +165,14 @@ def test_top_k_agrees_with_sorting(
         assert scores[u].tolist() == [row[i] for i in best] + [-INF] * short
 
 
+@given(cases(), st.integers(1, 14), st.booleans())
+def test_a_hit_is_an_item_that_is_shown(case: tuple[HashedScorer, Holdout], k: int, exclude: bool) -> None:
+    scorer, held = case
+    items, _ = top_k(scorer, held.histories, k, exclude_seen=exclude)
+    hit = rank_targets(scorer, held, exclude_seen=exclude) <= k
+    assert not hit[~(items == held.targets[:, None]).any(axis=1)].any()
+
+
 def test_hits_are_what_top_k_shows() -> None:
     rng = np.random.default_rng(3)
     scorer = TableScorer(rng.normal(size=(31, 31)))  # no ties
@@ -212,7 +228,7 @@ def test_evaluate_tells_ranks_items_and_trouble_in_one_pass() -> None:
     )
     held = holdout([[1], [2], [3]], [2, 5, 1], 5)
     result = evaluate(scorer, held, k=1, block=2)
-    assert result.ranks.tolist() == [1, 4, 2]
+    assert result.ranks.tolist() == [1, MISSED, 2]
     assert result.items.tolist() == [[2], [1], [1]]
     assert result.scores.tolist() == [[3], [4], [9]]
     assert result.nan_users == 1

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from models.bundle.bundle import ItemTable
 from models.data import Holdout, Sequences
-from models.evaluation.metrics import rank_targets
+from models.evaluation.metrics import MISSED, rank_targets
 from models.evaluation.translate import TranslatedScorer
 
 
@@ -49,11 +49,11 @@ def test_a_user_of_whom_nothing_is_left_is_not_asked_about() -> None:
     assert np.isneginf(scores).all()
 
 
-def test_a_target_that_the_model_does_not_know_ranks_last() -> None:
+def test_a_target_that_the_model_does_not_know_is_missed() -> None:
     histories = Sequences.from_lists([[2], [1], [2]], 3)
     held = Holdout(np.arange(3), np.array([1, 2, 3], dtype=np.int32), histories)
     ranks = rank_targets(TranslatedScorer(Recorder(3), INNER, OUTER), held)
-    assert ranks.tolist() == [2, 2, 1]
+    assert ranks.tolist() == [MISSED, MISSED, 1]
 
 
 @pytest.mark.parametrize("outer", [INNER, table("gone", "a", "b")])
