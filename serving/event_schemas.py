@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError, field_validator
 
 from serving.refusals import NO_OBJECT
-from serving.schemas import AN_ID, MAX_ID, WITHOUT_NUL, StoredId
+from serving.schemas import AN_ID, MAX_ID, WITHOUT_NUL, Id
 from serving.state.events import CLOCK_TOLERANCE_MS, Play, now_ms
 
 MAX_EVENTS = 1_000
@@ -25,11 +25,9 @@ class PlayEvent(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    event_id: StoredId = Field(
-        description="Chosen by the client, one per event: an event sent again counts once."
-    )
-    user_id: StoredId
-    item_id: StoredId
+    event_id: Id = Field(description="Chosen by the client, one per event: an event sent again counts once.")
+    user_id: Id
+    item_id: Id
     played_at: int | None = Field(
         default=None, strict=True, description="Milliseconds since 1970, UTC; now, where it is left out."
     )

@@ -70,7 +70,7 @@ class Observe:
         fields: dict[str, object],
         bug: Exception | None,
     ) -> None:
-        route = getattr(scope.get("route"), "path", "") or "other"
+        route = getattr(scope.get("route"), "path_format", "") or "other"
         telemetry.LATENCY.labels(route, "failed" if bug else telemetry.outcome(status)).observe(seconds)
         if bug or (self._log_requests and route not in QUIET):
             about = {"request_id": request_id, "route": route, "status": status}

@@ -44,7 +44,8 @@ def _sentence(kind: str, message: str, loc: Sequence[int | str]) -> str:
     if kind == "missing":
         return f"The field {field} is missing: {REQUIREMENTS[str(field)]}."
     if kind == "string_pattern_mismatch":
-        return f"{field} must not hold a NUL character."
+        place = f"[{within[0]}]" if within and isinstance(within[0], int) else ""
+        return f"{field}{place} must not hold a NUL character."
     if field in ("history", "exclude") and within:
         return f"{field}[{within[0]}] must be an item id: {AN_ID}."
     return f"{REQUIREMENTS[str(field)]}."

@@ -23,10 +23,7 @@ MAX_BATCH = 100
 WITHOUT_NUL = "^[^\\x00]*$"  # Postgres keeps no text with it
 
 NumberId = Annotated[int, Field(strict=True, ge=-(2**63), lt=2**63)]
-ItemId = Annotated[str, Field(strict=True, min_length=1, max_length=MAX_ID)] | NumberId
-StoredId = (  # an id that goes into the event store
-    Annotated[str, Field(strict=True, min_length=1, max_length=MAX_ID, pattern=WITHOUT_NUL)] | NumberId
-)
+Id = Annotated[str, Field(strict=True, min_length=1, max_length=MAX_ID, pattern=WITHOUT_NUL)] | NumberId
 
 # What is asked for, in the words of the sentence that refuses something else.
 AN_ID = f"text of 1 to {MAX_ID} characters or a whole number"
@@ -73,20 +70,20 @@ class RecommendRequest(BaseModel):
         },
     )
 
-    history: Annotated[list[ItemId], FailFast()] = Field(
+    history: Annotated[list[Id], FailFast()] = Field(
         default_factory=list,
         max_length=MAX_HISTORY,
         description="Item ids, oldest first; 10 and “10” name the same item.",
         json_schema_extra=_without_default,
     )
-    user_id: StoredId = Field(
+    user_id: Id = Field(
         default="",
         description="A known user's history is what the endpoint has of them; an unknown one's is empty.",
         json_schema_extra=_without_default,
     )
     k: int = Field(default=10, strict=True, ge=1, le=MAX_K, description="How many items to recommend.")
     exclude_seen: StrictBool = Field(default=True, description="Leave out the items of the history.")
-    exclude: Annotated[list[ItemId], FailFast()] = Field(
+    exclude: Annotated[list[Id], FailFast()] = Field(
         default=[], max_length=MAX_HISTORY, description="Further items to leave out."
     )
     filters: dict[str, Any] = Field(
@@ -133,7 +130,7 @@ class CompareRequest(BaseModel):
         extra="forbid", json_schema_extra={"examples": [{"history": ["293120", "523300", "383310"]}]}
     )
 
-    history: Annotated[list[ItemId], FailFast()] = Field(max_length=MAX_HISTORY)
+    history: Annotated[list[Id], FailFast()] = Field(max_length=MAX_HISTORY)
     k: int = Field(default=10, strict=True, ge=1, le=MAX_K)
 
     def history_ids(self) -> list[str]:

@@ -7,6 +7,7 @@ from starlette.concurrency import run_in_threadpool
 
 from serving.bodies import PROBLEMS
 from serving.context import Context
+from serving.routes.ids import SIMILAR_PATH
 from serving.schemas import (
     MAX_ID,
     MAX_K,
@@ -19,15 +20,18 @@ from serving.schemas import (
 )
 
 UNKNOWN_ITEM: dict[str, object] = {"model": Problem, "description": "The model does not know the item."}
+SIMILAR_PROBLEMS: dict[int | str, dict[str, object]] = {
+    404: UNKNOWN_ITEM,
+    422: PROBLEMS[422],
+    503: PROBLEMS[503],
+}
 
 
 def router(context: Context) -> APIRouter:
     routes = APIRouter()
 
-    @routes.get(
-        "/similar/{item_id}",
-        responses={404: UNKNOWN_ITEM, 422: PROBLEMS[422], 503: PROBLEMS[503]},
-    )
+    @routes.get(SIMILAR_PATH, responses=SIMILAR_PROBLEMS)
+    @routes.get("/similar", responses=SIMILAR_PROBLEMS)
     async def similar(
         request: Request, item_id: str, k: Annotated[int, Query(ge=1, le=MAX_K)] = 10
     ) -> SimilarResponse:

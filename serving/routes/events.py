@@ -10,6 +10,7 @@ from serving.context import Context
 from serving.event_schemas import EventsRequest, EventsResponse, ForgottenResponse, refuse_events
 from serving.openapi import describe_body
 from serving.recorder import Recorder, StoreBusyError
+from serving.routes.ids import USER_PATH
 from serving.schemas import MAX_ID, Problem
 from serving.state.events import Conflict, EventStoreError
 
@@ -47,12 +48,13 @@ def router(context: Context) -> APIRouter:
             request_id=request.state.request_id,
         )
 
-    @routes.delete("/users/{user_id:path}", responses={404: NO_STORE, 503: BUSY})
+    @routes.delete(USER_PATH, responses={404: NO_STORE, 503: BUSY})
+    @routes.delete("/users", responses={404: NO_STORE, 503: BUSY})
     async def forget(request: Request, user_id: str) -> ForgottenResponse:
         """Remove a user's events, impressions and history, at once and from the tables of the next run."""
         _recorder(context)
         if not 0 < len(user_id) <= MAX_ID or "\0" in user_id:
-            detail = f"The user id in the path must be text of 1 to {MAX_ID} characters, none of them NUL."
+            detail = f"The user id must be text of 1 to {MAX_ID} characters, none of them NUL."
             raise HTTPException(422, detail)
         try:
             removed = await context.ask_store(context.users.forget, user_id)
