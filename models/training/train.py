@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from models.bundle.bundle import PADDING
 from models.config import TrainConfig
@@ -27,6 +26,7 @@ from models.scorer import padded
 from models.training.checkpoint import Checkpoint, CheckpointFolder
 from models.training.device import find_device, reproducible, seed
 from models.training.optimizer import Optimizer, Touched
+from models.training.progress import Progress, likely_epochs
 from models.training.ranks import Ranks
 
 
@@ -74,13 +74,15 @@ def train(
     checkpoint_folder: Path | None = None,
     on_epoch: Callable[[EpochReport], None] | None = None,
     progress: bool = False,
+    usual_epochs: int | None = None,
     ranks: Ranks | None = None,
 ) -> Trained:
     """Train the network `name` until validation NDCG@10 has not risen for `config.patience` epochs.
 
     With a checkpoint folder, training goes on where an earlier call with the same arguments was cut short,
     and ends with the same bytes; the folder stays behind and is the caller's to delete. `on_epoch` is not
-    called again for epochs that were resumed. `ranks` are the processes that train together, each of which
+    called again for epochs that were resumed. `usual_epochs` are those of an earlier training like this one,
+    for the time left that `progress` shows. `ranks` are the processes that train together, each of which
     calls this with the same arguments; the first alone writes checkpoints. Same arguments and thread count
     give the same weights on the CPU. The network comes back on the CPU. Raises TrainingError, and ConfigError
     where the config's device is missing.
@@ -91,7 +93,7 @@ def train(
         raise TrainingError("There is nothing to train on: it takes users with at least 4 items each.")
     ranks = ranks or Ranks(find_device(config.device))
     with reproducible(config.threads, ranks.device):
-        return Training(name, split, config, checkpoint_folder, ranks).run(on_epoch, progress)
+        return Training(name, split, config, checkpoint_folder, ranks).run(on_epoch, progress, usual_epochs)
 
 
 class Training:
@@ -130,10 +132,12 @@ class Training:
         done = len(self.curve)
         return done >= self.config.epochs or done - self.best_epoch >= self.config.patience
 
-    def run(self, on_epoch: Callable[[EpochReport], None] | None, progress: bool) -> Trained:
-        with tqdm(desc=self.name, unit="step", disable=not progress, dynamic_ncols=True) as bar:
+    def run(
+        self, on_epoch: Callable[[EpochReport], None] | None, shown: bool, usual_epochs: int | None = None
+    ) -> Trained:
+        with Progress(self.name, shown) as bar:
             while not self.finished:
-                report = self._epoch(len(self.curve) + 1, bar)
+                report = self._epoch(len(self.curve) + 1, bar, usual_epochs)
                 self.curve.append(report)
                 if self.best_epoch == report.epoch:
                     self.best = _copy(self.network)
@@ -144,12 +148,13 @@ class Training:
         self.network.to("cpu").eval()
         return Trained(self.name, self.network, self.config, self.curve, self.best_epoch)
 
-    def _epoch(self, epoch: int, bar: "tqdm[None]") -> EpochReport:
+    def _epoch(self, epoch: int, bar: Progress, usual_epochs: int | None) -> EpochReport:
         started = perf_counter()
         config = self.config
         seed(config.seed, epoch)
         batches = plan_epoch(self.data, config.network.max_length, config.batch_positions, config.seed, epoch)
-        bar.total = bar.n + len(batches) * (config.epochs - epoch + 1)
+        likely = likely_epochs(config.epochs, config.patience, epoch, self.best_epoch, usual_epochs)
+        bar.begin(epoch, likely, len(batches), self.curve[-1].ndcg if self.curve else None)
         rng = np.random.default_rng((config.seed, epoch, 1))
         self.network.train()
         self.ranks.begin()
@@ -163,10 +168,7 @@ class Training:
                     f"try a learning_rate below {config.learning_rate}."
                 )
             total, positions = total + loss * n, positions + n
-            bar.set_postfix(
-                epoch=epoch, loss=f"{total / positions:.3f}", ndcg=self._last_ndcg(), refresh=False
-            )
-            bar.update()
+            bar.step(total / positions)
         seconds = perf_counter() - started
         metrics = summary(self._validate())
         return EpochReport(epoch, total / positions, metrics, seconds, positions)
@@ -239,9 +241,6 @@ class Training:
         inputs, outputs, drawn = torch.split(touched.places, [len(part) for part in items])
         inputs = torch.where(histories == MASK, MASK, inputs.view_as(histories))
         return touched, inputs, outputs, replace(negatives, items=drawn.view_as(negatives.items))
-
-    def _last_ndcg(self) -> str:
-        return f"{self.curve[-1].ndcg:.4f}" if self.curve else "-"
 
     def _save(self) -> None:
         if self.folder and self.ranks.rank == 0:
