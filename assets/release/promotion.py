@@ -7,6 +7,7 @@ import dagster as dg
 
 from assets.evaluation.gate import judged_bundle, read_verdict
 from assets.release.bento import BentoError, answered_bento, ask_golden, baseline_folders, build, served
+from assets.release.judged import tell_tracking
 from assets.resources import Home
 from assets.state.champions import Champions, Incumbent
 from assets.training.bundling import input_tables
@@ -36,6 +37,7 @@ champion = dg.AssetSpec(
 )
 def promotion(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult[None]:
     verdict, before = read_verdict(home), _before(context, home.champions())
+    tell_tracking(home, verdict)
     if not verdict.promote or verdict.winner is None:
         kept = f"version {before.version}" if before else "none"
         if before and home.tracking().version_of(before.bundle_hash) == before.version:

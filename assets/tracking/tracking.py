@@ -4,11 +4,11 @@ import logging
 import os
 import platform
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from importlib.metadata import version
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,9 +25,12 @@ log = logging.getLogger(__name__)
 
 MODEL = "nextplay"
 CHAMPION = "champion"
+MODEL_FOLDER = "model"  # of a run's artifacts
 FINGERPRINT_TAG = "nextplay.fingerprint"
 HASH_TAG = "nextplay.bundle_hash"
 SEARCH_TAG = "nextplay.search"
+VERDICT_TAG = "nextplay.verdict"
+TAG_LENGTH = 5_000  # of MLflow's registry
 ENVIRONMENT_TAG = "environment."
 
 
@@ -54,8 +57,9 @@ class RunHandle:
     def artifact(self, path: Path, folder: str | None = None) -> None:
         self.client.log_artifact(self.run_id, str(path), folder)
 
-    def bundle(self, folder: Path) -> None:
-        self.client.log_artifacts(self.run_id, str(folder), "bundle")
+    def model(self, folder: Path) -> None:
+        """Log a folder that holds an MLflow model, which `register` makes a version of."""
+        self.client.log_artifacts(self.run_id, str(folder), MODEL_FOLDER)
 
 
 @dataclass(frozen=True)
@@ -125,7 +129,7 @@ class Tracking:
                 raise
         version = self.version_of(bundle_hash)
         if version is None:
-            source = f"{self._client.get_run(run_id).info.artifact_uri}/bundle"
+            source = f"{self._client.get_run(run_id).info.artifact_uri}/{MODEL_FOLDER}"
             version = self._client.create_model_version(
                 MODEL, source, run_id, tags={HASH_TAG: bundle_hash}, description=description
             ).version
@@ -148,6 +152,13 @@ class Tracking:
             ),
             key=lambda version: int(version.version),
         )
+
+    def judged(self, version: str, metrics: dict[str, float], verdict: str) -> None:
+        """Metrics of the test to the run of a version, as far as they are new, and the verdict as its tag."""
+        run = RunHandle(self._client, self.run_of(version))
+        known = self._client.get_run(run.run_id).data.metrics
+        run.metrics({name: value for name, value in metrics.items() if known.get(name) != value})
+        self._client.set_model_version_tag(MODEL, version, VERDICT_TAG, verdict[:TAG_LENGTH])
 
     def run_of(self, version: str) -> str:
         """The run that made a registered version."""
@@ -203,15 +214,22 @@ class Tracking:
                 return found
 
     def _collect(self, runs: Sequence[str]) -> None:
-        """MLflow's own garbage collection, which it offers as a command alone."""
-        command = [sys.executable, "-m", "mlflow", "gc", "--backend-store-uri", self._uri]
-        done = subprocess.run(
-            [*command, "--run-ids", ",".join(runs)],
-            env={**os.environ, "MLFLOW_TRACKING_URI": self._uri},
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        if done.returncode != 0:
-            log.warning("MLflow could not remove deleted runs: %s", done.stderr.strip()[-500:])
+        """MLflow's own garbage collection, which it offers as a command alone; here its function is called.
+
+        As a process it would take seconds to start, and show the password of a database to all.
+        """
+        from mlflow import set_tracking_uri
+        from mlflow.cli import gc
+
+        asked = ["--backend-store-uri", self._uri, "--tracking-uri", self._uri, "--run-ids", ",".join(runs)]
+        before = os.environ.get("MLFLOW_TRACKING_URI")
+        try:
+            with redirect_stdout(StringIO()):
+                gc.main(asked, standalone_mode=False)
+        except Exception as error:  # of a database, an object store, MLflow: the next night tries again
+            log.warning("MLflow could not remove deleted runs: %s", str(error)[-500:])
+        finally:
+            set_tracking_uri(before or "")
 
     def attach(self, run_id: str, path: Path, folder: str) -> None:
         """Put a file beside what a run has logged already; the run stays as finished as it was."""

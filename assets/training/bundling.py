@@ -120,6 +120,7 @@ def write_candidate(
     checkpoints: Path | None = None,
     on_epoch: Callable[["EpochReport"], None] | None = None,
     progress: bool = False,
+    usual_epochs: int | None = None,
 ) -> None:
     """Train a network and write its bundle, learning curve included; raises TrainingError, BundleError."""
     from models.training.export import export_bundle  # torch takes seconds to import: only where it is used
@@ -131,7 +132,13 @@ def write_candidate(
             trained = train_in_processes(name, data.split, config, folder=work, on_epoch=on_epoch)
     else:
         trained = train(
-            name, data.split, config, checkpoint_folder=checkpoints, on_epoch=on_epoch, progress=progress
+            name,
+            data.split,
+            config,
+            checkpoint_folder=checkpoints,
+            on_epoch=on_epoch,
+            progress=progress,
+            usual_epochs=usual_epochs,
         )
     export_bundle(folder, trained, data.items, data.origin(candidate_code()))
     curve = [{"epoch": r.epoch, "loss": r.loss, "ndcg": r.ndcg} for r in trained.curve]

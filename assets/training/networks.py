@@ -1,6 +1,7 @@
 """One candidate for each architecture: trained, exported to a bundle, logged and registered in MLflow."""
 
 import json
+import tempfile
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -13,7 +14,9 @@ from assets.engines.sql import markdown
 from assets.resources import Home, Source, Training
 from assets.shown.charts import markdown_image
 from assets.shown.plots import learning_curve
+from assets.state.bundles import BundleStore
 from assets.state.lake import fingerprint
+from assets.tracking.pyfunc import write_model
 from assets.tracking.tracking import Tracking
 from assets.training.bundling import (
     CURVE_FILE,
@@ -83,7 +86,9 @@ def candidate_asset(architecture: str) -> dg.AssetsDefinition:
         deps=["sequences", "items"],
         description=(NETWORKS[architecture].build.__doc__ or "").splitlines()[0],
     )
-    def candidate(home: Home, source: Source, training: Training) -> dg.MaterializeResult[None]:
+    def candidate(
+        context: dg.AssetExecutionContext, home: Home, source: Source, training: Training
+    ) -> dg.MaterializeResult[None]:
         if architecture not in training.candidates:
             return dg.MaterializeResult(metadata={"trained": "no: it is not among NEXTPLAY_CANDIDATES"})
         lake, store, tracking = home.lake(), home.bundles(), home.tracking()
@@ -100,11 +105,13 @@ def candidate_asset(architecture: str) -> dg.AssetsDefinition:
 
             def log_epoch(report: "EpochReport") -> None:
                 run.metrics({"train loss": report.loss, "validation ndcg@10": report.ndcg}, step=report.epoch)
+                context.log_event(epoch_event(context.asset_key, report))
 
             def write(folder: Path) -> None:
                 write_candidate(
                     folder, architecture, data, config,
                     checkpoints=checkpoints, on_epoch=log_epoch, progress=training.progress,
+                    usual_epochs=_epochs_before(store, architecture),
                 )  # fmt: skip
 
             folder = store.publish(architecture, made_from, write)
@@ -133,6 +140,30 @@ def candidate_asset(architecture: str) -> dg.AssetsDefinition:
     return candidate
 
 
+def epoch_event(asset: dg.AssetKey, report: "EpochReport") -> dg.AssetObservation:
+    """What Dagster shows of an epoch while the training goes on, in the run and as a curve of the asset."""
+    return dg.AssetObservation(
+        asset,
+        description=f"Epoch {report.epoch}: validation NDCG@10 {report.ndcg:.4f}",
+        metadata={
+            "epoch": report.epoch,
+            "validation NDCG@10 of the epoch": report.ndcg,
+            "train loss": report.loss,
+            "seconds of training": round(report.seconds, 1),
+        },
+    )
+
+
+def _epochs_before(store: BundleStore, architecture: str) -> int | None:
+    """How many epochs the training of the current bundle took; None where there is none."""
+    if not store.has(architecture):
+        return None
+    try:
+        return len(json.loads((store.current(architecture) / CURVE_FILE).read_text()))
+    except (OSError, ValueError):
+        return None
+
+
 def training_config(architecture: str, split: Split, training: Training) -> TrainConfig:
     """The defaults for data of this size with the run's changes."""
     config = default_config(architecture, split.train)
@@ -149,7 +180,9 @@ def _track(tracking: Tracking, name: str, made_from: str, folder: Path) -> str:
     with tracking.run(name, made_from) as run:
         run.tags({"nextplay.data": manifest.data_fingerprint, "nextplay.code": manifest.code_version})
         run.metrics({f"validation {metric}": value for metric, value in manifest.metrics.items()})
-        run.bundle(folder)
+        with tempfile.TemporaryDirectory() as made:
+            write_model(Path(made, "model"), folder)
+            run.model(Path(made, "model"))
     return tracking.register(
         run.run_id, digest, f"{name}, validation NDCG@10 {manifest.metrics['ndcg@10']:.4f}"
     )

@@ -1,7 +1,9 @@
 """The whole pipeline on the tiny sample: what a first run leaves behind."""
 
+import dagster as dg
 import duckdb
 import pytest
+from mlflow import MlflowClient
 
 from assets.evaluation.gate import read_verdict
 from models.bundle.bundle import bundle_hash, read_manifest
@@ -37,6 +39,31 @@ def test_the_champion_is_the_verdicts_winner_in_mlflow_and_in_the_pointer(tiny_r
     assert pointer.bundle_hash == bundle_hash(folder)
     tracking = tiny_run.home.tracking()
     assert tracking.champion() == pointer.version == tracking.version_of(pointer.bundle_hash)
+
+
+def test_each_epoch_of_a_training_is_an_event_while_it_goes_on(tiny_run) -> None:
+    kind = dg.DagsterEventType.ASSET_OBSERVATION
+    for network in ("gru4rec", "sasrec"):
+        told = [e for e in tiny_run.events if e.event_type is kind and e.asset_key == dg.AssetKey(network)]
+        metadata = [event.asset_observation_data.asset_observation.metadata for event in told]
+        assert [of["epoch"].value for of in metadata] == [1, 2, 3, 4]
+        best = max(of["validation NDCG@10 of the epoch"].value for of in metadata)
+        assert best >= tiny_run.materialization(network).metadata["validation NDCG@10"].value - 1e-9
+
+
+def test_mlflow_says_of_each_version_how_it_did_on_test_and_what_became_of_it(tiny_run) -> None:
+    tracking, verdict = tiny_run.home.tracking(), read_verdict(tiny_run.home)
+    client = MlflowClient(f"sqlite:///{tiny_run.home.folder() / 'mlflow' / 'mlflow.db'}")
+    champion = client.get_model_version_by_alias("nextplay", "champion")
+    assert champion.tags["nextplay.verdict"] == f"promoted: {verdict.reasons[0]}"
+    with tiny_run.home.lake().connect("leaderboard") as connection:
+        rows = connection.execute(
+            "SELECT bundle_hash, ndcg_at_10 FROM leaderboard WHERE role IN ('baseline', 'candidate')"
+        ).fetchall()
+    assert len(rows) == 7
+    for digest, ndcg in rows:
+        run = client.get_run(tracking.run_of(tracking.version_of(digest)))
+        assert run.data.metrics["test ndcg_at_10"] == pytest.approx(ndcg)
 
 
 def test_recommendations_are_twenty_unseen_items_a_user_best_first(tiny_run) -> None:

@@ -170,7 +170,7 @@ def test_machines_that_register_at_once_share_one_registry(
         tracking = Tracking(tmp_path, database)
         with tracking.run("sasrec", f"fingerprint {number}") as run:
             run.metrics({"ndcg@10": 0.1})
-            run.bundle(bundle)
+            run.model(bundle)
         return tracking.register(run.run_id, f"hash {number}", "x")
 
     with ThreadPoolExecutor(3) as pool:

@@ -53,7 +53,7 @@ def night(home: Home, number: int, promote: bool) -> Path:
 
     folder = store.publish("sasrec", made_from, write_bundle)
     with tracking.run("sasrec", made_from) as run:
-        run.bundle(folder)
+        run.model(folder)
     version = tracking.register(run.run_id, bundle_hash(folder), "sasrec")
     if promote:
         tracking.set_champion(version)

@@ -14,7 +14,7 @@ def tracking(mlflow_folder: Path) -> Tracking:
     return Tracking(mlflow_folder)
 
 
-def bundle(folder: Path) -> Path:
+def model(folder: Path) -> Path:
     folder.mkdir()
     (folder / "manifest.json").write_text("{}")
     return folder
@@ -35,11 +35,11 @@ def test_a_killed_run_is_taken_up_again(tracking: Tracking) -> None:
 
 def test_a_bundle_is_registered_once_and_downloads_again(tracking: Tracking, tmp_path: Path) -> None:
     with tracking.run("sasrec", "f1") as run:
-        run.bundle(bundle(tmp_path / "made"))
+        run.model(model(tmp_path / "made"))
     version = tracking.register(run.run_id, "hash-1", "a model")
     assert tracking.register(run.run_id, "hash-1", "a model") == version == tracking.version_of("hash-1")
     assert tracking.run_of(version) == run.run_id
-    copy = run.client.download_artifacts(run.run_id, "bundle", str(tmp_path))
+    copy = run.client.download_artifacts(run.run_id, "model", str(tmp_path))
     assert (Path(copy) / "manifest.json").read_text() == "{}"
 
 
@@ -48,7 +48,7 @@ def test_the_champion_is_an_alias_that_moves(tracking: Tracking, tmp_path: Path)
     versions = []
     for name in ("f1", "f2"):
         with tracking.run("sasrec", name) as run:
-            run.bundle(bundle(tmp_path / name))
+            run.model(model(tmp_path / name))
         versions.append(tracking.register(run.run_id, name, "a model"))
         tracking.set_champion(versions[-1])
         assert tracking.champion() == versions[-1]
@@ -73,7 +73,7 @@ def test_a_home_that_was_copied_logs_to_itself(mlflow_folder: Path, tmp_path: Pa
     shutil.move(mlflow_folder / "mlflow.db", store)
     first = Tracking(store)
     with first.run("sasrec", "f1") as run:
-        run.bundle(bundle(tmp_path / "made"))
+        run.model(model(tmp_path / "made"))
     first.register(run.run_id, "hash-1", "a model")
     copy = Tracking(shutil.copytree(store, tmp_path / "copy"))
     with copy.run("sasrec", "f1") as again:
@@ -83,5 +83,5 @@ def test_a_home_that_was_copied_logs_to_itself(mlflow_folder: Path, tmp_path: Pa
     copy.discard([copy.version_of("hash-1")], [run.run_id])
     assert copy.versions() == [] and copy.runs() == []
     assert not list((tmp_path / "copy" / "artifacts" / run.run_id).iterdir())
-    assert (store / "artifacts" / run.run_id / "artifacts" / "bundle" / "manifest.json").exists()
+    assert (store / "artifacts" / run.run_id / "artifacts" / "model" / "manifest.json").exists()
     assert first.version_of("hash-1") == "1"

@@ -80,7 +80,7 @@ def test_a_bundle_that_breaks_its_golden_promise_is_not_promoted(
     assert read_golden(bad)
     tracking, digest = home.tracking(), bundle_hash(bad)
     with tracking.run(read_manifest(bad).architecture, "bad") as run:
-        run.bundle(bad)
+        run.model(bad)
     version = tracking.register(run.run_id, digest, "tampered with")
     before, alias = home.pointer_file.read_bytes(), tracking.champion()
     assert answer(["promote", version, "--by", "Ada", "--reason", "why"]) == 1
