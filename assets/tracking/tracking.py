@@ -32,6 +32,7 @@ SEARCH_TAG = "nextplay.search"
 VERDICT_TAG = "nextplay.verdict"
 TAG_LENGTH = 5_000  # of MLflow's registry
 ENVIRONMENT_TAG = "environment."
+OF_TRAINING = {"mlflow.experimentKind": "custom_model_development"}  # else MLflow's UI opens on traces
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,11 @@ class Tracking:
             prepare(self._database)
         self._client: Any = Patient(MlflowClient(tracking_uri=self._uri))
         self._experiment = self._experiment_id("nextplay")
+
+    @property
+    def runs_page(self) -> str:
+        """Where MLflow's UI shows the runs, behind its address: its front page is about other things."""
+        return f"/#/experiments/{self._experiment}/runs"
 
     @contextmanager
     def run(self, name: str, fingerprint: str, search: str | None = None) -> Iterator[RunHandle]:
@@ -256,7 +262,7 @@ class Tracking:
         from mlflow.exceptions import MlflowException
 
         try:
-            return str(self._client.create_experiment(name, artifact_location=self._artifacts))
+            return str(self._client.create_experiment(name, self._artifacts, tags=OF_TRAINING))
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise

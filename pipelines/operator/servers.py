@@ -63,6 +63,7 @@ def mlflow(host: str, port: int) -> None:
     os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")  # 2 processes instead of 10
     store = ("--backend-store-uri", f"sqlite:///{folder}/mlflow.db")
     artifacts = ("--artifacts-destination", f"{folder}/artifacts")
+    click.echo(f"The runs: http://{host}:{port}{home.tracking().runs_page}")
     become("mlflow", "server", "--workers", "1", "--host", host, "--port", str(port), *store, *artifacts)
 
 

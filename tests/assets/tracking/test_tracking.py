@@ -33,6 +33,13 @@ def test_a_killed_run_is_taken_up_again(tracking: Tracking) -> None:
     assert run.data.tags["environment.python"].startswith("3.")
 
 
+def test_the_page_of_the_runs_is_that_of_the_experiment(tracking: Tracking) -> None:
+    with tracking.run("sasrec", "f1") as run:
+        pass
+    experiment = run.client.get_run(run.run_id).info.experiment_id
+    assert tracking.runs_page == f"/#/experiments/{experiment}/runs"
+
+
 def test_a_bundle_is_registered_once_and_downloads_again(tracking: Tracking, tmp_path: Path) -> None:
     with tracking.run("sasrec", "f1") as run:
         run.model(model(tmp_path / "made"))
