@@ -23,6 +23,8 @@ class DataSource:
     roles are `plays/<name>` and `items/<name>`. A source without `plays` has Steam's `libraries`; these, and
     Steam's catalogue in the role `games`, are read as a whole by `assets.clean`.
 
+    `remarks` are sentences for the log and the metadata on what was found beside the files that are read.
+
     `optimum` is the best scorer that there can be, where the process behind the data is known.
     """
 
@@ -30,6 +32,7 @@ class DataSource:
     state: Callable[[Request], object]
     plays: Mapping[str, RowReader] = field(default_factory=dict)
     catalogue: Mapping[str, RowReader] = field(default_factory=dict)
+    remarks: Callable[[Request], list[str]] | None = None
     optimum: Callable[[Source, ItemTable], Scorer] | None = None
 
     @property

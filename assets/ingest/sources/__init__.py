@@ -48,6 +48,12 @@ def resolve(request: Request) -> list[RawFile]:
     return files
 
 
+def remarks(request: Request) -> list[str]:
+    """What people should know of the files of a source that can be resolved. Raises SourceError."""
+    told = SOURCES[request.source.name].remarks
+    return told(request) if told else []
+
+
 def source_state(request: Request) -> str:
     """A text that differs when the raw files may differ, told without reading them.
 

@@ -1,19 +1,19 @@
 """Anybody's table of `user_id, item_id, timestamp`: CSV or Parquet."""
 
 import glob
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from assets.formats.gunzip import DamagedFileError
 from assets.formats.item_rows import read_item_rows
 from assets.formats.rows import ITEM_COLUMNS, TABLE_COLUMNS, ColumnError, RowReader, columns_of, read_plays
+from assets.ingest.listing import Listing, alike, list_folder, list_pattern
 from assets.ingest.raw_file import RawFile, Request, SourceError, file_state, local_path, raw_file, shown
 from assets.ingest.source import DataSource
 
 PLAYS_ROLE = "table/"  # the name of the file follows: the order of the files breaks ties in time
 ITEMS_ROLE = "items"
-SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")  # of files in a folder
+LEFT_SHOWN = 5  # files in a sentence
 
 
 def files(request: Request) -> list[RawFile]:
@@ -29,7 +29,7 @@ def files(request: Request) -> list[RawFile]:
         )
     found = [
         _checked(PLAYS_ROLE + name, path, "NEXTPLAY_TABLE", TABLE_COLUMNS)
-        for name, path in table_files(given)
+        for name, path in table_files(given).files
     ]
     if items:
         path = _path(items, "NEXTPLAY_TABLE_ITEMS")
@@ -39,30 +39,55 @@ def files(request: Request) -> list[RawFile]:
 
 def state(request: Request) -> object:
     """Name, path, size and time of each file. Raises SourceError, OSError and ValueError."""
-    files = table_files(request.source.table or "")
+    files = table_files(request.source.table or "").files
     if request.source.table_items:
         files.append((ITEMS_ROLE, local_path(request.source.table_items)))
     return [[name, *file_state(str(path))] for name, path in files]
 
 
-def table_files(given: str) -> list[tuple[str, Path]]:
-    """Name and path of each file of NEXTPLAY_TABLE, in the order of the names. Raises SourceError."""
+def remarks(request: Request) -> list[str]:
+    """What is left of a folder or a pattern, with the reason, and what may be there twice."""
+    listing = table_files(request.source.table or "")
+    left = [f"{name} is left out ({reason})" for name, reason in listing.left]
+    twice = [
+        f"{a} and {b} are both read, and may hold the same plays"
+        for a, b in alike(name for name, _ in listing.files)
+    ]
+    return left + twice
+
+
+def table_files(given: str) -> Listing:
+    """The files of NEXTPLAY_TABLE, and what is left out. Raises SourceError."""
     path = _path(given, "NEXTPLAY_TABLE")
     if path.is_file():
-        return [(path.name, path)]
-    if path.is_dir():
-        root, paths = path, [p for p in path.rglob("*") if p.name.endswith(SUFFIXES)]
-        nothing = f"which holds no {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]} file"
-    else:
-        paths = [Path(match) for match in glob.glob(str(path), recursive=True)]  # noqa: PTH207 (a whole path)
-        root = Path(os.path.commonpath([p.parent for p in paths])) if paths else path
-        nothing = "which does not exist" if not glob.has_magic(given) else "which no file matches"
-    files = [p for p in paths if p.is_file() and not p.name.startswith((".", "_"))]
-    if not files:
+        return Listing([(path.name, path)])
+    try:
+        if path.is_dir():
+            listing, nothing = list_folder(path, _no_table), "which holds no file of CSV or Parquet"
+        else:
+            listing = list_pattern(str(path), _no_table)
+            nothing = "which no file matches" if glob.has_magic(given) else "which does not exist"
+    except OSError as error:
+        raise SourceError(
+            f"NEXTPLAY_TABLE names {shown(given)}, of which {error.filename} cannot be read "
+            f"({error.strerror}): allow this user to read it."
+        ) from None
+    if not listing.files:
+        left = "; ".join(f"{name} is left out ({reason})" for name, reason in listing.left[:LEFT_SHOWN])
         raise SourceError(
             f"NEXTPLAY_TABLE names {shown(given)}, {nothing}: give a file, a folder or a pattern."
+            + (f" There, {left}." if left else "")
         )
-    return sorted((p.relative_to(root).as_posix(), p) for p in files)
+    return listing
+
+
+def _no_table(path: Path) -> str | None:
+    """Why the content of a file is no table of plays; None where it is one."""
+    try:
+        columns_of(path, TABLE_COLUMNS)
+    except (ColumnError, DamagedFileError, OSError) as error:
+        return f"no table: it {error}" if isinstance(error, ColumnError) else str(error)
+    return None
 
 
 def _path(given: str, variable: str) -> Path:
@@ -94,4 +119,5 @@ SOURCE = DataSource(
     state,
     plays={"table": RowReader(read_plays)},
     catalogue={ITEMS_ROLE: RowReader(read_item_rows)},
+    remarks=remarks,
 )

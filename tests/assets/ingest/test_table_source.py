@@ -299,7 +299,8 @@ def write(folder: Path, names: Sequence[str]) -> None:
 
 
 def test_a_file_a_folder_or_a_pattern(tmp_path: Path) -> None:
-    write(tmp_path, ["b.csv", "a/2.csv", "a/10.csv", "a/readme.txt", "a/_tmp.csv", "items.csv"])
+    write(tmp_path, ["b.csv", "a/2.csv", "a/10.csv", "a/_tmp.csv", "items.csv"])
+    (tmp_path / "a" / "readme.txt").write_text("how these were made")
     assert roles(tmp_path, str(tmp_path / "b.csv")) == ["table/b.csv"]
     assert roles(tmp_path, (tmp_path / "b.csv").as_uri()) == ["table/b.csv"]
     assert roles(tmp_path, str(tmp_path / "a")) == ["table/10.csv", "table/2.csv"]
@@ -313,7 +314,7 @@ def test_a_file_a_folder_or_a_pattern(tmp_path: Path) -> None:
         (None, "The source 'table' needs NEXTPLAY_TABLE"),
         ("no.csv", "which does not exist: give a file, a folder or a pattern."),
         ("*.tsv", "which no file matches: give"),
-        ("empty", "which holds no .csv, .csv.gz, .tsv, .tsv.gz or .parquet file: give"),
+        ("empty", "which holds no file of CSV or Parquet: give a file, a folder or a pattern."),
         ("nothing.csv", "which is empty: give CSV or Parquet with user_id, item_id, timestamp."),
         ("short.csv", "which has no column 'timestamp'; its columns are user_id, item_id: give CSV"),
         ("broken.parquet", "is damaged: it is no whole Parquet file; give a whole copy."),
