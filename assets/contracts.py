@@ -1,11 +1,12 @@
 """The checks of every table, made from its description (`assets.formats.table`).
 
-They run as blocking asset checks beside the asset that makes the table: a broken promise fails the run and
-keeps everything downstream from starting. The columns are a Pandera schema that ibis checks inside the
-engine, so no table is loaded into memory. The SQL of a rule selects the rows that break it.
+They run as blocking asset checks beside the asset that makes the table: a broken promise fails the run with
+one sentence and keeps everything downstream from starting. The columns are a Pandera schema that ibis checks
+inside the engine, so no table is loaded into memory. The SQL of a rule selects the rows that break it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import wraps
 from typing import Any
 
 import dagster as dg
@@ -17,6 +18,28 @@ from assets.formats.table import Column, Rule, Table
 from assets.resources import Cleaning, Home
 
 SHOWN = 5  # failing rows in a check's metadata
+
+
+NO_MISTAKE = "No data and no setting should lead to this: please report it."
+
+
+def blocking_check(
+    **options: Any,
+) -> Callable[[Callable[..., dg.AssetCheckResult]], dg.AssetChecksDefinition]:
+    """`dagster.asset_check`, blocking: the description of a check that fails is what its run says last."""
+
+    def decorate(check: Callable[..., dg.AssetCheckResult]) -> dg.AssetChecksDefinition:
+        def checked(**resources: Any) -> Iterator[dg.AssetCheckResult]:
+            result = check(**resources)
+            yield result
+            if not result.passed:
+                raise dg.Failure(result.description, allow_retries=False)
+
+        asked: Any = wraps(check)(checked)
+        asked.__annotations__ = {**check.__annotations__, "return": Iterator[dg.AssetCheckResult]}
+        return dg.asset_check(blocking=True, **options)(asked)
+
+    return decorate
 
 
 def checks_of(*tables: Table) -> list[dg.AssetChecksDefinition]:
@@ -31,10 +54,9 @@ def checks_of(*tables: Table) -> list[dg.AssetChecksDefinition]:
 def contract(table: Table) -> dg.AssetChecksDefinition:
     """The blocking check that a table has the columns that it promises, with such values."""
 
-    @dg.asset_check(
+    @blocking_check(
         asset=table.name,
         name=f"{table.name}_fulfils_its_contract",
-        blocking=True,
         description=f"The schema of {table.name}.",
     )
     def check(home: Home) -> dg.AssetCheckResult:
@@ -42,7 +64,7 @@ def contract(table: Table) -> dg.AssetChecksDefinition:
             return dg.AssetCheckResult(passed=True, description="It was never published in this home.")
         with home.engine_on(table.name) as engine:
             faults = schema_faults(engine, table)
-        promise = f"the schema of {table.name}"
+        promise = f"The schema of {table.name}"
         return verdict(promise, ["column", "check", "found"], faults[:SHOWN], len(faults))
 
     return check
@@ -51,10 +73,9 @@ def contract(table: Table) -> dg.AssetChecksDefinition:
 def rule_check(table: Table, rule: Rule) -> dg.AssetChecksDefinition:
     """The blocking check that no rows break a rule."""
 
-    @dg.asset_check(
+    @blocking_check(
         asset=table.name,
         name=rule.check,
-        blocking=True,
         description=rule.words,
         additional_deps=rule.beside,
     )
@@ -62,7 +83,9 @@ def rule_check(table: Table, rule: Rule) -> dg.AssetChecksDefinition:
         with home.engine_on(table.name, *rule.beside) as engine:
             engine.alias("checked", table.name)
             values = {name: getattr(cleaning, name) for name in rule.settings}
-            return verdict(rule.words, *rule_faults(engine, rule.statement, values))
+            columns, first, count = rule_faults(engine, rule.statement, values)
+            why = rule.explain(engine, values, first) if count and rule.explain else None
+        return verdict(rule.words, columns, first, count, why)
 
     return check
 
@@ -137,16 +160,31 @@ def rule_faults(
 
 
 def verdict(
-    promise: str, columns: Sequence[str], first: Sequence[Sequence[Any]], count: int
+    promise: str,
+    columns: Sequence[str],
+    first: Sequence[Sequence[Any]],
+    count: int,
+    why: str | None = None,
 ) -> dg.AssetCheckResult:
-    """Passed where nothing was found; otherwise what was promised, how much breaks it, and a sample."""
+    """Passed where nothing was found; otherwise what was promised, how much breaks it, and a sample.
+
+    `why` is said in place of that where somebody can mend it.
+    """
     if count == 0:
         return dg.AssetCheckResult(passed=True, metadata={"failing rows": 0})
+    named = ", ".join(f"{name} {_short(value)}" for name, value in zip(columns, first[0], strict=True))
+    broken = f"Broken: {promise.rstrip('.')}. {count:,} failing rows; the first: {named}. {NO_MISTAKE}"
     return dg.AssetCheckResult(
         passed=False,
-        description=f"Broken: {promise.rstrip('.')}. {count:,} failing rows; the first: {first[0]}",
+        description=why or broken,
         metadata={"failing rows": count, "sample": dg.MetadataValue.md(markdown(columns, first))},
     )
+
+
+def _short(value: object, longest: int = 80) -> str:
+    """A value as part of a sentence."""
+    text = "none" if value is None else " ".join(str(value).split())
+    return text if len(text) <= longest else f"{text[:longest]}…"
 
 
 def _schema_fault(error: Any) -> tuple[str, str, str]:

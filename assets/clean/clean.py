@@ -11,6 +11,7 @@ import duckdb
 
 from assets.clean.clean_tables import CLEAN_TABLES
 from assets.clean.forgetting import without_users
+from assets.clean.left_out import unread_files
 from assets.clean.play_tables import write_play_tables
 from assets.clean.steam_tables import (
     Owned,
@@ -124,6 +125,17 @@ def library_sizes(connection: duckdb.DuckDBPyConnection) -> str:
     """A histogram of games per user, on a logarithmic axis, as a Markdown image."""
     sizes = connection.execute(statement("library_sizes")).fetchall()
     return markdown_image(size_chart(dict(sizes)), "Library sizes")
+
+
+@dg.asset_check(
+    asset="raw_counts",
+    additional_deps=["quarantine"],
+    description="Of no raw file most was left out. Among others it may be too little to stop the run.",
+)
+def each_file_is_read(home: Home) -> dg.AssetCheckResult:
+    with home.engine_on("raw_counts", "quarantine") as engine:
+        told = unread_files(engine)
+    return dg.AssetCheckResult(passed=not told, severity=dg.AssetCheckSeverity.WARN, description=told)
 
 
 CLEAN_CHECKS = checks_of(*CLEAN_TABLES.values())

@@ -1,5 +1,6 @@
 """The tables that `clean` makes of the raw files."""
 
+from assets.clean.left_out import too_much_left_out
 from assets.formats.table import (
     ROLES,
     Rule,
@@ -49,9 +50,10 @@ INTERACTIONS = Table(
         Rule(
             "little_is_quarantined",
             "fault_quarantined",
-            "No more is quarantined than the settings allow, and something is left.",
-            beside=("raw_counts",),
+            "No more is quarantined of all files of a kind than the settings allow, and something is left.",
+            beside=("raw_counts", "quarantine"),
             settings=("max_quarantined_share",),
+            explain=too_much_left_out,
         ),
         once("interactions"),
         numbered("interactions_positions"),

@@ -9,6 +9,7 @@ import duckdb
 import pyarrow as pa
 
 from assets.clean.clean_tables import PLAYED, numbered
+from assets.clean.too_little import CoreError, too_little, why_too_little
 from assets.contracts import checks_of
 from assets.engines.engine import Engine
 from assets.engines.sql import markdown, statement
@@ -74,8 +75,16 @@ def core_interactions(home: Home, cleaning: Cleaning) -> dg.MaterializeResult[No
         with home.engine_on("all_interactions") as engine:
             engine.alias("interactions", "all_interactions")
             rounds.extend(write_core(engine, path, **settings))
+            with lake.connect() as connection:
+                connection.from_parquet(str(path)).create_view("core_interactions")
+                left = count_core(connection)
+            if too_little(left["users"], left["games"]):
+                raise CoreError(why_too_little(engine, drop=drop_weak, **settings))
 
-    version = lake.publish("core_interactions", made_from, write)
+    try:
+        version = lake.publish("core_interactions", made_from, write)
+    except CoreError as error:
+        raise dg.Failure(str(error), allow_retries=False) from None
     with lake.connect("core_interactions") as connection:
         told = {"k-core rounds": dg.MetadataValue.md(markdown(Dropped._fields, rounds))} if rounds else {}
         return table_result(connection, version, started, {**told, **count_core(connection)})
@@ -97,6 +106,13 @@ def write_core(engine: Engine, path: Path, min_playtime: int, core: int) -> list
     """
     for table in ("candidate_users", "candidate_items", "candidates"):
         engine.make_table(table, {"min_playtime": min_playtime})
+    rounds = drop_weak(engine, core)
+    engine.write("core_interactions", path)
+    return rounds
+
+
+def drop_weak(engine: Engine, core: int) -> list[Dropped]:
+    """Make the view `remaining` the k-core of `candidates`; returns what each round dropped."""
     engine.create("dropped_users", DROPPED_USERS)
     engine.create("dropped_items", DROPPED_ITEMS)
     engine.make_view("remaining")
@@ -106,9 +122,7 @@ def write_core(engine: Engine, path: Path, min_playtime: int, core: int) -> list
         items = engine.append("dropped_items", "weak_items", {"core": core})
         rounds.append(Dropped(users, items))
         if users == items == 0:
-            break
-    engine.write("core_interactions", path)
-    return rounds
+            return rounds
 
 
 def count_core(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import dagster as dg
 
+from assets.contracts import blocking_check
 from assets.engines.sql import statement
 from assets.formats.table import HASH, Table, count, text
 from assets.resources import Cleaning, Home, Source
@@ -28,9 +29,8 @@ ACCEPTED_SOURCE = Table(
 ANY_LOSS = 1.0
 
 
-@dg.asset_check(
+@blocking_check(
     asset=SHRINKS,
-    blocking=True,
     description="The source holds about as much as when the champion was made; NEXTPLAY_MAX_SHRINK says how. "
     "With 1 it passes, and the asset accepted_source keeps the size that later runs compare with.",
 )

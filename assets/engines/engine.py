@@ -31,7 +31,7 @@ class Engine(Protocol):
     """Named tables and views, and the named statements that read and make them; values are bound."""
 
     def create(self, table: str, columns: pa.Schema) -> None:
-        """An empty table."""
+        """An empty table, in place of one that there may be."""
 
     def make_table(self, table: str, parameters: Mapping[str, Any] = NOTHING) -> None:
         """Run the statement of that name and keep its rows under the same name."""
@@ -69,7 +69,7 @@ class DuckDB:
 
     def create(self, table: str, columns: pa.Schema) -> None:
         self.connection.register("no_rows", columns.empty_table())
-        self.connection.execute(f"CREATE TABLE {table} AS FROM no_rows")
+        self.connection.execute(f"CREATE OR REPLACE TABLE {table} AS FROM no_rows")
         self.connection.unregister("no_rows")
 
     def make_table(self, table: str, parameters: Mapping[str, Any] = NOTHING) -> None:

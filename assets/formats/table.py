@@ -4,7 +4,7 @@ Whoever writes it from Python takes the Arrow schema, `assets.contracts` makes i
 `assets.shown.tables` what the UI shows, and `pipelines.tables` the page docs/tables.md.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -60,7 +60,8 @@ class Rule:
     """A promise between rows and tables: the statement selects the rows that break it.
 
     It reads the table, which it may also call `checked`, and those `beside` it. The `settings` are fields of
-    `assets.resources.Cleaning`, bound as parameters of the same name.
+    `assets.resources.Cleaning`, bound as parameters of the same name. `explain` makes the one sentence for
+    people who can mend it, of the engine, the settings and the first rows.
     """
 
     check: str
@@ -68,6 +69,7 @@ class Rule:
     words: str
     beside: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
+    explain: Callable[[Any, Mapping[str, Any], Sequence[tuple[Any, ...]]], str] | None = None
 
 
 @dataclass(frozen=True)

@@ -17,12 +17,12 @@ from typing import Any
 import dagster as dg
 import pyarrow.parquet as pq
 
-from assets.contracts import checks_of
+from assets.contracts import blocking_check, checks_of
 from assets.formats.gunzip import GZIP_MAGIC
 from assets.formats.table import HASH, ROLES, Table, count, text
 from assets.ingest.download import DEFAULT_SETTINGS, DownloadError
 from assets.ingest.raw_file import RawFile, Request, SourceError
-from assets.ingest.sources import resolve
+from assets.ingest.sources import remarks, resolve
 from assets.resources import Home, Source
 from assets.shown.tables import columns_shown
 from assets.state.code import made_by
@@ -32,6 +32,7 @@ from serving.state.storage import Store
 CODE = made_by(__name__)
 DOWNLOAD = DEFAULT_SETTINGS
 SHOWN = 20  # files in the metadata
+TOLD = 5  # remarks in the log
 
 RAW_FILES = Table(
     "raw_files",
@@ -59,7 +60,11 @@ RAW_FILES = Table(
 )
 def raw_files(context: dg.AssetExecutionContext, home: Home, source: Source) -> dg.MaterializeResult[None]:
     started = time.monotonic()
-    files = _resolve(home, source)
+    request = Request(source, home.folder("raw"), DOWNLOAD)
+    files, told = _resolve(request)
+    if told:
+        more = f", and {len(told) - TOLD:,} more in the metadata" if len(told) > TOLD else ""
+        context.log.warning("Of the source: %s%s.", "; ".join(told[:TOLD]), more)
     for file in files:
         _link(home.folder(), file)
         context.log.info("%s: %s (%s)", file.role, file.path, file.how)
@@ -70,6 +75,7 @@ def raw_files(context: dg.AssetExecutionContext, home: Home, source: Source) -> 
         metadata={
             "files": dg.MetadataValue.md(_preview(files)),
             "source": source.name,
+            "left out, or doubtful": dg.MetadataValue.md("\n".join(f"- {one}" for one in told) or "nothing"),
             "size": _size(sum(file.bytes for file in files)),
             "seconds": round(time.monotonic() - started, 1),
             "dagster/row_count": version.rows,
@@ -79,17 +85,13 @@ def raw_files(context: dg.AssetExecutionContext, home: Home, source: Source) -> 
     )
 
 
-@dg.asset_check(
-    asset=raw_files, blocking=True, description="Each raw file is there with its recorded SHA-256."
-)
+@blocking_check(asset=raw_files, description="Each raw file is there with its recorded SHA-256.")
 def raw_files_are_unchanged(home: Home) -> dg.AssetCheckResult:
     faults = [fault for file in current_raw_files(home) if (fault := _change(file))]
     return _verdict(faults)
 
 
-@dg.asset_check(
-    asset=raw_files, blocking=True, description="Each raw file holds something; gzip can read it."
-)
+@blocking_check(asset=raw_files, description="Each raw file holds something; gzip can read it.")
 def raw_files_hold_data(home: Home) -> dg.AssetCheckResult:
     faults = [f"{file.path} holds no data" for file in current_raw_files(home) if not _holds_data(file.path)]
     return _verdict(faults)
@@ -114,10 +116,13 @@ def shared_address(home: Home, file: RawFile) -> str:
     return f"{store.address}/{key}"
 
 
-def _resolve(home: Home, source: Source) -> list[RawFile]:
-    """The files of the source. What goes wrong is a failure in one sentence, final unless it may pass."""
+def _resolve(request: Request) -> tuple[list[RawFile], list[str]]:
+    """The files of the source, and remarks on them.
+
+    What goes wrong is a failure in one sentence, final unless it may pass.
+    """
     try:
-        return resolve(Request(source, home.folder("raw"), DOWNLOAD))
+        return resolve(request), remarks(request)
     except SourceError as error:
         raise dg.Failure(str(error), allow_retries=False) from None
     except DownloadError as error:

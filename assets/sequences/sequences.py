@@ -5,11 +5,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import dagster as dg
+import pyarrow.parquet as pq
 
 from assets.contracts import checks_of
 from assets.resources import Home, Splitting
 from assets.sequences.sequences_tables import SEQUENCES_TABLES
-from assets.sequences.splitting import TEMPORAL, SplitError, make_splits
+from assets.sequences.splitting import TEMPORAL, SplitError, check_parts, make_splits
 from assets.sequences.vocabulary import order_items, played_items
 from assets.shown.tables import table_result, table_specs
 from assets.state.code import made_by
@@ -47,6 +48,7 @@ def sequences(home: Home, splitting: Splitting) -> Iterator[dg.MaterializeResult
             engine.write("kept_items", paths["items_before"])
             engine.write("sequences", paths["sequences"])
             engine.write("split", paths["split"], made)
+        check_parts(pq.read_table(paths["split"]).to_pylist()[0])
 
     try:
         versions = lake.publish_many(made_from, list(SEQUENCES_TABLES), write)

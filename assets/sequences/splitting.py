@@ -12,6 +12,7 @@ from models.mistakes import UserError
 
 LEAVE_ONE_OUT, TEMPORAL = "leave-one-out", "temporal"
 
+PARTS = ("train", "validation", "test")
 _ADVICE = "give two rising shares of the plays such as 0.8,0.9, two dates, or two whole numbers"
 
 
@@ -72,10 +73,20 @@ def make_splits(engine: Engine, split: str, cutoffs: str) -> dict[str, Any]:
     engine.alias("splits", "temporal_splits")
     made = {"name": f"{TEMPORAL} ({cutoffs})", **cuts}
     sizes = engine.find("split", made).one()
-    for part in ("train", "validation", "test"):
+    for part in PARTS:
         if not sizes[part]:
             raise SplitError(f"NEXTPLAY_CUTOFFS={cutoffs} leaves nothing for {part}: {_ADVICE}.")
     return made
+
+
+def check_parts(sizes: Mapping[str, Any]) -> None:
+    """Raises SplitError where the row of the table `split` has a part without plays."""
+    empty = [part for part in PARTS if not sizes[part]]
+    if empty:
+        raise SplitError(
+            f"NEXTPLAY_SPLIT={sizes['name']} leaves no plays for {' and '.join(empty)}, as no user has three "
+            "left: set a smaller NEXTPLAY_CORE, or bring more plays of the same users."
+        )
 
 
 def _times(engine: Engine, cutoffs: Cutoffs) -> Mapping[str, int]:

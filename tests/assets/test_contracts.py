@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
 import duckdb
 import pytest
 import sqlglot
@@ -21,6 +20,7 @@ from assets.sequences.sequences import SEQUENCES_CHECKS
 from assets.state.lake import LakeError, fingerprint, write_parquet
 from pipelines.definitions import defs
 from pipelines.tables import TABLES as DESCRIBED
+from tests.support.homes import evaluation
 
 HASH = "0a" * 32
 METRICS = [f"{name}_at_{k}" for name in ("hr", "ndcg", "mrr") for k in (1, 5, 10, 20)]
@@ -432,16 +432,16 @@ def test_a_failing_check_blocks_and_shows_a_sample(tmp_path: Path) -> None:
         for check in [*CLEAN_CHECKS, *CORE_CHECKS, *SEQUENCES_CHECKS]
         for spec in check.check_specs
     )
-    result = by_name["interactions_once"](home=home, cleaning=Cleaning())
-    assert isinstance(result, dg.AssetCheckResult)
+    result = evaluation(by_name["interactions_once"], home=home, cleaning=Cleaning())
     assert not result.passed
     assert result.description == (
         "Broken: No user has an item twice, unless repeats are kept. "
-        "20 failing rows; the first: ('u0', 'a', 2)"
+        "20 failing rows; the first: user_id u0, item_id a, times 2. "
+        "No data and no setting should lead to this: please report it."
     )
     assert result.metadata["failing rows"].value == 20
     assert "| u1 | a | 2 |" in str(result.metadata["sample"].value)
-    assert by_name["interactions_fulfils_its_contract"](home=home).passed
+    assert evaluation(by_name["interactions_fulfils_its_contract"], home=home).passed
 
 
 def test_a_table_that_was_never_published_is_a_fault_unless_it_is_optional(tmp_path: Path) -> None:
@@ -449,9 +449,9 @@ def test_a_table_that_was_never_published_is_a_fault_unless_it_is_optional(tmp_p
     optional = {name for name, table in DESCRIBED.items() if table.optional}
     assert optional == {"bento", "batch_recommendations", "accepted_source"}
     for name in optional:
-        assert contract(DESCRIBED[name])(home=home).passed
+        assert evaluation(contract(DESCRIBED[name]), home=home).passed
     with pytest.raises(LakeError, match="materialize the asset 'gate' first"):
-        contract(DESCRIBED["gate"])(home=home)
+        evaluation(contract(DESCRIBED["gate"]), home=home)
 
 
 def test_a_sample_never_breaks_its_table() -> None:

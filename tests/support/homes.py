@@ -5,6 +5,7 @@ from typing import Any
 import dagster as dg
 
 from assets.resources import Home
+from pipelines.failures import sentence
 
 
 def materialize(
@@ -26,6 +27,19 @@ def metadata(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, Any]:
     key = dg.AssetKey(asset)
     (event,) = (e for e in result.get_asset_materialization_events() if e.asset_key == key)
     return {name: value.value for name, value in event.materialization.metadata.items()}
+
+
+def evaluation(check: dg.AssetChecksDefinition, **resources: Any) -> dg.AssetCheckResult:
+    """What a blocking check finds."""
+    found = next(iter(check(**resources)))
+    assert isinstance(found, dg.AssetCheckResult)
+    return found
+
+
+def failure(result: dg.ExecuteInProcessResult) -> str:
+    """The sentence of the only step that failed."""
+    (event,) = (event for event in result.all_events if event.is_step_failure)
+    return sentence(event) or "a bug"
 
 
 def failed_checks(result: dg.ExecuteInProcessResult) -> list[str]:

@@ -19,7 +19,7 @@ from assets.feedback import events as receiving
 from assets.formats.steam_format import read_libraries
 from assets.resources import Cleaning, Home
 from assets.state.lake import file_hash
-from tests.support.homes import materialize, rows
+from tests.support.homes import failure, materialize, rows
 from tests.support.raw import home_with, library, write_lines
 
 SHARED = Path(__file__).parents[4] / "shared" / "data" / "steam"
@@ -194,10 +194,10 @@ def test_other_settings_and_other_files_give_other_versions(tmp_path: Path) -> N
     second = home.lake().current("core_interactions")
     assert second.fingerprint != first.fingerprint
     assert second.rows == 5
-    write_lines(files["libraries"], [library("5", {"10": 100})])
+    write_lines(files["libraries"], [library("5", {"10": 100}), library("6", {"20": 200})])
     home = home_with(tmp_path, files)
     assert make(home).success
-    assert rows(home, "core_interactions", PLAYED) == [("5", "10", 0, 100)]
+    assert rows(home, "core_interactions", PLAYED) == [("5", "10", 0, 100), ("6", "20", 0, 200)]
 
 
 BAD_ITEM = library("900", {"10": 100, "20": 200}).replace("200", "-1")
@@ -206,7 +206,8 @@ BAD_ITEM = library("900", {"10": 100, "20": 200}).replace("200", "-1")
 def test_what_is_left_out_is_quarantined_with_its_reason(tmp_path: Path) -> None:
     files = small(tmp_path)
     write_lines(
-        files["libraries"], [library(str(u), {"10": 100}) for u in range(200)] + [BAD_ITEM, "rubbish"]
+        files["libraries"],
+        [library(str(u), {str(10 + u % 2): 100}) for u in range(200)] + [BAD_ITEM, "rubbish"],
     )
     home = home_with(tmp_path, files)
     assert make(home).success
@@ -227,7 +228,16 @@ def test_too_much_quarantined_stops_the_run(tmp_path: Path) -> None:
     assert not result.success
     (failed,) = [e for e in result.get_asset_check_evaluations() if not e.passed]
     assert failed.check_name == "little_is_quarantined"
-    assert "1 failing rows" in str(failed.description)
+    assert (
+        failure(result)
+        == failed.description
+        == (
+            "1 of 51 rows were left out (2.0 %), more than NEXTPLAY_MAX_QUARANTINED_SHARE=0.01 allows: "
+            "1 for 'not a Python literal', first in line 51 of libraries (rubbish). "
+            "Mend the source, or allow more; the table quarantine has them all."
+        )
+    )
+    assert "1 | 51" in failed.metadata["sample"].value
     assert not home.lake().has("core_interactions")
 
 
@@ -237,10 +247,7 @@ def test_a_damaged_file_fails_the_run_with_one_sentence(tmp_path: Path) -> None:
     home = home_with(tmp_path, files)
     result = make(home)
     assert not result.success
-    failure = result.failure_data_for_node("clean")
-    assert failure is not None
-    assert failure.user_failure_data is not None
-    assert "is damaged after" in str(failure.user_failure_data.description)
+    assert "is damaged after" in failure(result)
     assert not home.lake().has("interactions")
 
 

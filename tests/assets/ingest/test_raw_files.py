@@ -14,6 +14,8 @@ from assets.ingest.download import DownloadSettings
 from assets.ingest.raw_files import current_raw_files, raw_files, raw_files_are_unchanged, raw_files_hold_data
 from assets.resources import Home, Source
 from assets.state.lake import LakeError
+from pipelines.failures import sentence
+from tests.support.homes import evaluation
 
 LIBRARIES = gzip.compress(b"{'user_id': 'ada', 'items': []}\n" * 500, mtime=0)
 GAMES = gzip.compress(b"{u'id': u'10'}\n", mtime=0)
@@ -105,7 +107,7 @@ def test_a_home_that_moved_still_works(home: Home, tmp_path: Path) -> None:
 
     assert [file.role for file in files] == ["libraries", "games"]
     assert all(file.path.is_relative_to(moved) and file.path.is_file() for file in files)
-    assert raw_files_are_unchanged(Home(path=str(moved))).passed
+    assert evaluation(raw_files_are_unchanged, home=Home(path=str(moved))).passed
 
 
 def test_a_home_that_was_copied_needs_nothing_of_the_first(home: Home, tmp_path: Path) -> None:
@@ -114,7 +116,7 @@ def test_a_home_that_was_copied_needs_nothing_of_the_first(home: Home, tmp_path:
     shutil.copytree(home.path, copy, symlinks=True)
     shutil.rmtree(home.path)
 
-    assert raw_files_are_unchanged(Home(path=str(copy))).passed
+    assert evaluation(raw_files_are_unchanged, home=Home(path=str(copy))).passed
 
 
 def test_a_recorded_file_can_be_given_by_its_recorded_name(home: Home, given: Source) -> None:
@@ -131,9 +133,9 @@ def test_a_changed_file_fails_its_check(home: Home, given: Source, tmp_path: Pat
     libraries = tmp_path / "given" / "libraries.gz"
 
     libraries.write_bytes(LIBRARIES + b"\0")
-    changed = raw_files_are_unchanged(home)
+    changed = evaluation(raw_files_are_unchanged, home=home)
     libraries.unlink()
-    missing = raw_files_are_unchanged(home)
+    missing = evaluation(raw_files_are_unchanged, home=home)
 
     assert not changed.passed
     assert changed.description == (
@@ -160,7 +162,7 @@ def test_a_file_without_data_fails_its_check(
     run(home, given)
     (tmp_path / "given" / "libraries.gz").write_bytes(content)
 
-    assert raw_files_hold_data(home).passed is passed
+    assert evaluation(raw_files_hold_data, home=home).passed is passed
 
 
 def test_a_failing_check_blocks_what_comes_after(home: Home, given: Source, tmp_path: Path) -> None:
@@ -179,6 +181,9 @@ def test_a_failing_check_blocks_what_comes_after(home: Home, given: Source, tmp_
 
     assert not result.success
     assert reached == []
+    (failed,) = (event for event in result.all_events if event.is_step_failure)
+    libraries = tmp_path / "given" / "libraries.gz"
+    assert sentence(failed) == f"{libraries} holds no data: materialize raw_files again."
 
 
 def test_a_mistake_is_one_sentence_and_not_tried_again(home: Home) -> None:

@@ -266,6 +266,17 @@ def test_data_that_cannot_be_split_in_time_are_told(
     assert sentence in str(caught.value.description) and "\n" not in str(caught.value.description)
 
 
+def test_users_too_short_for_a_split_are_told(home: Home) -> None:
+    publish(home.lake(), "core_interactions", [row for row in CORE if row[0] == "u1"])
+    with pytest.raises(dg.Failure) as caught:
+        materialize(home)
+    assert caught.value.description == (
+        "NEXTPLAY_SPLIT=leave-one-out leaves no plays for validation and test, as no user has three left: "
+        "set a smaller NEXTPLAY_CORE, or bring more plays of the same users."
+    )
+    assert not home.lake().has("sequences")
+
+
 @pytest.mark.parametrize(
     ("text", "cutoffs"),
     [
@@ -348,4 +359,4 @@ def test_the_same_data_give_the_same_tables_after_they_have_made_a_champion(home
 
 def test_a_broken_champion_begins_the_vocabulary_anew(home: Home) -> None:
     home.pointer_file.write_text("{")
-    assert replay(home, {"u": ["b", "a"]}) == [(1, "a"), (2, "b")]
+    assert replay(home, {"u": ["b", "a", "c"]}) == [(1, "a"), (2, "b"), (3, "c")]
