@@ -16,7 +16,7 @@ from assets.resources import Home
 from assets.sequences.loading import split_name
 from models.evaluation.audit import follows_ids, on_ids
 from pipelines.resources import Settings, home_of
-from serving.state.pointer import read_pointer
+from serving.state.pointer import Pointer, read_pointer
 
 EXAMPLES = 3
 WIDTH = 100
@@ -42,17 +42,23 @@ def _print(console: Console, home: Home, seconds: float) -> None:
     console.print(f"\n[bold]Verdict[/bold]  {head}\n")
     for reason in verdict.reasons:
         console.print(Padding(escape(reason), (0, 0, 0, 2)))
-    console.print("\n[bold]What the champion recommends[/bold]\n")
-    for history, titles in champion_examples(home, EXAMPLES):
-        console.print(f"  after   {escape(', '.join(history))}")
-        console.print(f"  [bold]next[/bold]    {escape(', '.join(titles))}\n")
-    pointer = read_pointer(home.pointer_file)
-    if pointer is not None:
-        console.print(f"[bold]Champion[/bold]  version {pointer.version}, Bento {pointer.bento}")
+    _print_champion(console, home, read_pointer(home.pointer_file))
     console.print(f"[bold]Report[/bold]    {escape(str(report_path(home)))}", soft_wrap=True)
     console.print(f"[bold]Took[/bold]      {seconds:.0f} s\n")
     for command, use in NEXT:
         console.print(f"  {command:<12} {use}")
+
+
+def _print_champion(console: Console, home: Home, pointer: Pointer | None) -> None:
+    """Who it is, and what it recommends to a few users; a home without one says so."""
+    if pointer is None:
+        console.print("\n[bold]Champion[/bold]  none yet: nothing can be served")
+        return
+    console.print("\n[bold]What the champion recommends[/bold]\n")
+    for history, titles in champion_examples(home, EXAMPLES):
+        console.print(f"  after   {escape(', '.join(history))}")
+        console.print(f"  [bold]next[/bold]    {escape(', '.join(titles))}\n")
+    console.print(f"[bold]Champion[/bold]  version {pointer.version}, Bento {pointer.bento}")
 
 
 NEXT = (

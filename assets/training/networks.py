@@ -14,6 +14,7 @@ from assets.engines.sql import markdown
 from assets.resources import Home, Source, Training
 from assets.shown.charts import markdown_image
 from assets.shown.plots import learning_curve
+from assets.shown.sparkline import sparkline
 from assets.state.bundles import BundleStore
 from assets.state.lake import fingerprint
 from assets.tracking.pyfunc import write_model
@@ -103,9 +104,12 @@ def candidate_asset(architecture: str) -> dg.AssetsDefinition:
         with tracking.run(architecture, made_from) as run:
             run.params({"architecture": architecture, "source": source.name, **_flat(config.to_dict())})
 
+            reports: list[EpochReport] = []
+
             def log_epoch(report: "EpochReport") -> None:
                 run.metrics({"train loss": report.loss, "validation ndcg@10": report.ndcg}, step=report.epoch)
-                context.log_event(epoch_event(context.asset_key, report))
+                reports.append(report)
+                context.log_event(epoch_event(context.asset_key, reports))
 
             def write(folder: Path) -> None:
                 write_candidate(
@@ -140,14 +144,16 @@ def candidate_asset(architecture: str) -> dg.AssetsDefinition:
     return candidate
 
 
-def epoch_event(asset: dg.AssetKey, report: "EpochReport") -> dg.AssetObservation:
-    """What Dagster shows of an epoch while the training goes on, in the run and as a curve of the asset."""
+def epoch_event(asset: dg.AssetKey, reports: Sequence["EpochReport"]) -> dg.AssetObservation:
+    """What Dagster shows of the last epoch while the training goes on, with the curve so far."""
+    report, curve = reports[-1], sparkline([report.ndcg for report in reports])
     return dg.AssetObservation(
         asset,
-        description=f"Epoch {report.epoch}: validation NDCG@10 {report.ndcg:.4f}",
+        description=f"Epoch {report.epoch}: validation NDCG@10 {report.ndcg:.4f}, so far {curve}",
         metadata={
             "epoch": report.epoch,
             "validation NDCG@10 of the epoch": report.ndcg,
+            "validation NDCG@10 so far": curve,
             "train loss": report.loss,
             "seconds of training": round(report.seconds, 1),
         },

@@ -6,8 +6,12 @@ import pytest
 from mlflow import MlflowClient
 
 from assets.evaluation.gate import read_verdict
+from assets.resources import Home
 from models.bundle.bundle import bundle_hash, read_manifest
+from pipelines.resources import Settings
+from pipelines.summary import summary
 from serving.state.pointer import read_pointer
+from tests.support.runs import TINY
 
 TABLES = {
     "raw_files", "interactions", "quarantine", "catalogue", "events", "event_quarantine",
@@ -47,6 +51,7 @@ def test_each_epoch_of_a_training_is_an_event_while_it_goes_on(tiny_run) -> None
         told = [e for e in tiny_run.events if e.event_type is kind and e.asset_key == dg.AssetKey(network)]
         metadata = [event.asset_observation_data.asset_observation.metadata for event in told]
         assert [of["epoch"].value for of in metadata] == [1, 2, 3, 4]
+        assert [len(of["validation NDCG@10 so far"].value) for of in metadata] == [1, 2, 3, 4]
         best = max(of["validation NDCG@10 of the epoch"].value for of in metadata)
         assert best >= tiny_run.materialization(network).metadata["validation NDCG@10"].value - 1e-9
 
@@ -119,3 +124,9 @@ def test_nothing_is_above_the_optimum_by_more_than_chance(tiny_run) -> None:
     high = {model: high for model, _, high in rows}
     for model, ndcg, _ in rows:
         assert ndcg <= high["optimum"], model
+
+
+def test_a_summary_without_a_champion_says_so_and_offers_nothing_of_it(home: Home) -> None:
+    home.pointer_file.unlink()
+    page = summary(Settings(home=home.folder(), **TINY), 1.0)
+    assert "Champion  none yet: nothing can be served" in page and "recommends" not in page

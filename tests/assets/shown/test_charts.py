@@ -7,6 +7,8 @@ from math import nan
 from xml.etree import ElementTree
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from markupsafe import Markup
 
 from assets.shown.axis import Axis
@@ -32,6 +34,7 @@ from assets.shown.plots import (
     online_chart,
     size_chart,
 )
+from assets.shown.sparkline import BARS, sparkline
 from models.evaluation.audit import Figure
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -230,3 +233,16 @@ def test_an_image_for_markdown_holds_the_whole_file() -> None:
         r"!\[A curve\]\(data:image/svg\+xml;base64,([A-Za-z0-9+/=]+)\)", markdown_image(chart, "A curve")
     )
     assert found is not None and base64.b64decode(found[1]).decode() == alone(chart)
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=40))
+def test_a_sparkline_has_a_bar_for_each_value_in_their_order(values: list[float]) -> None:
+    line = sparkline(values)
+    assert len(line) == len(values)
+    for one, other in zip(range(len(values)), range(1, len(values)), strict=False):
+        assert (BARS.index(line[one]) <= BARS.index(line[other])) or values[one] > values[other]
+    assert line[values.index(max(values))] == max(line)
+
+
+def test_a_sparkline_by_hand() -> None:
+    assert sparkline([0.1, 0.45, 0.8]) == "▁▅█" and sparkline([0.2, 0.2]) == "▅▅" and sparkline([]) == ""
