@@ -245,4 +245,4 @@ def test_a_sparkline_has_a_bar_for_each_value_in_their_order(values: list[float]
 
 
 def test_a_sparkline_by_hand() -> None:
-    assert sparkline([0.1, 0.45, 0.8]) == "▁▅█" and sparkline([0.2, 0.2]) == "▅▅" and sparkline([]) == ""
+    assert sparkline([0, 3, 7]) == "▁▄█" and sparkline([0.2, 0.2]) == "▅▅" and sparkline([]) == ""
