@@ -15,7 +15,8 @@ REPORT = (
     *(f"assets/shown/{name}" for name in ("chart.css", "charts.py", "axis.py")),
 )
 DEMO = tuple(
-    f"serving/demo/{name}" for name in ("index.html", "style.css", "app.js", "answer.js", "history.js")
+    f"serving/demo/{name}"
+    for name in ("index.html", "style.css", "app.js", "answer.js", "history.js", "filters.js")
 )
 
 

@@ -22,7 +22,7 @@ from serving.observe import Observe
 from serving.openapi import document
 from serving.recorder import Recorder
 from serving.reload import Follower
-from serving.routes import catalogue, demo, events, operations, recommend
+from serving.routes import catalogue, demo, events, operations, recommend, reports
 from serving.settings import Settings, load_settings, parts
 from serving.state.event_stores import open_event_store
 from serving.state.events import EventStore, EventStoreError
@@ -33,7 +33,7 @@ from serving.users import Users
 
 STORE_THREADS = 4
 PATIENCE_SECONDS = 20.0  # with the first model; kubelets and load balancers want to hear something
-ROUTERS = (recommend.router, catalogue.router, events.router, operations.router, demo.router)
+ROUTERS = (recommend.router, catalogue.router, events.router, operations.router, demo.router, reports.router)
 
 
 def create_app(settings: Settings) -> FastAPI:

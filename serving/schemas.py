@@ -132,6 +132,12 @@ class CompareRequest(BaseModel):
 
     history: Annotated[list[Id], FailFast()] = Field(max_length=MAX_HISTORY)
     k: int = Field(default=10, strict=True, ge=1, le=MAX_K)
+    filters: dict[str, Any] = Field(
+        default={},
+        max_length=MAX_FILTERS,
+        description="Which items may be recommended, as in POST /recommend.",
+        json_schema_extra={"additionalProperties": FILTER_FORMS},
+    )
 
     def history_ids(self) -> list[str]:
         return [str(item_id) for item_id in self.history]
@@ -223,6 +229,13 @@ class Examples(BaseModel):
     """Histories to start from, oldest first."""
 
     examples: list[list[ItemName]]
+
+
+class Choices(BaseModel):
+    """What the demo page offers: the fields to filter by, and whether there are reports to read."""
+
+    fields: dict[str, dict[str, Any]]
+    reports: bool
 
 
 class ModelResponse(ModelName):

@@ -54,6 +54,10 @@ class Settings(BaseSettings):
         default=32, ge=1, description="requests that may wait; more are refused with 503"
     )
     log_requests: bool = Field(default=True, description="write a log line for each request")
+    reports: Path | None = Field(
+        default=None,
+        description="a folder of reports and the page of nights, shown at /reports/; unset, none are",
+    )
     demo: bool = Field(
         default=True,
         description="show the page at /, and the baselines beside the champion",

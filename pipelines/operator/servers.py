@@ -68,9 +68,9 @@ def mlflow(host: str, port: int) -> None:
 
 
 def follow_home() -> None:
-    """Name the home's champion, where no other is named."""
-    pointer = os.environ.get("NEXTPLAY_POINTER") or str(_home() / "champion" / "pointer.json")
-    os.environ["NEXTPLAY_POINTER"] = pointer
+    """Name the home's champion and its reports, where no others are named."""
+    for name, place in (("POINTER", _home() / "champion" / "pointer.json"), ("REPORTS", _home() / "reports")):
+        os.environ[f"NEXTPLAY_{name}"] = os.environ.get(f"NEXTPLAY_{name}") or str(place)
 
 
 def _home() -> Path:

@@ -1,6 +1,6 @@
 // What each model says, side by side, and what has changed since the last answer.
 
-import { byId, element, glide, tops } from "./dom.js";
+import { byId, element, glide, nameOf, tops } from "./dom.js";
 
 const MODELS = {
   sasrec: ["SASRec", "sees every game, in order"],
@@ -10,6 +10,7 @@ const MODELS = {
   popularity: ["Popularity", "sees no game of yours"],
 };
 const NOTHING_PLAYED = "what most people play";
+export const NOTHING_PASSES = "No game that you have not played passes these filters.";
 const place = byId("columns");
 let shown = new Map(); // column name -> item ids, best first
 
@@ -24,7 +25,7 @@ export function showAnswer(answer, marked) {
   const last = answer.history.at(-1)?.item_id;
   const telling = answer.columns.filter((column) => last || column.role === "champion");
   const sections = telling.map((column) => section(column, last, marked ? shown.get(column.name) : null));
-  place.style.setProperty("--rows", Math.max(...answer.columns.map((column) => column.items.length)));
+  place.style.setProperty("--rows", Math.max(1, ...answer.columns.map((column) => column.items.length)));
   place.replaceChildren(...sections);
   shown = new Map(answer.columns.map((column) => [column.name, column.items.map((item) => item.item_id)]));
   if (before.size) glide(rowsShown(), before);
@@ -36,32 +37,34 @@ function section(column, last, earlier) {
   const [name, sees] = MODELS[column.name] ?? [column.name, "says"];
   const changes = column.items.map((item, index) => change(item.item_id, index, earlier));
   const champion = column.role === "champion";
+  const reasons = column.items.some((item) => item.because); // none after no game at all
+  const rows = column.items.map((item, index) => row(column, item, last, changes[index], reasons));
   return element(
     "section",
-    { class: column.role, "aria-label": champion ? "Play next" : name },
+    { class: reasons ? `${column.role} reasons` : column.role, "aria-label": champion ? "Play next" : name },
     champion ? element("h2", {}, "Play next") : element("h3", {}, name),
     element("p", { class: "note" }, !last ? NOTHING_PLAYED : champion ? `${name} ${sees}` : sees),
     element("p", { class: "note changes" }, earlier ? summary(changes) : ""),
-    element("ol", { role: "list" }, ...column.items.map((item, index) => row(column, item, last, changes[index]))),
+    element("ol", { role: "list" }, ...(rows.length ? rows : [element("li", { class: "nothing note" }, NOTHING_PASSES)])),
   );
 }
 
-function row(column, item, last, changed) {
-  const reason = because(item, last);
+function row(column, item, last, changed, reasons) {
+  const reason = reasons ? because(item, last) : "";
   return element(
     "li",
     { "data-key": `${column.name} ${item.item_id}` },
     element("span", { class: "place", "aria-hidden": "true" }, item.rank),
-    element("span", { class: "title" }, item.title, ...(changed ? [" ", mark(changed)] : [])),
+    element("span", { class: "title" }, nameOf(item), ...(changed ? [" ", mark(changed)] : [])),
     ...(reason ? [element("span", { class: "because" }, reason)] : []),
   );
 }
 
 /** Why an item is here; in full for the first one alone, as the others read the same way. */
 function because(item, last) {
-  if (!item.because) return "";
-  if (item.rank > 1) return `because of ${item.because.title}`;
-  return `because you played ${item.because.title}${item.because.item_id === last ? " last" : ""}`;
+  if (!item.because) return "because of no single game"; // without any one of them it would be as likely
+  if (item.rank > 1) return `because of ${nameOf(item.because)}`;
+  return `because you played ${nameOf(item.because)}${item.because.item_id === last ? " last" : ""}`;
 }
 
 /** How many places an item has risen since the earlier answer; "new" where it was not in it, 0 where it stayed. */

@@ -22,15 +22,20 @@ export async function search(text, signal) {
   return answer.items;
 }
 
-/** What every model says after the games with these ids, oldest first. */
-export function compare(ids, k, signal) {
+/** What every model says after the games with these ids, oldest first, of the games that pass the filters. */
+export function compare(ids, k, filters, signal) {
   const headers = { "Content-Type": "application/json" };
-  return ask("compare", { method: "POST", headers, body: JSON.stringify({ history: ids, k }), signal });
+  return ask("compare", { method: "POST", headers, body: JSON.stringify({ history: ids, k, filters }), signal });
 }
 
 /** Histories to start from: a list of lists of {item_id, title}. */
 export async function examples(signal) {
   return (await ask("demo/examples", { signal })).examples;
+}
+
+/** What can be chosen: {fields: {name: {kind, values or least and greatest}}, reports: is there a page of them}. */
+export function choices() {
+  return ask("demo/choices");
 }
 
 async function ask(address, options = {}) {

@@ -1,8 +1,9 @@
 // The page: a history of games, kept in the link, and what the models say after it.
 
-import { Problem, compare, examples, useKey } from "./api.js";
-import { modelName, showAnswer } from "./answer.js";
-import { byId, element } from "./dom.js";
+import { Problem, choices, compare, examples, useKey } from "./api.js";
+import { NOTHING_PASSES, modelName, showAnswer } from "./answer.js";
+import { byId, element, nameOf } from "./dom.js";
+import { chosen, showFilters, startFilters } from "./filters.js";
 import { focusAfterRemoval, showHistory, startHistory } from "./history.js";
 import { keepInLink, linkTo, readLink } from "./link.js";
 import { startPicker } from "./picker.js";
@@ -15,9 +16,11 @@ let games = []; // {item_id, title}, oldest first
 let asked = new AbortController();
 let starts = []; // example histories
 let start = 0;
+let offered = ""; // the version whose choices are shown
 
 startPicker((id) => games.some((game) => game.item_id === id), pick);
 startHistory(move, remove);
+startFilters(() => answer(ids(), false, ""));
 byId("copy").addEventListener("click", copyLink);
 byId("example").addEventListener("click", anotherExample);
 byId("clear").addEventListener("click", () => change([], "The list is empty."));
@@ -57,17 +60,16 @@ async function exampleAt(wanted) {
 
 function pick(game) {
   const others = games.filter((other) => other.item_id !== game.item_id);
-  change([...others, game].slice(-MOST_GAMES), `${game.title} added as the last game.`);
+  change([...others, game].slice(-MOST_GAMES), `${nameOf(game)} added as the last game.`);
 }
 
 function move(from, to) {
   const moved = games.toSpliced(from, 1).toSpliced(to, 0, games[from]);
-  change(moved, `${games[from].title} is now number ${to + 1} of ${games.length}.`);
+  change(moved, `${nameOf(games[from])} is now number ${to + 1} of ${games.length}.`);
 }
 
 function remove(place) {
-  const { title } = games[place];
-  change(games.toSpliced(place, 1), `${title} removed.`);
+  change(games.toSpliced(place, 1), `${nameOf(games[place])} removed.`);
   focusAfterRemoval(place);
 }
 
@@ -88,7 +90,7 @@ async function answer(history, marked, said) {
   asked = new AbortController();
   const { signal } = asked;
   const again = () => answer(history, marked, said);
-  const found = await attempt(() => compare(history, ROWS, signal), again);
+  const found = await attempt(() => compare(history, ROWS, chosen(), signal), again);
   if (!found || signal.aborted) return;
   games = found.history;
   showHistory(games);
@@ -96,6 +98,20 @@ async function answer(history, marked, said) {
   tellUnknown(found.unknown_ids);
   byId("model").textContent = `Answered by ${modelName(found.model.architecture)}, version ${found.model.version}.`;
   announce(said, found.columns[0].items);
+  offerChoices(found.model.version);
+}
+
+/** Show what this version can be asked for. The answer is there already, so a failure here takes nothing away. */
+async function offerChoices(version) {
+  if (version === offered) return;
+  try {
+    const { fields, reports } = await choices();
+    showFilters(fields);
+    byId("reports").hidden = !reports;
+    offered = version;
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+  }
 }
 
 /** What `act` gives, which needs the endpoint; undefined where that failed, shown with a way to try `again`. */
@@ -137,8 +153,8 @@ function tellUnknown(unknown) {
 }
 
 function announce(said, items) {
-  const titles = items.slice(0, 3).map((item) => item.title).join(", then ");
-  byId("announcer").textContent = `${said} Play next: ${titles}.`.trim();
+  const titles = items.slice(0, 3).map(nameOf).join(", then ");
+  byId("announcer").textContent = `${said} ${titles ? `Play next: ${titles}.` : NOTHING_PASSES}`.trim();
 }
 
 async function copyLink() {

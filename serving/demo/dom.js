@@ -13,6 +13,9 @@ export function element(tag, attributes = {}, ...children) {
 
 export const byId = (id) => document.getElementById(id);
 
+/** What people call a game; its id where the catalogue has no title. */
+export const nameOf = (game) => game.title || game.item_id;
+
 /** Where each row stands on the screen: key -> top. */
 export function tops(rows) {
   return new Map(rows.map((row) => [row.dataset.key, row.getBoundingClientRect().top]));

@@ -1,6 +1,6 @@
 // The games that were played, oldest first: moved by drag, by buttons and by Alt with the arrow keys.
 
-import { byId, element, glide, tops } from "./dom.js";
+import { byId, element, glide, nameOf, tops } from "./dom.js";
 import { startDrag } from "./drag.js";
 
 const list = byId("history");
@@ -65,13 +65,13 @@ function newRow(key, game) {
     "li",
     { "data-key": key },
     element("span", { class: "place", "aria-hidden": "true" }),
-    element("span", { class: "title" }, game.title),
+    element("span", { class: "title" }, nameOf(game)),
     element(
       "span",
       { class: "tools" },
-      button("up", "↑", `Move ${game.title} up`),
-      button("down", "↓", `Move ${game.title} down`),
-      button("remove", "×", `Remove ${game.title}`),
+      button("up", "↑", `Move ${nameOf(game)} up`),
+      button("down", "↓", `Move ${nameOf(game)} down`),
+      button("remove", "×", `Remove ${nameOf(game)}`),
     ),
   );
 }

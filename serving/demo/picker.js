@@ -2,7 +2,7 @@
 // It follows the pattern "editable combobox with list autocomplete" of the ARIA Authoring Practices Guide.
 
 import { Problem, search } from "./api.js";
-import { byId, element } from "./dom.js";
+import { byId, element, nameOf } from "./dom.js";
 
 const PAUSE = 120; // milliseconds without a key before the endpoint is asked
 
@@ -64,7 +64,7 @@ export function startPicker(isPicked, onPick) {
   function option(game, index) {
     const picked = isPicked(game.item_id) ? [element("span", { class: "note" }, "in your list")] : [];
     const attributes = { role: "option", id: `option-${index}`, "aria-selected": "false" };
-    return element("li", attributes, element("span", {}, game.title), ...picked);
+    return element("li", attributes, element("span", {}, nameOf(game)), ...picked);
   }
 
   function step(by) {

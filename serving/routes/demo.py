@@ -1,9 +1,9 @@
 """The pages: /docs, and the demo with its requests, which `NEXTPLAY_DEMO=false` turns off."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from starlette.concurrency import run_in_threadpool
@@ -12,10 +12,12 @@ from starlette.staticfiles import StaticFiles
 from serving.bodies import PROBLEMS, read_body
 from serving.context import Context
 from serving.examples import example_histories
+from serving.filters import FilterError
 from serving.openapi import describe_body
 from serving.recommender import Recommender
 from serving.reload import ServedModel
 from serving.schemas import (
+    Choices,
     Column,
     CompareRequest,
     CompareResponse,
@@ -80,6 +82,12 @@ def _add_demo(routes: APIRouter, context: Context) -> None:
                 kept[model.bundle_hash] = found
             return kept[model.bundle_hash]
 
+    @routes.get("/demo/choices", include_in_schema=False)
+    async def choices() -> Choices:
+        """What can be filtered by, and whether there is a page of nights."""
+        reports = context.settings.reports is not None
+        return Choices(fields=context.model().recommender.fields(), reports=reports)
+
     @routes.post("/compare", responses=PROBLEMS, openapi_extra=describe_body(CompareRequest))
     async def compare(request: Request) -> CompareResponse:
         """What the champion, and the baselines that it had to beat, recommend after the same history."""
@@ -88,7 +96,12 @@ def _add_demo(routes: APIRouter, context: Context) -> None:
         model, history = context.model(), query.history_ids()
         request.state.fields.update(version=model.version, history=len(history))
         blocked = context.blocklist.ids()
-        columns = await context.turns.take(lambda: _columns(model, history, query.k, blocked), in_thread=True)
+        try:
+            columns = await context.turns.take(
+                lambda: _columns(model, history, query.k, blocked, query.filters), in_thread=True
+            )
+        except FilterError as error:
+            raise HTTPException(422, str(error)) from None
         titles = [(item_id, model.recommender.title(item_id)) for item_id in history]
         return CompareResponse(
             history=[
@@ -101,10 +114,14 @@ def _add_demo(routes: APIRouter, context: Context) -> None:
         )
 
 
-def _columns(model: ServedModel, history: Sequence[str], k: int, blocked: Collection[str]) -> list[Column]:
+def _columns(
+    model: ServedModel, history: Sequence[str], k: int, blocked: Collection[str], filters: Mapping[str, Any]
+) -> list[Column]:
     def column(name: str, recommender: Recommender) -> Column:
         role: Literal["baseline", "champion"] = "baseline" if name in model.baselines else "champion"
-        found = recommender.recommend(history, k, exclude=blocked, explain=role == "champion")
+        found = recommender.recommend(
+            history, k, exclude=blocked, filters=filters, explain=role == "champion"
+        )
         return Column(name=name, role=role, items=[RecommendedItem.of(item) for item in found.items])
 
     recommenders = {model.architecture: model.recommender, **model.baselines}

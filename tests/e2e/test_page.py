@@ -2,6 +2,8 @@
 
 import pytest
 
+from models.bundle.bundle import read_items
+
 playwright = pytest.importorskip("playwright.sync_api")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 expect = playwright.expect
@@ -13,7 +15,9 @@ def history(page) -> list[str]:
 
 def answer(page, column: str = ".champion") -> list[str]:
     """Titles, without the marks of what changed."""
-    return page.locator(f"{column} li .title").evaluate_all("all => all.map(one => one.firstChild.data)")
+    return (
+        page.locator(column).locator("li .title").evaluate_all("all => all.map(one => one.firstChild.data)")
+    )
 
 
 def test_a_newcomer_sees_an_example_with_its_answer(open_page) -> None:
@@ -247,6 +251,7 @@ def test_a_narrow_screen_shows_everything_without_scrolling_sideways(
     open_page, games, odd_games, width
 ) -> None:
     page = open_page(odd_games["long"], *games[:2], viewport={"width": width, "height": 740}, has_touch=True)
+    page.get_by_text("Only some games").click()
     assert page.evaluate("document.documentElement.scrollWidth") == width
     outside = page.locator("main *:visible:not(.unseen)").evaluate_all(
         f"all => all.filter(one => one.getBoundingClientRect().right > {width}).map(one => one.outerHTML)"
@@ -256,6 +261,89 @@ def test_a_narrow_screen_shows_everything_without_scrolling_sideways(
         "all => all.map(one => one.getBoundingClientRect()).map(box => Math.min(box.width, box.height))"
     )
     assert min(sizes) >= 24  # pixels, wide and high enough for a finger
+
+
+def passing(pointer, field: str, wanted: str) -> set[str]:
+    """Titles of the games that have this value."""
+    items = read_items(pointer.parent / "bundle")
+    values = items.attributes[field].values
+    return {title for title, value in zip(items.titles, values, strict=True) if wanted in (value or [])}
+
+
+def test_genres_and_other_fields_can_be_chosen_by_keys(open_page, pointer, games) -> None:
+    page = open_page(*games[:2])
+    page.get_by_text("Only some games").focus()
+    page.keyboard.press("Enter")
+    genre = page.get_by_role("combobox", name="Genres")
+    wanted = genre.locator("option").nth(1).inner_text()
+    everything = answer(page)
+    genre.select_option(wanted)
+    right = passing(pointer, "genres", wanted)
+    page.wait_for_function(
+        "right => [...document.querySelectorAll('.champion li .title')]"
+        ".every(one => right.includes(one.firstChild.data))",
+        arg=sorted(right),
+    )
+    for column in (".champion", ".baseline >> nth=0", ".baseline >> nth=1"):
+        shown = answer(page, column)
+        assert shown and set(shown) <= right
+    expect(page.locator("#filters-count")).to_have_text("(1)")
+    expect(page.locator(".changes").first).to_be_empty()  # against other games: it would tell nothing
+    page.get_by_role("button", name="Any game again").press("Enter")
+    expect(page.locator("#filters summary")).to_be_focused()
+    expect(page.locator(".champion li .title").first).to_have_text(everything[0])
+    assert answer(page) == everything
+
+
+def test_filters_that_nothing_passes_say_so_in_every_column(open_page, games) -> None:
+    page = open_page(*games[:2])
+    page.get_by_text("Only some games").click()
+    price = page.get_by_role("spinbutton", name="Price, max")
+    price.fill("-1")
+    price.press("Tab")
+    nothing = page.locator("#columns li.nothing")
+    expect(nothing).to_have_count(3)
+    expect(nothing.first).to_have_text("No game that you have not played passes these filters.")
+    expect(page.get_by_role("alert")).to_be_empty()
+    expect(page.locator("#announcer")).to_contain_text("No game that you have not played")
+
+
+def test_a_catalogue_without_fields_shows_no_filters_and_no_link_to_reports(open_page, games) -> None:
+    page = open_page(path="docs")
+    page.route("**/demo/choices", lambda route: route.fulfill(json={"fields": {}, "reports": False}))
+    page.goto(f"{page.url.removesuffix('docs#')}#{games[0]}")
+    expect(page.locator(".champion li")).to_have_count(8)
+    page.wait_for_timeout(200)
+    expect(page.locator("#filters")).to_be_hidden()
+    expect(page.get_by_role("link", name="Nights and reports")).to_be_hidden()
+    below = page.locator(".history > *:visible").last
+    assert below.get_attribute("class") == "actions"
+
+
+def test_a_missing_title_reason_or_column_leaves_no_gap(open_page, games) -> None:
+    page = open_page(*games[:2])
+
+    def less(route) -> None:
+        found = route.fetch().json()
+        for column in found["columns"]:
+            column["items"][1] |= {"because": None, "title": ""}
+        del found["columns"][1]
+        route.fulfill(json=found)
+
+    page.route("**/compare", less)
+    page.get_by_role("button", name="Move").nth(1).click()
+    expect(page.locator("#columns section")).to_have_count(2)
+    rows = page.locator(".champion li")
+    for row in rows.all():
+        expect(row.locator(".title")).not_to_be_empty()
+        expect(row.locator(".because")).not_to_be_empty()
+    expect(rows.nth(1).locator(".because")).to_have_text("because of no single game")
+    page.unroute("**/compare")
+    page.get_by_role("button", name="Start over").click()
+    expect(page.get_by_text("what most people play")).to_be_visible()
+    expect(page.locator(".because")).to_have_count(0)
+    heights = rows.evaluate_all("rows => rows.slice(1).map(row => row.getBoundingClientRect().height)")
+    assert max(heights) <= 48, "no line is kept free for reasons that nobody gives"
 
 
 def test_titles_are_text_whatever_they_hold(open_page, games, titles, odd_games) -> None:
@@ -275,7 +363,8 @@ def test_axe_finds_nothing(open_page, games, titles, scheme) -> None:
     assert background == {"light": "rgb(252, 252, 250)", "dark": "rgb(22, 22, 21)"}[scheme]
     page.get_by_role("button", name=f"Move {titles[games[2]]} up").click()
     expect(page.locator(".changes").first).not_to_be_empty()
-    page.get_by_role("combobox").press_sequentially(titles[games[5]][:3])
+    page.get_by_text("Only some games").click()
+    page.get_by_role("combobox", name="Add a game").press_sequentially(titles[games[5]][:3])
     expect(page.get_by_role("option").first).to_be_visible()
     page.wait_for_timeout(400)  # fading rows are paler than they will be
     found = axe.Axe().run(page)

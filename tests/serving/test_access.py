@@ -46,7 +46,7 @@ def test_with_keys_only_who_has_one_is_answered(start, capfd: pytest.CaptureFixt
             assert client.post("/recommend", json={"history": []}, headers=headers).status_code == 200
         for path in ("/livez", "/readyz", "/metrics", "/openapi.json", "/docs", "/", "/demo/style.css"):
             assert client.get(path).status_code == 200, path
-        for path in ("/model", "/items?query=x", "/similar/3", "/demo/examples"):
+        for path in ("/model", "/items?query=x", "/similar/3", "/demo/examples", "/demo/choices"):
             assert client.get(path).status_code == 401, path
         assert "secret" not in repr(client.app.state.__dict__)
     assert "secret" not in capfd.readouterr().err

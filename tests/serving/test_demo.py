@@ -74,6 +74,14 @@ def test_the_champions_column_is_what_recommend_says(start, baselines) -> None:
     assert compared == explained["items"]
 
 
+def test_a_filter_that_the_catalogue_does_not_know_is_refused(start, baselines) -> None:
+    client = start(baselines)
+    offered = client.get("/demo/choices").json()
+    assert offered == {"fields": client.get("/model").json()["filters"], "reports": False}
+    refused = client.post("/compare", json={"history": ["3"], "filters": {"colour": "red"}})
+    assert refused.status_code == 422 and 'There is no field "colour"' in refused.json()["detail"]
+
+
 def test_no_model_shows_what_is_blocked(start, baselines, tmp_path: Path) -> None:
     (tmp_path / "blocked.txt").write_text("4\n1\n")
     client = start(baselines, blocklist=tmp_path / "blocked.txt")
