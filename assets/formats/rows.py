@@ -7,8 +7,6 @@ tab and bar that gives the header the columns asked for.
 """
 
 import csv
-import gzip
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,11 +17,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from assets.formats.gunzip import GZIP_MAGIC, DamagedFileError
+from assets.formats.csv_rows import csv_rows, has_broken_bytes, header_line
+from assets.formats.gunzip import DamagedFileError
 from assets.formats.literals import TEXT_KEPT
+from assets.formats.text import LONGEST_LINE, open_text, sound
 from models.bundle.attributes import LIST_SEPARATOR
 
 TABLE_COLUMNS = ("user_id", "item_id", "timestamp")  # of a file of plays
+TIME = "timestamp"
 ITEM_COLUMNS = ("item_id",)  # of a file of items; it may have more
 
 ROWS_AT_ONCE = 1 << 16
@@ -52,7 +53,7 @@ def columns_of(path: Path, required: Sequence[str]) -> list[str]:
     DamagedFileError where it cannot be read."""
     if _is_parquet(path):
         return _parquet_columns(path, required)
-    with _open_text(path) as stream, _sound(path):
+    with open_text(path) as stream, sound(path):
         return _read_header(stream, required)[0]
 
 
@@ -82,34 +83,13 @@ def read_rows(path: Path, required: Sequence[str], optional: Sequence[str] = ())
 # --- CSV
 
 
-class _Lines:
-    """The lines of a file; remembers those of the row that is being read."""
-
-    def __init__(self, stream: IO[str], number: int) -> None:
-        self._stream = stream
-        self._number = number
-        self._kept: list[str] = []
-
-    def __iter__(self) -> Iterator[str]:
-        for line in self._stream:
-            self._kept.append(line)
-            yield line
-
-    def take(self) -> tuple[int, str]:
-        """On which line the row just read began, and its text."""
-        began, kept = self._number, self._kept
-        self._number += len(kept)
-        self._kept = []
-        return began, (kept[0] if len(kept) == 1 else "".join(kept)).rstrip("\r\n")
-
-
 def _read_csv(path: Path, required: Sequence[str], optional: Sequence[str]) -> Iterator[pa.Table]:
     wanted = [*required, *optional]
-    with _open_text(path) as stream, _sound(path):
-        header, separator = _read_header(stream, required)
+    with open_text(path) as stream, sound(path):
+        header, separator, first = _read_header(stream, required)
         places = [header.index(name) if name in header else None for name in wanted]
         rows: list[tuple[object, ...]] = []
-        for line, reason, text, values in _csv_rows(stream, separator, len(header)):
+        for line, _, _, reason, text, values in csv_rows(stream, separator, header, TIME, first + 1):
             picked = [None if i is None or reason else values[i] for i in places]
             rows.append((line, reason, text[:TEXT_KEPT], *picked))
             if len(rows) == ROWS_AT_ONCE:
@@ -119,69 +99,29 @@ def _read_csv(path: Path, required: Sequence[str], optional: Sequence[str]) -> I
             yield _table(rows, wanted)
 
 
-def _csv_rows(
-    stream: IO[str], separator: str, width: int
-) -> Iterator[tuple[int, str | None, str, list[str]]]:
-    """Line, reason, text and values of each row after the header; blank lines are no rows."""
-    lines = _Lines(stream, number=2)
-    reader = csv.reader(lines, delimiter=separator, strict=True)
-    while True:
-        reason, values = None, list[str]()
-        try:
-            values = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            reason = f"not CSV: {error}"
-        line, text = lines.take()
-        if not values and not reason:
-            continue
-        if not reason and len(values) != width:
-            reason = f"{'too few' if len(values) < width else 'too many'} values"
-        if not text.isascii() and _has_broken_bytes(text):
-            reason, text = "not UTF-8", text.encode(errors="surrogateescape").decode(errors="replace")
-        yield line, reason, text, values
-
-
-def _read_header(stream: IO[str], required: Sequence[str]) -> tuple[list[str], str]:
-    """The names of the columns and the separator."""
-    text = stream.readline()
+def _read_header(stream: IO[str], required: Sequence[str]) -> tuple[list[str], str, int]:
+    """The names of the columns, the separator, and the number of the line."""
+    text, separators, line = header_line(stream, SEPARATORS)
     if not text:
         raise ColumnError("is empty")
-    if "\0" in text or _has_broken_bytes(text):
+    if len(text) > LONGEST_LINE:
+        raise ColumnError("has a first line without an end")
+    if "\0" in text or has_broken_bytes(text):
         raise ColumnError("is neither CSV nor Parquet")
-    for separator in SEPARATORS:
+    for separator in separators:
         header = [name.strip() for name in next(csv.reader([text], delimiter=separator), [])]
         if set(required) <= set(header):
-            return header, separator
+            _once(header, required)
+            return header, separator, line
     header = [name.strip() for name in next(csv.reader([text]), [])]
     raise ColumnError(_lacks(header, required))
 
 
-def _open_text(path: Path) -> IO[str]:
-    with path.open("rb") as stream:
-        compressed = stream.read(len(GZIP_MAGIC)) == GZIP_MAGIC
-    # A byte that is not UTF-8 is kept as half a surrogate pair, so that its row alone is refused.
-    if compressed:
-        return gzip.open(path, "rt", encoding="utf-8-sig", errors="surrogateescape", newline="")
-    return path.open(encoding="utf-8-sig", errors="surrogateescape", newline="")
-
-
-@contextmanager
-def _sound(path: Path) -> Iterator[None]:
-    """Turns what the decompression complains about into a DamagedFileError."""
-    try:
-        yield
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise DamagedFileError(f"{path} is damaged ({error}): give a whole copy.") from None
-
-
-def _has_broken_bytes(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return True
-    return False
+def _once(header: Sequence[str], required: Sequence[str]) -> None:
+    """Raises ColumnError where a header names a column several times."""
+    for name in required:
+        if (times := header.count(name)) > 1:
+            raise ColumnError(f"has the column '{name}' {times} times: rename one")
 
 
 def _table(rows: Iterable[Sequence[object]], columns: Sequence[str]) -> pa.Table:
