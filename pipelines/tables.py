@@ -7,6 +7,7 @@ from pathlib import Path
 
 from assets.clean.clean_tables import CLEAN_TABLES
 from assets.clean.core_interactions import CORE_INTERACTIONS
+from assets.clean.raw_lines import RAW_LINES
 from assets.clean.shrinking import ACCEPTED_SOURCE
 from assets.engines.sql import markdown
 from assets.evaluation.gate import GATE
@@ -25,6 +26,7 @@ from assets.sequences.sequences_tables import SEQUENCES_TABLES
 TABLES = by_name(
     RAW_FILES,
     *CLEAN_TABLES.values(),
+    RAW_LINES,
     ACCEPTED_SOURCE,
     EVENTS,
     *UNITED_TABLES.values(),

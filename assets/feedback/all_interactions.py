@@ -50,7 +50,7 @@ UNITED_TABLES = by_name(ALL_INTERACTIONS, EVENT_QUARANTINE)
     pool="lake",
     name="all_interactions",
     specs=table_specs(
-        UNITED_TABLES.values(), ["interactions", "catalogue", "events"], {"duckdb", "sql"}, CODE
+        UNITED_TABLES.values(), ["interactions", "catalogue", "raw_lines", "events"], {"duckdb", "sql"}, CODE
     ),
 )
 def all_interactions(

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from assets.formats.csv_rows import csv_rows, has_broken_bytes, header_line
 from assets.formats.gunzip import DamagedFileError
 from assets.formats.literals import TEXT_KEPT
-from assets.formats.text import LONGEST_LINE, open_text, sound
+from assets.formats.text import LONGEST_LINE, count_lines, open_text, sound
 from models.bundle.attributes import LIST_SEPARATOR
 
 TABLE_COLUMNS = ("user_id", "item_id", "timestamp")  # of a file of plays
@@ -57,16 +57,30 @@ def columns_of(path: Path, required: Sequence[str]) -> list[str]:
         return _read_header(stream, required)[0]
 
 
+class FileLines(NamedTuple):
+    """The lines of a file, told without reading its rows. In Parquet a line is a row.
+
+    `header` are those up to the names of the columns, `blank` those behind it without a character.
+    """
+
+    lines: int
+    header: int
+    blank: int
+    marks: int  # quotation marks behind the header
+
+
 @dataclass(frozen=True)
 class RowReader:
     """What reads a file in batches of rows, as `read_rows` gives them.
 
     `read_chunk` makes rows of some lines of a gzip file, given with the number of the first: with it, the
-    tasks of Spark share a file; without it, one task reads the whole file.
+    tasks of Spark share a file; without it, one task reads the whole file. `lines` counts the lines of a file
+    in another way than `read` does.
     """
 
     read: Callable[[Path], Iterator[pa.Table]]
     read_chunk: Callable[[tuple[int, bytes]], pa.Table] | None = None
+    lines: Callable[[Path], FileLines] | None = None
 
 
 def read_plays(path: Path) -> Iterator[pa.Table]:
@@ -78,6 +92,17 @@ def read_rows(path: Path, required: Sequence[str], optional: Sequence[str] = ())
     """The rows of a file in their order. Raises ColumnError and DamagedFileError."""
     read = _read_parquet if _is_parquet(path) else _read_csv
     return read(path, required, optional)
+
+
+def lines_of(path: Path) -> FileLines:
+    """The lines of a file of rows. Raises DamagedFileError."""
+    if _is_parquet(path):
+        with _whole(path):
+            return FileLines(pq.read_metadata(path).num_rows, 0, 0, 0)
+    with open_text(path) as stream, sound(path):
+        *_, header = header_line(stream, SEPARATORS)
+        lines, blank, marks = count_lines(stream)
+    return FileLines(header + lines, header, blank, marks)
 
 
 # --- CSV

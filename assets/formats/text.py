@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import pyarrow as pa
 
@@ -138,24 +138,27 @@ class TooManyLinesError(Exception):
     """More lines would be kept than may be."""
 
 
-def count_lines(path: Path) -> int:
-    """The lines of a file up to the last that is not empty, told from its line ends alone.
+class LineCount(NamedTuple):
+    """What a text holds up to its last line that is not empty: lines, empty ones of them, quotation marks."""
 
-    Raises DamagedFileError.
-    """
-    lines = after = 0  # after: those behind the last that is not empty so far
-    open_line = False
-    with open_text(path) as stream, sound(path):
-        while text := stream.read(_READ):
-            if text[-1] == "\r":
-                text += stream.read(1)
-            full = text.rstrip("\r\n")
-            if full:
-                lines += after + _ends(full)
-                after, open_line = 0, True
-            after += _ends(text[len(full) :])
-    return lines + open_line
+    lines: int
+    blank: int
+    marks: int
 
 
-def _ends(text: str) -> int:
-    return text.count("\n") + text.count("\r") - text.count("\r\n")
+def count_lines(stream: IO[str]) -> LineCount:
+    """What a text holds from where it stands, told from its characters alone."""
+    lines = blank = marks = trailing = 0
+    begun = ""  # of a line; what it says does not matter
+    while text := stream.read(_READ):
+        if text[-1] == "\r":
+            text += stream.read(1)
+        marks += text.count('"')
+        *ended, begun = (begun + text.replace("\r\n", "\n").replace("\r", "\n")).split("\n")
+        begun = begun[:1]
+        lines, blank = lines + len(ended), blank + ended.count("")
+        behind = next((n for n, line in enumerate(reversed(ended)) if line), len(ended))
+        trailing = behind if behind < len(ended) else trailing + behind
+    if begun:
+        return LineCount(lines + 1, blank, marks)
+    return LineCount(lines - trailing, blank - trailing, marks)

@@ -89,6 +89,11 @@ TABLES = {
         "lines_forgotten BIGINT, items_forgotten BIGINT, repeats BIGINT",
         [("libraries", 5, 9, 3, 6, 1, 2, 1), ("games", 3, 3, 3, 3, 0, 0, 1)],
     ),
+    "raw_lines": (
+        "file VARCHAR, lines BIGINT, header BIGINT, blank BIGINT, rows BIGINT, quoted BIGINT, "
+        "most_quoted BIGINT",
+        [("libraries", 8, 1, 1, 5, 1, 999), ("games", 4, 1, 0, 3, 0, 0)],
+    ),
     "items": (
         "item_index INTEGER, item_id VARCHAR, title VARCHAR, count INTEGER, genres VARCHAR[], "
         "tags VARCHAR[], price DOUBLE, release_date DATE, early_access BOOLEAN, attributes VARCHAR",
@@ -207,6 +212,7 @@ def test_every_table_is_described_and_tried_here() -> None:
         ("UPDATE catalogue SET tags = NULL", "catalogue", "tags"),
         ("UPDATE item_names SET name = ''", "item_names", "name"),
         ("UPDATE raw_counts SET repeats = -1", "raw_counts", "repeats"),
+        ("UPDATE raw_lines SET quoted = -1", "raw_lines", "quoted"),
         ("UPDATE items SET item_index = 0 WHERE item_index = 1", "items", "item_index"),
         ("UPDATE items SET title = NULL", "items", "title"),
         ("UPDATE items SET price = -1", "items", "price"),
@@ -318,6 +324,10 @@ PLANTED = [
     ("fault_quarantined", "UPDATE raw_counts SET items_accepted = 4 WHERE file = 'libraries'", "libraries"),
     ("fault_quarantined", "UPDATE raw_counts SET lines_accepted = 2 WHERE file = 'games'", "games"),
     ("fault_quarantined", "DELETE FROM interactions", "libraries"),
+    ("fault_lines", "UPDATE raw_lines SET lines = 9 WHERE file = 'libraries'", "libraries"),
+    ("fault_lines", "UPDATE raw_lines SET rows = 4, quoted = 2 WHERE file = 'libraries'", "libraries"),
+    ("fault_lines", "UPDATE raw_lines SET rows = 7, quoted = -1 WHERE file = 'libraries'", "libraries"),
+    ("fault_lines", "UPDATE raw_lines SET lines = 5, quoted = 1 WHERE file = 'games'", "games"),
     ("fault_repeated", "UPDATE interactions SET item_id = 'a' WHERE position = 3", "1"),
     ("fault_positions", "UPDATE core_interactions SET position = 3 WHERE position = 2", "1"),
     ("fault_positions", "UPDATE core_interactions SET position = position + 1 WHERE user_id = '2'", "2"),

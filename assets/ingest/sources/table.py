@@ -6,7 +6,15 @@ from pathlib import Path
 
 from assets.formats.gunzip import DamagedFileError
 from assets.formats.item_rows import read_item_rows
-from assets.formats.rows import ITEM_COLUMNS, TABLE_COLUMNS, ColumnError, RowReader, columns_of, read_plays
+from assets.formats.rows import (
+    ITEM_COLUMNS,
+    TABLE_COLUMNS,
+    ColumnError,
+    RowReader,
+    columns_of,
+    lines_of,
+    read_plays,
+)
 from assets.ingest.listing import Listing, alike, list_folder, list_pattern
 from assets.ingest.raw_file import RawFile, Request, SourceError, file_state, local_path, raw_file, shown
 from assets.ingest.source import DataSource
@@ -117,7 +125,7 @@ def _checked(role: str, path: Path, variable: str, columns: Sequence[str]) -> Ra
 SOURCE = DataSource(
     files,
     state,
-    plays={"table": RowReader(read_plays)},
-    catalogue={ITEMS_ROLE: RowReader(read_item_rows)},
+    plays={"table": RowReader(read_plays, lines=lines_of)},
+    catalogue={ITEMS_ROLE: RowReader(read_item_rows, lines=lines_of)},
     remarks=remarks,
 )

@@ -14,10 +14,18 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from assets.formats.csv_rows import MOST_LINES, TOO_LONG, UNCLOSED
+from assets.formats.csv_rows import MOST_LINES, TOO_LONG, UNCLOSED, csv_rows, header_line
 from assets.formats.gunzip import DamagedFileError
-from assets.formats.rows import ITEM_COLUMNS, TABLE_COLUMNS, ColumnError, columns_of, read_rows
-from assets.formats.text import LONGEST_LINE, count_lines
+from assets.formats.rows import (
+    ITEM_COLUMNS,
+    TABLE_COLUMNS,
+    ColumnError,
+    FileLines,
+    columns_of,
+    lines_of,
+    read_rows,
+)
+from assets.formats.text import LONGEST_LINE, open_text
 
 HEADER = "user_id,item_id,timestamp\n"
 ENDS = ["\n", "\r\n", "\r"]
@@ -45,6 +53,22 @@ def read_text(folder: Path, text: str | bytes) -> list[Row]:
 
 def refused(rows: list[Row]) -> list[tuple[int, str]]:
     return [(line, reason) for line, reason, *_ in rows if reason]
+
+
+def assert_accounted(path: Path, rows: list[Row]) -> None:
+    """The lines of a file, counted from its characters, are those that the reader met."""
+    counted = lines_of(path)
+    quoted = counted.lines - counted.header - counted.blank - len(rows)
+    assert 0 <= quoted <= counted.marks // 2 * (MOST_LINES - 1)
+    with open_text(path) as stream:
+        header_line(stream, ",")
+        met = [(blank, further, text) for _, blank, further, _, text, _ in csv_rows(stream, ",", "abc", "")]
+    if len(met) == len(rows):  # else the separator is another
+        empty = sum(
+            text.replace("\r\n", "\n").replace("\r", "\n").split("\n")[1:].count("") for *_, text in met
+        )
+        assert quoted + empty == sum(further for _, further, _ in met)
+        assert counted.blank - empty == sum(blank for blank, *_ in met)
 
 
 # --- what was written comes back
@@ -76,7 +100,7 @@ def test_any_table_that_was_written_is_read(
     if not swallowing:
         assert [row[2:] for row in found] == rows
         assert refused(found) == []
-    assert count_lines(tmp_path / "x") >= 1 + len(rows)
+    assert_accounted(tmp_path / "x", found)
 
 
 def digits_on_each_line(row: tuple[str, str, str], separator: str) -> bool:
@@ -110,6 +134,7 @@ def test_one_stray_mark_costs_one_line_at_most(
     header = HEADER.strip().replace(",", separator)
     found = read_text(tmp_path, end.join([header, *lines]) + end)
     assert [row[0] for row in found] == list(range(2, 62)), "every line is a row"
+    assert_accounted(tmp_path / "x", found)
     others = [tuple(row[2:]) for row in found if row[0] != at + 2]
     assert others == [tuple(line.split(",")) for n, line in enumerate(PLAYS) if n != at]
     assert refused(found) in ([], [(at + 2, UNCLOSED)], [(at + 2, "not CSV: unexpected end of data")])
@@ -181,7 +206,7 @@ def test_a_line_without_end_is_refused_and_passed_over(tmp_path: Path) -> None:
     endless = "u,i," + "5" * (3 * LONGEST_LINE)
     rows = read_text(tmp_path, f"{HEADER}a,b,1\n{endless}\nc,d,2\r\n{endless}")
     assert [(row[0], row[1]) for row in rows] == [(2, None), (3, TOO_LONG), (4, None), (5, TOO_LONG)]
-    assert count_lines(tmp_path / "x") == 5
+    assert lines_of(tmp_path / "x") == FileLines(5, 1, 0, 0)
     with pytest.raises(ColumnError, match="has a first line without an end"):
         read_text(tmp_path, "user_id," + "x" * (2 * LONGEST_LINE))
 
@@ -214,7 +239,7 @@ def test_encodings_packing_and_line_ends_are_told_from_the_content(
     content = "user_id,item_id,timestamp\nü,“1”,5\n\n日,2,6\n\n".replace("\n", end).encode(encoding)
     packed = pa.compress(content, codec="zstd", asbytes=True) if isinstance(pack, str) else pack(content)
     assert read_text(tmp_path, packed) == [(2, None, "ü", "“1”", "5"), (4, None, "日", "2", "6")]
-    assert count_lines(tmp_path / "x") == 4
+    assert lines_of(tmp_path / "x") == FileLines(4, 1, 1, 0)
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, "zstd"])
@@ -281,4 +306,4 @@ def test_any_bytes_are_read_or_told(tmp_path: Path, content: bytes) -> None:
         return
     lines = [row[0] for row in rows]
     assert lines == sorted(set(lines))
-    assert max(lines, default=1) <= count_lines(tmp_path / "x")
+    assert_accounted(tmp_path / "x", rows)
