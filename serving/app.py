@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -19,7 +18,7 @@ from serving.bodies import answer_problem, answer_wrong_parameter
 from serving.context import Context
 from serving.mirror import Mirror
 from serving.observe import Observe
-from serving.openapi import document
+from serving.openapi import document, served_examples
 from serving.recorder import Recorder
 from serving.reload import Follower
 from serving.routes import catalogue, demo, events, operations, recommend, reports
@@ -71,7 +70,7 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,  # theirs fetches scripts from another host; ours is in routes/demo.py
         redoc_url=None,
     )
-    app.openapi = partial(document, app)  # type: ignore[method-assign]
+    app.openapi = lambda: served_examples(document(app), context.most_played(3))  # type: ignore[method-assign]
     app.state.follower = follower
     _add_middleware(app, settings)
     app.add_exception_handler(HTTPException, answer_problem)

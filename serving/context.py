@@ -6,6 +6,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import TypeVar
 
+import numpy as np
 from fastapi import HTTPException
 
 from serving.blocklist import Blocklist
@@ -43,6 +44,14 @@ class Context:
         """Log what was recommended, where that is asked for. `answer_id` is the request id of one answer."""
         if self.recorder is not None and self.settings.impressions:
             self.recorder.show(Shown(answer_id, user_id, items, version, fallback, now_ms()))
+
+    def most_played(self, count: int) -> list[str]:
+        """The ids of the items that were played most, of the model in service; none before the first."""
+        if self.follower.current is None:
+            return []
+        items = self.follower.current.recommender.items
+        order = np.argsort(-items.counts[1:], kind="stable")[:count] + 1
+        return [items.ids[i] for i in order.tolist()]
 
     def model(self) -> ServedModel:
         """The model in service; take it once a request, so that no answer mixes two. 503 before the first."""

@@ -19,6 +19,7 @@ from fastapi.testclient import TestClient
 from models.bundle.bundle import bundle_hash, read_items
 from serving.app import create_app
 from serving.examples import example_histories
+from serving.openapi import WRITTEN, served_examples
 from serving.recommender import Recommender
 from serving.routes import demo
 from serving.settings import Settings
@@ -80,6 +81,46 @@ def test_a_filter_that_the_catalogue_does_not_know_is_refused(start, baselines) 
     assert offered == {"fields": client.get("/model").json()["filters"], "reports": False}
     refused = client.post("/compare", json={"history": ["3"], "filters": {"colour": "red"}})
     assert refused.status_code == 422 and 'There is no field "colour"' in refused.json()["detail"]
+
+
+def test_the_examples_of_the_docs_are_items_that_are_served(start, baselines) -> None:
+    """What is sent from them is answered by the model, whichever catalogue it knows."""
+    client = start(baselines)
+    described = client.get("/openapi.json").json()
+    bodies = {
+        path: operation["requestBody"]["content"]["application/json"]["schema"]["examples"]
+        for path, operations in described["paths"].items()
+        for operation in operations.values()
+        if "requestBody" in operation and path != "/events"
+    }
+    assert set(bodies) == {"/recommend", "/recommend/batch", "/compare"}
+    for path, examples in bodies.items():
+        for example in examples:
+            answer = client.post(path, json=example)
+            assert answer.status_code == 200, answer.text
+            assert not answer.json().get("unknown_ids"), example
+    assert bodies["/recommend"][0]["history"] == ["150", "149", "148"]  # most played first
+    assert bodies["/recommend"][1]["history"] == [150, 149, 148], "as numbers, too"
+    events = described["paths"]["/events"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert events["examples"][0]["events"][0]["item_id"] == "150"
+    (similar,) = (p for path, p in described["paths"].items() if path.startswith("/similar/"))
+    (item_id,) = (p for p in similar["get"]["parameters"] if p["name"] == "item_id")
+    assert item_id["schema"]["examples"] == ["150"]
+
+
+@pytest.mark.parametrize(
+    ("items", "texts", "numbers"),
+    [
+        (["383310", "293120", "a b"], ["383310", "293120", "a b"], [383310, 293120, "a b"]),
+        (['x"y'], ['x"y'] * 3, ['x"y'] * 3),
+        (["007", "1" * 30, "٣"], ["007", "1" * 30, "٣"], ["007", "1" * 30, "٣"]),
+        ([], list(WRITTEN), [int(i) for i in WRITTEN]),
+    ],
+)
+def test_examples_name_any_ids(items, texts, numbers) -> None:
+    written = {"paths": {}, "texts": list(WRITTEN), "numbers": [int(i) for i in WRITTEN], "n": 2931205}
+    found = served_examples(written, items)
+    assert (found["texts"], found["numbers"], found["n"]) == (texts, numbers, 2931205)
 
 
 def test_no_model_shows_what_is_blocked(start, baselines, tmp_path: Path) -> None:
