@@ -58,7 +58,7 @@ def unread_files(engine: Engine) -> str | None:
     if not found:
         return None
     told = [
-        f"{file} ({left_out:,} of {read:,} rows; '{reason}' {place(file, line, text)})"
+        f"{file} ({left_out:,} of {read:,} rows, the first for '{reason}': line {line:,}, {shown(text)})"
         for file, read, left_out, line, reason, text in found[:FILES_SHOWN]
     ]
     more = f" and {len(found) - FILES_SHOWN:,} more" if len(found) > FILES_SHOWN else ""
@@ -66,10 +66,14 @@ def unread_files(engine: Engine) -> str | None:
 
 
 def place(file: str, line: int, text: str) -> str:
-    """Where a row stands and what it is, on one line."""
-    shown = " ".join(text.split())
-    shown = shown if len(shown) <= TEXT_SHOWN else f"{shown[:TEXT_SHOWN]}…"
-    return f"in line {line:,} of {file} ({shown or 'an empty text'})"
+    """Where a row stands, and what it is."""
+    return f"in line {line:,} of {file} ({shown(text)})"
+
+
+def shown(text: str) -> str:
+    """A row on one line, cut where it is long."""
+    line = " ".join(text.split())
+    return line[:TEXT_SHOWN] + "…" * (len(line) > TEXT_SHOWN) or "an empty text"
 
 
 def _share_left_out(

@@ -15,6 +15,16 @@ MOST_LINES = 1000  # of a row; nobody writes a cell of more
 UNCLOSED = "a quotation mark is not closed"
 TOO_LONG = f"a line of more than {LONGEST_LINE:,} characters"
 
+_OTHERS = {
+    "PK\3\4": "a ZIP archive or a workbook",
+    "Obj\1": "Avro",
+    "ORC": "ORC",
+    "ARROW1": "an Arrow file",
+    "SQLite": "a SQLite database",
+    "{": "JSON",
+    "[": "JSON",
+    "<": "HTML or XML",
+}
 _SEPARATOR = re.compile(r"sep=(.)[\r\n]*", re.IGNORECASE)
 
 # On which line it begins, blank lines before it, its further lines, why it is refused, its text, its values.
@@ -69,6 +79,17 @@ def header_line(stream: IO[str], separators: str) -> tuple[str, str, int]:
         if named := _SEPARATOR.fullmatch(text):
             separators, text = named[1], "\n"
     return text, separators, number
+
+
+def no_text_of_columns(text: str) -> str | None:
+    """What a first line shows its file to be, where that is not CSV; None where it may be CSV."""
+    for beginning, what in _OTHERS.items():
+        if text.startswith(beginning):
+            return f"is {what}, which is not read"
+    broken = has_broken_bytes(text)
+    if "\0" in text or (broken and any(letter < " " for letter in text.strip().replace("\t", ""))):
+        return "is neither CSV nor Parquet"
+    return "is text in another encoding than UTF-8 or UTF-16" if broken else None
 
 
 def readable(reason: str | None, text: str) -> tuple[str | None, str]:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from assets.formats.csv_rows import csv_rows, has_broken_bytes, header_line
+from assets.formats.csv_rows import csv_rows, header_line, no_text_of_columns
 from assets.formats.gunzip import DamagedFileError
 from assets.formats.literals import TEXT_KEPT
 from assets.formats.text import LONGEST_LINE, count_lines, open_text, sound
@@ -131,8 +131,8 @@ def _read_header(stream: IO[str], required: Sequence[str]) -> tuple[list[str], s
         raise ColumnError("is empty")
     if len(text) > LONGEST_LINE:
         raise ColumnError("has a first line without an end")
-    if "\0" in text or has_broken_bytes(text):
-        raise ColumnError("is neither CSV nor Parquet")
+    if other := no_text_of_columns(text):
+        raise ColumnError(other)
     for separator in separators:
         header = [name.strip() for name in next(csv.reader([text], delimiter=separator), [])]
         if set(required) <= set(header):

@@ -11,6 +11,7 @@ import pytest
 
 from assets.clean import clean as cleaning
 from assets.clean import core_interactions as k_core
+from assets.clean.raw_lines import RAW_LINES_CHECKS, raw_lines
 from assets.feedback import all_interactions as uniting
 from assets.feedback import events as receiving
 from assets.ingest import raw_files as raw
@@ -22,13 +23,16 @@ SHARED = Path(__file__).parents[3] / "shared" / "data"
 TABLE_ASSETS = [
     raw.raw_files,
     cleaning.clean,
+    raw_lines,
     receiving.events,
     uniting.all_interactions,
     k_core.core_interactions,
     sequences.sequences,
 ]
 CHECKS = [
+    cleaning.each_file_is_read,
     *cleaning.CLEAN_CHECKS,
+    *RAW_LINES_CHECKS,
     *k_core.CORE_CHECKS,
     *receiving.FEEDBACK_CHECKS,
     *uniting.UNITED_CHECKS,

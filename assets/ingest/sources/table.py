@@ -1,6 +1,7 @@
 """Anybody's table of `user_id, item_id, timestamp`: CSV or Parquet."""
 
 import glob
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -74,7 +75,8 @@ def table_files(given: str) -> Listing:
             listing, nothing = list_folder(path, _no_table), "which holds no file of CSV or Parquet"
         else:
             listing = list_pattern(str(path), _no_table)
-            nothing = "which no file matches" if glob.has_magic(given) else "which does not exist"
+            absent = "which is no file" if os.path.lexists(path) else "which does not exist"
+            nothing = "which no file matches" if glob.has_magic(given) else absent
     except OSError as error:
         raise SourceError(
             f"NEXTPLAY_TABLE names {shown(given)}, of which {error.filename} cannot be read "

@@ -46,8 +46,8 @@ def test_a_file_that_is_all_bad_is_told_by_name(tmp_path: Path) -> None:
     assert result.success
     (told,) = [check for check in result.get_asset_check_evaluations() if not check.passed]
     assert (told.check_name, told.severity) == ("each_file_is_read", dg.AssetCheckSeverity.WARN)
-    assert "table/b.csv (1 of 1 rows; " in str(told.description)
-    assert "in line 2 of table/b.csv (u,1,then)" in str(told.description)
+    assert "table/b.csv (1 of 1 rows, the first for 'a timestamp" in str(told.description)
+    assert "line 2, u,1,then)" in str(told.description)
     assert "c.csv" not in str(told.description)
 
 

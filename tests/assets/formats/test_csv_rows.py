@@ -287,11 +287,13 @@ def test_what_comes_before_a_header_is_passed_over(tmp_path: Path, first: str) -
         ("user_id,item_id,timestamp,user_id\n", "has the column 'user_id' 2 times: rename one"),
         ("1000,105,1500000000\n", "has no column 'user_id' and 'item_id' and 'timestamp'; its columns are"),
         (",,\n", "has no column"),
-        ('{"user_id": "u"}\n', "has no column"),
+        ('{"user_id": "u"}\n', "is JSON, which is not read"),
+        ("PK\3\4\0\0\n", "is a ZIP archive or a workbook, which is not read"),
+        ("utilisateur_né\n", "is text in another encoding than UTF-8 or UTF-16"),
     ],
 )
 def test_a_header_that_is_none_is_told(tmp_path: Path, text: str, sentence: str) -> None:
-    (tmp_path / "x").write_text(text)
+    (tmp_path / "x").write_text(text, encoding="latin-1")
     with pytest.raises(ColumnError) as caught:
         columns_of(tmp_path / "x", TABLE_COLUMNS)
     assert str(caught.value).startswith(sentence)
