@@ -247,7 +247,9 @@ class ModelResponse(ModelName):
     metrics: dict[str, float]
     source: str
     split: str
-    verdict: str = Field(description="Why it was promoted: the gate's first reason, or a person's.")
+    verdict: str = Field(
+        description="Why it was promoted: whom it beat and by how much, or the reason that a person gave."
+    )
     promoted_at: str = Field(description="ISO 8601, UTC.")
     loaded_at: str = Field(description="ISO 8601, UTC.")
     filters: dict[str, dict[str, Any]] = Field(

@@ -42,7 +42,7 @@ def promotion(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeRe
         kept = f"version {before.version}" if before else "none"
         if before and home.tracking().version_of(before.bundle_hash) == before.version:
             home.tracking().set_champion(before.version)  # a kill between alias and pointer leaves another
-        return dg.MaterializeResult(metadata={"promoted": False, "champion": kept, "why": verdict.reasons[0]})
+        return dg.MaterializeResult(metadata={"promoted": False, "champion": kept, "why": verdict.why})
     bundle = judged_bundle(home, verdict.winner)
     digest, bento = bundle_hash(bundle), answered_bento(home)
     if bento.bundle_hash != digest:
@@ -56,7 +56,7 @@ def promotion(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeRe
         )
     home.tracking().set_champion(version)
     if before is None or before.bundle_hash != digest:
-        reason = f"{verdict.winner}: {verdict.reasons[0]}"
+        reason = f"{verdict.winner}: {verdict.why}"
         beaten = {name: str(folder) for name, folder in baseline_folders(home, verdict.winner).items()}
         pointer = Pointer(str(bundle), version, digest, time.time(), reason, bento.tag, beaten)
         home.champions().crown(pointer, home.lake().published())
@@ -69,7 +69,7 @@ def promotion(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeRe
             "promoted": True,
             "champion": f"version {version} ({verdict.winner})",
             "Bento": bento.tag,
-            "why": verdict.reasons[0],
+            "why": verdict.why,
         }
     )
 

@@ -105,6 +105,32 @@ class Verdict:
 
     promote: bool
     winner: str | None  # the champion from now on; None while there is none
-    reasons: list[str]  # sentences, what speaks against the candidate first
+    reasons: list[str]  # sentences by weight: against the candidate, then comparisons, conditions, notes
     estimates: list[Estimate] = field(default_factory=list)
     override: Override | None = None
+
+    @property
+    def why(self) -> str:
+        """What decided, in a sentence: whom the winner beat and by how much, or what spoke against it."""
+        own = [estimate for estimate in self.estimates if estimate.candidate == self.winner]
+        before = [_beaten(e, "the champion before") for e in own if e.margin]
+        baselines = sorted((e for e in own if not e.margin), key=lambda e: e.other_value)
+        beaten = [*before, *(_beaten(e, "the best baseline") for e in baselines[-1:])]
+        if not self.promote or self.reasons[0].startswith(BY_A_PERSON) or not baselines:
+            return self.reasons[0]
+        first = own[0]
+        none = "" if before else "; there was no champion to compare it with"
+        return (
+            f"{first.metric.upper()} {first.candidate_value:.4f} on {first.users:,} test users, "
+            f"{' and '.join(beaten)}{none} (in brackets {CONFIDENCE:.0%} intervals)."
+        )
+
+
+BY_A_PERSON = "Promoted all the same by"  # how the reason of an override begins
+
+
+def _beaten(estimate: Estimate, role: str) -> str:
+    return (
+        f"{estimate.difference:+.4f} ({estimate.low:+.4f} to {estimate.high:+.4f}) against {role}, "
+        f"{estimate.compared_with} with {estimate.other_value:.4f}"
+    )

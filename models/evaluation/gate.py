@@ -17,12 +17,12 @@ than validation and the baselines let expect, as one would be that has seen the 
 See Piaggio et al., "Reporting of noninferiority and equivalence randomized trials" (JAMA 2012).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from models.evaluation.evidence import Estimate, Evidence, Override, Policy, Verdict
+from models.evaluation.evidence import BY_A_PERSON, Estimate, Evidence, Override, Policy, Verdict
 from models.evaluation.metrics import per_user
 from models.evaluation.stats import bootstrap_interval, detectable_difference
 
@@ -34,6 +34,7 @@ class _Finding:
     passed: bool
     reason: str
     estimates: tuple[Estimate, ...] = ()
+    note: bool = False  # decides nothing, and comes after what does
 
 
 def decide(
@@ -58,15 +59,17 @@ def decide(
         reason = f"The candidate {candidate.name} is the champion already, byte for byte: nothing to promote."
         return Verdict(False, keeps, [reason], override=override)
 
-    findings = [*_soundness(candidate, policy), *_against_baselines(candidate, baselines, policy)]
-    findings += _test_against_validation(candidate, baselines, policy)
-    findings += _against_champion(candidate, champion, policy)
-    promote = all(finding.passed for finding in findings)
+    sound = _soundness(candidate, policy)
+    beaten = _against_baselines(candidate, baselines, policy)
+    leaked = _test_against_validation(candidate, baselines, policy)
+    champions = _against_champion(candidate, champion, policy)
+    against = [f for f in (*sound, *beaten, *leaked, *champions) if not f.passed]
+    speaks_for = [f for f in (*champions, *beaten, *sound) if f.passed]
     verdict = Verdict(
-        promote,
-        candidate.name if promote else keeps,
-        [f.reason for f in sorted(findings, key=lambda finding: finding.passed)],
-        [estimate for finding in findings for estimate in finding.estimates],
+        not against,
+        keeps if against else candidate.name,
+        [f.reason for f in (*against, *sorted(speaks_for, key=lambda finding: finding.note))],
+        [estimate for finding in (*beaten, *champions) for estimate in finding.estimates],
     )
     return _overridden(verdict, candidate, override) if override else verdict
 
@@ -89,9 +92,24 @@ def choose(
         verdict = decide(submitted, champion, baselines, policy, override)
         skipped = candidates[: candidates.index(submitted)]
         verdict.reasons.extend(f"{c.name} was passed over: {c.error}" for c in skipped)
+        verdict.reasons.extend(_better_on_test(submitted, candidates, policy))
     else:
         verdict = Verdict(False, champion.name if champion else None, ["No candidate was submitted."])
     return verdict if verdict.promote else _with_baseline(verdict, champion, baselines, policy)
+
+
+def _better_on_test(submitted: Evidence, candidates: Sequence[Evidence], policy: Policy) -> Iterator[str]:
+    """Why a candidate that is above the submitted one on the leaderboard was not submitted itself."""
+    values = {c.name: float(per_user(policy.metric, c.ranks).mean()) for c in candidates if len(c.ranks)}
+    best = max(values, key=lambda name: values[name], default=submitted.name)
+    known = {c.name: c.validation for c in candidates if c.validation is not None}
+    if submitted.name in known and best in known and values[best] > values[submitted.name]:
+        yield (
+            f"{submitted.name} was submitted, though {best} is above it on test ({policy.metric.upper()} "
+            f"{values[best]:.4f} against {values[submitted.name]:.4f}): validation alone chooses among the "
+            f"candidates, so that test users stay a fair judge, and there {submitted.name} has "
+            f"{known[submitted.name]:.4f}, {best} {known[best]:.4f}."
+        )
 
 
 def _with_baseline(
@@ -100,19 +118,20 @@ def _with_baseline(
     usable = [b for b in baselines if b.error is None and len(b.ranks)]
     if not usable:
         return refused
-    best = max(usable, key=lambda b: float(per_user(policy.metric, b.ranks).mean()))
-    value = per_user(policy.metric, best.ranks).mean()
+    values = {b.name: float(per_user(policy.metric, b.ranks).mean()) for b in usable}
+    best = max(usable, key=lambda b: values[b.name])
+    value = values.pop(best.name)
+    figures = f"{best.name} ({policy.metric.upper()} {value:.4f}"
+    figures += "".join(f"; {name} {other:.4f}" for name, other in sorted(values.items())) + ")"
     if champion is not None and champion.error is not None:
-        why = (
-            f"The champion {champion.name} is broken: the best baseline, {best.name} ({value:.4f}), steps in."
-        )
+        why = f"The champion {champion.name} is broken: the best baseline, {figures}, steps in."
     elif value == 0:
         nothing = (
             f"No baseline finds any held-out item ({policy.metric.upper()} 0.0000): no evidence for any."
         )
         return replace(refused, reasons=[nothing, *refused.reasons])
     elif champion is None:
-        why = f"There is no champion yet: the best baseline, {best.name} ({value:.4f}), becomes the first."
+        why = f"There is no champion yet: the best baseline, {figures}, becomes the first."
     elif champion.name in {b.name for b in baselines} and champion.bundle_hash != best.bundle_hash:
         (finding,) = _against_champion(best, champion, policy)[-1:]
         if not finding.passed:
@@ -126,7 +145,7 @@ def _with_baseline(
 def _overridden(verdict: Verdict, candidate: Evidence, override: Override) -> Verdict:
     if verdict.promote:
         return replace(verdict, override=override)
-    why = f"Promoted all the same by {override.by}: {override.reason}"
+    why = f"{BY_A_PERSON} {override.by}: {override.reason}"
     return replace(
         verdict, promote=True, winner=candidate.name, reasons=[why, *verdict.reasons], override=override
     )
@@ -164,7 +183,7 @@ def _soundness(candidate: Evidence, policy: Policy) -> list[_Finding]:
             )
         )
     if candidate.unknown_targets:
-        findings.append(_Finding(True, _unknown(candidate.name, candidate)))
+        findings.append(_Finding(True, _unknown(candidate.name, candidate), note=True))
     return findings
 
 
@@ -172,13 +191,13 @@ def _against_baselines(candidate: Evidence, baselines: Sequence[Evidence], polic
     if not baselines:
         return [_Finding(False, "There is no baseline to compare it with, and beating each is asked for.")]
     findings = [_against_baseline(candidate, baseline, policy) for baseline in baselines]
-    beaten = sorted((f for f in findings if f.passed), key=lambda finding: finding.estimates[0].low)
-    closest, rest = beaten[:1], beaten[1:]
-    return [*(f for f in findings if not f.passed), *closest, *_in_one_sentence(candidate, rest)]
+    beaten = sorted((f for f in findings if f.passed), key=lambda finding: -finding.estimates[0].other_value)
+    best, rest = beaten[:1], beaten[1:]
+    return [*(f for f in findings if not f.passed), *best, *_in_one_sentence(candidate, rest)]
 
 
 def _in_one_sentence(candidate: Evidence, beaten: Sequence[_Finding]) -> list[_Finding]:
-    """Of the baselines that were beaten, all but the closest; their figures stand in the estimates."""
+    """Of the baselines that were beaten, all but the best; their figures stand in the estimates."""
     if len(beaten) < 2:
         return list(beaten)
     estimates = tuple(estimate for finding in beaten for estimate in finding.estimates)
@@ -232,10 +251,11 @@ def _gain(model: Evidence, policy: Policy, lowest: bool = False) -> float | None
 def _against_champion(candidate: Evidence, champion: Evidence | None, policy: Policy) -> list[_Finding]:
     """Notes on the champion, and last the comparison with it."""
     if champion is None:
-        return [_Finding(True, "There is no champion yet, so the baselines are all there is to beat.")]
+        reason = "There is no champion yet, so the baselines are all there is to beat."
+        return [_Finding(True, reason, note=True)]
     if champion.error is not None:
         reason = f"The champion {champion.name} could not be evaluated, so it is no hurdle: {champion.error}"
-        return [_Finding(True, reason)]
+        return [_Finding(True, reason, note=True)]
     estimate = _compare(candidate, champion, policy, margin=True)
     if isinstance(estimate, str):
         return [_Finding(False, estimate)]
@@ -261,7 +281,7 @@ def _against_champion(candidate: Evidence, champion: Evidence | None, policy: Po
         f"({_relative(estimate.margin, estimate)} of the champion; this test detects a difference of "
         f"{estimate.detectable_difference:.4f}, {_relative(estimate.detectable_difference, estimate)})."
     )
-    return [*(_Finding(True, note) for note in notes), _Finding(passed, reason, (estimate,))]
+    return [*(_Finding(True, note, note=True) for note in notes), _Finding(passed, reason, (estimate,))]
 
 
 def _compare(candidate: Evidence, other: Evidence, policy: Policy, margin: bool = False) -> Estimate | str:

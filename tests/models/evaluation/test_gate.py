@@ -256,6 +256,45 @@ def test_what_speaks_against_the_candidate_comes_first() -> None:
     assert ["cover" in verdict.reasons[0], "does not beat" in verdict.reasons[1]] == [True, True]
 
 
+def test_comparisons_come_before_conditions_and_notes() -> None:
+    """The champion, the best baseline, the others; then that coverage is fine, last what decides nothing."""
+    stale = replace(CHAMPION, age_days=31.0, unknown_targets=5)
+    reasons = decide(evidence(ranks=SAME_BUT_NOISE, unknown_targets=3), stale, BASELINES, POLICY).reasons
+    marks = ["to the champion", "beats markov", "beats popularity", "cover", "exported form", "31 days"]
+    assert [mark in reason for mark, reason in zip(marks, reasons, strict=False)] == [True] * 6
+    assert [reason.split(" the item")[0][-8:] for reason in reasons[6:]] == ["not know", "not know"]
+
+
+def test_why_names_whom_the_winner_beat_and_by_how_much() -> None:
+    half = np.where(np.arange(USERS) < 1_000, 1, 3).astype(np.int32)  # NDCG 0.75, of rank 3 alone 0.5
+    thirds, tens = np.full(USERS, 3, dtype=np.int32), np.full(USERS, 10, dtype=np.int32)
+    baselines = [evidence("popularity", tens), evidence("markov", thirds)]
+    first = decide(evidence(ranks=half), None, baselines, POLICY)
+    assert re.fullmatch(
+        r"NDCG@10 0\.7500 on 2,000 test users, \+0\.2500 \(\+0\.2\d+ to \+0\.2\d+\) against the best "
+        r"baseline, markov with 0\.5000; there was no champion to compare it with \(in brackets "
+        r"95% intervals\)\.",
+        first.why,
+    ), first.why
+    second = decide(evidence(ranks=half), evidence("old", thirds, age_days=3.0), baselines, POLICY)
+    assert re.search(
+        r"\+0\.2500 \(.*?\) against the champion before, old with 0\.5000 and \+0\.2500 \(.*?\) against "
+        r"the best baseline, markov with 0\.5000 \(in brackets",
+        second.why,
+    ), second.why
+
+
+def test_why_of_a_refusal_a_person_or_a_baseline_is_their_own_first_reason() -> None:
+    override = Override("the old one shows withdrawn games", "Ada")
+    refused = decide(evidence(ranks=MUCH_WORSE), CHAMPION, BASELINES, POLICY)
+    assert refused.why == refused.reasons[0] and "may be inferior" in refused.why
+    by_hand = decide(evidence(ranks=MUCH_WORSE), CHAMPION, BASELINES, POLICY, override)
+    assert by_hand.why == "Promoted all the same by Ada: the old one shows withdrawn games"
+    baseline = choose([evidence("sasrec", BAD)], None, BASELINES, POLICY)
+    assert re.search(r"markov \(NDCG@10 0\.\d{4}; popularity 0\.\d{4}\), becomes the first", baseline.why)
+    assert choose([], CHAMPION, BASELINES, POLICY).why == "No candidate was submitted."
+
+
 def test_estimates_by_hand() -> None:
     """1,000 users of rank 1 and 1,000 of rank 3 against 2,000 of rank 3: NDCG 0.75 and 0.5."""
     half = np.where(np.arange(USERS) < 1_000, 1, 3).astype(np.int32)
@@ -358,6 +397,19 @@ def test_the_best_on_validation_is_the_one_submitted() -> None:
     verdict = choose([evidence("gru4rec", BAD), evidence("sasrec")], CHAMPION, [MARKOV], POLICY)
     assert not verdict.promote and verdict.winner == "champion-sasrec"
     assert {e.candidate for e in verdict.estimates} == {"gru4rec"}
+
+
+def test_a_candidate_that_is_better_on_test_alone_is_told_with_all_four_figures() -> None:
+    submitted = evidence("gru4rec", SAME_BUT_NOISE, validation=0.5)
+    better = evidence("sasrec", np.ones(USERS, dtype=np.int32), validation=0.4)
+    verdict = choose([submitted, better], None, BASELINES, POLICY)
+    own = float(per_user("ndcg@10", SAME_BUT_NOISE).mean())
+    (told_so,) = [reason for reason in verdict.reasons if "was submitted, though" in reason]
+    assert verdict.winner == "gru4rec" and verdict.reasons[0] != told_so
+    assert f"sasrec is above it on test (NDCG@10 1.0000 against {own:.4f})" in told_so
+    assert "there gru4rec has 0.5000, sasrec 0.4000." in told_so
+    first_on_both = choose([replace(better, validation=0.6), submitted], None, BASELINES, POLICY)
+    assert "though" not in told(first_on_both)
 
 
 def test_a_network_that_failed_is_passed_over() -> None:
