@@ -1,6 +1,6 @@
 """What Dagster is told of, for given settings: assets, checks, jobs, schedules, sensors, resources."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import dagster as dg
@@ -12,6 +12,7 @@ from pipelines.console import console_logger
 from pipelines.freshness import Asset, fresh
 from pipelines.jobs import everything, watch
 from pipelines.nights import nightly, retrain_early, watching
+from pipelines.one_process import one_process
 from pipelines.operator.operations import operations
 from pipelines.resources import Settings, resources
 from pipelines.sensors import failure_alert, killed_runs
@@ -44,16 +45,26 @@ def _named(network: dg.AssetSpec) -> dg.AssetSpec:
     return network.replace_attributes(description=why, freshness_policy=None)
 
 
+def made_by_a_run(assets_there: Iterable[object]) -> frozenset[dg.AssetKey]:
+    """The assets that a run of everything makes; the others are told of by those that make them."""
+    made = [asset.keys for asset in assets_there if isinstance(asset, dg.AssetsDefinition)]
+    return frozenset(key for keys in made for key in keys)
+
+
 def define(settings: Settings, *more: dg.JobDefinition) -> dg.Definitions:
     """Everything that Dagster knows of, for these settings, and jobs that themselves define such things."""
+    assets_there = only_trained(fresh(room_assets(), settings.max_age_days), settings.candidates.split(","))
     return dg.Definitions(
-        assets=only_trained(fresh(room_assets(), settings.max_age_days), settings.candidates.split(",")),
+        assets=assets_there,
         asset_checks=dg.load_asset_checks_from_package_module(assets),
         jobs=[everything, watch, events_of_a_day, *operations(settings), *more],
         schedules=[nightly(settings), watching(settings)],
-        sensors=[failure_alert(settings.webhook()), retrain_early(settings), killed_runs(settings.home)],
+        sensors=[
+            failure_alert(settings.webhook(), settings),
+            retrain_early(settings),
+            killed_runs(settings.home),
+        ],
         resources=resources(settings),
-        # One process for each run: three trivial assets took 6 s in one process and 30 s in many.
-        executor=dg.in_process_executor,
+        executor=one_process(settings, made_by_a_run(assets_there)),
         loggers={"console": console_logger},
     )

@@ -5,7 +5,16 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from assets.engines.spark import SparkError
+from assets.release.bento import BentoError
 from models.mistakes import UserError
+from serving.state.events import EventStoreError
+from serving.state.storage import StorageError
+
+# What lies with another program, which may answer the next time.
+MAY_PASS = (BentoError, EventStoreError, SparkError, StorageError)
+
+LONGEST = 400  # characters
 
 if TYPE_CHECKING:
     from dagster_shared.error import SerializableErrorInfo
@@ -26,6 +35,29 @@ def sentence(event: dg.DagsterEvent) -> str | None:
     return _sentence(error) if error else None
 
 
+def final(event: dg.DagsterEvent) -> bool:
+    """Whether a retry would end the same way: after a user's mistake, or data that break a contract."""
+    if event.step_failure_data.user_failure_data:
+        return True
+    error = first_error(event)
+    if error is None:
+        return False
+    kind = _kind(error)
+    return error.cls_name == "DagsterAssetCheckFailedError" or bool(kind and not issubclass(kind, MAY_PASS))
+
+
+def interrupted(event: dg.DagsterEvent) -> bool:
+    """Whether a step was ended from outside: Ctrl-C, a closed terminal, a stop in the UI."""
+    error = first_error(event)
+    return error is not None and error.cls_name == "DagsterExecutionInterruptedError"
+
+
+def one_line(text: str) -> str:
+    """The start of a text, for a list or a message."""
+    joined = " ".join(text.split())
+    return joined if len(joined) <= LONGEST else f"{joined[:LONGEST].rstrip()} …"
+
+
 def first_error(event: dg.DagsterEvent) -> "SerializableErrorInfo | None":
     """The outermost user's mistake; else the exception that started it, which the others have as cause."""
     error = event.step_failure_data.error
@@ -35,8 +67,13 @@ def first_error(event: dg.DagsterEvent) -> "SerializableErrorInfo | None":
 
 
 def _sentence(error: "SerializableErrorInfo") -> str | None:
-    name, _, said = error.message.partition(": ")
-    return said.strip() if name in {f"{kind.__module__}.{kind.__qualname__}" for kind in _kinds()} else None
+    return error.message.partition(": ")[2].strip() if _kind(error) else None
+
+
+def _kind(error: "SerializableErrorInfo") -> type[UserError] | None:
+    """The class of a user's mistake; None of another error."""
+    name = error.message.partition(": ")[0]
+    return {f"{kind.__module__}.{kind.__qualname__}": kind for kind in _kinds()}.get(name)
 
 
 def _kinds(kind: type[UserError] = UserError) -> Iterator[type[UserError]]:

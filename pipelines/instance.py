@@ -2,7 +2,8 @@
 
 import os
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
@@ -62,18 +63,37 @@ def fail_killed_runs(instance: dg.DagsterInstance, home: Path, grace_s: float = 
     time later. One that waits would have taken it meanwhile, and one that has just released it would have
     recorded its end. Records that are not this home's own are left alone.
     """
-    if home.resolve() / "dagster" != Path(instance.root_directory).resolve() or _shared():
-        return []
-    suspects = _unfinished(instance)
-    if not suspects or not _is_free(home):
-        return []
-    time.sleep(grace_s)
-    with suppress(Timeout), FileLock(home / "run.lock", timeout=0):
-        dead = [run for run_id, run in _unfinished(instance).items() if run_id in suspects]
+    with _killed(instance, home, grace_s) as dead:
         for run in dead:
             instance.report_run_failed(run, KILLED)
         return [run.run_id for run in dead]
-    return []
+
+
+def killed_runs(instance: dg.DagsterInstance, home: Path, grace_s: float = 1.0) -> list[str]:
+    """The ids of runs that were killed, as `fail_killed_runs` finds them; their records stay as they are."""
+    with _killed(instance, home, grace_s) as dead:
+        return [run.run_id for run in dead]
+
+
+@contextmanager
+def _killed(instance: dg.DagsterInstance, home: Path, grace_s: float) -> Iterator[list[dg.DagsterRun]]:
+    """The runs that were killed, while no other can start."""
+    own = home.resolve() / "dagster" == Path(instance.root_directory).resolve() and not _shared()
+    suspects = _unfinished(instance) if own else {}
+    if not suspects or not _is_free(home):
+        yield []
+        return
+    time.sleep(grace_s)
+    lock = FileLock(home / "run.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        yield []
+        return
+    try:
+        yield [run for run_id, run in _unfinished(instance).items() if run_id in suspects]
+    finally:
+        lock.release()
 
 
 def _unfinished(instance: dg.DagsterInstance) -> dict[str, dg.DagsterRun]:

@@ -11,7 +11,6 @@ everything = dg.define_asset_job(
     description="Every asset, from the raw files to a gated champion behind an endpoint.",
     tags=RETRIES,
     config={"loggers": {"console": {}}},  # else Dagster takes its own, with a line for each event
-    executor_def=dg.in_process_executor,
 )
 
 watch = dg.define_asset_job(
@@ -22,5 +21,4 @@ watch = dg.define_asset_job(
     description="Takes in what the endpoint collected, and looks at drift and online results.",
     tags=RETRIES,
     config={"loggers": {"console": {}}},
-    executor_def=dg.in_process_executor,
 )

@@ -16,18 +16,13 @@ from assets.resources import Home
 from models.bundle.bundle import BundleError
 from pipelines.inputs import changed, events_state, input_tags, read_inputs
 from pipelines.jobs import everything, watch
+from pipelines.records import EARLY, NIGHTLY, UNDER_WAY, WHY_TAG, newest_whole, pipeline_runs
 from pipelines.resources import Settings, home_of
 from serving.state.events import EventStore
 from serving.state.pointer import Pointer, read_pointer
 
 SECONDS_A_DAY = 86_400
 LOOK_EVERY_S = 600
-UNDER_WAY = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-]
 
 
 @dataclass(frozen=True)
@@ -49,7 +44,7 @@ def nightly(settings: Settings) -> dg.ScheduleDefinition:
         return _request(settings, inputs, context.scheduled_execution_time, decision.why)
 
     return dg.ScheduleDefinition(
-        name="nightly",
+        name=NIGHTLY,
         job=everything,
         execution_fn=tonight,
         cron_schedule=settings.nightly,
@@ -64,7 +59,7 @@ def retrain_early(settings: Settings) -> dg.SensorDefinition:
     """A run before the night, when many events have come in or the day has drifted."""
 
     @dg.sensor(
-        name="retrain_early",
+        name=EARLY,
         job=everything,
         minimum_interval_seconds=LOOK_EVERY_S,
         default_status=dg.DefaultSensorStatus.RUNNING,
@@ -76,9 +71,9 @@ def retrain_early(settings: Settings) -> dg.SensorDefinition:
         store = home.event_store() if enough else None
         if store is None:
             return dg.SkipReason("There are no events." if enough else "NEXTPLAY_RETRAIN_EVENTS is 0.")
-        if _newest(context.instance, UNDER_WAY) is not None:
+        if pipeline_runs(context.instance, UNDER_WAY, limit=1):
             return dg.SkipReason("A run is under way.")
-        since = _taken_until(_newest(context.instance, [dg.DagsterRunStatus.SUCCESS]))
+        since = _taken_until(newest_whole(context.instance, [dg.DagsterRunStatus.SUCCESS]))
         waiting, moved = _received_after(store, since, enough), _drifted_after(home, since)
         if waiting < enough and not moved:
             return dg.SkipReason(f"{waiting:,} new events wait; a run starts early at {enough:,}.")
@@ -95,7 +90,7 @@ def watching(settings: Settings) -> dg.ScheduleDefinition:
     def look(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         if home_of(settings).event_store() is None:
             return dg.SkipReason("The endpoint has stored nothing yet: there is nothing to look at.")
-        if _newest(context.instance, [dg.DagsterRunStatus.SUCCESS]) is None:
+        if newest_whole(context.instance, [dg.DagsterRunStatus.SUCCESS]) is None:
             return dg.SkipReason("No run has succeeded yet: there is nothing to compare with.")
         return dg.RunRequest(tags={CUTOFF_TAG: context.scheduled_execution_time.isoformat()})
 
@@ -112,7 +107,7 @@ def watching(settings: Settings) -> dg.ScheduleDefinition:
 
 def decide(settings: Settings, inputs: dict[str, str], instance: dg.DagsterInstance, now: float) -> Decision:
     """Skip where an earlier run succeeded with the same inputs and its champion is within its age."""
-    last = _newest(instance, [dg.DagsterRunStatus.SUCCESS])
+    last = newest_whole(instance, [dg.DagsterRunStatus.SUCCESS])
     if last is None:
         return Decision(True, "No run has succeeded yet.")
     new = changed(inputs, last.dagster_run)
@@ -135,12 +130,7 @@ def _request(settings: Settings, inputs: dict[str, str], cutoff: datetime, why: 
     """A tick may be late: events that came after its cut-off are no input of its run, but of the next one."""
     taken = events_state(home_of(settings), int(cutoff.timestamp() * 1000))
     tags = input_tags(inputs | {"events": taken})
-    return dg.RunRequest(tags={**tags, CUTOFF_TAG: cutoff.isoformat(), "nextplay/why": why})
-
-
-def _newest(instance: dg.DagsterInstance, statuses: Sequence[dg.DagsterRunStatus]) -> dg.RunRecord | None:
-    filters = dg.RunsFilter(job_name=everything.name, statuses=list(statuses))
-    return next(iter(instance.get_run_records(filters, limit=1)), None)
+    return dg.RunRequest(tags={**tags, CUTOFF_TAG: cutoff.isoformat(), WHY_TAG: why})
 
 
 def _taken_until(run: dg.RunRecord | None) -> int:

@@ -7,8 +7,10 @@ import dagster as dg
 import httpx
 import tenacity
 
+from pipelines.alerts import alert_text
 from pipelines.failures import reason
 from pipelines.instance import GRACE_S, fail_killed_runs
+from pipelines.resources import Settings, read_settings
 
 LOOK_EVERY_S = 300
 
@@ -16,18 +18,25 @@ log = logging.getLogger(__name__)
 logging.getLogger("httpx").setLevel(logging.WARNING)  # it would log the webhook's address
 
 
-def failure_alert(webhook: str | None) -> dg.SensorDefinition:
-    """The sensor that tells of every failed run. The webhook's address is a secret and is never logged."""
+def failure_alert(webhook: str | None, settings: Settings | None = None) -> dg.SensorDefinition:
+    """The sensor that tells of failed runs. The webhook's address is a secret and is never logged.
+
+    The settings are those of the environment unless others are given.
+    """
 
     @dg.run_failure_sensor(
         name="failure_alert",
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Logs every failed run, and posts it to NEXTPLAY_ALERT_WEBHOOK where that is set.",
+        description="Logs failed runs, and posts them to NEXTPLAY_ALERT_WEBHOOK where that is set: what "
+        "failed and why, what still serves, and whether it is tried again. A fault is told once a night.",
     )
     def alert(context: dg.RunFailureSensorContext) -> None:
-        text = (
-            f"Run {context.dagster_run.run_id} of {context.dagster_run.job_name} failed: {_reason(context)}"
+        text = alert_text(
+            settings or read_settings(), context.instance, context.dagster_run, _reason(context)
         )
+        if text is None:
+            context.log.info("Run %s failed as one did before, which was told.", context.dagster_run.run_id)
+            return
         context.log.error(text)
         if webhook:
             post(webhook, text)

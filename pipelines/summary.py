@@ -1,5 +1,6 @@
 """What `make run` ends with: the leaderboard, the verdict, three examples, and what to do next."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
@@ -10,6 +11,7 @@ from rich.table import Table
 from assets.evaluation.gate import read_verdict
 from assets.evaluation.leaderboard import leaderboard_rows
 from assets.evaluation.report import report_path
+from assets.evaluation.reporting.facts import read_facts
 from assets.evaluation.sequence_audit import read_figures
 from assets.release.batch_recommendations import champion_examples
 from assets.resources import Home
@@ -42,6 +44,9 @@ def _print(console: Console, home: Home, seconds: float) -> None:
     console.print(f"\n[bold]Verdict[/bold]  {head}\n")
     for reason in verdict.reasons:
         console.print(Padding(escape(reason), (0, 0, 0, 2)))
+    facts = read_facts(report_path(home))
+    if facts:
+        _print_alarms(console, facts)
     _print_champion(console, home, read_pointer(home.pointer_file))
     console.print(f"[bold]Report[/bold]    {escape(str(report_path(home)))}", soft_wrap=True)
     console.print(f"[bold]Took[/bold]      {seconds:.0f} s\n")
@@ -59,6 +64,15 @@ def _print_champion(console: Console, home: Home, pointer: Pointer | None) -> No
         console.print(f"  after   {escape(', '.join(history))}")
         console.print(f"  [bold]next[/bold]    {escape(', '.join(titles))}\n")
     console.print(f"[bold]Champion[/bold]  version {pointer.version}, Bento {pointer.bento}")
+
+
+def _print_alarms(console: Console, facts: Mapping[str, Any]) -> None:
+    """What would betray a fault of data, training or evaluation."""
+    alarms, made = facts["alarms"], facts["checks"]
+    head = f"{len(alarms)} of {made} ask for a look" if alarms else f"all {made} are as expected"
+    console.print(f"\n[bold]Checks for faults[/bold]  {head}")
+    for alarm in alarms:
+        console.print(Padding(escape(alarm), (0, 0, 0, 2)))
 
 
 NEXT = (

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
 
 from assets.evaluation.reporting.evidence import TABLES, RunEvidence, read_evidence
-from assets.evaluation.reporting.page import STYLES, TEMPLATE, headline, render
+from assets.evaluation.reporting.facts import alarms, stamp, write_facts
+from assets.evaluation.reporting.page import STYLES, TEMPLATE, examine, headline, render
 from assets.resources import Home, Training
 from assets.state.bundles import MissingBundleError
 from assets.state.code import made_by
@@ -28,10 +30,13 @@ CODE = fingerprint(made_by(__name__), code_version("assets.shown.plots"))[:16]  
     description="Verdict, leaderboard, slices, audit and examples on one page, to decide from.",
 )
 def report(context: dg.AssetExecutionContext, home: Home, training: Training) -> dg.MaterializeResult[None]:
-    run = read_evidence(home, curves(home, training.candidates), origin(home, training.candidates))
-    page = render(run)
-    path = report_path(home)
+    now = datetime.now(UTC)
+    shown = stamp(home, context.run.run_id, now)
+    run = read_evidence(home, curves(home, training.candidates), origin(home, training.candidates), shown)
+    examined, path = examine(run), report_path(home)
+    page = render(run, examined)
     replace_text(path, page)
+    write_facts(path, run, examined, context.run.run_id, now)
     kept = _keep(home, run, path)
     if not kept:
         context.log.warning(
@@ -42,6 +47,7 @@ def report(context: dg.AssetExecutionContext, home: Home, training: Training) ->
             "verdict": headline(run),
             "report": dg.MetadataValue.path(str(path)),
             "open": dg.MetadataValue.url(path.as_uri()),
+            "alarms": dg.MetadataValue.md("\n".join(f"- {a}" for a in alarms(examined)) or "none"),
             "kept in MLflow": kept,
             "bytes": len(page.encode()),
         }

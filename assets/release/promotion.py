@@ -16,6 +16,9 @@ from models.mistakes import UserError
 from models.opening import check_golden
 from serving.state.pointer import Pointer
 
+# How the reasons of champions begin that no run has set.
+BY_HAND = ("promoted by ", "rolled back from ", "set again, ")
+
 
 class PromotionError(UserError):
     """A champion cannot be set; the message says why and what to do."""

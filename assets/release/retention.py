@@ -13,6 +13,7 @@ from pathlib import Path
 import dagster as dg
 
 from assets.evaluation.report import report_path
+from assets.evaluation.reporting.facts import facts_path
 from assets.release.bento import answered_bento
 from assets.release.removals import Bundle, Crowned, Inventory, Removals, Version, removals
 from assets.resources import Home, Retention
@@ -65,6 +66,7 @@ def remove(home: Home, plan: Removals) -> None:
         shutil.rmtree(aside, ignore_errors=True)
     for report in _paths(home, "reports", plan):
         report.unlink(missing_ok=True)
+        facts_path(report).unlink(missing_ok=True)
     # Last: a bundle that is there without a version counts as one of a killed run, which is kept.
     home.tracking().discard(plan.registered, plan.runs)
 

@@ -126,6 +126,7 @@ class Verdict:
         )
 
 
+CHAMPION_ALREADY = "is the champion already"  # in the reason for which nothing is promoted
 BY_A_PERSON = "Promoted all the same by"  # how the reason of an override begins
 
 

@@ -22,7 +22,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from models.evaluation.evidence import BY_A_PERSON, Estimate, Evidence, Override, Policy, Verdict
+from models.evaluation.evidence import (
+    BY_A_PERSON,
+    CHAMPION_ALREADY,
+    Estimate,
+    Evidence,
+    Override,
+    Policy,
+    Verdict,
+)
 from models.evaluation.metrics import per_user
 from models.evaluation.stats import bootstrap_interval, detectable_difference
 
@@ -56,7 +64,7 @@ def decide(
         reason = f"The candidate {candidate.name} was evaluated on no user at all: there is no evidence."
         return Verdict(False, keeps, [reason], override=override)
     if champion and _same_bundle(candidate, champion):
-        reason = f"The candidate {candidate.name} is the champion already, byte for byte: nothing to promote."
+        reason = f"The candidate {candidate.name} {CHAMPION_ALREADY}, byte for byte: nothing to promote."
         return Verdict(False, keeps, [reason], override=override)
 
     sound = _soundness(candidate, policy)

@@ -14,7 +14,7 @@ import dagster as dg
 from rich.console import Console
 from rich.markup import escape
 
-from pipelines.failures import first_error, sentence
+from pipelines.failures import first_error, interrupted, sentence
 from pipelines.instance import fail_killed_runs, open_instance
 
 
@@ -59,7 +59,7 @@ def end_on_hangup() -> None:
 def _explain(console: Console, event: dg.DagsterEvent, home: Path) -> None:
     """A user's mistake in one sentence; anything else with its stack trace."""
     error, whole = first_error(event), event.step_failure_data.error
-    if error is not None and error.cls_name == "DagsterExecutionInterruptedError":
+    if interrupted(event):
         text = "It was interrupted; the next run goes on from here."
     elif whole is not None and disk_is_full(whole.to_string(), home):
         text = FULL_DISK

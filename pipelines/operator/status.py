@@ -2,25 +2,29 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
 
-import dagster as dg
-
+from assets.evaluation.reporting.facts import newest_facts
 from assets.resources import Home, Shared
 from assets.state.champions import Champions
 from assets.state.lake import LakeError
 from assets.training.bundling import data_fingerprint
 from models.bundle.bundle import BundleError, bundle_hash, read_manifest
-from pipelines.instance import open_instance
+from pipelines.coming import next_night
+from pipelines.instance import killed_runs, open_instance
+from pipelines.operator.history import Night, Run, read_nights
+from pipelines.records import EVERYTHING
 from pipelines.resources import Settings
 from serving.state.pointer import Pointer
 
 SECONDS_A_DAY = 86_400
 ANSWER_WITHIN_S = 30.0  # of a shared MLflow
+UNKNOWN = "unknown: DAGSTER_HOME is not set"
+AT_WORK = ("under way", "waiting", "queued")
 PARTS = ("lake", "raw", "bundles", "checkpoints", "mlflow", "bentoml", "reports", "events", "dagster")
 
 
@@ -52,16 +56,6 @@ class Registry:
 
 
 @dataclass(frozen=True)
-class Run:
-    """A run of the pipeline; times are in seconds since the epoch."""
-
-    run_id: str
-    outcome: str
-    started: float | None
-    ended: float | None
-
-
-@dataclass(frozen=True)
 class Status:
     """What `make status` shows. Sizes are in bytes."""
 
@@ -72,31 +66,57 @@ class Status:
     attention: list[str]  # what is stale or wrong, and what to do
     sizes: dict[str, int]
     last_run: Run | None
+    nights: list[Night]  # newest first
+    next_night: str  # when the schedule ticks next, or why it does not
+    alarms: list[str]  # what the checks of the newest report ask a person to look at
 
 
 def read_status(settings: Settings, home: Home) -> Status:
     """Reads alone: it waits for nobody, and may be asked while a run works."""
     champions = home.champions()
     now, past = champions.whole(), champions.past()
-    run, registry = last_run(), _registry(home)
+    registry = _registry(home)
+    nights, coming = _nights(settings, [reign.pointer for reign in champions.history()])
     return Status(
         home=str(home.folder()),
         champion=_champion(champions, now) if now else None,
         before=[_champion(champions, pointer) for pointer in reversed(past)],
         versions=registry.versions if registry else [],
-        attention=list(attention(settings, home, now, run, registry)),
+        attention=list(attention(settings, home, now, nights, registry)),
         sizes={part: size(home.folder() / part) for part in PARTS if (home.folder() / part).exists()},
-        last_run=run,
+        last_run=_last_run(nights),
+        nights=nights,
+        next_night=coming,
+        alarms=list(newest_facts(home.folder("reports")).get("alarms", [])),
     )
 
 
+def _nights(settings: Settings, champions: Sequence[Pointer]) -> tuple[list[Night], str]:
+    """What happened lately, and when the next night comes, where Dagster's home is known."""
+    if not os.environ.get("DAGSTER_HOME"):
+        return [], UNKNOWN
+    with open_instance() as instance:
+        killed = killed_runs(instance, settings.home)
+        return read_nights(instance, champions, killed), next_night(settings, instance, time.time())
+
+
+def _last_run(nights: Sequence[Night]) -> Run | None:
+    """The newest run of them all, by its start; one that waits for it is the newest."""
+    runs = [run for night in nights for run in night.runs]
+    return max(runs, key=lambda run: run.started or time.time(), default=None)
+
+
 def attention(
-    settings: Settings, home: Home, now: Pointer | None, run: Run | None, registry: Registry | None
+    settings: Settings,
+    home: Home,
+    now: Pointer | None,
+    nights: Sequence[Night],
+    registry: Registry | None,
 ) -> Iterator[str]:
     """One sentence for each thing that is stale or wrong."""
     try:
         if home.champions().current() is None:
-            yield "There is no champion yet: make run."
+            yield _no_champion(nights)
     except BundleError as error:
         yield f"{error} Set it again: make rollback."
     if now is not None:
@@ -108,8 +128,42 @@ def attention(
             f"MLflow's champion is version {registry.champion or 'none'}, the pointer's is {now.version}: "
             "the pointer is what serves; the next run sets both."
         )
-    if run is not None and run.outcome == "FAILURE":
-        yield "The last run failed: make ui shows the failed step and its reason."
+    yield from _about_runs([night for night in nights if night.runs])
+
+
+def _no_champion(nights: Sequence[Night]) -> str:
+    refused = next((night.said for night in nights if night.outcome.startswith("refused")), None)
+    if refused:
+        return f"There is no champion: the last candidate was refused. {refused}"
+    return "There is no champion yet: make run."
+
+
+def _about_runs(nights: Sequence[Night]) -> Iterator[str]:
+    """The newest run of everything, the newest one of some assets, and those that are under way."""
+    whole = next((night for night in nights if night.runs[-1].what == EVERYTHING), None)
+    for night in (n for n in nights[:1] if n is not whole):
+        if night.runs[-1].outcome == "FAILURE":
+            yield f"The last run, of {night.runs[-1].what}, failed. {night.said}"
+    if whole is not None:
+        yield from _about_night(whole)
+    working = [night.runs[-1] for night in nights if night.runs[-1].result in AT_WORK]
+    if len(working) > 1:
+        ids = " and ".join(f"{run.run_id[:8]} ({run.how}, {run.result})" for run in working)
+        yield f"{len(working)} runs are under way, and one works at a time: {ids}."
+
+
+def _about_night(night: Night) -> Iterator[str]:
+    run = night.runs[-1]
+    if run.result == "interrupted":
+        yield f"The last run was interrupted. {run.said}"
+    elif run.outcome == "FAILURE":
+        yield f"The last run failed. {run.said} make ui shows more."
+    elif run.outcome == "CANCELED":
+        yield "The last run was stopped before its end: make run goes on from what is finished."
+    if run.outcome != "FAILURE" and night.runs[:-1]:
+        first = night.runs[0]
+        times = "" if len(night.runs) == 2 else f" {len(night.runs) - 1} times"
+        yield f"The last run failed{times} before it was tried again, at first so: {first.said}"
 
 
 def _about_champion(settings: Settings, home: Home, now: Pointer) -> Iterator[str]:
@@ -125,18 +179,6 @@ def _about_champion(settings: Settings, home: Home, now: Pointer) -> Iterator[st
             yield "The champion was trained on other tables than the current ones."
     except LakeError as error:
         yield str(error)
-
-
-def last_run() -> Run | None:
-    """The newest run of the job `everything`, where Dagster's home is known."""
-    if not os.environ.get("DAGSTER_HOME"):
-        return None
-    with open_instance() as instance:
-        records = instance.get_run_records(dg.RunsFilter(job_name="everything"), limit=1)
-    return next(
-        (Run(r.dagster_run.run_id, r.dagster_run.status.value, r.start_time, r.end_time) for r in records),
-        None,
-    )
 
 
 def size(path: Path) -> int:

@@ -1,17 +1,19 @@
 """The status as people see it: the terminal's page and the Markdown that Dagster shows."""
 
 import time
-from datetime import datetime
 
 from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 
-from pipelines.operator.status import Champion, Run, Status
+from pipelines.coming import moment
+from pipelines.operator.history import Night, Run
+from pipelines.operator.status import Champion, Status
+from pipelines.records import EVERYTHING
 
 WIDTH = 100
-SHOWN = 5  # earlier champions and versions
+SHOWN = 5  # earlier champions
 
 
 def rendered(status: Status, colour: bool | None = None) -> str:
@@ -35,16 +37,46 @@ def _print(console: Console, status: Status) -> None:
     for sentence in status.attention:
         console.print(Padding(escape(sentence), (0, 0, 0, 2)))
     console.print(f"\n[bold]Last run[/bold]  {told(status.last_run)}")
+    if status.nights:
+        console.print(f"\n[bold]Nights[/bold]    next: {escape(status.next_night)}\n")
+        for night in status.nights:
+            _print_night(console, night)
+    if status.alarms:
+        console.print("[bold]Checks[/bold]    of the newest report that ask for a look\n")
+        for alarm in status.alarms:
+            console.print(Padding(escape(alarm), (0, 0, 0, 2)))
     if status.before:
         console.print("\n[bold]Before[/bold]\n")
         console.print(Padding(_before(status.before[:SHOWN]), (0, 0, 0, 2)))
     if status.versions:
         console.print("\n[bold]Versions[/bold]  for make promote\n")
-        for version in status.versions[:SHOWN]:
-            console.print(f"  {version.version:>4}  {escape(version.description)}")
+        for version in status.versions:
+            note = " (champion)" if now and version.version == now.version else ""
+            console.print(f"  {version.version:>4}  {escape(version.description)}{note}")
     console.print(f"\n[bold]Sizes[/bold]     {escape(status.home)}\n")
     for name, size in status.sizes.items():
         console.print(f"  {name:<12} {size / 1e6:>10,.1f} MB")
+
+
+def _print_night(console: Console, night: Night) -> None:
+    """When, how it was started and what became of it; below, why. Each try that failed first has its line."""
+    what = f", {night.runs[-1].what}" if night.runs and night.runs[-1].what != EVERYTHING else ""
+    console.print(escape(f"  {moment(night.at)}  {night.how:<9} {night.outcome}{what}{_took(night)}"))
+    for number, run in enumerate(night.runs[:-1], start=1):
+        console.print(Padding(escape(f"try {number} {run.result}: {run.said}"), (0, 0, 0, 4)))
+    if night.runs and night.runs[0].why:
+        console.print(Padding(escape(f"Started because: {night.runs[0].why}"), (0, 0, 0, 4)))
+    if night.said:
+        console.print(Padding(escape(night.said), (0, 0, 0, 4)))
+    console.print()
+
+
+def _took(night: Night) -> str:
+    if not night.runs:
+        return ""
+    run = night.runs[-1]
+    took = f", {run.ended - run.started:.0f} s" if run.started and run.ended else ""
+    return f"{took} ({run.run_id[:8]})"
 
 
 def _before(champions: list[Champion]) -> Table:
@@ -59,8 +91,7 @@ def _before(champions: list[Champion]) -> Table:
 
 def since(champion: Champion) -> str:
     """The local time with its zone, and how long ago that is."""
-    moment = datetime.fromtimestamp(champion.since).astimezone()
-    return f"{moment:%Y-%m-%d %H:%M %Z} ({_ago(champion.since)})"
+    return f"{moment(champion.since)} ({_ago(champion.since)})"
 
 
 def told(run: Run | None) -> str:

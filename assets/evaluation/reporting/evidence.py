@@ -64,6 +64,7 @@ class RunEvidence:
     units_a_second: float | None = None  # of the gaps
     curves: Mapping[str, Sequence[Mapping[str, float]]] = field(default_factory=dict)  # a candidate's epochs
     origin: Mapping[str, str] = field(default_factory=dict)  # what the run was made from, name to value
+    stamp: Mapping[str, str] = field(default_factory=dict)  # when, which run, which versions, name to value
 
     @property
     def submitted(self) -> Model | None:
@@ -104,6 +105,7 @@ def read_evidence(
     home: Home,
     curves: Mapping[str, Sequence[Mapping[str, float]]] | None = None,
     origin: Mapping[str, str] | None = None,
+    stamp: Mapping[str, str] | None = None,
 ) -> RunEvidence:
     """The evidence of the last run; raises LakeError where a table is missing."""
     lake, items = home.lake(), load_items(home.lake())
@@ -137,6 +139,7 @@ def read_evidence(
         units_a_second=times.units_a_second if times else None,
         curves=curves or {},
         origin=origin or {},
+        stamp=stamp or {},
     )
 
 

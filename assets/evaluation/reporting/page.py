@@ -74,8 +74,25 @@ class Example:
     lists: Sequence[Recommended]
 
 
-def render(run: RunEvidence) -> str:
+@dataclass(frozen=True)
+class Examined:
+    """The candidate against the others, on all users and on groups of them, and what the checks found."""
+
+    comparisons: Sequence[Compared]
+    slices: Sequence[Compared]
+    checks: Sequence[Check]
+
+
+def examine(run: RunEvidence) -> Examined:
+    """Every comparison and check that the page shows."""
+    candidate = run.submitted
+    slices = by_slice(run, candidate) if candidate else []
+    return Examined(paired(run, candidate) if candidate else [], slices, checks(run, slices))
+
+
+def render(run: RunEvidence, examined: Examined | None = None) -> str:
     """The whole page."""
+    found = examined or examine(run)
     environment = Environment(
         loader=FileSystemLoader(FOLDER),
         autoescape=True,
@@ -84,23 +101,21 @@ def render(run: RunEvidence) -> str:
         lstrip_blocks=True,
     )
     candidate = run.submitted
-    comparisons = paired(run, candidate) if candidate else []
-    slices = by_slice(run, candidate) if candidate else []
-    made = checks(run, slices)
     return environment.get_template(TEMPLATE.name).render(
         style=Markup("\n").join(Markup(path.read_text(encoding="utf-8")) for path in STYLES),
         verdict=run.verdict,
         headline=headline(run),
         lead=lead(run),
-        key_figures=key_figures(run, comparisons, made),
-        checks=made,
+        stamp=run.stamp,
+        key_figures=key_figures(run, found.comparisons, found.checks),
+        checks=found.checks,
         leaderboard=leaderboard(run),
         n_users=len(run.users),
         candidate=candidate,
-        differences=difference_table(comparisons, "compared with") if comparisons else None,
+        differences=difference_table(found.comparisons, "compared with") if found.comparisons else None,
         slices=[
             (label, difference_table(of_other, "slice"))
-            for label, of_other in _by_other(slices)
+            for label, of_other in _by_other(found.slices)
         ],
         dated=run.gaps is not None,
         exposure=exposure(run),
@@ -155,7 +170,7 @@ def key_figures(
         (
             f"NDCG@10 of {candidate.name}",
             f"{row['ndcg_at_10']:.4f}",
-            f"{row['ndcg_at_10_low']:.4f} to {row['ndcg_at_10_high']:.4f}",
+            f"95 % interval {row['ndcg_at_10_low']:.4f} to {row['ndcg_at_10_high']:.4f}",
         )
     ]
     for compared in comparisons:
@@ -164,13 +179,16 @@ def key_figures(
             what = "" if compared.other.role == "champion" else ", the best baseline"
             figures.append(
                 (
-                    f"minus {compared.other.label}{what}",
+                    f"{candidate.name} minus {compared.other.label}{what}",
                     _signed(r.difference),
-                    f"{_signed(r.low)} to {_signed(r.high)}",
+                    f"95 % interval {_signed(r.low)} to {_signed(r.high)}",
                 )
             )
-    look = sum(check.suspicious for check in made)
-    return [*figures, ("checks for faults", f"{look} of {len(made)}", "ask for a look, see below")]
+    alarms = sum(check.suspicious for check in made)
+    value = f"{alarms} alarm{'s' if alarms > 1 else ''}" if alarms else "no alarm"
+    calm = len(made) - alarms
+    note = f"{calm} of {len(made)} are as expected: see below" if alarms else f"all {calm} are as expected"
+    return [*figures, ("checks for faults", value, note)]
 
 
 def leaderboard(run: RunEvidence) -> Table:

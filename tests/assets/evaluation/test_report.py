@@ -21,6 +21,7 @@ from assets.evaluation.leaderboard import recommendation_rows
 from assets.evaluation.reporting.checks import checks
 from assets.evaluation.reporting.comparisons import Compared
 from assets.evaluation.reporting.evidence import RunEvidence, read_evidence
+from assets.evaluation.reporting.facts import newest_facts, read_facts
 from assets.evaluation.reporting.page import headline, render
 from assets.evaluation.sequence_audit import sequence_audit
 from assets.resources import Gate, Home
@@ -401,6 +402,59 @@ def test_an_interval_without_ends_is_a_mark_alone() -> None:
     axis = Axis.over([1.0])
     assert 'class="span' not in interval(axis, nan, 0.5, nan, "candidate")
     assert 'class="span candidate"' in interval(axis, 0.4, 0.5, 0.6, "candidate")
+
+
+def test_the_page_carries_when_which_run_and_which_versions(sound_run: tuple[RunEvidence, str]) -> None:
+    shown = {"of": "2026-11-28 02:41 UTC", "run": "3f2a", "sasrec": "version 7"}
+    page = render(replace(sound_run[0], stamp=shown))
+    assert "Nextplay gate report · of 2026-11-28 02:41 UTC · run 3f2a · sasrec version 7" in text_of(page)
+    assert "gate report, 2026-11-28 02:41 UTC</title>" in page
+
+
+def test_the_page_says_what_ndcg_is_with_its_right_values(sound_run: tuple[RunEvidence, str]) -> None:
+    text = text_of(sound_run[1])
+    assert "how near the top of ten recommendations the item stands that a user really took next" in text
+    second, tenth = per_user("ndcg@10", np.array([2, 10], dtype=np.int32))
+    assert f"second place counts {second:.2f}, tenth {tenth:.2f}" in text
+    assert text.index("NDCG@10 says how near") < text.index("Why")
+
+
+def test_a_count_of_checks_cannot_be_read_as_a_mark(
+    sound_run: tuple[RunEvidence, str], tmp_path: Path
+) -> None:
+    """How many are well, and how many are not, in words."""
+    calm = text_of(sound_run[1])
+    assert "checks for faults no alarm all 5 are as expected" in calm
+    assert "None of the 5 checks asks for a look." in calm
+    _, page = made(tmp_path, sound(shuffled_within(walks(), np.random.default_rng(1))))
+    count = page.count("⚠ look here")
+    words = (
+        "1 alarm 4 of 5 are as expected: see below" if count == 1 else f"{count} alarms {5 - count} of 5 are"
+    )
+    assert f"checks for faults {words}" in text_of(page)
+    assert "1 of 5 checks" not in text_of(page)
+
+
+def test_what_is_said_of_a_report_elsewhere_lies_beside_it(tiny_run) -> None:
+    event = tiny_run.materialization("report")
+    path = Path(event.metadata["report"].path)
+    facts, page = read_facts(path), text_of(path.read_text(encoding="utf-8"))
+    verdict = tiny_run.materialization("gate").metadata["verdict"].value
+    assert facts == newest_facts(path.parent)
+    assert facts["run_id"] in page and facts["headline"] in page and facts["lead"] in page
+    assert f"{facts['made'][:16].replace('T', ' ')} UTC" in page
+    assert facts["why"] in verdict or facts["why"].startswith("NDCG@10 ")
+    assert page.count("⚠ look here") == len(facts["alarms"])
+    assert page.count("⚠ look here") + page.count("✓ as expected") == facts["checks"]
+    for alarm in facts["alarms"]:
+        assert alarm.split("? ")[1] in page and alarm in event.metadata["alarms"].value
+    versions = {version.version for version in tiny_run.home.tracking().versions()}
+    named = re.findall(r"(gru4rec|sasrec) version (\d+)", page)
+    assert {name for name, _ in named} == {"gru4rec", "sasrec"} and {v for _, v in named} <= versions
+
+
+def test_a_report_of_before_says_nothing_elsewhere(tmp_path: Path) -> None:
+    assert newest_facts(tmp_path) == read_facts(tmp_path / "old.html") == {}
 
 
 def test_a_run_keeps_its_report_in_the_home_and_in_mlflow(tiny_run) -> None:

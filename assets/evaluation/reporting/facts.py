@@ -1,0 +1,66 @@
+"""What is said of a report elsewhere: a small JSON file beside the page, of the same name."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from assets.evaluation.leaderboard import leaderboard_rows
+from assets.evaluation.reporting.evidence import RunEvidence
+from assets.evaluation.reporting.page import Examined, headline, lead
+from assets.resources import Home
+from assets.state.files import replace_text
+
+
+def facts_path(report: Path) -> Path:
+    """When and by which run a report was made, what was decided and why, and what asks for a look."""
+    return report.with_suffix(".json")
+
+
+def write_facts(report: Path, run: RunEvidence, examined: Examined, run_id: str, made: datetime) -> None:
+    """Write the JSON beside a report."""
+    facts = {
+        "made": made.isoformat(timespec="seconds"),
+        "run_id": run_id,
+        "headline": headline(run),
+        "lead": lead(run),
+        "promote": run.verdict.promote,
+        "winner": run.verdict.winner,
+        "candidate": run.submitted.name if run.submitted else None,
+        "why": run.verdict.why,
+        "checks": len(examined.checks),
+        "alarms": alarms(examined),
+    }
+    replace_text(facts_path(report), json.dumps(facts, indent=2))
+
+
+def read_facts(report: Path) -> Mapping[str, Any]:
+    """What was written beside a report; nothing where it is from before that was done."""
+    try:
+        found: Mapping[str, Any] = json.loads(facts_path(report).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return found
+
+
+def newest_facts(reports: Path) -> Mapping[str, Any]:
+    """What was written beside the newest report of a folder; nothing where there is none."""
+    newest = max(reports.glob("*.json"), key=lambda path: path.stat().st_mtime_ns, default=None)
+    return read_facts(newest) if newest else {}
+
+
+def alarms(examined: Examined) -> list[str]:
+    """The question and the finding of each check that asks for a look."""
+    return [f"{check.question} {check.found}" for check in examined.checks if check.suspicious]
+
+
+def stamp(home: Home, run_id: str, made: datetime) -> Mapping[str, str]:
+    """When a report was made, by which run, and which version each candidate and the champion are."""
+    versions = {found.bundle_hash: found.version for found in home.tracking().versions()}
+    shown = {"of": f"{made:%Y-%m-%d %H:%M} UTC", "run": run_id}
+    for row in leaderboard_rows(home.lake()):
+        if row["role"] in ("candidate", "champion") and row["bundle_hash"] in versions:
+            name = "champion until now" if row["role"] == "champion" else row["model"]
+            shown[name] = f"version {versions[row['bundle_hash']]}"
+    return shown
