@@ -76,7 +76,7 @@ def _next_try(settings: Settings, instance: dg.DagsterInstance, run: dg.DagsterR
         return "It is not tried again by itself."
     coming = next_night(settings, instance, time.time())
     if coming.startswith("none"):
-        return f"It is not tried again: the next night is {coming}."
+        return f"It is not tried again, and there is no next night, {coming.removeprefix('none, ')}."
     return f"It is not tried again before the next night, {coming}."
 
 
