@@ -49,7 +49,7 @@ def final(event: dg.DagsterEvent) -> bool:
 def interrupted(event: dg.DagsterEvent) -> bool:
     """Whether a step was ended from outside: Ctrl-C, a closed terminal, a stop in the UI."""
     error = first_error(event)
-    return error is not None and error.cls_name == "DagsterExecutionInterruptedError"
+    return error is not None and error.cls_name in ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
 
 
 def one_line(text: str) -> str:

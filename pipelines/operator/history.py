@@ -7,7 +7,7 @@ import dagster as dg
 
 from assets.release.promotion import BY_HAND
 from models.evaluation.evidence import CHAMPION_ALREADY
-from pipelines.coming import will_be_retried
+from pipelines.coming import nightly_states, will_be_retried
 from pipelines.failures import interrupted, one_line, reason
 from pipelines.instance import KILLED
 from pipelines.records import EARLY, EVERYTHING, NIGHTLY, UNDER_WAY, WHY_TAG, is_whole, pipeline_runs
@@ -160,11 +160,9 @@ def _events(instance: dg.DagsterInstance, run_id: str, kind: dg.DagsterEventType
 
 def _ticks(instance: dg.DagsterInstance) -> Iterator[Night]:
     """Nights on which the schedule started no run: skipped, or in trouble itself."""
-    from dagster._core.definitions.run_request import InstigatorType
     from dagster._core.scheduler.instigation import TickStatus
 
-    states = instance.all_instigator_state(instigator_type=InstigatorType.SCHEDULE)
-    for state in (state for state in states if state.instigator_name == NIGHTLY):
+    for state in nightly_states(instance):
         kinds = [TickStatus.SKIPPED, TickStatus.FAILURE]
         ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=SHOWN, statuses=kinds)
         for tick in ticks:

@@ -22,6 +22,7 @@ def run_everything() -> int:
     """Returns the exit status: 0 also where the gate refused a candidate, which is a normal outcome."""
     from pipelines.definitions import defs, settings
     from pipelines.inputs import input_tags, read_inputs
+    from pipelines.one_process import NO_MORE
 
     console = Console(stderr=True, highlight=False)
     end_on_hangup()
@@ -29,7 +30,7 @@ def run_everything() -> int:
     started = time.monotonic()
     job = defs.resolve_job_def("everything")
     with open_instance() as instance:
-        tags = input_tags(read_inputs(settings))
+        tags = NO_MORE | input_tags(read_inputs(settings))  # whoever started it sees how it ends
         try:
             fail_killed_runs(instance, settings.home)
             with _full_disk_told_once(settings.home):

@@ -14,8 +14,15 @@ from dagster._core.remote_origin import (
     RemoteJobOrigin,
     RemoteRepositoryOrigin,
 )
-from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, TickData, TickStatus
+from dagster._core.scheduler.instigation import (
+    InstigatorState,
+    InstigatorStatus,
+    ScheduleInstigatorData,
+    TickData,
+    TickStatus,
+)
 
+from pipelines.coming import nightly_states
 from pipelines.one_process import one_process
 from pipelines.records import ASSET_JOB, EVERYTHING
 from pipelines.resources import Settings
@@ -84,12 +91,13 @@ def night(
 def schedule(instance: dg.DagsterInstance, status: InstigatorStatus) -> InstigatorState:
     """The nightly schedule as Dagster's daemon, or a person in the UI, has left it."""
     origin = RemoteInstigatorOrigin(REPOSITORY, "nightly")
-    return instance.add_instigator_state(InstigatorState(origin, InstigatorType.SCHEDULE, status))
+    data = ScheduleInstigatorData("30 2 * * *")
+    return instance.add_instigator_state(InstigatorState(origin, InstigatorType.SCHEDULE, status, data))
 
 
 def skipped(instance: dg.DagsterInstance, why: str, at: float | None = None) -> None:
     """A tick of the schedule that started nothing."""
-    state = schedule(instance, InstigatorStatus.DECLARED_IN_CODE)
+    (state,) = nightly_states(instance) or [schedule(instance, InstigatorStatus.DECLARED_IN_CODE)]
     instance.create_tick(
         TickData(
             instigator_origin_id=state.instigator_origin_id,

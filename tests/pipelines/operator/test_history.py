@@ -9,6 +9,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._core.scheduler.instigation import InstigatorStatus
 from filelock import FileLock
 
@@ -183,10 +184,22 @@ def test_an_interrupted_night(instance, settings, home, recorded: bool) -> None:
     assert instance.get_run_by_id(run.run_id).status is expected
 
 
-def test_a_run_that_was_ended_by_its_terminal_is_interrupted(instance, settings, home) -> None:
-    night(instance, settings, error=KeyboardInterrupt(), terminal=True)
-    assert newest(settings, home).outcome in ("interrupted", "stopped")
-    assert len(told(settings, home).attention) == 1
+@pytest.mark.parametrize("ended", [KeyboardInterrupt, DagsterExecutionInterruptedError])
+def test_a_run_that_was_ended_by_its_terminal_is_interrupted(instance, settings, home, ended) -> None:
+    night(instance, settings, error=ended(), terminal=True)
+    status, said = told(settings, home), "It was interrupted; the next run goes on from there."
+    assert (status.nights[0].outcome, status.nights[0].said) == ("interrupted", said)
+    assert status.attention == [f"The last run was interrupted. {said}"]
+
+
+def test_a_run_that_was_stopped_in_the_ui(instance, settings, home) -> None:
+    run = night(instance, settings, status=dg.DagsterRunStatus.STARTED)
+    instance.report_run_canceled(run)
+    status = told(settings, home)
+    assert (status.last_run.outcome, status.nights[0].outcome) == ("CANCELED", "stopped")
+    assert status.attention == [
+        "The last run was stopped before its end: make run goes on from what is finished."
+    ]
 
 
 def test_a_skipped_night(instance, settings, home) -> None:
@@ -267,7 +280,7 @@ def test_the_next_night_is_told_or_why_there_is_none(instance, settings, home) -
     assert told(settings, home).next_night.startswith("none, for nothing keeps the schedule running")
     instance.add_daemon_heartbeat(DaemonHeartbeat(time.time(), "SCHEDULER", "id", []))
     assert told(settings, home).next_night.endswith(" 02:30 UTC")
-    schedule(instance, InstigatorStatus.STOPPED)
+    schedule(instance, InstigatorStatus.STOPPED)  # in the UI
     assert told(settings, home).next_night.startswith("none, for the schedule nightly is turned off")
 
 
