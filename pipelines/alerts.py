@@ -22,7 +22,7 @@ from pipelines.resources import Settings, home_of
 
 AGAIN_AFTER_S = 20 * 3600  # a fault of every night comes after 24 hours, one of every other hour after less
 FAULT_TAG = "nextplay/fault"  # of a failed run: what its alerts have in common
-TOLD_TAG = "nextplay/told"  # of a failed run whose alert was posted
+TOLD_TAG = "nextplay/told"  # of a failed run whose alert was posted: its own id, as a retry inherits tags
 
 
 def alert_text(
@@ -36,7 +36,7 @@ def alert_text(
     if earlier and time.time() - earlier[0] < AGAIN_AFTER_S:
         instance.add_run_tags(run.run_id, tags)
         return None
-    instance.add_run_tags(run.run_id, tags | {TOLD_TAG: "true"})
+    instance.add_run_tags(run.run_id, tags | {TOLD_TAG: run.run_id})
     return " ".join(
         [
             f"Nextplay in {settings.home.resolve()} on {socket.gethostname()}: run {run.run_id} of "
@@ -95,6 +95,6 @@ def _fault(run: dg.DagsterRun, reason: str, again: bool) -> str:
 
 def _told(instance: dg.DagsterInstance, fault: str, but: str) -> list[float]:
     """When alerts of a fault were posted, newest first, in seconds since the epoch."""
-    filters = dg.RunsFilter(tags={FAULT_TAG: fault, TOLD_TAG: "true"})
-    records = [r for r in instance.get_run_records(filters) if r.dagster_run.run_id != but]
-    return [r.end_time or r.create_timestamp.timestamp() for r in records]
+    records = instance.get_run_records(dg.RunsFilter(tags={FAULT_TAG: fault}))
+    told = [r for r in records if r.dagster_run.tags.get(TOLD_TAG) == r.dagster_run.run_id != but]
+    return [r.end_time or r.create_timestamp.timestamp() for r in told]

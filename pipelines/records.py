@@ -21,7 +21,7 @@ SEARCHED = 100  # runs of parts that may have come after the newest whole one
 
 def is_whole(run: dg.DagsterRun) -> bool:
     """Whether a run makes, or made, every asset."""
-    return WHOLE_TAG in run.tags or (run.job_name == EVERYTHING and not run.asset_selection)
+    return WHOLE_TAG in run.tags or (run.job_name in (EVERYTHING, ASSET_JOB) and not run.asset_selection)
 
 
 def pipeline_runs(

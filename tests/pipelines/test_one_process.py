@@ -32,9 +32,9 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+def instance() -> Iterator[dg.DagsterInstance]:
     retries = {"run_retries": {"enabled": True, "max_retries": 2}}
-    with dg.DagsterInstance.local_temp(str(tmp_path / "dagster"), overrides=retries) as made:
+    with dg.DagsterInstance.ephemeral(settings=retries) as made:
         yield made
 
 

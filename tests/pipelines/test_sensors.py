@@ -79,9 +79,9 @@ def test_a_failed_run_reaches_the_receiver_with_its_reason(receiver: Receiver, t
 
 
 @pytest.fixture
-def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+def instance() -> Iterator[dg.DagsterInstance]:
     retries = {"run_retries": {"enabled": True, "max_retries": 2}}
-    with dg.DagsterInstance.local_temp(str(tmp_path / "dagster"), overrides=retries) as made:
+    with dg.DagsterInstance.ephemeral(settings=retries) as made:
         yield made
 
 

@@ -67,9 +67,7 @@ def night(
     found = definitions(settings, error, said or {"promoted": True, "champion": "version 2 (sasrec)"})
     definition = found.resolve_implicit_global_asset_job_def() if job == ASSET_JOB else None
     definition = definition or found.resolve_job_def(job)
-    retry = {"dagster/retry_number": "1"} | dict(parent.tags) if parent else {}
-    for tag in ("dagster/will_retry", "dagster/failure_reason"):
-        retry.pop(tag, None)
+    retry = _of_a_retry(instance, parent) if parent else {}
     run = instance.create_run_for_job(
         definition.get_subset(asset_selection=selection) if selection else definition,
         tags=dict(definition.run_tags) | retry | dict(tags or {}),
@@ -86,6 +84,18 @@ def night(
     made = instance.get_run_by_id(run.run_id)
     assert made is not None
     return made
+
+
+def _of_a_retry(instance: dg.DagsterInstance, parent: dg.DagsterRun) -> dict[str, str]:
+    """The tags of a retry by Dagster's daemon: those of the run before it, but for some of Dagster's own."""
+    failed = instance.get_run_by_id(parent.run_id)
+    assert failed is not None
+    own = ("dagster/will_retry", "dagster/failure_reason", "dagster/auto_retry_run_id")
+    return {name: value for name, value in failed.tags.items() if name not in own} | {
+        "dagster/retry_number": str(int(failed.tags.get("dagster/retry_number", "0")) + 1),
+        "dagster/parent_run_id": failed.run_id,
+        "dagster/root_run_id": failed.root_run_id or failed.run_id,
+    }
 
 
 def schedule(instance: dg.DagsterInstance, status: InstigatorStatus) -> InstigatorState:
