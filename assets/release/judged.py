@@ -23,5 +23,5 @@ def tell_tracking(home: Home, verdict: Verdict) -> None:
 
 def _verdict_on(name: str, verdict: Verdict, submitted: bool) -> str:
     if verdict.promote and verdict.winner == name:
-        return f"promoted: {verdict.reasons[0]}"
-    return f"refused: {verdict.reasons[0]}" if submitted else "not submitted"
+        return f"promoted: {verdict.why}"
+    return f"refused: {verdict.why}" if submitted else "not submitted"

@@ -122,7 +122,7 @@ def night(
     now, verdict = champion(home), read_verdict(Home(path=str(home)))
     outcome = "promoted" if now != before else "refused"
     version = now.version if now else "none"
-    return Night(day, way, outcome, runs, round(seconds, 1), version, verdict.reasons[0], fault)
+    return Night(day, way, outcome, runs, round(seconds, 1), version, verdict.why, fault)
 
 
 def champion(home: Path) -> Pointer | None:

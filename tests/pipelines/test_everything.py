@@ -60,7 +60,7 @@ def test_mlflow_says_of_each_version_how_it_did_on_test_and_what_became_of_it(ti
     tracking, verdict = tiny_run.home.tracking(), read_verdict(tiny_run.home)
     client = MlflowClient(f"sqlite:///{tiny_run.home.folder() / 'mlflow' / 'mlflow.db'}")
     champion = client.get_model_version_by_alias("nextplay", "champion")
-    assert champion.tags["nextplay.verdict"] == f"promoted: {verdict.reasons[0]}"
+    assert champion.tags["nextplay.verdict"] == f"promoted: {verdict.why}"
     with tiny_run.home.lake().connect("leaderboard") as connection:
         rows = connection.execute(
             "SELECT bundle_hash, ndcg_at_10 FROM leaderboard WHERE role IN ('baseline', 'candidate')"
