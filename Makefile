@@ -28,8 +28,8 @@ help: ## List the commands
 
 setup: .venv/installed ## Make .venv
 
-run: setup ## Run the whole pipeline (SOURCE=sample, steam, table, ...: see docs/data.md)
-	@$(BIN)/nextplay run
+run: setup ## Run the whole pipeline (SOURCE=sample, steam, table, ...: see docs/data.md; V=1 tells more)
+	@$(BIN)/nextplay run $(if $(V),--verbose)
 
 test: setup lint ## Lint, type-check and test
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not slow and not scale' -n 2 --dist loadfile --no-loadscope-reorder
@@ -57,8 +57,8 @@ serve: setup ## The champion's endpoint on port 3000
 load: setup ## Real histories from the tables against a running endpoint (URL in NEXTPLAY_URL; needs wrk)
 	@$(BIN)/python benchmarks/load.py
 
-demo: setup ## The champion's page, opened in a browser where there is one (PORT=3000)
-	@$(BIN)/nextplay demo $(if $(PORT),--port $(PORT))
+demo: setup ## The champion's page, opened in a browser where there is one (PORT=3100)
+	@$(BIN)/nextplay demo $(if $(PORT),--port "$$PORT")
 
 mlflow: setup ## MLflow's UI on port 5000
 	@$(BIN)/nextplay mlflow
@@ -111,7 +111,7 @@ bench-etl-scale: setup ## The same from 1 to 100 million plays in 4 GB of memory
 
 tune: setup ## Better settings for the data in var/, by validation alone (NETWORK=sasrec MINUTES=30)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,tune]'
-	@$(BIN)/nextplay tune $(if $(NETWORK),--network $(NETWORK)) $(if $(MINUTES),--minutes $(MINUTES))
+	@$(BIN)/nextplay tune $(if $(NETWORK),--network "$$NETWORK") $(if $(MINUTES),--minutes "$$MINUTES")
 
 .venv-rectools/installed .venv-replay/installed: .venv-%/installed: benchmarks/contenders/%.txt
 	@$(PYTHON) -m venv .venv-$* && .venv-$*/bin/pip install --quiet --disable-pip-version-check -r $< && touch $@
@@ -137,5 +137,6 @@ pictures: setup ## The pictures of docs/ anew: charts, Dagster, report, demo pag
 bench-gate: setup ## How often the gate is right (3 minutes)
 	@$(BIN)/python benchmarks/gate_power.py
 
-clean: ## Remove all state (var/); the installed packages stay
-	@rm -rf $(NEXTPLAY_HOME) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+clean: ## Remove all state (var/) and nothing else; the installed packages stay
+	@$(PYTHON) -m pipelines.operator.clean
+	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from filelock import FileLock, Timeout
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from assets.engines.engine import DuckDB, Engine
@@ -46,6 +46,13 @@ class Shared(BaseSettings):
         default=None,
         description="Postgres that keeps Dagster's records, with deploy/dagster.yaml in DAGSTER_HOME",
     )
+
+    @field_validator("database")
+    @classmethod
+    def _postgres(cls, database: SecretStr | None) -> SecretStr | None:
+        if database is not None and not is_database(database.get_secret_value()):
+            raise ValueError("give an address that begins with postgresql://")
+        return database
 
     def address(self, name: str) -> str | None:
         """One of them with its password, if it is set."""
@@ -241,7 +248,7 @@ class Training(dg.ConfigurableResource):  # type: ignore[type-arg]
     seed: int = Field(default=0, description="seed of training")
     threads: int | None = Field(default=None, description="threads of training; all cores by default")
     changes: dict[str, Any] = Field(default_factory=dict)
-    progress: bool = Field(default=True, description="show progress bars")
+    progress: bool = Field(default=True, description="show progress bars; unset, on a terminal alone")
 
 
 class Retention(dg.ConfigurableResource):  # type: ignore[type-arg]

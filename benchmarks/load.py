@@ -14,8 +14,10 @@ from pathlib import Path
 
 import duckdb
 
+from serving.settings import Client, load
+
 ROOT = Path(__file__).resolve().parents[1]
-URL = os.environ.get("NEXTPLAY_URL", "http://127.0.0.1:3000")
+URL = load(Client).url
 WAREHOUSE = Path(os.environ.get("NEXTPLAY_HOME", ROOT / "var")) / "warehouse.duckdb"
 SCRIPT = str(ROOT / "benchmarks" / "requests.lua")
 PLAYERS, SECONDS, CONNECTIONS = 5_000, 20, 16

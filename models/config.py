@@ -74,7 +74,12 @@ class TrainConfig:
             _check(name, getattr(self, name), lambda value: 0 < value < math.inf, "above 0")
         for name in ("warmup_steps", "weight_decay", "negative_power", "seed"):
             _check(name, getattr(self, name), lambda value: 0 <= value < math.inf, "at least 0")
-        _check("threads", self.threads, lambda value: value is None or value >= 1, "at least 1, or left out")
+        _check(
+            "threads",
+            self.threads,
+            lambda value: value is None or (type(value) is int and value >= 1),
+            "a whole number of at least 1, or left out",
+        )
         _check("mask_share", self.mask_share, lambda value: 0 < value < 1, "above 0 and below 1")
         _check("calibration", self.calibration, lambda value: 0 <= value <= 1, "from 0 to 1")
         _check("precision", self.precision, PRECISIONS.__contains__, f"one of {', '.join(PRECISIONS)}")

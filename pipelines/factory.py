@@ -8,7 +8,7 @@ import dagster as dg
 import assets
 from assets.feedback.events import events_of_a_day
 from models.networks import NETWORKS
-from pipelines.console import console_logger
+from pipelines.console import console
 from pipelines.freshness import Asset, fresh
 from pipelines.jobs import everything, watch
 from pipelines.nights import nightly, retrain_early, watching
@@ -66,5 +66,5 @@ def define(settings: Settings, *more: dg.JobDefinition) -> dg.Definitions:
         ],
         resources=resources(settings),
         executor=one_process(settings, made_by_a_run(assets_there)),
-        loggers={"console": console_logger},
+        loggers={"console": console(settings.verbose)},
     )

@@ -1,18 +1,40 @@
-"""Environment -> configured resources. Every setting is an environment variable with the prefix NEXTPLAY_."""
+"""Environment -> configured resources. Every setting is an environment variable with the prefix NEXTPLAY_.
 
-from collections.abc import Callable
+`Only` beside a setting says where it has an effect; docs/settings.md shows it, and a run warns of others.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import dagster as dg
-from pydantic import BaseModel, Field, Json, SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, Field, Json, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from assets.resources import Cleaning, Gate, Home, Retention, Source, Splitting, Training, Watching
-from assets.sequences.splitting import Cutoffs, SplitError
+from assets.ingest.sources import SOURCES, dated_sources
+from assets.resources import Cleaning, Gate, Home, Retention, Shared, Source, Splitting, Training, Watching
+from assets.sequences.splitting import TEMPORAL
 from models.mistakes import UserError
 from models.networks import NETWORKS
+from pipelines import checked
+from serving.environment import (
+    Local,
+    Only,
+    Port,
+    conditions,
+    faults_in_names,
+    faults_in_values,
+    names_of,
+    variable,
+)
+from serving.settings import Client, Deployment
+from serving.settings import Settings as Endpoint
 from serving.state.event_stores import is_database
+
+MOST = 2**53  # of whole numbers that tables, JSON and networks all hold
+HUNDRED_YEARS = 36_500.0  # in days
 
 
 class SettingsError(UserError):
@@ -27,98 +49,168 @@ def taken(
     return Field(default=convert(field.default), description=field.description, **rules)
 
 
+SAMPLES = Only("source", ("sample", "sample-dated"))
+SPARK = Only("engine", ("spark",))
+
+
 class Settings(BaseSettings):
     """All settings; `NEXTPLAY_SOURCE` sets `source`, and so on."""
 
     model_config = SettingsConfigDict(env_prefix="NEXTPLAY_", env_ignore_empty=True, extra="ignore")
 
-    home: Path = taken(Home, "path", convert=Path)
-    lake: str | None = taken(Home, "lake_address")
-    events: str | None = taken(Home, "events")
-    source: str = taken(Source, "name")
-    steam_libraries: str | None = taken(Source, "libraries")
-    steam_games: str | None = taken(Source, "games")
-    steam_reviews: str | None = taken(Source, "reviews")
-    table: str | None = taken(Source, "table")
-    table_items: str | None = taken(Source, "table_items")
+    home: Annotated[Local, AfterValidator(checked.home)] = taken(Home, "path", convert=Path)
+    lake: Annotated[str | None, AfterValidator(checked.store)] = taken(Home, "lake_address")
+    events: Annotated[str | None, AfterValidator(checked.events)] = taken(Home, "events")
+    source: Annotated[str, AfterValidator(checked.source)] = taken(Source, "name")
+    steam_libraries: Annotated[str | None, Only("source", ("steam",))] = taken(Source, "libraries")
+    steam_games: Annotated[str | None, Only("source", ("steam", "steam-reviews"))] = taken(Source, "games")
+    steam_reviews: Annotated[str | None, Only("source", ("steam-reviews",))] = taken(Source, "reviews")
+    table: Annotated[str | None, Only("source", ("table",))] = taken(Source, "table")
+    table_items: Annotated[str | None, Only("source", ("table",))] = taken(Source, "table_items")
     repeats: Literal["first", "keep"] = taken(Cleaning, "repeats")
     split: Literal["leave-one-out", "temporal"] = taken(Splitting, "split")
-    cutoffs: str = taken(Splitting, "cutoffs")
-    sample_size: str = taken(Source, "sample_size")
-    sample_seed: int = taken(Source, "seed")
-    min_playtime: int = taken(Cleaning, "min_playtime", ge=0)
-    core: int = taken(Cleaning, "core", ge=1)
+    cutoffs: Annotated[str, AfterValidator(checked.cutoffs), Only("split", ("temporal",))] = taken(
+        Splitting, "cutoffs"
+    )
+    sample_size: Annotated[str, AfterValidator(checked.sample_size), SAMPLES] = taken(Source, "sample_size")
+    sample_seed: Annotated[int, SAMPLES] = taken(Source, "seed", ge=0, le=MOST)
+    min_playtime: int = taken(Cleaning, "min_playtime", ge=0, le=MOST)
+    core: int = taken(Cleaning, "core", ge=1, le=MOST)
     max_quarantined_share: float = taken(Cleaning, "max_quarantined_share", ge=0, le=1)
     max_shrink: float = taken(Cleaning, "max_shrink", ge=0, le=1)
-    memory_limit: str = taken(Home, "memory_limit")
+    memory_limit: Annotated[str, AfterValidator(checked.memory)] = taken(Home, "memory_limit")
     engine: Literal["duckdb", "spark"] = taken(Home, "engine")
-    spark_master: str = taken(Home, "spark_master")
-    spark_remote: str | None = taken(Home, "spark_remote")
-    spark_conf: Json[dict[str, str]] = Field(
+    spark_master: Annotated[str, SPARK] = taken(Home, "spark_master")
+    spark_remote: Annotated[str | None, SPARK] = taken(Home, "spark_remote")
+    spark_conf: Annotated[Json[dict[str, str]], SPARK] = Field(
         default="{}",
         validate_default=True,
         description='settings of Spark as JSON, such as {"spark.executor.memory": "8g"}',
     )
-    candidates: str = Field(
+    candidates: Annotated[str, AfterValidator(checked.candidates)] = Field(
         default=",".join(Training().candidates),
         description=f"networks to train, separated by commas, of {', '.join(NETWORKS)}",
     )
-    seed: int = taken(Training, "seed", ge=0)
-    threads: int | None = taken(Training, "threads", ge=1)
-    training: Json[dict[str, Any]] = Field(
+    seed: int = taken(Training, "seed", ge=0, le=MOST)
+    threads: int | None = taken(Training, "threads", ge=1, le=1_024)
+    training: Annotated[Json[dict[str, Any]], AfterValidator(checked.training)] = Field(
         default="{}",
         validate_default=True,
         description='changes of how networks are trained as JSON, such as {"epochs": 3}',
     )
     progress: bool = taken(Training, "progress")
-    max_age_days: float = taken(Gate, "max_age_days", gt=0)
-    min_coverage: float = taken(Gate, "min_coverage", ge=0, le=1)
-    keep_candidates: int = taken(Retention, "candidates", ge=1)
-    keep_champions: int | None = taken(Retention, "champions", ge=3)
-    nightly: str = Field(default="30 2 * * *", description="cron of the nightly run")
-    timezone: str = Field(default="UTC", description="time zone of the nightly run")
-    retrain_events: int = Field(
-        default=10_000, ge=0, description="new events after which a run starts early; 0 for never"
+    verbose: bool = Field(
+        default=False, description="show checks, and what stages say, as nextplay run -v does"
     )
-    watch: str = Field(default="15 */6 * * *", description="cron of the look at drift and online results")
+    max_age_days: float = taken(Gate, "max_age_days", gt=0, le=HUNDRED_YEARS)
+    min_coverage: float = taken(Gate, "min_coverage", ge=0, le=1)
+    keep_candidates: int = taken(Retention, "candidates", ge=1, le=MOST)
+    keep_champions: int | None = taken(Retention, "champions", ge=3, le=MOST)
+    nightly: Annotated[str, AfterValidator(checked.cron)] = Field(
+        default="30 2 * * *", description="cron of the nightly run"
+    )
+    timezone: Annotated[str, AfterValidator(checked.timezone)] = Field(
+        default="UTC", description="time zone of the nightly run"
+    )
+    retrain_events: int = Field(
+        default=10_000, ge=0, le=MOST, description="new events after which a run starts early; 0 for never"
+    )
+    watch: Annotated[str, AfterValidator(checked.cron)] = Field(
+        default="15 */6 * * *", description="cron of the look at drift and online results"
+    )
     drift_bound: float = taken(Watching, "drift_bound", ge=0, le=1)
     rate_bound: float = taken(Watching, "rate_bound", ge=0, le=1)
-    alert_webhook: SecretStr | None = Field(
+    alert_webhook: Annotated[SecretStr | None, AfterValidator(checked.webhook)] = Field(
         default=None, description="address that is told of every failed run; a secret"
     )
 
-    @field_validator("candidates")
+    @model_validator(mode="before")
     @classmethod
-    def _candidates(cls, text: str) -> str:
-        unknown = sorted(set(text.split(",")) - set(NETWORKS))
-        if unknown:
-            raise ValueError(f"there is no network {unknown[0]!r}; there are {', '.join(NETWORKS)}")
-        return text
+    def _source_by_what_is_given(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """Where no source is named, that of a setting which only one source reads."""
+        if given.get("source"):
+            return given
+        owners = {
+            only.values[0]: variable(name)
+            for name, field in cls.model_fields.items()
+            for only in conditions(field)
+            if given.get(name) and only.setting == "source" and len(only.values) == 1
+        }
+        if len(owners) > 1:
+            raise ValueError(
+                f"{' and '.join(owners.values())} belong to different sources: set NEXTPLAY_SOURCE to "
+                f"{' or '.join(owners)}"
+            )
+        return {**given, "source": next(iter(owners))} if owners else given
+
+    @model_validator(mode="after")
+    def _times_for_a_split_by_time(self) -> "Settings":
+        if self.split == TEMPORAL and not SOURCES[self.source].dated:
+            dated = " or ".join(dated_sources())
+            raise ValueError(
+                f"NEXTPLAY_SPLIT={self.split} needs plays with a time, and the source {self.source} has "
+                f"none: set NEXTPLAY_SPLIT=leave-one-out, or take a dated source ({dated})"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _training_once(self) -> "Settings":
+        for name in ("seed", "threads"):
+            inside, own = self.training.get(name), getattr(self, name)
+            if name in self.training and name in self.model_fields_set and inside != own:
+                raise ValueError(
+                    f"{variable(name)}={own} and NEXTPLAY_TRAINING with {name}={inside} are one setting with "
+                    "two values: leave one of them out"
+                )
+        return self
+
+    @property
+    def shows_progress(self) -> bool:
+        """As it is set; else where somebody may look on."""
+        return self.progress and ("progress" in self.model_fields_set or sys.stderr.isatty())
 
     def webhook(self) -> str | None:
         """The address that alerts go to, if any; a secret."""
         return self.alert_webhook.get_secret_value() if self.alert_webhook else None
 
-    @field_validator("cutoffs")
-    @classmethod
-    def _cutoffs(cls, text: str) -> str:
-        try:
-            Cutoffs.from_text(text)
-        except SplitError as error:
-            raise ValueError(str(error).rstrip(".")) from None
-        return text
+
+class Servers(BaseSettings):
+    """Where the other servers listen; each command has the options --host and --port, too."""
+
+    model_config = SettingsConfigDict(env_prefix="NEXTPLAY_", env_ignore_empty=True)
+
+    ui_port: Port = Field(default=3001, description="of Dagster's UI; 0 takes a free one")
+    mlflow_port: Port = Field(default=5000, description="of MLflow's UI; 0 takes a free one")
+    demo_port: Port = Field(default=3000, description="of the champion's page; 0 takes a free one")
+
+
+GROUPS: dict[str, tuple[type[BaseSettings], str]] = {
+    "The pipeline": (Settings, "Read by every command and by Dagster, when it starts."),
+    "Several machines": (Shared, "For more than one machine, see [scale.md](scale.md). They are secrets."),
+    "The endpoint": (Endpoint, "Read by `nextplay serve`, `nextplay demo`, `python -m serving` and a Bento."),
+    "The endpoint's port": (Deployment, "Read by `nextplay serve` and `python -m serving`."),
+    "Other servers": (Servers, "Read by `nextplay ui`, `nextplay mlflow` and `nextplay demo`."),
+    "Requests": (Client, "Read by `make load`, which asks a running endpoint."),
+}
 
 
 def read_settings() -> Settings:
     """The settings of this process; raises SettingsError with one sentence a mistake."""
-    try:
-        return Settings()
-    except ValidationError as error:
-        mistakes = [
-            f"NEXTPLAY_{str(e['loc'][0]).upper()}={e['input']!r}: {e['msg'].removeprefix('Value error, ')}"
-            for e in error.errors()
-        ]
-        raise SettingsError("; ".join(mistakes) + ".") from None
+    faults = list(_faults())
+    if faults:
+        raise SettingsError(f"{'; '.join(faults)}.")
+    return Settings()
+
+
+def _faults() -> Iterator[str]:
+    """What is wrong with the names, and with the values of the pipeline and its servers."""
+    groups = [group for group, _ in GROUPS.values()]
+    yield from faults_in_names(os.environ, names_of(groups), all_known=True)
+    for group in (Settings, Shared, Servers):
+        try:
+            group()
+        except ValidationError as error:
+            yield from faults_in_values(error, group)
 
 
 def home_of(settings: Settings) -> Home:
@@ -153,10 +245,10 @@ def training_of(settings: Settings) -> Training:
     """Which networks are trained, and how."""
     return Training(
         candidates=settings.candidates.split(","),
-        seed=settings.seed,
-        threads=settings.threads,
-        changes=settings.training,
-        progress=settings.progress,
+        seed=settings.training.get("seed", settings.seed),
+        threads=settings.training.get("threads", settings.threads),
+        changes={name: value for name, value in settings.training.items() if name not in ("seed", "threads")},
+        progress=settings.shows_progress,
     )
 
 

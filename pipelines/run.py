@@ -1,6 +1,6 @@
 """`python -m pipelines.run` is `nextplay run`."""
 
-from pipelines.operator.cli import main
+from pipelines.start import main
 
 if __name__ == "__main__":
     main(["run"])

@@ -6,7 +6,7 @@ import tempfile
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from serving.listener import Listener, is_taken
+from serving.listener import Listener, PortError, usable_port
 from serving.settings import Deployment, load
 
 
@@ -15,8 +15,10 @@ def run(app: str, deployment: Deployment) -> None:
     # Read when NumPy is imported: the cores belong to the workers, and a product does not share them out.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     host, port = deployment.host, deployment.port
-    if port and is_taken(host, port):
-        raise SystemExit(f"NEXTPLAY_PORT={port} is taken on {host}: another program listens there.")
+    try:
+        port = port and usable_port(host, port, "NEXTPLAY_PORT")
+    except PortError as error:
+        raise SystemExit(str(error)) from None
     config = uvicorn.Config(
         app,
         factory=True,

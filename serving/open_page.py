@@ -11,6 +11,7 @@ import uvicorn
 
 from serving import telemetry
 from serving.app import create_app
+from serving.listener import PortError, usable_port
 from serving.settings import load_settings
 
 
@@ -24,12 +25,10 @@ def main(host: str, port: int) -> None:
             "There is no champion yet: `make run` trains one, on the built-in sample in minutes."
         )
     try:
-        listener = socket.create_server((host, port))  # from here on a browser's request waits for its answer
-    except OSError as error:
-        why = os.strerror(error.errno or 0).lower()
-        raise SystemExit(
-            f"Port {port} cannot be used ({why}): give another, as in make demo PORT=3100."
-        ) from None
+        port = usable_port(host, port, "NEXTPLAY_DEMO_PORT")
+    except PortError as error:
+        raise SystemExit(str(error)) from None
+    listener = socket.create_server((host, port))  # from here on a browser's request waits for its answer
     telemetry.configure_logging()
     app = create_app(settings)
     app.state.follower.check()

@@ -1,11 +1,26 @@
 """The endpoint's settings, from environment variables with the prefix NEXTPLAY_."""
 
 import os
+import sys
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from serving.environment import (
+    Local,
+    Only,
+    Port,
+    expanded,
+    faults_in_names,
+    faults_in_values,
+    is_link,
+    names_of,
+    without_effect,
+)
+from serving.state.event_stores import is_database
+from serving.state.storage import is_address
 
 POINTER_FILE = "champion.json"  # beside the folders `serving` and `models` in a Bento
 BUNDLE_FOLDER = "bundle"
@@ -15,31 +30,41 @@ BASELINES_FOLDER = "baselines"
 Environment = TypeVar("Environment", bound=BaseSettings)
 
 
+def _place(given: object) -> object:
+    """A path with `~` written out; an address as it is."""
+    return given if isinstance(given, str) and is_address(given) else expanded(given)
+
+
+Place = Annotated[str | Path, BeforeValidator(_place)]
+
+
 class Settings(BaseSettings):
     """`NEXTPLAY_POINTER` sets `pointer`, and so on."""
 
     model_config = SettingsConfigDict(env_prefix="NEXTPLAY_", env_ignore_empty=True)
 
-    pointer: str | Path = Field(
+    pointer: Place = Field(
         default_factory=lambda: Path(__file__).resolve().parents[1] / POINTER_FILE,
         description="names the champion: a file, or an address on an object store; a Bento has its own",
     )
-    cache: Path | None = Field(
+    cache: Local | None = Field(
         default=None,
         description="a folder for what a pointer on an object store names; a temporary one by default",
     )
-    poll_seconds: float = Field(default=1.0, gt=0, description="seconds between two looks at the pointer")
-    scorer_threads: int = Field(
-        default=1, ge=1, description="threads of one request; requests run side by side"
+    poll_seconds: float = Field(
+        default=1.0, gt=0, le=86_400, description="seconds between two looks at the pointer"
     )
-    events: str | Path | None = Field(
+    scorer_threads: int = Field(
+        default=1, ge=1, le=1_024, description="threads of one request; requests run side by side"
+    )
+    events: Place | None = Field(
         default=None,
         description="the event store, a file or postgresql://…; unset, neither events nor answers are kept",
     )
-    impressions: bool = Field(
+    impressions: Annotated[bool, Only("events")] = Field(
         default=True, description="log what was recommended, if there is an event store"
     )
-    blocklist: Path | None = Field(
+    blocklist: Local | None = Field(
         default=None, description="a file of item ids that are never recommended, one a line"
     )
     api_keys: SecretStr = Field(
@@ -51,10 +76,10 @@ class Settings(BaseSettings):
         description="origins separated by commas whose pages may ask; unset, none but its own",
     )
     max_waiting: int = Field(
-        default=32, ge=1, description="requests that may wait; more are refused with 503"
+        default=32, ge=1, le=1_000_000, description="requests that may wait; more are refused with 503"
     )
     log_requests: bool = Field(default=True, description="write a log line for each request")
-    reports: Path | None = Field(
+    reports: Local | None = Field(
         default=None,
         description="a folder of reports and the page of nights, shown at /reports/; unset, none are",
     )
@@ -63,6 +88,20 @@ class Settings(BaseSettings):
         description="show the page at /, and the baselines beside the champion",
     )
 
+    @field_validator("api_keys")
+    @classmethod
+    def _keys(cls, keys: SecretStr) -> SecretStr:
+        if keys.get_secret_value() and not parts(keys.get_secret_value()):
+            raise ValueError("it holds no key: give one, or unset it, and everybody may ask")
+        return keys
+
+    @field_validator("events")
+    @classmethod
+    def _events(cls, events: str | Path | None) -> str | Path | None:
+        if isinstance(events, str) and is_address(events) and not is_database(events):
+            raise ValueError("it is neither a file nor a database: give a path, or postgresql://…")
+        return events
+
 
 class Deployment(BaseSettings):
     """Where the endpoint listens, and in how many processes, under `python -m serving`."""
@@ -70,12 +109,30 @@ class Deployment(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="NEXTPLAY_", env_ignore_empty=True)
 
     host: str = Field(default="127.0.0.1", description="the address that the endpoint listens on")
-    port: int = Field(default=3000, ge=0, le=65535, description="its port; 0 takes a free one")
+    port: Port = Field(default=3000, description="its port; 0 takes a free one")
     workers: int = Field(
         default_factory=lambda: os.cpu_count() or 1,
         ge=1,
-        description="processes that answer; one a core by default",
+        le=1_024,
+        description="processes that answer, under python -m serving alone; one a core by default",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_links(cls, given: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in given.items() if name != "port" or not is_link(value)}
+
+
+class Client(BaseSettings):
+    """What asks a running endpoint: `make load`."""
+
+    model_config = SettingsConfigDict(env_prefix="NEXTPLAY_", env_ignore_empty=True)
+
+    url: str = Field(default="http://127.0.0.1:3000", description="the endpoint that is asked")
+    api_key: SecretStr = Field(default=SecretStr(""), description="the key that its requests carry")
+
+
+GROUPS = (Settings, Deployment, Client)
 
 
 def parts(text: str) -> list[str]:
@@ -84,14 +141,23 @@ def parts(text: str) -> list[str]:
 
 
 def load(settings: type[Environment]) -> Environment:
-    """The settings of this process; a wrong one ends it with one sentence."""
+    """The settings of this process; a wrong one, or a misspelt name, ends it with one sentence."""
+    if faults := list(faults_in_names(os.environ, names_of(GROUPS), all_known=False)):
+        raise SystemExit(f"{'; '.join(faults)}.")
     try:
         return settings()
     except ValidationError as error:
-        first = error.errors()[0]
-        name = f"NEXTPLAY_{first['loc'][0]}".upper()
-        raise SystemExit(f"{name}={first['input']} is no valid setting: {first['msg']}.") from None
+        raise SystemExit(f"{'; '.join(faults_in_values(error, settings))}.") from None
 
 
 def load_settings() -> Settings:
-    return load(Settings)
+    """The endpoint's settings; those without effect are told. Ends the process as `load` does."""
+    settings = load(Settings)
+    if load(Client).api_key.get_secret_value() and not parts(settings.api_keys.get_secret_value()):
+        raise SystemExit(
+            "NEXTPLAY_API_KEY is what a client sends, and without NEXTPLAY_API_KEYS this endpoint would ask "
+            "nobody for a key: set NEXTPLAY_API_KEYS, or unset NEXTPLAY_API_KEY."
+        )
+    for sentence in without_effect(settings):
+        sys.stderr.write(f"{sentence}\n")
+    return settings

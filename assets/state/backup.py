@@ -27,7 +27,7 @@ FORMAT = 1
 SQLITE_MAGIC = b"SQLite format 3\0"
 LEFT_OUT = ("*.lock", WAREHOUSE_FILE, ".*", "*-wal", "*-shm", "*-journal")  # remade, or unfinished
 FOLDERS_LEFT_OUT = ("lake/spill", "bentoml/tmp", "bentoml/prometheus_multiproc_dir", "dagster/.logs_queue")
-EMPTY_ENOUGH = {"dagster/dagster.yaml"}  # what the other commands put there
+EMPTY_ENOUGH = {"dagster/dagster.yaml", ".nextplay"}  # what the other commands put there
 
 
 class BackupError(UserError):

@@ -1,7 +1,17 @@
-"""Writing a file so that readers see the old or the new one, never half, and a power cut loses neither."""
+"""Writing a file so that readers see the old or the new one, never half, and a power cut loses neither.
+
+And the address of a file that is an SQLite database.
+"""
 
 import os
 from pathlib import Path
+
+
+def sqlite_address(file: Path) -> str:
+    """The address by which SQLAlchemy, and so MLflow and Optuna, open a file, whatever is in its path."""
+    from sqlalchemy.engine import URL  # not at the import of every asset
+
+    return URL.create("sqlite", database=str(file)).render_as_string(hide_password=False)
 
 
 def replace_text(path: Path, text: str) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from assets.state.files import sqlite_address
 from models.mistakes import UserError
 
 SQL = Path(__file__).parent / "sql" / "sqlite"
@@ -56,7 +57,7 @@ def prepare(database: Path) -> None:
         if database.exists():
             with closing(sqlite3.connect(database)) as old, closing(sqlite3.connect(unfinished)) as new:
                 old.backup(new)
-        MlflowClient(tracking_uri=f"sqlite:///{unfinished}").search_experiments(max_results=1)
+        MlflowClient(tracking_uri=sqlite_address(unfinished)).search_experiments(max_results=1)
         unfinished.replace(database)
 
 

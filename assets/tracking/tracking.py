@@ -12,6 +12,7 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from assets.state.files import sqlite_address
 from assets.tracking.mlflow_store import TrackingError, check, point_to, prepare
 from assets.tracking.patience import Patient
 
@@ -89,7 +90,7 @@ class Tracking:
         served = uri is not None and uri.startswith(("http://", "https://"))
         self._artifacts = artifacts or (None if served else (root / "artifacts").as_uri())
         self._database = root / "mlflow.db"
-        self._uri = uri or f"sqlite:///{self._database}"
+        self._uri = uri or sqlite_address(self._database)
         check(self._database)
         if uri is None:
             prepare(self._database)
@@ -270,7 +271,7 @@ class Tracking:
 
     def _has_moved(self, location: str) -> bool:
         """Whether the database lies in the home, and its artifacts' address is that of another one."""
-        own = self._uri == f"sqlite:///{self._database}" and location.startswith("file:")
+        own = self._uri == sqlite_address(self._database) and location.startswith("file:")
         return own and self._artifacts is not None and location != self._artifacts
 
 

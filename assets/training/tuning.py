@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from assets.resources import Home, Training
 from assets.sequences.loading import load_split
+from assets.state.files import sqlite_address
 from assets.state.lake import fingerprint
 from assets.training.bundling import candidate_code, data_fingerprint
 from assets.training.networks import training_config
@@ -129,7 +130,7 @@ def _study(home: Home, architecture: str, defaults: TrainConfig) -> "optuna.Stud
     name = fingerprint(architecture, data_fingerprint(home.lake()), candidate_code(), defaults.to_dict())[:16]
     return optuna.create_study(
         study_name=f"{architecture}-{name}",
-        storage=f"sqlite:///{home.folder('tuning') / 'studies.db'}",
+        storage=sqlite_address(home.folder("tuning") / "studies.db"),
         direction="maximize",
         sampler=optuna.samplers.TPESampler(seed=defaults.seed),
         pruner=optuna.pruners.MedianPruner(n_warmup_steps=WARM_UP_EPOCHS),

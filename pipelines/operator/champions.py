@@ -3,6 +3,7 @@
 import click
 
 from pipelines.operator.environment import open_home
+from pipelines.operator.terminal import say
 
 
 @click.command()
@@ -18,7 +19,7 @@ def promote(version: str, by: str, reason: str) -> None:
 
     with home.locked():
         now = promotion.promote(home, version, by, reason)
-    click.echo(f"The champion is version {now.version}: {now.reason}.")
+    say(f"The champion is version {now.version}: {now.reason}.")
 
 
 @click.command()
@@ -32,7 +33,7 @@ def rollback() -> None:
     seen = home.champions().incumbent()  # before the wait, in which a run may set another one
     with home.locked():
         back = promotion.rollback(home, seen)
-    click.echo(f"The champion is version {back.version} again.")
+    say(f"The champion is version {back.version} again.")
 
 
 @click.command()
@@ -46,7 +47,7 @@ def reproduce(version: str) -> None:
     settings, home = open_home()
     from assets.training import reproduction
 
-    click.echo(reproduction.reproduce(home, version, progress=settings.progress))
+    say(reproduction.reproduce(home, version, progress=settings.shows_progress))
 
 
 COMMANDS = (promote, rollback, reproduce)

@@ -12,8 +12,9 @@ import click
 from models.mistakes import UserError
 from pipelines.operator import champions, runs, servers, state
 from pipelines.operator.environment import set_defaults
+from pipelines.operator.terminal import INTERRUPTED, interruptible, prepare, say
 
-INTERRUPTED, CLOSED = 130, 141  # as shells count SIGINT and SIGPIPE
+CLOSED = 141  # as shells count SIGPIPE
 
 
 class InOrder(click.Group):
@@ -43,7 +44,7 @@ def settings(as_markdown: bool) -> None:
     """List every setting with its default and meaning."""
     from pipelines.operator.settings import listing, markdown
 
-    click.echo(markdown() if as_markdown else listing(), nl=not as_markdown)
+    say(markdown() if as_markdown else listing(), end="" if as_markdown else "\n")
 
 
 @nextplay.command()
@@ -57,7 +58,7 @@ def completion(shell: str) -> None:
 
     kind = get_completion_class(shell)
     if kind is not None:
-        click.echo(kind(nextplay, {}, "nextplay", "_NEXTPLAY_COMPLETE").source())
+        say(kind(nextplay, {}, "nextplay", "_NEXTPLAY_COMPLETE").source())
 
 
 def answer(arguments: Sequence[str] | None = None) -> int:
@@ -67,17 +68,17 @@ def answer(arguments: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except click.ClickException as wrong:
-        wrong.show()
+        wrong.show(file=sys.stderr)
         return wrong.exit_code
     except UserError as mistake:
-        click.echo(str(mistake), err=True)
+        sys.stderr.write(f"{mistake}\n")
         return 1
     except (BrokenPipeError, SystemExit) as end:
         by_click = isinstance(end, SystemExit) and end.code == 1  # what it makes of a broken pipe
         if not ((by_click or isinstance(end, BrokenPipeError)) and _reader_is_gone()):
             raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else the interpreter's last flush fails again
-        click.echo("Standard output was closed before all was printed.", err=True)
+        sys.stderr.write("Standard output was closed before all was printed.\n")
         return CLOSED
 
 
@@ -96,10 +97,12 @@ def _mute_the_teardown() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """What the console script calls."""
+    """Answer and end; `pipelines.start` calls it."""
+    prepare()
     atexit.register(_mute_the_teardown)  # registered first, so it runs last
     set_defaults()
-    status = answer(arguments)
+    with interruptible():
+        status = answer(arguments)
     if status == INTERRUPTED:
         runs.leave(status)  # a library's threads may still work, and the interpreter would wait for them
     sys.exit(status)

@@ -1,6 +1,7 @@
 """What the commands find around them: variables with their defaults, and a home that they may write in."""
 
 import os
+import sys
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ PARTS = (
     *("lake", "raw", "bundles", "champion", "checkpoints", "reports", "reproduced"),
     *("mlflow", "bentoml", "events", "dagster", "run.lock"),
 )  # what is written below the home
+MARKER = ".nextplay"  # in a home: it is one; then, after NUL bytes, what was there before
 QUIET = {"BENTOML_DO_NOT_TRACK": "True", "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "1"}
 
 
@@ -24,7 +26,16 @@ class HomeError(UserError):
 
 
 def set_defaults() -> None:
-    """Say where this process, and those that it starts, keep things; they tell nobody that they are used."""
+    """Say where this process, and those that it starts, keep things; they tell nobody that they are used.
+
+    A setting in small letters gets its proper name, which other programs look for, and a `~` its meaning.
+    """
+    for name in [name for name in os.environ if name.upper().startswith("NEXTPLAY_") and not name.isupper()]:
+        if name.upper() not in os.environ:
+            os.environ[name.upper()] = os.environ.pop(name)
+    for name in ("NEXTPLAY_HOME", "DAGSTER_HOME", "BENTOML_HOME"):
+        if os.environ.get(name):
+            os.environ[name] = os.path.expanduser(os.environ[name])  # noqa: PTH111 (never raises)
     if not os.environ.get("NEXTPLAY_HOME"):
         os.environ["NEXTPLAY_HOME"] = str(Path("var").resolve())
     home = Path(os.environ["NEXTPLAY_HOME"]).resolve()
@@ -37,16 +48,29 @@ def set_defaults() -> None:
 
 def open_home() -> "tuple[Settings, Home]":
     """The settings and the home that they name, ready to be worked in. Raises SettingsError, HomeError."""
-    from pipelines.resources import home_of, read_settings
+    from pipelines.resources import home_of
 
-    settings = read_settings()
+    settings = checked_settings()
     prepare_home(settings.home)
     return settings, home_of(settings)
 
 
+def checked_settings() -> "Settings":
+    """The settings; what has no effect is told. Raises SettingsError."""
+    from pipelines.resources import read_settings
+    from serving.environment import without_effect
+
+    settings = read_settings()
+    for sentence in without_effect(settings):
+        sys.stderr.write(f"  warning {sentence}\n")
+    return settings
+
+
 def prepare_home(home: Path) -> None:
     """Make the home, with what Dagster reads, and see that it can be written. Raises HomeError."""
+    check_dagsters_path()
     check_home(home)
+    mark(home)
     folder = home.resolve() / "dagster"
     if os.environ.get("DAGSTER_HOME") != str(folder):
         return
@@ -57,6 +81,31 @@ def prepare_home(home: Path) -> None:
     )
     if not there.exists() or there.read_text(encoding="utf-8").startswith(OURS):
         there.write_text(shipped, encoding="utf-8")
+
+
+def check_dagsters_path() -> None:
+    """Raises HomeError where Dagster, which does not quote the paths of its databases, would open another."""
+    from sqlalchemy.engine import make_url
+
+    database = f"{os.environ.get('DAGSTER_HOME', '')}/runs.db"
+    if make_url(f"sqlite:///{database}").database != database:
+        raise HomeError(
+            f"Dagster cannot keep its records in {os.environ['DAGSTER_HOME']}, as it takes a % or ? in a "
+            "path for a code: name a folder without such characters with DAGSTER_HOME, or with NEXTPLAY_HOME."
+        )
+
+
+def mark(home: Path) -> None:
+    """Note in a folder that it is a home, and what was there before: `make clean` leaves that alone."""
+    marker = home / MARKER
+    if not marker.exists():
+        before = [] if looks_like_home(home) else sorted(path.name for path in home.iterdir())
+        marker.write_bytes(b"\0".join(map(os.fsencode, ["A home of Nextplay. Here before it:\n", *before])))
+
+
+def looks_like_home(folder: Path) -> bool:
+    """By its marker, or by what homes of before it hold."""
+    return any((folder / name).exists() for name in (MARKER, "run.lock", "lake/lake.lock"))
 
 
 def check_home(home: Path) -> None:

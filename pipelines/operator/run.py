@@ -5,17 +5,21 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import click
 import dagster as dg
 from rich.console import Console
 from rich.markup import escape
 
 from pipelines.failures import first_error, interrupted, sentence
 from pipelines.instance import fail_killed_runs, open_instance
+from pipelines.operator.terminal import INTERRUPTED, interruptible, say
+
+if TYPE_CHECKING:
+    from dagster._core.storage.compute_log_manager import CapturedLogContext
 
 
 def run_everything() -> int:
@@ -26,29 +30,62 @@ def run_everything() -> int:
 
     console = Console(stderr=True, highlight=False)
     end_on_hangup()
-    console.print(f"nextplay: source {settings.source}, state in {settings.home}\n")
+    console.print(
+        f"nextplay: source {settings.source}, state in {escape(str(settings.home))}\n", soft_wrap=True
+    )
     started = time.monotonic()
     job = defs.resolve_job_def("everything")
     with open_instance() as instance:
         tags = NO_MORE | input_tags(read_inputs(settings))  # whoever started it sees how it ends
         try:
             fail_killed_runs(instance, settings.home)
-            with _full_disk_told_once(settings.home):
+            _keep_interrupts_from_helpers(instance)
+            with _full_disk_told_once(settings.home), interruptible():
                 result = job.execute_in_process(instance=instance, raise_on_error=False, tags=tags)
+        except KeyboardInterrupt:
+            return _interrupted(console)
         except Exception:  # Dagster's own records could not be written
             if not disk_is_full(traceback.format_exc(), settings.home):
                 raise
             console.print(f"\n[bold]The run failed.[/bold] {escape(FULL_DISK)}", soft_wrap=True)
             return 1
     if not result.success:
-        for event in result.all_events:
-            if event.is_step_failure:
-                _explain(console, event, settings.home)
+        failures = [event for event in result.all_events if event.is_step_failure]
+        if any(interrupted(event) for event in failures):
+            return _interrupted(console)
+        for event in failures:
+            _explain(console, event, settings.home)
         return 1
     from pipelines.summary import summary
 
-    click.echo(summary(settings, time.monotonic() - started))
+    say(summary(settings, time.monotonic() - started))
     return 0
+
+
+def _interrupted(console: Console) -> int:
+    console.print("\n[bold]The run was interrupted.[/bold] The next one goes on from here.")
+    return INTERRUPTED
+
+
+def _keep_interrupts_from_helpers(instance: dg.DagsterInstance) -> None:
+    """Ctrl-C goes to all programs of a terminal; those that copy a run's output would print stack traces.
+
+    They inherit that it is blocked while they are started.
+    """
+    manager = instance.compute_log_manager
+    capture = manager.capture_logs
+
+    @contextmanager
+    def capture_logs(key: Sequence[str]) -> "Iterator[CapturedLogContext]":
+        with ExitStack() as stack:
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+            try:
+                context = stack.enter_context(capture(key))
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            yield context
+
+    manager.capture_logs = capture_logs  # type: ignore[assignment,method-assign]
 
 
 def end_on_hangup() -> None:
@@ -60,9 +97,7 @@ def end_on_hangup() -> None:
 def _explain(console: Console, event: dg.DagsterEvent, home: Path) -> None:
     """A user's mistake in one sentence; anything else with its stack trace."""
     error, whole = first_error(event), event.step_failure_data.error
-    if interrupted(event):
-        text = "It was interrupted; the next run goes on from here."
-    elif whole is not None and disk_is_full(whole.to_string(), home):
+    if whole is not None and disk_is_full(whole.to_string(), home):
         text = FULL_DISK
     else:
         text = sentence(event) or (error.to_string() if error else "It says nothing of why.")

@@ -3,20 +3,28 @@
 import json
 import os
 import sys
+import warnings
 from dataclasses import asdict, replace
 from typing import NoReturn
 
 import click
 
 from pipelines.operator.environment import open_home
+from pipelines.operator.terminal import end_at_once, say
 
 
 @click.command()
-def run() -> None:
+@click.option("-v", "--verbose", is_flag=True, help="Show checks, and what the stages say of themselves.")
+def run(verbose: bool) -> None:
     """Run the whole pipeline, from the raw files to a champion.
 
     The exit status is 0 also where the gate refuses a candidate, which is a normal outcome.
     """
+    end_at_once()
+    if verbose:
+        os.environ["NEXTPLAY_VERBOSE"] = "true"
+    else:
+        warnings.simplefilter("ignore")  # of libraries: nothing that a user can mend
     settings, _ = open_home()
     from pipelines.operator.run import run_everything
 
@@ -36,7 +44,7 @@ def status(as_json: bool) -> None:
     from pipelines.operator.status_page import rendered
 
     now = read_status(settings, home)
-    click.echo(json.dumps(asdict(now), indent=2) if as_json else rendered(now))
+    say(json.dumps(asdict(now), indent=2) if as_json else rendered(now))
 
 
 @click.command()
@@ -55,7 +63,7 @@ def tune(network: str, minutes: float) -> None:
     if network not in NETWORKS:
         raise click.BadParameter(f"there is no {network!r}; there are {', '.join(NETWORKS)}.")
     best = tuning.tune(home, network, training=training_of(settings), minutes=minutes)
-    click.echo(
+    say(
         f"Validation NDCG@10 {best.ndcg:.4f}, {best.default_ndcg:.4f} with the defaults, after {best.trials} "
         f"trials. To train with it: NEXTPLAY_TRAINING='{json.dumps(dict(best.changes))}' make run"
     )
@@ -74,9 +82,9 @@ def simulate(days: int | None, seed: int | None) -> None:
 
     given = Scenario()
     scenario = replace(given, days=days or given.days, seed=given.seed if seed is None else seed)
-    outcome = simulated(scenario, click.echo)
-    click.echo(f"\n{table(outcome)}\n\n{nights_table(outcome)}\n")
-    click.echo(f"Took {outcome.seconds / 60:.0f} minutes. Picture and tables: {records_folder()}")
+    outcome = simulated(scenario, say)
+    say(f"\n{table(outcome)}\n\n{nights_table(outcome)}\n")
+    say(f"Took {outcome.seconds / 60:.0f} minutes. Picture and tables: {records_folder()}")
     leave(0)
 
 

@@ -8,23 +8,18 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
-from assets.resources import Shared
-from pipelines.resources import Settings
-from serving.settings import Deployment
-from serving.settings import Settings as Endpoint
+from pipelines.resources import GROUPS
+from serving.environment import conditions
 
-GROUPS: dict[str, tuple[type[BaseSettings], str]] = {
-    "The pipeline": (Settings, "Read by every command and by Dagster, when it starts."),
-    "Several machines": (Shared, "For more than one machine, see [scale.md](scale.md). They are secrets."),
-    "The endpoint": (Endpoint, "Read by `nextplay serve`, `nextplay demo`, `python -m serving` and a Bento."),
-    "The endpoint's processes": (Deployment, "Read by `python -m serving` alone."),
-}
 INTRODUCTION = """\
 # Settings
 
-Every setting is an environment variable. An empty one counts as unset, and a wrong value is one sentence \
-that names it. Two more are not Nextplay's own: `DAGSTER_HOME` and `BENTOML_HOME` say where Dagster and \
-BentoML keep their records, `dagster` and `bentoml` in the home by default.
+Every setting is an environment variable. An empty one counts as unset. A wrong value is one sentence that \
+names it, and so is a name that is none, with the nearest right one. A setting without effect beside others \
+is a warning. Where `NEXTPLAY_SOURCE` is unset, a setting that one source alone reads chooses it, such as \
+`NEXTPLAY_TABLE`. A path may begin with `~`. Two more are not Nextplay's own: `DAGSTER_HOME` and \
+`BENTOML_HOME` say where Dagster and BentoML keep their records, `dagster` and `bentoml` in the home by \
+default.
 
 This page is made from the code: `nextplay settings --markdown > docs/settings.md`.
 """
@@ -43,7 +38,8 @@ def settings_of(group: type[BaseSettings]) -> Iterator[Setting]:
     """The settings of a group, in their order."""
     prefix = group.model_config.get("env_prefix", "")
     for name, field in group.model_fields.items():
-        yield Setting(f"{prefix}{name}".upper(), _default(field), field.description or "")
+        needed = "".join(f"; only with {only}" for only in conditions(field))
+        yield Setting(f"{prefix}{name}".upper(), _default(field), f"{field.description or ''}{needed}")
 
 
 def markdown() -> str:

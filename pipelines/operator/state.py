@@ -1,11 +1,13 @@
 """The commands about what lies in the home: a user's events, old data, backups."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from pipelines.operator.environment import check_home, open_home
+from pipelines.operator.environment import check_home, checked_settings, open_home
+from pipelines.operator.terminal import say
 
 if TYPE_CHECKING:
     from assets.resources import Home
@@ -24,7 +26,7 @@ def forget(user: str) -> None:
         removed = store.forget(user)
     finally:
         store.close()
-    click.echo(
+    say(
         f"The user {user} is forgotten: {removed.events:,} events and {removed.impressions:,} impressions "
         "are removed, the history is hidden; make run removes the user from the tables."
     )
@@ -37,7 +39,7 @@ def prune(yes: bool) -> None:
 
     Each run does so at its end."""
     settings, home = open_home()
-    click.echo(pruned(settings, home, do=yes))
+    say(pruned(settings, home, do=yes))
 
 
 def pruned(settings: "Settings", home: "Home", do: bool) -> str:
@@ -75,7 +77,7 @@ def backup(to: str) -> None:
         manifest = back_up(home.folder(), Path(to))
     contents = manifest["contents"].values()
     size = sum(entry.get("bytes", 0) for entry in contents)
-    click.echo(f"Backed up {len(contents):,} files, {size / 1e6:,.1f} MB, from {home.folder()} to {to}.")
+    say(f"Backed up {len(contents):,} files, {size / 1e6:,.1f} MB, from {home.folder()} to {to}.")
 
 
 @click.command()
@@ -83,9 +85,9 @@ def backup(to: str) -> None:
 def restore(backup: str) -> None:
     """Fill an empty home from a backup, checked file by file."""
     from assets.state import backup as backups
-    from pipelines.resources import home_of, read_settings
+    from pipelines.resources import home_of
 
-    settings = read_settings()
+    settings = checked_settings()
     if not backup:
         raise backups.BackupError("Say from where: make restore FROM=/mnt/backups/tonight.")
     check_home(settings.home)
@@ -95,7 +97,15 @@ def restore(backup: str) -> None:
         home.tracking()  # points MLflow at its new place
     champion = home.champions().current()
     who = f"the champion is version {champion.version}" if champion else "there is no champion yet"
-    click.echo(f"Restored {len(manifest['contents']):,} files to {home.folder()}: {who}.")
+    say(f"Restored {len(manifest['contents']):,} files to {home.folder()}: {who}.")
 
 
-COMMANDS = (forget, prune, backup, restore)
+@click.command()
+def clean() -> None:
+    """Remove all state from the home, and nothing else."""
+    from pipelines.operator.clean import clean as cleaned
+
+    say(cleaned(Path(os.environ["NEXTPLAY_HOME"])))
+
+
+COMMANDS = (forget, prune, backup, restore, clean)

@@ -11,7 +11,7 @@ from pipelines.operator.cli import answer
 from serving import open_page
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMED = ("NEXTPLAY_POINTER", "NEXTPLAY_EVENTS", "NEXTPLAY_DATABASE")
+NAMED = ("NEXTPLAY_POINTER", "NEXTPLAY_EVENTS", "NEXTPLAY_DATABASE", "NEXTPLAY_REPORTS")
 OF_AN_OUTER_MAKE = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
 DATABASE = "postgresql://me:p%3Fs@host/nextplay?sslmode=require&x=$1"
 

@@ -1,6 +1,7 @@
 """Every setting is an environment variable; a wrong one is one sentence that names it."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,21 +10,24 @@ import dagster as dg
 import pytest
 
 from pipelines.definitions import define, defs
-from pipelines.resources import Settings, SettingsError, read_settings, resources
+from pipelines.resources import GROUPS, Settings, SettingsError, read_settings, resources, training_of
+from serving.environment import faults_in_names, names_of, without_effect
+from serving.settings import GROUPS as ENDPOINT
+from serving.settings import Settings as Endpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_environment_reaches_the_resources(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
-        "SOURCE": "steam", "STEAM_LIBRARIES": "/a.gz", "MIN_PLAYTIME": "30", "CORE": "3", "SEED": "7",
+        "SOURCE": "steam-reviews", "STEAM_LIBRARIES": "/a.gz", "MIN_PLAYTIME": "30", "CORE": "3", "SEED": "7",
         "TABLE": "plays/*.csv", "TABLE_ITEMS": "items.csv", "STEAM_REVIEWS": "/r.gz", "REPEATS": "keep",
         "SPLIT": "temporal", "CUTOFFS": "2017-01-01,2018-01-01",
         "TRAINING": '{"epochs": 3}', "MAX_AGE_DAYS": "9", "HOME": "/tmp/x",
     }.items():  # fmt: skip
         monkeypatch.setenv(f"NEXTPLAY_{name}", value)
     made = resources(read_settings())
-    assert (made["source"].name, made["source"].libraries) == ("steam", "/a.gz")
+    assert (made["source"].name, made["source"].libraries) == ("steam-reviews", "/a.gz")
     assert (made["source"].table, made["source"].table_items) == ("plays/*.csv", "items.csv")
     assert (made["source"].reviews, made["cleaning"].repeats) == ("/r.gz", "keep")
     assert made["splitting"].split == "temporal"
@@ -94,3 +98,209 @@ def test_a_mistake_ends_the_run_with_a_sentence_and_no_stack_trace(
     )  # fmt: skip
     assert done.returncode in (1, 2)
     assert sentence in done.stderr and "Traceback" not in done.stderr
+
+
+def mistake(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
+    """The one sentence about these variables."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as told:
+        read_settings()
+    sentence = str(told.value)
+    assert sentence.endswith(".") and "\n" not in sentence
+    return sentence
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("NEXTPLAY_REPEAT", "NEXTPLAY_REPEATS"),
+        ("nextplay_tabel", "NEXTPLAY_TABLE"),
+        ("NEXTPLAY_WORKER", "NEXTPLAY_WORKERS"),
+        ("NEXTPLAY_MLFLOW_URL", "NEXTPLAY_MLFLOW_URI"),
+        ("NEXTPLAY_QQQ", "nextplay settings"),
+    ],
+)
+def test_a_name_that_is_none_is_told_with_the_nearest(
+    name: str, nearest: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert mistake(monkeypatch, **{name: "1"}).startswith(f"There is no setting {name}: ")
+    assert nearest in mistake(monkeypatch, **{name: "1"})
+
+
+def test_names_of_every_process_are_known_here_and_empty_ones_are_unset(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("nextplay_core", "NEXTPLAY_WORKERS", "NEXTPLAY_UI_PORT", "NEXTPLAY_KEEP_CHAMPIONS"):
+        monkeypatch.setenv(name, "3")
+    monkeypatch.setenv("NEXTPLAY_API_KEY", "of a client")
+    monkeypatch.setenv("NEXTPLAY_NO_SUCH", "")
+    monkeypatch.setenv("NEXTPLAY_PORT", "tcp://10.0.0.7:3000")  # by Kubernetes, as are these
+    for name in ("SERVICE_HOST", "SERVICE_PORT_HTTP", "PORT_3000_TCP_ADDR", "MLFLOW_PORT_5000_TCP"):
+        monkeypatch.setenv(f"NEXTPLAY_{name}", "10.0.0.7")
+    assert read_settings().core == 3
+
+
+def test_a_setting_in_two_cases_has_one_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = mistake(monkeypatch, NEXTPLAY_CORE="3", nextplay_core="5")
+    assert told == "NEXTPLAY_CORE and nextplay_core are one setting with two values: unset one of them."
+
+
+def test_every_name_in_the_repository_is_known() -> None:
+    """Docker, Kubernetes, make, the docs and the benchmarks name settings that there are."""
+    known = set(names_of(group for group, _ in GROUPS.values()))
+    shown = {"NEXTPLAY_", "NEXTPLAY_COMPLETE"}
+    folders = ["Makefile", "README.md", "deploy", "benchmarks", "docs", "assets", "pipelines", "serving"]
+    for path in (file for name in folders for file in [ROOT / name, *(ROOT / name).rglob("*")]):
+        if path.is_file() and path.suffix not in (".pyc", ".png", ".gz"):
+            named = set(re.findall(r"NEXTPLAY_[A-Z_]*", path.read_text(encoding="utf-8", errors="replace")))
+            assert {name for name in named if not name.endswith("_")} <= known | shown, path
+
+
+def test_a_near_name_is_never_anothers_setting() -> None:
+    """The endpoint knows its own settings alone: those of the pipeline must not look like misspelt ones."""
+    names = names_of(group for group, _ in GROUPS.values())
+    environment = dict.fromkeys(names, "1")
+    assert list(faults_in_names(environment, names_of(ENDPOINT), all_known=False)) == []
+    misspelt = dict.fromkeys(["NEXTPLAY_API_KEYZ", "NEXTPLAY_POINTR", "NEXTPLAY_WORKER"], "1")
+    assert len(list(faults_in_names(misspelt, names_of(ENDPOINT), all_known=False))) == 3
+
+
+@pytest.mark.parametrize(
+    ("given", "source"),
+    [
+        ({"table": "plays.csv"}, "table"),
+        ({"table_items": "items.csv"}, "table"),
+        ({"steam_libraries": "a.gz"}, "steam"),
+        ({"steam_reviews": "a.gz", "steam_games": "b.gz"}, "steam-reviews"),
+        ({"steam_games": "b.gz"}, "sample"),
+        ({"table": "plays.csv", "source": "sample"}, "sample"),
+        ({}, "sample"),
+    ],
+)
+def test_what_one_source_reads_chooses_it(given: dict[str, str], source: str) -> None:
+    assert Settings(**given).source == source
+
+
+def test_what_two_sources_read_chooses_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = mistake(monkeypatch, NEXTPLAY_TABLE="a.csv", NEXTPLAY_STEAM_LIBRARIES="b.gz")
+    assert "NEXTPLAY_TABLE" in told and "NEXTPLAY_STEAM_LIBRARIES" in told and "set NEXTPLAY_SOURCE" in told
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"source": "steam", "table": "a.csv"}, "NEXTPLAY_TABLE has no effect with NEXTPLAY_SOURCE=steam"),
+        ({"source": "table", "sample_size": "tiny"}, "it needs NEXTPLAY_SOURCE=sample or sample-dated"),
+        ({"source": "table", "sample_seed": 3}, "NEXTPLAY_SAMPLE_SEED"),
+        ({"steam_games": "a.gz"}, "it needs NEXTPLAY_SOURCE=steam or steam-reviews"),
+        ({"source": "sample", "steam_reviews": "a.gz"}, "NEXTPLAY_STEAM_REVIEWS"),
+        ({"cutoffs": "0.5,0.6"}, "NEXTPLAY_CUTOFFS has no effect with NEXTPLAY_SPLIT=leave-one-out"),
+        ({"spark_master": "local[2]"}, "NEXTPLAY_SPARK_MASTER has no effect with NEXTPLAY_ENGINE=duckdb"),
+        ({"spark_conf": '{"a": "b"}'}, "NEXTPLAY_SPARK_CONF"),
+    ],
+)
+def test_what_has_no_effect_is_told(given: dict[str, object], named: str) -> None:
+    (told,) = without_effect(Settings(**given))
+    assert named in told and told.endswith(".")
+
+
+def test_what_has_an_effect_or_is_the_default_is_not_told() -> None:
+    for given in (
+        {"source": "table", "table": "a.csv", "table_items": "b.csv"},
+        {"source": "sample-dated", "split": "temporal", "cutoffs": "0.5,0.6", "sample_size": "tiny"},
+        {"engine": "spark", "spark_master": "local[2]"},
+        {"cutoffs": "0.8,0.9", "spark_conf": "{}"},
+    ):
+        assert list(without_effect(Settings(**given))) == []
+    assert list(without_effect(Endpoint(impressions=False))) == [
+        "NEXTPLAY_IMPRESSIONS has no effect without NEXTPLAY_EVENTS."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("TIMEZONE", "Mars/Phobos", "Europe/Berlin"),
+        ("TIMEZONE", "../etc", "time zone"),
+        ("NIGHTLY", "61 2 * * *", "five fields"),
+        ("WATCH", "hourly", "five fields"),
+        ("MEMORY_LIMIT", "lots", "2GB"),
+        ("MEMORY_LIMIT", "1KB", "less than 64MB"),
+        ("MEMORY_LIMIT", "-1", "2GB"),
+        ("MEMORY_LIMIT", "120%", "80%"),
+        ("CANDIDATES", "gru4rec,sasrex", "did you mean sasrec"),
+        ("CANDIDATES", " , ", "it names no network"),
+        ("SOURCE", "tabel", "did you mean table"),
+        ("SAMPLE_SIZE", "small", "tiny"),
+        ("SAMPLE_SEED", "-1", "greater than or equal to 0"),
+        ("TRAINING", '{"epoch": 3}', "did you mean epochs"),
+        ("TRAINING", '{"epochs": "3"}', "whole number"),
+        ("TRAINING", '{"threads": "3"}', "threads"),
+        ("TRAINING", '{"network": {"width": 8}}', "network"),
+        ("TRAINING", '{"dropout": NaN}', "below 1"),
+        ("TRAINING", "[]", "dictionary"),
+        ("SPARK_CONF", '{"a": 1}', "at a"),
+        ("CORE", "1e30", "whole number"),
+        ("CORE", "9" * 40, "9007199254740992"),
+        ("MAX_AGE_DAYS", "inf", "36500"),
+        ("MIN_COVERAGE", "nan", "1"),
+        ("PROGRESS", "maybe", "true or false"),
+        ("UI_PORT", "abc", "whole number"),
+        ("MLFLOW_PORT", "70000", "65535"),
+        ("DEMO_PORT", "-1", "0"),
+        ("LAKE", "my/lake", "absolute path"),
+        ("EVENTS", "mysql://host/db", "postgresql://"),
+        ("HOME", "a?b", "question mark"),
+        ("HOME", "a\nb", "printed"),
+        ("HOME", "~no-such-user-here/a", "nobody of that name"),
+    ],
+)
+def test_a_value_that_cannot_be_is_told_before_a_run(
+    name: str, value: str, allowed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = mistake(monkeypatch, **{f"NEXTPLAY_{name}": value})
+    assert told.startswith(f"NEXTPLAY_{name}") and allowed in told
+    assert value.split("\n", maxsplit=1)[0][:20] in told or name == "SPARK_CONF"
+
+
+@pytest.mark.parametrize("name", ["ALERT_WEBHOOK", "DATABASE"])
+def test_a_wrong_secret_is_not_shown(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = mistake(monkeypatch, **{f"NEXTPLAY_{name}": "hidden-word"})
+    assert told.startswith(f"NEXTPLAY_{name}=***: give an address") and "hidden-word" not in told
+
+
+def test_a_split_by_time_needs_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = mistake(monkeypatch, NEXTPLAY_SPLIT="temporal", NEXTPLAY_SOURCE="steam")
+    assert told.startswith("NEXTPLAY_SPLIT=temporal needs plays with a time, and the source steam has none")
+    assert "sample-dated" in told
+
+
+def test_seed_and_threads_may_stand_among_the_changes_of_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEXTPLAY_TRAINING", '{"epochs": 2, "threads": 1, "seed": 3}')
+    made = training_of(read_settings())
+    assert (made.seed, made.threads, made.changes) == (3, 1, {"epochs": 2})
+    monkeypatch.setenv("NEXTPLAY_SEED", "3")
+    assert training_of(read_settings()).seed == 3
+    told = mistake(monkeypatch, NEXTPLAY_SEED="4")
+    assert told.startswith(
+        "NEXTPLAY_SEED=4 and NEXTPLAY_TRAINING with seed=3 are one setting with two values"
+    )
+
+
+def test_names_of_networks_may_have_blanks_and_repeat() -> None:
+    assert Settings(candidates=" sasrec, gru4rec,sasrec").candidates == "sasrec,gru4rec"
+
+
+def test_a_path_may_begin_with_a_tilde(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    made = Settings(home="~/state", events="~/events.db")
+    assert (made.home, made.events) == (tmp_path / "state", f"{tmp_path}/events.db")
+    assert Endpoint(pointer="~/p.json", cache="~/c").pointer == tmp_path / "p.json"
+
+
+def test_bars_are_for_those_who_look_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not Settings().shows_progress  # of tests, whose standard error is a file
+    assert Settings(progress=True).shows_progress
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert Settings().shows_progress and not Settings(progress=False).shows_progress

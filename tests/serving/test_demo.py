@@ -276,7 +276,8 @@ def test_make_demo_serves_the_champion_and_opens_its_page(
         assert httpx.get(f"http://127.0.0.1:{port}/model").json()["version"] == "a1"
         wait_until(lambda: opened.exists() and opened.read_text() == f"http://127.0.0.1:{port}/\n")
         taken = run_open_page(port, pointer)
-        assert taken.stderr.startswith(f"Port {port} cannot be used (address already in use)")
+        start = f"NEXTPLAY_DEMO_PORT={port} cannot be had on 127.0.0.1, another program listens there: "
+        assert taken.stderr.startswith(start) and taken.stderr.count("\n") == 1
         server.send_signal(signal.SIGINT)
         assert server.wait(timeout=20) == 0
 

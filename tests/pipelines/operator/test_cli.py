@@ -13,12 +13,12 @@ import pytest
 from assets.engines.spark import SparkError, SparkSettings, session
 from pipelines.instance import InstanceError, open_instance
 from pipelines.operator.cli import answer, nextplay
-from pipelines.operator.environment import HomeError, check_home, prepare_home, set_defaults
+from pipelines.operator.environment import MARKER, HomeError, check_home, prepare_home, set_defaults
 
 ROOT = Path(__file__).resolve().parents[3]
 COMMANDS = (
-    "run status promote rollback forget prune backup restore reproduce tune simulate serve demo ui mlflow "
-    "settings completion"
+    "run status promote rollback forget prune backup restore clean reproduce tune simulate "
+    "serve demo ui mlflow settings completion"
 )
 
 
@@ -139,7 +139,7 @@ def test_what_a_home_names_for_dagster_elsewhere_is_left_alone(
 ) -> None:
     monkeypatch.setenv("DAGSTER_HOME", str(unset / "elsewhere"))
     prepare_home(unset / "var")
-    assert list((unset / "var").iterdir()) == [] and not (unset / "elsewhere").exists()
+    assert list((unset / "var").iterdir()) == [unset / "var" / MARKER] and not (unset / "elsewhere").exists()
 
 
 def test_a_home_that_is_a_file_is_one_sentence(complaint: Callable[..., str], tmp_path: Path) -> None:

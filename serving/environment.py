@@ -1,0 +1,150 @@
+"""Variables with the prefix NEXTPLAY_: which there are, how a wrong one is told, and which have no effect."""
+
+import difflib
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings
+
+PREFIX = "NEXTPLAY_"
+NEAR = 0.8  # of the letters of a name that are those of another, where not every name is known
+# What Kubernetes tells each pod of a service called nextplay, or nextplay-something; no setting of ours.
+OF_KUBERNETES = re.compile(
+    r"(\w+_)?(SERVICE_(HOST|PORT)(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
+)
+WORDS = {
+    "int_parsing": "it must be a whole number",
+    "int_parsing_size": "it must be a whole number, and a smaller one",
+    "float_parsing": "it must be a number",
+    "bool_parsing": "it must be true or false",
+}
+LINK = re.compile(r"(tcp|udp|sctp)://")
+
+
+@dataclass(frozen=True)
+class Only:
+    """A setting has an effect only where another has one of these values, or, without any, is set."""
+
+    setting: str
+    values: tuple[str, ...] = ()
+
+    def holds(self, settings: BaseModel) -> bool:
+        value = getattr(settings, self.setting)
+        return str(value) in self.values if self.values else bool(value)
+
+    def __str__(self) -> str:
+        needed = variable(self.setting)
+        return f"{needed}={' or '.join(self.values)}" if self.values else needed
+
+
+def expanded(given: Any) -> Any:
+    """A path whose `~` stands for somebody's home, as in a shell."""
+    if not str(given).startswith("~"):
+        return given
+    try:
+        return Path(given).expanduser()
+    except RuntimeError:
+        raise ValueError("nobody of that name has a home on this machine") from None
+
+
+def is_link(given: object) -> bool:
+    """Whether Kubernetes tells here of a service that is called as a setting is."""
+    return isinstance(given, str) and LINK.match(given) is not None
+
+
+Local = Annotated[Path, BeforeValidator(expanded)]
+Port = Annotated[int, Field(ge=0, le=65_535)]
+
+
+def variable(name: str) -> str:
+    """The environment variable of a field."""
+    return f"{PREFIX}{name}".upper()
+
+
+def names_of(groups: Iterable[type[BaseSettings]]) -> list[str]:
+    """The variables of these settings, in their order, each once."""
+    return list(dict.fromkeys(variable(name) for group in groups for name in group.model_fields))
+
+
+def given_names(environment: Mapping[str, str]) -> list[str]:
+    """The variables with our prefix that are set, in any case; those that Kubernetes sets are none."""
+    found = [name for name, value in environment.items() if value and name.upper().startswith(PREFIX)]
+    return sorted(name for name in found if not _of_kubernetes(name.upper(), environment[name]))
+
+
+def _of_kubernetes(name: str, value: str) -> bool:
+    rest = name.removeprefix(PREFIX)
+    if not OF_KUBERNETES.fullmatch(rest):
+        return False
+    return is_link(value) if rest.endswith("PORT") and "SERVICE" not in rest else True
+
+
+def faults_in_names(environment: Mapping[str, str], known: Collection[str], all_known: bool) -> Iterator[str]:
+    """A sentence, without its full stop, for each name that is none, or is given twice.
+
+    Where others may have settings that are not `known` here, a name is none if it is near to one of ours.
+    """
+    named: dict[str, str] = {}
+    for name in given_names(environment):
+        first = named.setdefault(name.upper(), name)
+        if environment[first] != environment[name]:
+            yield f"{first} and {name} are one setting with two values: unset one of them"
+        if name.upper() in known:
+            continue
+        nearest = difflib.get_close_matches(
+            name.upper().removeprefix(PREFIX),
+            [known_name.removeprefix(PREFIX) for known_name in known],
+            n=1,
+            cutoff=0.6 if all_known else NEAR,
+        )
+        if nearest:
+            yield f"There is no setting {name}: the nearest is {PREFIX}{nearest[0]}"
+        elif all_known:
+            yield f"There is no setting {name}: unset it; nextplay settings lists those that there are"
+
+
+def faults_in_values(error: ValidationError, settings: type[BaseSettings]) -> Iterator[str]:
+    """A sentence, without its full stop, for each value that cannot be taken; secrets are not shown."""
+    for fault in error.errors():
+        why = WORDS.get(fault["type"]) or fault["msg"].removeprefix("Value error, ").rstrip(".")
+        why = why.replace("Input should be", "it must be")
+        if not fault["loc"]:
+            yield why
+            continue
+        name, *inside = map(str, fault["loc"])
+        shown = "***" if is_secret(settings.model_fields[name]) else _short(fault["input"])
+        yield f"{variable(name)}{f' at {inside[0]}' if inside else ''}={shown}: {why}"
+
+
+def _short(value: object) -> str:
+    text = value if isinstance(value, str) else repr(value)
+    return repr(text if len(text) <= 100 else text[:100] + "…")
+
+
+def is_secret(field: FieldInfo) -> bool:
+    return "SecretStr" in str(field.annotation) or isinstance(field.default, SecretStr)
+
+
+def conditions(field: FieldInfo) -> list[Only]:
+    """Where a setting has an effect; everywhere, if there are none."""
+    return [only for only in field.metadata if isinstance(only, Only)]
+
+
+def without_effect(settings: BaseSettings) -> Iterator[str]:
+    """A sentence for each setting that was given, is not its default, and changes nothing beside others."""
+    for name in sorted(settings.model_fields_set):
+        field = type(settings).model_fields[name]
+        default = field.get_default(call_default_factory=True, validated_data={})
+        if str(getattr(settings, name)) == str(default):  # one of JSON is written as text
+            continue
+        unmet = next((only for only in conditions(field) if not only.holds(settings)), None)
+        if unmet:
+            now = getattr(settings, unmet.setting)
+            instead = f"with {variable(unmet.setting)}={now}" if now and unmet.values else f"without {unmet}"
+            needed = f"; it needs {unmet}" if now and unmet.values else ""
+            yield f"{variable(name)} has no effect {instead}{needed}."
