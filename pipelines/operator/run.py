@@ -1,5 +1,6 @@
 """Every asset in one process, a line for each asset, and a summary of what came of it."""
 
+import logging
 import shutil
 import signal
 import sys
@@ -16,7 +17,7 @@ from rich.markup import escape
 
 from pipelines.failures import first_error, interrupted, sentence
 from pipelines.instance import fail_killed_runs, open_instance
-from pipelines.operator.terminal import INTERRUPTED, interruptible, say
+from pipelines.operator.terminal import INTERRUPTED, insisting, interruptible, say
 
 if TYPE_CHECKING:
     from dagster._core.storage.compute_log_manager import CapturedLogContext
@@ -40,7 +41,7 @@ def run_everything() -> int:
         try:
             fail_killed_runs(instance, settings.home)
             _keep_interrupts_from_helpers(instance)
-            with _full_disk_told_once(settings.home), interruptible():
+            with _full_disk_told_once(settings.home), interruptible(), insisting():
                 result = job.execute_in_process(instance=instance, raise_on_error=False, tags=tags)
         except KeyboardInterrupt:
             return _interrupted(console)
@@ -72,6 +73,7 @@ def _keep_interrupts_from_helpers(instance: dg.DagsterInstance) -> None:
 
     They inherit that it is blocked while they are started.
     """
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)  # it shows a trace before it goes on
     manager = instance.compute_log_manager
     capture = manager.capture_logs
 

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Event, Thread
 
 from models.mistakes import UserError
 
@@ -78,6 +79,31 @@ def end_at_once() -> None:
     """From here on Ctrl-C ends this process without a word; what it has published is whole at any moment."""
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
+
+
+@contextmanager
+def insisting(again_s: float = 5.0) -> Iterator[None]:
+    """In here an interrupt that a library has swallowed is sent again, until somebody heeds it and leaves."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    left = Event()
+
+    def watch() -> None:
+        while heard := os.read(reading, 1):
+            if heard[0] == signal.SIGINT and not left.wait(again_s):
+                os.kill(os.getpid(), signal.SIGINT)
+
+    watcher = Thread(target=watch, daemon=True)
+    watcher.start()
+    before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    try:
+        yield
+    finally:
+        left.set()
+        signal.set_wakeup_fd(before)
+        os.close(writing)
+        watcher.join()
+        os.close(reading)
 
 
 @contextmanager

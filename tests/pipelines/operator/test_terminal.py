@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import dagster as dg
@@ -69,6 +70,24 @@ def test_within_a_command_an_interrupt_can_be_handled() -> None:
     with pytest.raises(KeyboardInterrupt), terminal.interruptible():
         signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_an_interrupt_that_a_library_swallows_comes_again() -> None:
+    heard = []
+
+    def swallow(*_: object) -> None:
+        heard.append(len(heard))
+        if len(heard) == 2:
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, swallow)
+    try:
+        with pytest.raises(KeyboardInterrupt), terminal.insisting(again_s=0.05):
+            signal.raise_signal(signal.SIGINT)
+            time.sleep(10)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert heard == [0, 1]
 
 
 @dg.asset
