@@ -54,7 +54,7 @@ class ConsoleHandler(logging.Handler):
             return self._line("again", step)
         elif kind == "ASSET_CHECK_EVALUATION":
             check = event.asset_check_evaluation_data
-            if not check.passed:
+            if not (check.passed or check.blocking):  # its step fails, and the run ends with its sentence
                 said = f"{check.check_name}: {check.description or 'failed'}"
                 return f"  [bold]check[/bold]   {escape(said)}"
         return None

@@ -12,6 +12,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from assets.contracts import blocking_check
 from pipelines.console import ConsoleHandler
 from pipelines.operator import terminal
 
@@ -105,6 +106,11 @@ def bad() -> dg.AssetCheckResult:
     return dg.AssetCheckResult(passed=False, description="[1] is not [2]")
 
 
+@blocking_check(asset=table)
+def stops() -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(passed=False, description="told at the end")
+
+
 @dg.asset(deps=[table])
 def broken() -> None:
     raise ValueError
@@ -114,8 +120,9 @@ def broken() -> None:
 def behind() -> None: ...
 
 
-def shown(monkeypatch: pytest.MonkeyPatch, verbose: bool) -> list[str]:
-    """The lines of a run of the assets above, without the seconds."""
+def shown(monkeypatch: pytest.MonkeyPatch, verbose: bool, *more: dg.AssetChecksDefinition) -> list[str]:
+    """The lines of a run of the assets above, and of more checks, without the seconds."""
+    checks = [good, bad, *more]
     heard = io.StringIO()
     monkeypatch.setattr(sys, "stderr", heard)
     logger = logging.getLogger("tests.console")
@@ -123,9 +130,7 @@ def shown(monkeypatch: pytest.MonkeyPatch, verbose: bool) -> list[str]:
     logger.propagate = False
     logger.handlers = [ConsoleHandler(verbose)]
     of_the_tests = dg.LoggerDefinition(lambda _: logger)
-    made = dg.Definitions(
-        [table, broken, behind], asset_checks=[good, bad], loggers={"console": of_the_tests}
-    )
+    made = dg.Definitions([table, broken, behind], asset_checks=checks, loggers={"console": of_the_tests})
     job = made.resolve_implicit_global_asset_job_def()
     with dg.DagsterInstance.ephemeral() as instance:
         config = {"loggers": {"console": {}}}
@@ -148,6 +153,12 @@ def test_a_run_shows_a_line_a_stage_and_what_is_wrong(monkeypatch: pytest.Monkey
     (done,) = (line for line in lines if "done" in line)
     assert done.split()[3:] == ["s", "1,234", "rows"]
     assert "  check   bad: [1] is not [2]" in lines
+
+
+def test_a_check_that_ends_the_run_is_told_at_its_end_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = shown(monkeypatch, False, stops)
+    assert any("FAILED" in line and "table_stops" in line for line in lines)
+    assert not any("told at the end" in line for line in lines)
 
 
 def test_verbose_shows_checks_too(monkeypatch: pytest.MonkeyPatch) -> None:
