@@ -14,7 +14,7 @@ ifneq ($(SOURCE),)
 export NEXTPLAY_SOURCE := $(SOURCE)
 endif
 
-.PHONY: help setup run test test-all test-scale lint ui serve demo mlflow status promote rollback forget reproduce simulate bench-etl bench-etl-scale bench-scale bench-swaps bench-gate pictures bench-leaderboards clean tune bench-training bench-quality study-bert4rec prune backup restore test-faults load bench-serving bench-overload
+.PHONY: help setup run test test-all test-scale lint ui reports serve demo mlflow status promote rollback forget reproduce simulate bench-etl bench-etl-scale bench-scale bench-swaps bench-gate pictures bench-leaderboards clean tune bench-training bench-quality study-bert4rec prune backup restore test-faults load bench-serving bench-overload
 
 help: ## List the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -50,6 +50,9 @@ lint: setup
 
 ui: setup ## Dagster's UI and daemon, with the nightly schedule, on port 3001
 	@$(BIN)/nextplay ui
+
+reports: setup ## The page of nights and the gate reports, on port 3002 (`make ui` serves them, too)
+	@$(BIN)/nextplay reports
 
 serve: setup ## The champion's endpoint on port 3000
 	@$(BIN)/nextplay serve

@@ -81,6 +81,11 @@ class Home(dg.ConfigurableResource):  # type: ignore[type-arg]
         default=None, description="a Spark Connect server such as sc://host:15002, instead of a master"
     )
     spark_conf: dict[str, str] = Field(default_factory=dict)
+    reports_url: str = Field(
+        default="http://127.0.0.1:3002/",
+        description="where a browser finds the page of nights and the reports; `nextplay ui` serves them at "
+        "its port, unless it has a path",
+    )
     wait_for_other_run_s: float = 3600.0
 
     @contextmanager

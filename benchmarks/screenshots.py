@@ -93,6 +93,13 @@ def report_steam(stage: Stage, path: Path) -> None:
         page.screenshot(path=path, full_page=True, clip=clip(page, 0, 1900))
 
 
+def nights(stage: Stage, path: Path) -> None:
+    """The page of nights as it was written in the home."""
+    with stage.page(PAGE) as page:
+        page.goto((stage.homes["sample"] / "reports" / "index.html").resolve().as_uri())
+        page.screenshot(path=path, full_page=True, clip=clip(page, 0, 1280))
+
+
 def demo_light(stage: Stage, path: Path) -> None:
     with demo(stage, (1200, 860)) as page:
         page.screenshot(path=path)
@@ -144,6 +151,7 @@ TAKEN: Mapping[str, tuple[str, Callable[[Stage, Path], None]]] = {
     "report-verdict.png": ("sample", report_verdict),
     "report-evidence.png": ("sample", report_evidence),
     "report-steam.png": ("steam", report_steam),
+    "nights.png": ("sample", nights),
     "demo-light.png": ("steam", demo_light),
     "demo-dark.png": ("steam", demo_dark),
     "demo-phone.png": ("steam", demo_phone),

@@ -14,6 +14,12 @@ REPORT = (
     *(f"{REPORTING}/{name}" for name in ("page.html", "style.css", "page.py", "checks.py")),
     *(f"assets/shown/{name}" for name in ("chart.css", "charts.py", "axis.py")),
 )
+NIGHTS = (
+    *(f"pipelines/operator/overview/{name}" for name in ("page.html", "style.css", "page.py")),
+    f"{REPORTING}/style.css",
+    "assets/shown/plots.py",
+    *(f"assets/shown/{name}" for name in ("chart.css", "charts.py", "axis.py")),
+)
 DEMO = tuple(
     f"serving/demo/{name}"
     for name in ("index.html", "style.css", "app.js", "answer.js", "history.js", "filters.js")
@@ -80,6 +86,7 @@ SHOWN: Mapping[str, Callable[[], str]] = {
     "report-verdict.png": lambda: _files(REPORT),
     "report-evidence.png": lambda: _files(REPORT),
     "report-steam.png": lambda: _files(REPORT),
+    "nights.png": lambda: _files(NIGHTS),
     "demo-light.png": lambda: _files(DEMO),
     "demo-dark.png": lambda: _files(DEMO),
     "demo-phone.png": lambda: _files(DEMO),

@@ -139,3 +139,15 @@ def webhook(address: SecretStr | None) -> SecretStr | None:
     if not good:
         raise ValueError("give an address that begins with http:// or https://")
     return address
+
+
+def page(address: str) -> str:
+    """An address below which pages are named: it ends with a slash."""
+    try:
+        parts = urlsplit(address)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good or parts.query or parts.fragment:
+        raise ValueError("give an address of the web, such as http://127.0.0.1:3002/")
+    return address.rstrip("/") + "/"

@@ -14,6 +14,7 @@ from pipelines.jobs import everything, watch
 from pipelines.nights import nightly, retrain_early, watching
 from pipelines.one_process import one_process
 from pipelines.operator.operations import operations
+from pipelines.operator.overview.sensor import nights_page
 from pipelines.resources import Settings, resources
 from pipelines.sensors import failure_alert, killed_runs
 
@@ -63,6 +64,7 @@ def define(settings: Settings, *more: dg.JobDefinition) -> dg.Definitions:
             failure_alert(settings.webhook(), settings),
             retrain_early(settings),
             killed_runs(settings.home),
+            nights_page(settings),
         ],
         resources=resources(settings),
         executor=one_process(settings, made_by_a_run(assets_there)),

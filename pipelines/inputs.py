@@ -18,7 +18,7 @@ TAG = ".dagster/nextplay-inputs-"  # of a run, one an input; the UI hides what b
 OLDER_TAG = "nextplay/inputs-"
 LIBRARIES = ("duckdb", "numpy", "onnxruntime", "torch")
 WITHOUT_EFFECT = frozenset(  # settings that change where or when a run happens, not what comes of it
-    {"home", "progress", "verbose", "memory_limit", "nightly", "timezone", "alert_webhook"}
+    {"home", "progress", "verbose", "memory_limit", "reports_url", "nightly", "timezone", "alert_webhook"}
     | {"retrain_events", "watch", "drift_bound", "rate_bound"}
 )
 

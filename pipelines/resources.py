@@ -79,6 +79,7 @@ class Settings(BaseSettings):
     max_quarantined_share: float = taken(Cleaning, "max_quarantined_share", ge=0, le=1)
     max_shrink: float = taken(Cleaning, "max_shrink", ge=0, le=1)
     memory_limit: Annotated[str, AfterValidator(checked.memory)] = taken(Home, "memory_limit")
+    reports_url: Annotated[str, AfterValidator(checked.page)] = taken(Home, "reports_url")
     engine: Literal["duckdb", "spark"] = taken(Home, "engine")
     spark_master: Annotated[str, SPARK] = taken(Home, "spark_master")
     spark_remote: Annotated[str | None, SPARK] = taken(Home, "spark_remote")
@@ -220,6 +221,7 @@ def home_of(settings: Settings) -> Home:
         events=settings.events if settings.events and not is_database(settings.events) else None,
         lake_address=settings.lake,
         memory_limit=settings.memory_limit,
+        reports_url=settings.reports_url,
         engine=settings.engine,
         spark_master=settings.spark_master,
         spark_remote=settings.spark_remote,

@@ -53,14 +53,15 @@ def app(folder: Path) -> Starlette:
     return Starlette(routes=routes, exception_handlers={HTTPException: refuse})
 
 
-def main(folder: str, host: str, port: str) -> None:
-    """Serve until standard input ends, which it does with the process that started this one."""
+def main(folder: str, host: str, port: str, until: str = "alone") -> None:
+    """Serve until standard input ends, which it does with the process that started this one; or `forever`."""
 
     def leave_with_the_starter() -> None:
         sys.stdin.buffer.read()
         os._exit(0)
 
-    threading.Thread(target=leave_with_the_starter, daemon=True).start()
+    if until != "forever":
+        threading.Thread(target=leave_with_the_starter, daemon=True).start()
     uvicorn.run(app(Path(folder)), host=host, port=int(port), log_level="error")
 
 

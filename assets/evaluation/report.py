@@ -46,7 +46,8 @@ def report(context: dg.AssetExecutionContext, home: Home, training: Training) ->
         metadata={
             "verdict": headline(run),
             "report": dg.MetadataValue.path(str(path)),
-            "open": dg.MetadataValue.url(path.as_uri()),
+            "open": dg.MetadataValue.url(home.reports_url + path.name),
+            "all nights": dg.MetadataValue.url(home.reports_url),
             "alarms": dg.MetadataValue.md("\n".join(f"- {a}" for a in alarms(examined)) or "none"),
             "kept in MLflow": kept,
             "bytes": len(page.encode()),

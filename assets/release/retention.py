@@ -24,6 +24,7 @@ from models.bundle.bundle import BundleError, bundle_hash, read_manifest
 from serving.state.pointer import Pointer
 
 REMOVED = "removed-"
+NIGHTS_PAGE = "index.html"  # beside the reports that it lists
 ELSEWHERE = "Nothing is removed: the lake is on an object store, whose own rules say what is kept."
 
 
@@ -160,6 +161,7 @@ def _paths(home: Home, kind: str, plan: Removals) -> list[Path]:
 def _names(folder: Path) -> list[str]:
     """The finished entries of a folder, oldest first."""
     entries = [path for path in folder.glob("[!.]*") if path.is_dir() or path.suffix == ".html"]
+    entries = [path for path in entries if path.name != NIGHTS_PAGE]
     return [path.name for path in sorted(entries, key=lambda path: (path.stat().st_mtime_ns, path.name))]
 
 

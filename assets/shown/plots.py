@@ -9,6 +9,8 @@ from assets.shown.axis import Axis
 from assets.shown.charts import ROLES, Interval, Line, Notes, Plane, bar_chart, interval_chart, line_chart
 from models.evaluation.audit import AUDIT_LABELS, Figure
 
+DAYS_NAMED = 5  # dates that stand beside each other below an axis
+
 
 def learning_curve(points: Sequence[Mapping[str, float]], field: str, unit: str) -> Markup:
     """One figure of a training by epoch, with the epoch marked whose weights were kept."""
@@ -86,6 +88,36 @@ def online_chart(rows: Sequence[Mapping[str, Any]], days: int = 30) -> Markup:
     return _by_day(place, lines, "share of answers, 95 % interval")
 
 
+def standings_chart(nights: Mapping[str, Sequence[Mapping[str, Any]]]) -> Markup:
+    """NDCG@10 by night: of the champion, of each candidate, and of the best baseline, with 95 % intervals.
+
+    `nights` has the leaderboard of each night by its name, oldest first.
+    """
+    named: dict[str, list[tuple[int, Mapping[str, Any]]]] = {}
+    for place, rows in enumerate(nights.values()):
+        best = max((r for r in rows if r["role"] == "baseline"), key=lambda r: r["ndcg_at_10"], default=None)
+        for row in rows:
+            if row["role"] in ("champion", "candidate"):
+                named.setdefault(row["model"], []).append((place, row))
+        if best is not None:
+            named.setdefault("best baseline", []).append((place, best))
+    candidates = sorted(named.keys() - {"champion", "best baseline"})
+    roles = {"champion": "champion"} | dict(zip(candidates, ROLES[1:], strict=False))
+    lines = [
+        Line(
+            name,
+            roles.get(name, "other"),
+            [place for place, _ in of],
+            [row["ndcg_at_10"] for _, row in of],
+            [row["ndcg_at_10_low"] for _, row in of],
+            [row["ndcg_at_10_high"] for _, row in of],
+        )
+        for name, of in named.items()
+    ]
+    y = Axis.over(value for line in lines for value in line.high)
+    return line_chart(Plane(_days(list(nights)), y, "night", "test NDCG@10", right=152), lines)
+
+
 def size_chart(users: Mapping[int, int]) -> Markup:
     """How many users have a library of each size, by its lower end: 1, 2, 4, …"""
     sizes = [2**power for power in range(int(max(users, default=1)).bit_length())]
@@ -104,7 +136,16 @@ def _places(rows: Sequence[Mapping[str, Any]], days: int) -> dict[str, int]:
 def _by_day(place: Mapping[str, int], lines: Sequence[Line], unit: str, notes: Notes | None = None) -> Markup:
     bound = [] if notes is None or notes.bound is None else [notes.bound]  # in the picture on calm days too
     y = Axis.over([*bound, *(value for line in lines for value in (*line.y, *line.high))])
-    return line_chart(Plane(Axis.named(list(place)), y, "day", unit, right=136), lines, notes)
+    return line_chart(Plane(_days(list(place)), y, "day", unit, right=136), lines, notes)
+
+
+def _days(names: Sequence[str]) -> Axis:
+    """The axis of some days; of many only the first, the middle and the last are written."""
+    if len(names) <= DAYS_NAMED:
+        return Axis.named(names)
+    last = len(names) - 1
+    shown = (0, last // 2, last)
+    return Axis(-0.5, last + 0.5, tuple(map(float, shown)), tuple(names[place] for place in shown))
 
 
 def _epochs(epochs: Sequence[float]) -> Axis:

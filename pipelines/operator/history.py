@@ -45,18 +45,18 @@ class Night:
 
 
 def read_nights(
-    instance: dg.DagsterInstance, champions: Iterable[Pointer], killed: Sequence[str]
+    instance: dg.DagsterInstance, champions: Iterable[Pointer], killed: Sequence[str], most: int = SHOWN
 ) -> list[Night]:
     """The last nights, newest first. `killed` are runs whose process is gone, which Dagster does not know."""
     records = pipeline_runs(instance, limit=READ)
     groups: dict[str, list[dg.RunRecord]] = {}
     for record in reversed(records):
         groups.setdefault(record.dagster_run.root_run_id or record.dagster_run.run_id, []).append(record)
-    newest = sorted(groups.values(), key=lambda group: -group[-1].storage_id)[:SHOWN]
+    newest = sorted(groups.values(), key=lambda group: -group[-1].storage_id)[:most]
     of_runs = [_of_runs(instance, group, killed) for group in newest]
-    others = [*_ticks(instance), *_by_hand(champions)]
+    others = [*_ticks(instance, most), *_by_hand(champions)]
     found = sorted([*of_runs, *others], key=lambda night: -night.at)
-    shown = found[:SHOWN]
+    shown = found[:most]
     hidden = [night for night in of_runs[:1] if night not in shown]
     return [*shown, *hidden]
 
@@ -158,13 +158,13 @@ def _events(instance: dg.DagsterInstance, run_id: str, kind: dg.DagsterEventType
     return [r.event_log_entry.dagster_event for r in records if r.event_log_entry.dagster_event]
 
 
-def _ticks(instance: dg.DagsterInstance) -> Iterator[Night]:
+def _ticks(instance: dg.DagsterInstance, most: int) -> Iterator[Night]:
     """Nights on which the schedule started no run: skipped, or in trouble itself."""
     from dagster._core.scheduler.instigation import TickStatus
 
     for state in nightly_states(instance):
         kinds = [TickStatus.SKIPPED, TickStatus.FAILURE]
-        ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=SHOWN, statuses=kinds)
+        ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=most, statuses=kinds)
         for tick in ticks:
             if tick.status is TickStatus.SKIPPED:
                 yield Night(tick.timestamp, "schedule", "skipped", tick.skip_reason or "", [])

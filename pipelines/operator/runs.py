@@ -25,14 +25,18 @@ def run(verbose: bool) -> None:
         os.environ["NEXTPLAY_VERBOSE"] = "true"
     else:
         warnings.simplefilter("ignore")  # of libraries: nothing that a user can mend
-    settings, _ = open_home()
+    settings, home = open_home()
     from pipelines.operator.run import run_everything
 
     if settings.engine == "spark":
         from assets.engines.spark import check_installed
 
         check_installed()  # and not after hours of download
-    leave(run_everything())
+    status = run_everything()
+    from pipelines.operator.overview.gather import try_overview
+
+    try_overview(settings, home)
+    leave(status)
 
 
 @click.command()

@@ -1,16 +1,23 @@
 """The commands that serve until they are stopped: the endpoint, its page, Dagster's UI, MLflow's."""
 
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
+from urllib.parse import urlsplit
 
 import click
 
 from pipelines.operator.environment import checked_settings, open_home
 from pipelines.operator.terminal import say
+from serving.listener import port_fault
+
+if TYPE_CHECKING:
+    from assets.resources import Home
+    from pipelines.resources import Settings
 
 HOST = "127.0.0.1"
 
@@ -60,12 +67,13 @@ def demo(host: str | None, port: int | None) -> None:
 @listening("ui_port")
 def ui(host: str | None, port: int | None) -> None:
     """Serve Dagster's UI, and run the nightly schedule."""
-    open_home()
+    settings, home = open_home()
     from pipelines.instance import prepare_instance
     from pipelines.resources import Servers
 
     host, port = free_place(host or HOST, Servers().ui_port if port is None else port, "NEXTPLAY_UI_PORT")
     prepare_instance()
+    show_reports(settings, home, host)
     workspace = str(files("pipelines") / "workspace.yaml")
     become("dagster", "dev", "-w", workspace, "-h", host, "-p", str(port))
 
@@ -96,6 +104,54 @@ def free_place(host: str, port: int, setting: str) -> tuple[str, int]:
     return host, usable_port(host, port, setting)
 
 
+@click.command()
+@click.option("--host", default=HOST, show_default=True)
+def reports(host: str) -> None:
+    """Serve the page of nights and the gate reports.
+
+    At the port of NEXTPLAY_REPORTS_URL, the page written anew. `nextplay ui` does so too.
+    """
+    settings, home = open_home()
+    from pipelines.operator.overview.gather import write_overview
+
+    write_overview(settings, home)
+    port = _port(settings)
+    if fault := port_fault(host, port):
+        raise click.ClickException(f"{_not_there(port, fault)}.")
+    say(f"Nights and reports  http://{host}:{port}/")
+    become("serving.reports", str(home.folder("reports")), host, str(port), "forever")
+
+
+def show_reports(settings: "Settings", home: "Home", host: str) -> None:
+    """Start the server of the reports, for the links of Dagster's UI; it ends with the process that this is.
+
+    Where their address has a path, somebody else serves them, such as the endpoint.
+    """
+    from pipelines.operator.overview.gather import try_overview
+
+    try_overview(settings, home)
+    if urlsplit(settings.reports_url).path != "/":
+        return
+    port = _port(settings)
+    if fault := port_fault(host, port):
+        click.echo(f"{_not_there(port, fault)}; until then the links to reports lead nowhere.", err=True)
+        return
+    command = [sys.executable, "-m", "serving.reports", str(home.folder("reports")), host, str(port)]
+    server = subprocess.Popen(command, stdin=subprocess.PIPE)
+    assert server.stdin is not None
+    os.set_inheritable(server.stdin.fileno(), True)  # so that it stays open in what this process becomes
+
+
+def _port(settings: "Settings") -> int:
+    found = urlsplit(settings.reports_url)
+    return found.port or (443 if found.scheme == "https" else 80)
+
+
+def _not_there(port: int, fault: str) -> str:
+    another = "set NEXTPLAY_REPORTS_URL to another address, such as http://127.0.0.1:3102/"
+    return f"The reports cannot be served at port {port}, {fault}: {another}"
+
+
 def follow_home() -> None:
     """Name the home's champion and its reports, where no others are named."""
     for name, place in (("POINTER", _home() / "champion" / "pointer.json"), ("REPORTS", _home() / "reports")):
@@ -112,4 +168,4 @@ def become(program: str, *arguments: str) -> NoReturn:
     os.execv(sys.executable, [sys.executable, "-m", program, *arguments])
 
 
-COMMANDS = (serve, demo, ui, mlflow)
+COMMANDS = (serve, demo, ui, mlflow, reports)

@@ -80,8 +80,8 @@ def read_status(settings: Settings, home: Home) -> Status:
     nights, coming = _nights(settings, [reign.pointer for reign in champions.history()])
     return Status(
         home=str(home.folder()),
-        champion=_champion(champions, now) if now else None,
-        before=[_champion(champions, pointer) for pointer in reversed(past)],
+        champion=with_architecture(champions, now) if now else None,
+        before=[with_architecture(champions, pointer) for pointer in reversed(past)],
         versions=registry.versions if registry else [],
         attention=list(attention(settings, home, now, nights, registry)),
         sizes={part: size(home.folder() / part) for part in PARTS if (home.folder() / part).exists()},
@@ -194,7 +194,8 @@ def size(path: Path) -> int:
     return total
 
 
-def _champion(champions: Champions, pointer: Pointer) -> Champion:
+def with_architecture(champions: Champions, pointer: Pointer) -> Champion:
+    """A champion with what kind of model it is, as far as its bundle is there."""
     try:
         architecture = read_manifest(champions.folder(pointer)).architecture
     except BundleError:
