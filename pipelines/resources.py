@@ -207,7 +207,7 @@ def _faults() -> Iterator[str]:
     """What is wrong with the names, and with the values of the pipeline and its servers."""
     groups = [group for group, _ in GROUPS.values()]
     yield from faults_in_names(os.environ, names_of(groups), all_known=True)
-    for group in (Settings, Shared, Servers):
+    for group in (Settings, Shared, Servers, Deployment):
         try:
             group()
         except ValidationError as error:

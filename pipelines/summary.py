@@ -17,7 +17,8 @@ from assets.release.batch_recommendations import champion_examples
 from assets.resources import Home
 from assets.sequences.loading import split_name
 from models.evaluation.audit import follows_ids, on_ids
-from pipelines.resources import Settings, home_of
+from pipelines.resources import Servers, Settings, home_of
+from serving.settings import Deployment
 from serving.state.pointer import Pointer, read_pointer
 
 EXAMPLES = 3
@@ -50,7 +51,7 @@ def _print(console: Console, home: Home, seconds: float) -> None:
     _print_champion(console, home, read_pointer(home.pointer_file))
     console.print(f"[bold]Report[/bold]    {escape(str(report_path(home)))}", soft_wrap=True)
     console.print(f"[bold]Took[/bold]      {seconds:.0f} s\n")
-    for command, use in NEXT:
+    for command, use in _next():
         console.print(f"  {command:<12} {use}")
 
 
@@ -75,11 +76,14 @@ def _print_alarms(console: Console, facts: Mapping[str, Any]) -> None:
         console.print(Padding(escape(alarm), (0, 0, 0, 2)))
 
 
-NEXT = (
-    ("make serve", "the endpoint, on http://127.0.0.1:3000"),
-    ("make ui", "Dagster with the nightly schedule, on http://127.0.0.1:3001"),
-    ("make mlflow", "runs and models, on http://127.0.0.1:5000"),
-)
+def _next() -> tuple[tuple[str, str], ...]:
+    """The commands that come next, with the addresses that they will have."""
+    servers, endpoint = Servers(), Deployment()
+    return (
+        ("make serve", f"the endpoint, on http://{endpoint.host}:{endpoint.port}"),
+        ("make ui", f"Dagster with the nightly schedule, on http://127.0.0.1:{servers.ui_port}"),
+        ("make mlflow", f"runs and models, on http://127.0.0.1:{servers.mlflow_port}"),
+    )
 
 
 def _order_note(home: Home) -> str | None:

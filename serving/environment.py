@@ -95,6 +95,8 @@ def faults_in_names(environment: Mapping[str, str], known: Collection[str], all_
         if environment[first] != environment[name]:
             yield f"{first} and {name} are one setting with two values: unset one of them"
         if name.upper() in known:
+            if not_utf8(environment[name]):
+                yield f"{name}={environment[name]!r} has bytes that are no UTF-8: rename what it names"
             continue
         nearest = difflib.get_close_matches(
             name.upper().removeprefix(PREFIX),
@@ -119,6 +121,11 @@ def faults_in_values(error: ValidationError, settings: type[BaseSettings]) -> It
         name, *inside = map(str, fault["loc"])
         shown = "***" if is_secret(settings.model_fields[name]) else _short(fault["input"])
         yield f"{variable(name)}{f' at {inside[0]}' if inside else ''}={shown}: {why}"
+
+
+def not_utf8(text: str) -> bool:
+    """Whether a text from the environment, or a path, holds bytes that Python could not read."""
+    return any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _short(value: object) -> str:

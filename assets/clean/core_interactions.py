@@ -19,6 +19,7 @@ from assets.ingest.sources import steam
 from assets.resources import Cleaning, Home
 from assets.shown.tables import columns_shown, table_result
 from assets.state.code import made_by
+from assets.state.files import literal
 from assets.state.lake import fingerprint
 
 CODE = made_by(__name__, "assets.engines")
@@ -76,7 +77,7 @@ def core_interactions(home: Home, cleaning: Cleaning) -> dg.MaterializeResult[No
             engine.alias("interactions", "all_interactions")
             rounds.extend(write_core(engine, path, **settings))
             with lake.connect() as connection:
-                connection.from_parquet(str(path)).create_view("core_interactions")
+                connection.from_parquet(literal(path)).create_view("core_interactions")
                 left = count_core(connection)
             if too_little(left["users"], left["games"]):
                 raise CoreError(why_too_little(engine, drop=drop_weak, **settings))

@@ -9,6 +9,7 @@ from assets.engines.sql import statement
 from assets.formats.table import HASH, Table, count, text
 from assets.resources import Cleaning, Home, Source
 from assets.state.champions import Reign
+from assets.state.files import literal
 from assets.state.lake import LakeError, TableVersion
 from assets.state.made_here import read_row
 from models.bundle.bundle import BundleError, read_manifest
@@ -61,7 +62,7 @@ def source_has_not_shrunk(home: Home, source: Source, cleaning: Cleaning) -> dg.
 def counts(home: Home, version: TableVersion) -> Mapping[str, int]:
     """Interactions, users and items of a version of the table `interactions`."""
     with home.lake().connect() as connection:
-        connection.from_parquet(str(version.path)).create_view("counted")
+        connection.from_parquet(literal(version.path)).create_view("counted")
         found = connection.execute(statement("source_counts"))
         names = [column[0] for column in found.description]
         return dict(zip(names, found.fetchone() or (), strict=True))

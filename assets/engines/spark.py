@@ -24,6 +24,7 @@ from assets.engines.engine import NOTHING, Found
 from assets.engines.spark_dialect import carried
 from assets.engines.spark_parts import REPORT, WORK, Part, empty_part, part_reader, part_writer, row_groups
 from assets.formats.gunzip import DamagedFileError
+from assets.state.files import literal
 from assets.state.lake import Lake, write_parquet
 from models.mistakes import UserError
 from serving.state.storage import Store, is_address
@@ -177,7 +178,7 @@ class Spark:
             if not files:
                 files = [empty_part(Path(folder) / "none.parquet", _arrow_schema(frame))]
             with self._lake.connect() as connection:
-                connection.from_parquet([str(file) for file in files]).create_view("parts")
+                connection.from_parquet([literal(file) for file in files]).create_view("parts")
                 write_parquet(connection, "FROM parts", path)
 
     @staticmethod

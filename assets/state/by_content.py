@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
+from assets.state.files import literal
 from assets.state.lake import Lake, TableVersion, file_hash, fingerprint, write_parquet
 
 
@@ -28,7 +29,7 @@ def publish_rows(lake: Lake, table: str, write: Callable[[Path], None]) -> Table
     try:
         write(written)
         with lake.connect() as connection:
-            connection.from_parquet(str(written)).create_view("written")
+            connection.from_parquet(literal(written)).create_view("written")
             write_parquet(connection, "FROM written", made)
         return lake.publish(table, fingerprint(table, file_hash(made)), put)
     finally:

@@ -1,8 +1,9 @@
 """Writing a file so that readers see the old or the new one, never half, and a power cut loses neither.
 
-And the address of a file that is an SQLite database.
+And how databases are told of a file whose path holds characters that they read as their own.
 """
 
+import glob
 import os
 from pathlib import Path
 
@@ -12,6 +13,11 @@ def sqlite_address(file: Path) -> str:
     from sqlalchemy.engine import URL  # not at the import of every asset
 
     return URL.create("sqlite", database=str(file)).render_as_string(hide_password=False)
+
+
+def literal(file: Path) -> str:
+    """The path as DuckDB reads it: a `*`, `?` or `[` of a folder's name is a pattern otherwise."""
+    return glob.escape(str(file))
 
 
 def replace_text(path: Path, text: str) -> None:

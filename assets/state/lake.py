@@ -26,7 +26,7 @@ from typing import Any
 import duckdb
 from filelock import FileLock, Timeout
 
-from assets.state.files import replace_text, sync_entry, sync_folder
+from assets.state.files import literal, replace_text, sync_entry, sync_folder
 from assets.state.remote_tables import RemoteTables
 from models.mistakes import UserError
 from serving.state.storage import Store
@@ -145,7 +145,7 @@ class Lake:
             }
         )
         for version in versions:
-            connection.from_parquet(str(version.path)).create_view(version.table)
+            connection.from_parquet(literal(version.path)).create_view(version.table)
         return connection
 
     def address(self, table: str) -> str:
@@ -253,7 +253,7 @@ class Lake:
         with duckdb.connect(str(aside)) as connection:
             for table, published in sorted(self._pointer().items()):
                 if version := self._version_here(table, published):
-                    connection.from_parquet(str(version.path)).create_view(table)
+                    connection.from_parquet(literal(version.path)).create_view(table)
         aside.replace(self.root.parent / WAREHOUSE_FILE)
 
     def _remove_unfinished(self, tables: Sequence[str]) -> None:
@@ -366,7 +366,7 @@ def _alive(process: int) -> bool:
 def _rows(parquet: Path) -> int:
     with duckdb.connect() as connection:
         row = connection.execute(
-            "SELECT sum(num_rows) FROM parquet_file_metadata(?)", [str(parquet)]
+            "SELECT sum(num_rows) FROM parquet_file_metadata(?)", [literal(parquet)]
         ).fetchone()
     return int(row[0]) if row else 0
 

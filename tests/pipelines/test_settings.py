@@ -141,6 +141,11 @@ def test_names_of_every_process_are_known_here_and_empty_ones_are_unset(
     assert read_settings().core == 3
 
 
+def test_a_path_that_is_no_utf8_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = mistake(monkeypatch, NEXTPLAY_TABLE="plays\udcff.csv")
+    assert told == "NEXTPLAY_TABLE='plays\\udcff.csv' has bytes that are no UTF-8: rename what it names."
+
+
 def test_a_setting_in_two_cases_has_one_value(monkeypatch: pytest.MonkeyPatch) -> None:
     told = mistake(monkeypatch, NEXTPLAY_CORE="3", nextplay_core="5")
     assert told == "NEXTPLAY_CORE and nextplay_core are one setting with two values: unset one of them."

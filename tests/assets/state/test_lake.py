@@ -251,3 +251,21 @@ def test_spilled_data_stay_in_the_lake(lake: Lake) -> None:
     assert row is not None
     assert Path(row[0]).parent == lake.root / "spill"
     assert Path(row[0]).name.startswith(f"{os.getpid()}-")
+
+
+@pytest.mark.parametrize(("name", "beside"), [("a*", "ab"), ("c[1]", "c1")])
+def test_a_pattern_in_the_path_reads_no_table_beside_it(tmp_path: Path, name: str, beside: str) -> None:
+    """DuckDB takes a path for a pattern where it can; equal fingerprints give equal folders below it."""
+    for folder, value in ((beside, 1), (name, 2)):
+        Lake(tmp_path / folder / "lake").publish("t", fingerprint("t"), partial(write_number, value))
+    lake = Lake(tmp_path / name / "lake")
+    assert lake.current("t").rows == 1
+    with lake.connect("t") as connection:
+        assert connection.execute("SELECT * FROM t").fetchall() == [(2,)]
+    with duckdb.connect(str(tmp_path / name / "warehouse.duckdb"), read_only=True) as connection:
+        assert connection.execute("SELECT * FROM t").fetchall() == [(2,)]
+
+
+def write_number(value: int, path: Path) -> None:
+    with duckdb.connect() as connection:
+        write_parquet(connection, f"SELECT {value} AS number", path)
