@@ -95,7 +95,7 @@ DATES = [
 
 @pytest.mark.parametrize("times", [TIMES, DATES], ids=["numbers", "dates"])
 def test_odd_rows_are_judged_alike(tmp_path: Path, spark_master: str, times: list[str]) -> None:
-    rows = [f'u{i},i{i % 3},"{time}"' for i, time in enumerate(times)]
+    rows = [f'u{i % 3},i{i % 4},"{time}"' for i, time in enumerate(times)]
     rows += [
         "u1",
         "u1,i1,1,1",
