@@ -75,21 +75,29 @@ class Status:
 def read_status(settings: Settings, home: Home) -> Status:
     """Reads alone: it waits for nobody, and may be asked while a run works."""
     champions = home.champions()
-    now, past = champions.whole(), champions.past()
-    registry = _registry(home)
-    nights, coming = _nights(settings, [reign.pointer for reign in champions.history()])
+    now, registry = champions.whole(), _registry(home)
+    past, reigns, damage = _former(champions)
+    nights, coming = _nights(settings, reigns)
     return Status(
         home=str(home.folder()),
         champion=with_architecture(champions, now) if now else None,
         before=[with_architecture(champions, pointer) for pointer in reversed(past)],
         versions=registry.versions if registry else [],
-        attention=list(attention(settings, home, now, nights, registry)),
+        attention=[*damage, *attention(settings, home, now, nights, registry)],
         sizes={part: size(home.folder() / part) for part in PARTS if (home.folder() / part).exists()},
         last_run=_last_run(nights),
         nights=nights,
         next_night=coming,
         alarms=list(newest_facts(home.folder("reports")).get("alarms", [])),
     )
+
+
+def _former(champions: Champions) -> tuple[list[Pointer], list[Pointer], list[str]]:
+    """The champions to go back to, all that ever were, and what is wrong with the files that list them."""
+    try:
+        return champions.past(), [reign.pointer for reign in champions.history()], []
+    except BundleError as error:
+        return [], [], [str(error)]
 
 
 def _nights(settings: Settings, champions: Sequence[Pointer]) -> tuple[list[Night], str]:

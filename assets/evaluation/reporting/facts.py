@@ -8,7 +8,7 @@ from typing import Any
 
 from assets.evaluation.leaderboard import leaderboard_rows
 from assets.evaluation.reporting.evidence import RunEvidence
-from assets.evaluation.reporting.page import Examined, headline, lead
+from assets.evaluation.reporting.page import CHAMPION, Examined, headline, lead
 from assets.resources import Home
 from assets.state.files import replace_text
 
@@ -61,6 +61,6 @@ def stamp(home: Home, run_id: str, made: datetime) -> Mapping[str, str]:
     shown = {"of": f"{made:%Y-%m-%d %H:%M} UTC", "run": run_id}
     for row in leaderboard_rows(home.lake()):
         if row["role"] in ("candidate", "champion") and row["bundle_hash"] in versions:
-            name = "champion until now" if row["role"] == "champion" else row["model"]
+            name = CHAMPION if row["role"] == "champion" else row["model"]
             shown[name] = f"version {versions[row['bundle_hash']]}"
     return shown

@@ -24,6 +24,7 @@ FOLDER = Path(__file__).parent
 TEMPLATE, STYLES = FOLDER / "page.html", (STYLE, FOLDER / "style.css")
 EXAMPLES = 20
 HISTORY_SHOWN = 8
+CHAMPION = "champion until now"  # in the stamp of a run
 MINUS = "\u2212"
 
 
@@ -143,19 +144,25 @@ def lead(run: RunEvidence) -> str:
     if run.submitted:
         value = run.submitted.row["validation_ndcg_at_10"]
         sentences.append(
-            f"{run.submitted.name} was submitted: of the candidates it is best on validation "
-            f"(NDCG@10 {value:.4f})."
+            f"{run.submitted.name}{_version(run, run.submitted.name)} was submitted: of the candidates it is "
+            f"best on validation (NDCG@10 {value:.4f})."
         )
     if not run.verdict.promote:
         winner = run.verdict.winner
-        sentences.append(f"{winner} stays champion." if winner else "There is no champion.")
+        stays = f"{winner}{_version(run, CHAMPION)} stays champion."
+        sentences.append(stays if winner else "There is no champion.")
     elif run.submitted and run.verdict.winner != run.submitted.name:
         sentences.append(f"It is refused, and {run.verdict.winner} becomes champion in its place.")
     elif run.champion:
-        sentences.append(f"It replaces {run.champion.row['architecture']}.")
+        sentences.append(f"It replaces {run.champion.row['architecture']}{_version(run, CHAMPION)}.")
     else:
         sentences.append("It becomes champion.")
     return " ".join(sentences)
+
+
+def _version(run: RunEvidence, name: str) -> str:
+    """Which version a model is, where that is known: the candidate may be of the champion's architecture."""
+    return f" ({run.stamp[name]})" if name in run.stamp else ""
 
 
 def key_figures(

@@ -22,7 +22,7 @@ from assets.evaluation.reporting.checks import checks
 from assets.evaluation.reporting.comparisons import Compared
 from assets.evaluation.reporting.evidence import RunEvidence, read_evidence
 from assets.evaluation.reporting.facts import newest_facts, read_facts
-from assets.evaluation.reporting.page import headline, render
+from assets.evaluation.reporting.page import headline, lead, render
 from assets.evaluation.sequence_audit import sequence_audit
 from assets.resources import Gate, Home
 from assets.sequences.attributes import FURTHER, TEXT_COLUMNS
@@ -409,6 +409,16 @@ def test_the_page_carries_when_which_run_and_which_versions(sound_run: tuple[Run
     page = render(replace(sound_run[0], stamp=shown))
     assert "Nextplay gate report · of 2026-11-28 02:41 UTC · run 3f2a · sasrec version 7" in text_of(page)
     assert "gate report, 2026-11-28 02:41 UTC</title>" in page
+
+
+def test_candidate_and_champion_of_one_architecture_are_told_apart(
+    sound_run: tuple[RunEvidence, str],
+) -> None:
+    run, shown = sound_run[0], {"sasrec": "version 8", "champion until now": "version 6"}
+    refused = replace(run.verdict, promote=False, winner="sasrec")
+    told = lead(replace(run, verdict=refused, stamp=shown))
+    assert told.startswith("sasrec (version 8) was submitted: ")
+    assert told.endswith("sasrec (version 6) stays champion.")
 
 
 def test_the_page_says_what_ndcg_is_with_its_right_values(sound_run: tuple[RunEvidence, str]) -> None:

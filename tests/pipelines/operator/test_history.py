@@ -293,6 +293,15 @@ def test_every_version_is_listed_and_the_champion_marked(instance, settings, hom
         assert f"{version.version:>4}  {version.description}{mark}\n" in text
 
 
+@pytest.mark.parametrize("name", ["history.json", "past.json"])
+def test_a_damaged_list_of_champions_hides_nothing_else(instance, settings, home, name: str) -> None:
+    home.pointer_file.with_name(name).write_text("{half")
+    run = night(instance, settings, said=REFUSED, tags=BY_SCHEDULE)
+    status = told(settings, home)
+    assert status.champion is not None and status.last_run.run_id == run.run_id
+    assert len(status.attention) == 1 and f"{name} is damaged: restore it" in status.attention[0]
+
+
 def test_programs_get_all_of_it(instance, settings, home, monkeypatch, capsys) -> None:
     monkeypatch.setenv("NEXTPLAY_HOME", home.path)
     run = night(instance, settings, said=REFUSED, tags=BY_SCHEDULE)
