@@ -13,6 +13,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from assets.engines.engine import DuckDB, Engine
+from assets.formats.reading import AS_IT_IS, MISSING, Reading
 from assets.sample import SEED
 from assets.state.bundles import BundleStore
 from assets.state.champions import Champions
@@ -217,8 +218,26 @@ class Source(dg.ConfigurableResource):  # type: ignore[type-arg]
         description="CSV or Parquet of user_id, item_id, timestamp: a file, a folder or a pattern",
     )
     table_items: str | None = Field(default=None, description="CSV or Parquet of item_id, title, ...")
+    columns: dict[str, str] = Field(
+        default_factory=dict,
+        description='names of columns of the table and its items as JSON, such as {"user_id": "uid"}',
+    )
+    missing: list[str] = Field(
+        default_factory=lambda: list(MISSING),
+        description="texts that stand for a missing value in the table and its items, beside the empty one",
+    )
+    time_format: str | None = Field(
+        default=None,
+        description="form of the times of the table, where it is neither ISO nor numbers, such as %m/%d/%Y",
+    )
     sample_size: str = Field(default="default", description="size of the sample: tiny, default or larger")
     seed: int = Field(default=SEED, description="seed of the sample generator")
+
+    def reading(self) -> Reading:
+        """How the files of a table are to be read; those of other sources are read as they are."""
+        if self.name != "table":
+            return AS_IT_IS
+        return Reading(self.columns, tuple(self.missing), self.time_format)
 
 
 class Cleaning(dg.ConfigurableResource):  # type: ignore[type-arg]

@@ -10,6 +10,9 @@ from urllib.parse import urlsplit
 import dagster as dg
 from pydantic import SecretStr
 
+from assets.formats.item_rows import check_names
+from assets.formats.reading import missing_texts
+from assets.formats.time_texts import check_format
 from assets.ingest.sources import SOURCES
 from assets.sample.process import SIZES
 from assets.sequences.splitting import Cutoffs, SplitError
@@ -151,3 +154,21 @@ def page(address: str) -> str:
     if not good or parts.query or parts.fragment:
         raise ValueError("give an address of the web, such as http://127.0.0.1:3002/")
     return address.rstrip("/") + "/"
+
+
+def columns(named: dict[str, str]) -> dict[str, str]:
+    """Names of columns, by ours."""
+    check_names(named)
+    return named
+
+
+def missing(text: str) -> str:
+    """A list of texts, in JSON or separated by commas."""
+    missing_texts(text)
+    return text
+
+
+def time_format(text: str | None) -> str | None:
+    if text is not None:
+        check_format(text)
+    return text

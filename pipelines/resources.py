@@ -13,6 +13,7 @@ import dagster as dg
 from pydantic import AfterValidator, BaseModel, Field, Json, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from assets.formats.reading import missing_texts
 from assets.ingest.sources import SOURCES, dated_sources
 from assets.resources import Cleaning, Gate, Home, Retention, Shared, Source, Splitting, Training, Watching
 from assets.sequences.splitting import TEMPORAL
@@ -46,10 +47,12 @@ def taken(
 ) -> Any:
     """A setting with the default and the meaning of a resource's field; `rules` are for what people give."""
     field = resource.model_fields[name]
-    return Field(default=convert(field.default), description=field.description, **rules)
+    default = convert(field.get_default(call_default_factory=True))
+    return Field(default=default, description=field.description, **rules)
 
 
 SAMPLES = Only("source", ("sample", "sample-dated"))
+TABLE = Only("source", ("table",))
 SPARK = Only("engine", ("spark",))
 
 
@@ -67,6 +70,15 @@ class Settings(BaseSettings):
     steam_reviews: Annotated[str | None, Only("source", ("steam-reviews",))] = taken(Source, "reviews")
     table: Annotated[str | None, Only("source", ("table",))] = taken(Source, "table")
     table_items: Annotated[str | None, Only("source", ("table",))] = taken(Source, "table_items")
+    columns: Annotated[Json[dict[str, str]], AfterValidator(checked.columns), TABLE] = taken(
+        Source, "columns", convert=lambda _: "{}", validate_default=True
+    )
+    missing: Annotated[str, AfterValidator(checked.missing), TABLE] = taken(
+        Source, "missing", convert=",".join
+    )
+    time_format: Annotated[str | None, AfterValidator(checked.time_format), TABLE] = taken(
+        Source, "time_format"
+    )
     repeats: Literal["first", "keep"] = taken(Cleaning, "repeats")
     split: Literal["leave-one-out", "temporal"] = taken(Splitting, "split")
     cutoffs: Annotated[str, AfterValidator(checked.cutoffs), Only("split", ("temporal",))] = taken(
@@ -238,6 +250,9 @@ def source_of(settings: Settings) -> Source:
         reviews=settings.steam_reviews,
         table=settings.table,
         table_items=settings.table_items,
+        columns=settings.columns,
+        missing=missing_texts(settings.missing),
+        time_format=settings.time_format,
         sample_size=settings.sample_size,
         seed=settings.sample_seed,
     )

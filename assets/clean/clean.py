@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import dagster as dg
 import duckdb
 
-from assets.clean.clean_tables import CLEAN_TABLES
+from assets.clean.clean_tables import CLEAN_TABLES, UNREAD_VALUES
 from assets.clean.forgetting import without_users
 from assets.clean.left_out import unread_files
 from assets.clean.play_tables import write_play_tables
@@ -20,16 +21,18 @@ from assets.clean.steam_tables import (
     write_item_names,
     write_quarantine,
     write_raw_counts,
+    write_rows,
 )
 from assets.contracts import checks_of
 from assets.engines.sql import query, statement
 from assets.formats.gunzip import DamagedFileError
+from assets.formats.reading import Reading
 from assets.formats.steam_format import read_libraries
 from assets.formats.steam_games import Catalogue, read_games
 from assets.ingest.raw_file import RawFile
 from assets.ingest.raw_files import current_raw_files, shared_address
 from assets.ingest.sources import plays_reader
-from assets.resources import Cleaning, Home
+from assets.resources import Cleaning, Home, Source
 from assets.shown.charts import markdown_image
 from assets.shown.plots import size_chart
 from assets.shown.tables import table_result, table_specs
@@ -44,17 +47,17 @@ CODE = made_by(__name__)
     name="clean",
     specs=table_specs(CLEAN_TABLES.values(), ["raw_files"], {"python", "parquet"}, CODE),
 )
-def clean(home: Home, cleaning: Cleaning) -> Iterator[dg.MaterializeResult[None]]:
+def clean(home: Home, source: Source, cleaning: Cleaning) -> Iterator[dg.MaterializeResult[None]]:
     started, lake = time.monotonic(), home.lake()
     raw_files = current_raw_files(home)
     files = {file.role: file.path for file in raw_files}
-    forgotten = home.forgotten_users()
+    forgotten, reading = home.forgotten_users(), source.reading()
     write, made_how = partial(write_clean, files, forgotten=forgotten), list[object]([forgotten])
     if any(plays_reader(role) for role in files):
-        write = partial(_write_plays, lake, files, cleaning.repeats, forgotten)
-        made_how.append(cleaning.repeats)
+        write = partial(_write_plays, lake, files, cleaning.repeats, forgotten, reading)
+        made_how += [cleaning.repeats, asdict(reading)]
     if home.engine == "spark":
-        write = partial(_write_on_spark, home, raw_files, cleaning.repeats, forgotten)
+        write = partial(_write_on_spark, home, raw_files, cleaning.repeats, forgotten, reading)
     made_from = fingerprint("clean", CODE, lake.current("raw_files").fingerprint, *made_how)
     try:
         versions = lake.publish_many(made_from, list(CLEAN_TABLES), write)
@@ -94,6 +97,7 @@ def write_clean(
     write_catalogue(catalogue, paths["catalogue"])
     write_item_names(libraries, paths["item_names"])
     write_raw_counts(libraries, interactions, catalogue, paths["raw_counts"])
+    write_rows([], UNREAD_VALUES, paths["unread_values"])
 
 
 def _write_on_spark(
@@ -101,13 +105,14 @@ def _write_on_spark(
     files: Sequence[RawFile],
     repeats: str,
     forgotten: Collection[str],
+    reading: Reading,
     paths: Mapping[str, Path],
 ) -> None:
     from assets.clean.spark_clean import write_clean_on_spark
 
     addresses = {file.role: shared_address(home, file) for file in files}
     with home.spark() as spark:
-        write_clean_on_spark(spark, addresses, repeats, paths, forgotten)
+        write_clean_on_spark(spark, addresses, repeats, paths, forgotten, reading)
 
 
 def _write_plays(
@@ -115,10 +120,11 @@ def _write_plays(
     files: Mapping[str, Path],
     repeats: str,
     forgotten: Collection[str],
+    reading: Reading,
     paths: Mapping[str, Path],
 ) -> None:
     with lake.connect() as connection:
-        write_play_tables(connection, files, repeats, paths, forgotten)
+        write_play_tables(connection, files, repeats, paths, forgotten, reading)
 
 
 def library_sizes(connection: duckdb.DuckDBPyConnection) -> str:

@@ -103,4 +103,15 @@ RAW_COUNTS = Table(
         count("repeats", "accepted, but of a user and game (or of a game) that came before"),
     ),
 )
-CLEAN_TABLES = by_name(INTERACTIONS, QUARANTINE, CATALOGUE, ITEM_NAMES, RAW_COUNTS)
+UNREAD_VALUES = Table(
+    "unread_values",
+    "What the catalogue lacks because its value could not be read, by column of the file of items.",
+    (
+        FILE,
+        text("name", "the column"),
+        count("times", "values that are left empty", at_least=1),
+        index("first_line", "where the first of them stands", at_least=1),
+        text("first_value", "what stands there"),
+    ),
+)
+CLEAN_TABLES = by_name(INTERACTIONS, QUARANTINE, CATALOGUE, ITEM_NAMES, RAW_COUNTS, UNREAD_VALUES)

@@ -3,14 +3,15 @@
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from assets.clean.clean_tables import RAW_COUNTS
+from assets.clean.clean_tables import RAW_COUNTS, UNREAD_VALUES
 from assets.clean.forgetting import HIDE, forgotten_table
-from assets.clean.play_tables import PLAYS, make_plays
+from assets.clean.play_tables import PLAYS, make_plays, unread_time, write_unread_values
 from assets.clean.spark_raw import WORK, Reader, games_reader, libraries_reader, rows_reader
 from assets.clean.steam_tables import count_rows, write_rows
 from assets.engines.spark import Spark
 from assets.formats.item_rows import READ_COLUMNS
-from assets.formats.rows import TABLE_COLUMNS, RowReader
+from assets.formats.reading import AS_IT_IS, Reading
+from assets.formats.rows import ID_COLUMNS, ITEM_COLUMNS, TABLE_COLUMNS, RowReader
 from assets.ingest.sources import catalogue_reader, plays_reader
 
 Addresses = Mapping[str, str]  # of the raw files, by role
@@ -22,6 +23,7 @@ def write_clean_on_spark(
     repeats: str,
     paths: Mapping[str, Path],
     forgotten: Collection[str] = (),
+    reading: Reading = AS_IT_IS,
 ) -> None:
     """Read raw files, given by role in the order that breaks ties in time, and write all clean tables.
 
@@ -30,7 +32,7 @@ def write_clean_on_spark(
     """
     if any(plays_reader(role) for role in files):
         spark.load("forgotten", forgotten_table(forgotten))
-        _write_plays(spark, files, repeats, paths)
+        _write_plays(spark, files, repeats, paths, reading)
     else:
         _write_libraries(spark, files, paths, forgotten)
 
@@ -45,33 +47,41 @@ def _write_libraries(
     spark.write("owned_names", paths["item_names"])
     spark.write("described_items", paths["catalogue"])
     spark.write("owned_quarantine", paths["quarantine"])
+    write_rows([], UNREAD_VALUES, paths["unread_values"])
     found = spark.find("library_counts").one()
     kept = spark.rows(paths["interactions"])
     counts.append({"file": "libraries", **found, "repeats": int(found["items_accepted"]) - kept})
     write_rows(counts, RAW_COUNTS, paths["raw_counts"])
 
 
-def _write_plays(spark: Spark, files: Addresses, repeats: str, paths: Mapping[str, Path]) -> None:
+def _write_plays(
+    spark: Spark, files: Addresses, repeats: str, paths: Mapping[str, Path], reading: Reading
+) -> None:
     roles = list(files)
-    plays = {number: reader for number, role in enumerate(roles) if (reader := plays_reader(role))}
-    items = {number: reader for number, role in enumerate(roles) if (reader := catalogue_reader(role))}
+    readers = {number: one for number, role in enumerate(roles) if (one := plays_reader(role))}
+    plays = {number: one.reading(reading) for number, one in readers.items()}
+    items = {
+        number: one.reading(reading) for number, role in enumerate(roles) if (one := catalogue_reader(role))
+    }
     for table, columns in PLAYS.items():
         if table != "all_items" or items:
             spark.create(table, columns)
-    _read_rows(spark, files, plays, TABLE_COLUMNS)
+    _read_rows(spark, files, plays, TABLE_COLUMNS, ID_COLUMNS)
     spark.make_table("read_plays")
     first = spark.find("first_form").rows
-    spark.make_view("judged_plays", {"form": first[0][0] if first else ""})
+    form = first[0][0] if first else None
+    spark.make_view("judged_plays", {"form": form or "", "unread_time": unread_time(readers.values())})
     spark.append("plays", "accepted_plays")
     spark.append("refused", "refused_plays")
     spark.append("forgotten_plays", "forgotten_plays")
     rows = {roles[file]: int(count) for file, count in spark.find("rows_read").rows}
     rows_read = {roles[number]: rows.get(roles[number], 0) for number in plays}
     counts = _add_items(spark, files, items)
-    make_plays(spark, roles, rows_read, repeats, paths, counts)
+    make_plays(spark, roles, rows_read, form, repeats, paths, counts)
     counts += _read_games(spark, files)
     spark.write("described_items", paths["catalogue"])
     spark.write("played_quarantine", paths["quarantine"], HIDE)
+    write_unread_values(spark, roles, paths)
     write_rows(counts, RAW_COUNTS, paths["raw_counts"])
 
 
@@ -79,7 +89,7 @@ def _add_items(spark: Spark, files: Addresses, items: Mapping[int, RowReader]) -
     """Take in the file of items, if there is one; returns its row of raw_counts."""
     if not items:
         return []
-    _read_rows(spark, files, items, READ_COLUMNS)
+    _read_rows(spark, files, items, READ_COLUMNS, ITEM_COLUMNS)
     (role,) = (list(files)[number] for number in items)
     accepted = spark.append("all_items", "read_items")
     refused = spark.append("refused", "refused_items")
@@ -102,7 +112,11 @@ def _read_games(spark: Spark, files: Addresses) -> list[dict[str, object]]:
 
 
 def _read_rows(
-    spark: Spark, files: Addresses, readers: Mapping[int, RowReader], columns: tuple[str, ...]
+    spark: Spark,
+    files: Addresses,
+    readers: Mapping[int, RowReader],
+    columns: tuple[str, ...],
+    ids: tuple[str, ...],
 ) -> None:
     """Parse files of rows, each with its reader, given by number; tasks share one that has chunks."""
     addresses = list(files.values())
@@ -112,7 +126,7 @@ def _read_rows(
         for parts in [spark.tasks if reader.read_chunk else 1]
         for part in range(parts)
     ]
-    spark.make_rows("batch", work, WORK, rows_reader(readers, columns))
+    spark.make_rows("batch", work, WORK, rows_reader(readers, columns, ids))
 
 
 def _read(spark: Spark, table: str, files: Sequence[tuple[int, str]], reader: Reader, parts: int) -> None:

@@ -18,6 +18,7 @@ from assets.clean.clean_tables import CATALOGUE
 from assets.clean.forgetting import without_users
 from assets.formats import steam_format, steam_games
 from assets.formats.gunzip import chunks_of_lines, numbered
+from assets.formats.ids import with_usable_ids
 from assets.formats.literals import Quarantined
 from assets.formats.rows import RowReader, batch_schema, with_file
 from serving.state.storage import Store, is_address
@@ -67,7 +68,7 @@ class Reader:
                     yield from table.cast(self.schema).to_batches(max_chunksize=1 << 16)
 
 
-def rows_reader(readers: Mapping[int, RowReader], columns: tuple[str, ...]) -> Reader:
+def rows_reader(readers: Mapping[int, RowReader], columns: tuple[str, ...], ids: tuple[str, ...]) -> Reader:
     """Reads files of rows, each by the reader of its number; the rows come with that number."""
 
     def read(work: Work) -> Iterator[pa.Table]:
@@ -77,7 +78,7 @@ def rows_reader(readers: Mapping[int, RowReader], columns: tuple[str, ...]) -> R
         else:
             tables = reader.read(_local(work["address"]))
         for table in tables:
-            yield with_file(table, work["file"])
+            yield with_file(with_usable_ids(table, ids), work["file"])
 
     return Reader(pa.schema([pa.field("file", pa.int32()), *batch_schema(columns)]), read)
 

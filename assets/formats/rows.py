@@ -7,9 +7,10 @@ tab and bar that gives the header the columns asked for.
 """
 
 import csv
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -17,13 +18,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from assets.formats.arrow_texts import as_text, has_text, is_bytes, is_single, is_time
+from assets.formats.columns import EXACTLY, ColumnError, Naming, lacks
 from assets.formats.csv_rows import csv_rows, header_line, no_text_of_columns
 from assets.formats.gunzip import DamagedFileError
 from assets.formats.literals import TEXT_KEPT
+from assets.formats.reading import Reading
 from assets.formats.text import LONGEST_LINE, count_lines, open_text, sound
-from models.bundle.attributes import LIST_SEPARATOR
 
 TABLE_COLUMNS = ("user_id", "item_id", "timestamp")  # of a file of plays
+ID_COLUMNS = ("user_id", "item_id")
 TIME = "timestamp"
 ITEM_COLUMNS = ("item_id",)  # of a file of items; it may have more
 
@@ -32,10 +36,6 @@ SEPARATORS = ",;\t|"
 
 _PARQUET_MAGIC = b"PAR1"
 ABOUT_A_ROW = {"line": pa.int32(), "reason": pa.string(), "text": pa.string()}
-
-
-class ColumnError(Exception):
-    """A file of rows lacks a column, or is none; the message says what was found instead."""
 
 
 def batch_schema(columns: Sequence[str]) -> pa.Schema:
@@ -48,13 +48,29 @@ def with_file(rows: pa.Table, number: int) -> pa.Table:
     return rows.add_column(0, "file", pa.array([number] * len(rows), pa.int32()))
 
 
-def columns_of(path: Path, required: Sequence[str]) -> list[str]:
-    """The names of a file's columns. Raises ColumnError where it lacks one of those required, and
-    DamagedFileError where it cannot be read."""
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a file: as it calls them, and by the names that they are read by, in the same order.
+
+    `left_out` has the types of those whose values have no form as text; `typed` are those that are times or
+    numbers by their type.
+    """
+
+    header: Sequence[str]
+    names: Sequence[str]
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    typed: frozenset[str] = frozenset()
+
+
+def columns_of(
+    path: Path, required: Sequence[str], optional: Sequence[str] = (), naming: Naming = EXACTLY
+) -> Columns:
+    """The columns of a file. Raises ColumnError where it lacks one of those required, and DamagedFileError
+    where it cannot be read."""
     if _is_parquet(path):
-        return _parquet_columns(path, required)
+        return _parquet_columns(path, required, optional, naming)
     with open_text(path) as stream, sound(path):
-        return _read_header(stream, required)[0]
+        return _read_header(stream, required, optional, naming)[0]
 
 
 class FileLines(NamedTuple):
@@ -75,23 +91,31 @@ class RowReader:
 
     `read_chunk` makes rows of some lines of a gzip file, given with the number of the first: with it, the
     tasks of Spark share a file; without it, one task reads the whole file. `lines` counts the lines of a file
-    in another way than `read` does.
+    in another way than `read` does. `read_as` reads a file as the settings of somebody's table say.
     """
 
     read: Callable[[Path], Iterator[pa.Table]]
     read_chunk: Callable[[tuple[int, bytes]], pa.Table] | None = None
     lines: Callable[[Path], FileLines] | None = None
+    read_as: Callable[[Path, Reading], Iterator[pa.Table]] | None = None
+
+    def reading(self, how: Reading) -> "RowReader":
+        """The reader of files that are to be read in some way, where they can be."""
+        return replace(self, read=partial(_read_as, self.read_as, how)) if self.read_as else self
 
 
-def read_plays(path: Path) -> Iterator[pa.Table]:
-    """The rows of a file of plays, TABLE_COLUMNS. Raises ColumnError and DamagedFileError."""
-    return read_rows(path, TABLE_COLUMNS)
+def _read_as(
+    read: Callable[[Path, Reading], Iterator[pa.Table]], how: Reading, path: Path
+) -> Iterator[pa.Table]:
+    return read(path, how)
 
 
-def read_rows(path: Path, required: Sequence[str], optional: Sequence[str] = ()) -> Iterator[pa.Table]:
+def read_rows(
+    path: Path, required: Sequence[str], optional: Sequence[str] = (), naming: Naming = EXACTLY
+) -> Iterator[pa.Table]:
     """The rows of a file in their order. Raises ColumnError and DamagedFileError."""
     read = _read_parquet if _is_parquet(path) else _read_csv
-    return read(path, required, optional)
+    return read(path, required, optional, naming)
 
 
 def lines_of(path: Path) -> FileLines:
@@ -108,10 +132,13 @@ def lines_of(path: Path) -> FileLines:
 # --- CSV
 
 
-def _read_csv(path: Path, required: Sequence[str], optional: Sequence[str]) -> Iterator[pa.Table]:
+def _read_csv(
+    path: Path, required: Sequence[str], optional: Sequence[str], naming: Naming
+) -> Iterator[pa.Table]:
     wanted = [*required, *optional]
     with open_text(path) as stream, sound(path):
-        header, separator, first = _read_header(stream, required)
+        columns, separator, first = _read_header(stream, required, optional, naming)
+        header = columns.names
         places = [header.index(name) if name in header else None for name in wanted]
         rows: list[tuple[object, ...]] = []
         for line, _, _, reason, text, values in csv_rows(stream, separator, header, TIME, first + 1):
@@ -124,8 +151,10 @@ def _read_csv(path: Path, required: Sequence[str], optional: Sequence[str]) -> I
             yield _table(rows, wanted)
 
 
-def _read_header(stream: IO[str], required: Sequence[str]) -> tuple[list[str], str, int]:
-    """The names of the columns, the separator, and the number of the line."""
+def _read_header(
+    stream: IO[str], required: Sequence[str], optional: Sequence[str], naming: Naming
+) -> tuple[Columns, str, int]:
+    """The columns, the separator, and the number of the line."""
     text, separators, line = header_line(stream, SEPARATORS)
     if not text:
         raise ColumnError("is empty")
@@ -134,12 +163,13 @@ def _read_header(stream: IO[str], required: Sequence[str]) -> tuple[list[str], s
     if other := no_text_of_columns(text):
         raise ColumnError(other)
     for separator in separators:
-        header = [name.strip() for name in next(csv.reader([text], delimiter=separator), [])]
-        if set(required) <= set(header):
-            _once(header, required)
-            return header, separator, line
+        header = next(csv.reader([text], delimiter=separator), [])
+        names = naming.renamed(header, required, optional)
+        if set(required) <= set(names):
+            _once(names, required)
+            return Columns(header, names), separator, line
     header = [name.strip() for name in next(csv.reader([text]), [])]
-    raise ColumnError(_lacks(header, required))
+    raise ColumnError(lacks(header, required, naming))
 
 
 def _once(header: Sequence[str], required: Sequence[str]) -> None:
@@ -165,18 +195,21 @@ def _is_parquet(path: Path) -> bool:
         return stream.read(len(_PARQUET_MAGIC)) == _PARQUET_MAGIC
 
 
-def _parquet_columns(path: Path, required: Sequence[str]) -> list[str]:
+def _parquet_columns(path: Path, required: Sequence[str], optional: Sequence[str], naming: Naming) -> Columns:
     with _whole(path):
         schema = pq.read_schema(path)
-    columns: list[str] = schema.names
-    if not set(required) <= set(columns):
-        raise ColumnError(_lacks(columns, required))
+    names = naming.renamed(schema.names, required, optional)
+    if not set(required) <= set(names):
+        raise ColumnError(lacks(schema.names, required, naming))
+    kinds = dict(zip(names, schema.types, strict=True))
     for name in required:
-        if pa.types.is_nested(schema.field(name).type):
-            raise ColumnError(
-                f"has a column '{name}' of type {schema.field(name).type}, not of single values"
-            )
-    return columns
+        if not (is_single(kinds[name]) or is_bytes(kinds[name])):
+            raise ColumnError(f"has a column '{name}' of type {kinds[name]}, not of single values")
+        if name == "timestamp" and (pa.types.is_time(kinds[name]) or pa.types.is_boolean(kinds[name])):
+            raise ColumnError(f"has a column '{name}' of type {kinds[name]}, which is no time since 1970")
+    strange = {name: str(kind) for name, kind in kinds.items() if name not in required and not has_text(kind)}
+    typed = frozenset(name for name, kind in kinds.items() if is_time(kind))
+    return Columns(schema.names, names, strange, typed)
 
 
 @contextmanager
@@ -190,37 +223,30 @@ def _whole(path: Path) -> Iterator[None]:
         ) from None
 
 
-def _read_parquet(path: Path, required: Sequence[str], optional: Sequence[str]) -> Iterator[pa.Table]:
-    wanted, there = [*required, *optional], _parquet_columns(path, required)
+def _read_parquet(
+    path: Path, required: Sequence[str], optional: Sequence[str], naming: Naming
+) -> Iterator[pa.Table]:
+    columns = _parquet_columns(path, required, optional, naming)
+    wanted = [*required, *optional]
+    theirs = dict(zip(columns.names, columns.header, strict=True))
+    read = {name: theirs[name] for name in wanted if name in theirs and name not in columns.left_out}
     line = 1
     with _whole(path), pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(ROWS_AT_ONCE, columns=[name for name in wanted if name in there]):
-            yield _texts(batch, wanted, line)
+        for batch in file.iter_batches(ROWS_AT_ONCE, columns=list(read.values())):
+            yield _texts({ours: batch[name] for ours, name in read.items()}, wanted, len(batch), line)
             line += len(batch)
 
 
-def _texts(batch: pa.RecordBatch, wanted: Sequence[str], line: int) -> pa.Table:
-    """A batch as `read_rows` gives it; its first row is row `line` of the file."""
-    n, there = len(batch), batch.schema.names
-    values = [_as_text(batch[name]) if name in there else pa.nulls(n, pa.string()) for name in wanted]
+def _texts(columns: Mapping[str, pa.Array], wanted: Sequence[str], n: int, line: int) -> pa.Table:
+    """`n` rows as `read_rows` gives them; the first is row `line` of the file."""
+    texts = {name: as_text(values) for name, values in columns.items()}
+    values = [texts.get(name, pa.nulls(n, pa.string())) for name in wanted]
     shown = pc.binary_join_element_wise(*values, ",", null_handling="replace", null_replacement="")
     lines = pa.array(range(line, line + n), pa.int32())
     text = pc.utf8_slice_codeunits(shown, 0, TEXT_KEPT)
-    arrays = [lines, pa.nulls(n, pa.string()), text, *values]
-    return pa.Table.from_arrays(arrays, schema=batch_schema(wanted))
-
-
-def _as_text(values: pa.Array) -> pa.Array:
-    """Values as they would stand in CSV."""
-    if pa.types.is_struct(values.type) or pa.types.is_map(values.type):
-        return pa.nulls(len(values), pa.string())
-    if pa.types.is_list(values.type) or pa.types.is_large_list(values.type):
-        texts = pc.cast(values, pa.list_(pa.string()))
-        return pc.binary_join(texts, LIST_SEPARATOR)
-    return pc.cast(values, pa.string())
-
-
-def _lacks(columns: Sequence[str], required: Sequence[str]) -> str:
-    missing = " and ".join(f"'{name}'" for name in required if name not in columns)
-    found = ", ".join(columns[:20]) or "none"
-    return f"has no column {missing}; its columns are {found[:300]}"
+    reason = pa.nulls(n, pa.string())
+    for name, given in columns.items():
+        if is_bytes(given.type):
+            broken = pc.and_(pc.is_valid(given), pc.is_null(texts[name]))
+            reason = pc.if_else(broken, "not UTF-8", reason)
+    return pa.Table.from_arrays([lines, reason, text, *values], schema=batch_schema(wanted))

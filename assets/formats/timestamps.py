@@ -1,12 +1,43 @@
 """The column `timestamp`: whole numbers, in a unit that is told from their size."""
 
+from collections.abc import Mapping
+from typing import NamedTuple
+
 MICROSECONDS = 10**6  # a second: what dates become
-UNITS_A_SECOND = (1, 10**3, MICROSECONDS)
+UNITS = {"seconds": 1, "milliseconds": 10**3, "microseconds": MICROSECONDS, "nanoseconds": 10**9}  # a second
+FEW = (
+    0.01  # share of times that may be of no unit where the others have one: numbers that only count have more
+)
 
 
 def units_a_second(newest: int) -> int | None:
     """The unit of whole numbers that are times since 1970, told from the size of the newest.
 
-    Seconds, milliseconds and microseconds of a time between 1973 and 2286; None for other numbers.
+    Seconds, milliseconds, microseconds and nanoseconds of a time between 1973 and 2286; None for others.
     """
-    return next((unit for unit in UNITS_A_SECOND if 10**8 <= newest / unit < 10**10), None)
+    return next((unit for unit in UNITS.values() if 10**8 <= newest / unit < 10**10), None)
+
+
+class Clock(NamedTuple):
+    """How whole numbers and their millionths become times of one unit; `zeros` are times too, 0 and -1."""
+
+    unit: str
+    zeros: bool
+    scale: int  # of the new unit in the old one
+    share: int  # millionths of the old unit that make one of the new
+
+
+def clock_of(plays: Mapping[str, int], broken: int) -> Clock | None:
+    """The clock of a table, of the number of plays by unit and those that are no whole numbers of it.
+
+    None where all times stay as they are: in one unit, or numbers that only count. The most common unit
+    is taken; where there are broken numbers, microseconds take the place of seconds and milliseconds.
+    """
+    units = {unit: count for unit, count in plays.items() if unit in UNITS}
+    others = sum(plays.values()) - sum(units.values()) - plays.get("nothing", 0)
+    they_count = others > FEW * sum(plays.values())
+    if not units or (not broken and (they_count or len(plays) == 1)):
+        return None
+    unit = max(units, key=lambda name: units[name])
+    scale = max(1, MICROSECONDS // UNITS[unit]) if broken else 1
+    return Clock(unit, they_count, scale, MICROSECONDS // scale)

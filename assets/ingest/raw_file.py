@@ -22,7 +22,8 @@ class RawFile:
     `role` says what it holds: libraries, games, reviews, items, table/<name> for each file of a table, or
     plays/<name> and items/<name> of other sources; see `assets.ingest.source`.
     `how` says how it came this time: downloaded, unchanged, kept (the host could not be asked), in place,
-    generated or reused. It is no property of the file and not compared.
+    generated or reused. `notes` say which columns are taken as which. Neither is a property of
+    the file or compared.
     """
 
     role: str
@@ -31,6 +32,7 @@ class RawFile:
     bytes: int
     address: str  # without credentials
     how: str = field(default="", compare=False)
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,8 @@ def raw_files(context: dg.AssetExecutionContext, home: Home, source: Source) -> 
     for file in files:
         _link(home.folder(), file)
         context.log.info("%s: %s (%s)", file.role, file.path, file.how)
+        for note in file.notes:
+            context.log.info("%s: %s", file.role, note)
     content = [[file.role, file.sha256] for file in files]
     made_from = fingerprint("raw_files", CODE, source.name, content)
     version = home.lake().publish("raw_files", made_from, partial(_write, files))
@@ -201,6 +203,8 @@ def _details(files: Sequence[RawFile]) -> dict[str, Any]:
         details[f"{file.role} SHA-256"] = file.sha256
         details[f"{file.role} size (bytes)"] = file.bytes
         details[f"{file.role} was"] = file.how
+        if file.notes:
+            details[f"{file.role} columns"] = "; ".join(file.notes)
     return details
 
 

@@ -1,14 +1,14 @@
 """From the columns of the table `items` to the attributes that a bundle carries, each of one kind."""
 
 import json
-import math
 from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
 import pyarrow as pa
 
-from models.bundle.attributes import DATE, FLAG, LIST_SEPARATOR, NUMBER, TEXT, Attribute, Attributes, is_date
+from models.bundle.attributes import DATE, FLAG, NUMBER, TEXT, Attribute, Attributes, is_date, parts
+from models.bundle.numbers import number
 
 TEXT_COLUMNS = ("genres", "tags")
 FURTHER = "attributes"  # the column that holds further ones, as a JSON object
@@ -37,11 +37,11 @@ def typed(texts: Sequence[str | None]) -> Attribute:
     known = [text for text in texts if text]
     if all(is_date(text) for text in known):
         return Attribute(DATE, _padded([text or None for text in texts]))
-    if all(_number(text) is not None for text in known):
-        return Attribute(NUMBER, _padded([_number(text) if text else None for text in texts]))
+    if all(number(text) is not None for text in known):
+        return Attribute(NUMBER, _padded([number(text) if text else None for text in texts]))
     if all(text.lower() in ("true", "false") for text in known):
         return Attribute(FLAG, _padded([text.lower() == "true" if text else None for text in texts]))
-    return Attribute(TEXT, _padded([text.split(LIST_SEPARATOR) if text else None for text in texts]))
+    return Attribute(TEXT, _padded([(parts(text) or None) if text else None for text in texts]))
 
 
 def _padded(values: Sequence[Any]) -> list[Any]:
@@ -50,11 +50,3 @@ def _padded(values: Sequence[Any]) -> list[Any]:
 
 def _iso(day: date | None) -> str | None:
     return None if day is None else day.isoformat()
-
-
-def _number(text: str) -> float | None:
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from models.bundle.ids import trimmed
+
 LIST_SEPARATOR = "|"  # between the texts of a list that is written as one text
 TEXT, NUMBER, DATE, FLAG = "text", "number", "date", "flag"
 
@@ -28,6 +30,11 @@ class Attribute:
         for value in self.values:
             if value is not None and not is_value(value):
                 raise ValueError(f"{value!r} is no value of an attribute of kind {self.kind}")
+
+
+def parts(text: str) -> list[str]:
+    """The texts of a list that is written as one: without blanks around them, none empty, none twice."""
+    return list(dict.fromkeys(part for given in text.split(LIST_SEPARATOR) if (part := trimmed(given))))
 
 
 def _is_texts(value: Any) -> bool:

@@ -94,6 +94,10 @@ TABLES = {
         "most_quoted BIGINT",
         [("libraries", 8, 1, 1, 5, 1, 999), ("games", 4, 1, 0, 3, 0, 0)],
     ),
+    "unread_values": (
+        "file VARCHAR, name VARCHAR, times BIGINT, first_line INTEGER, first_value VARCHAR",
+        [("items", "price", 2, 3, "1,234")],
+    ),
     "items": (
         "item_index INTEGER, item_id VARCHAR, title VARCHAR, count INTEGER, genres VARCHAR[], "
         "tags VARCHAR[], price DOUBLE, release_date DATE, early_access BOOLEAN, attributes VARCHAR",

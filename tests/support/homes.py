@@ -4,7 +4,7 @@ from typing import Any
 
 import dagster as dg
 
-from assets.resources import Home
+from assets.resources import Home, Source
 from pipelines.failures import sentence
 
 
@@ -15,7 +15,7 @@ def materialize(
     with dg.DagsterInstance.ephemeral() as instance:
         return dg.materialize(
             what,
-            resources={"home": home, **resources},
+            resources={"home": home, "source": Source(), **resources},
             instance=instance,
             tags=tags,
             raise_on_error=must_succeed,

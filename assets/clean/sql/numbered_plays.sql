@@ -7,4 +7,4 @@ SELECT
     item_id,
     time,
     row_number() OVER (PARTITION BY user_id, item_id ORDER BY time, file, line) AS play
-FROM plays
+FROM timed_plays

@@ -1,4 +1,4 @@
--- The rows of a file of items that name an item, its other columns typed; what cannot be typed is left empty.
+-- The rows of a file of items that name an item, its other columns typed; what could not be read is told beside them.
 SELECT
     line,
     item_id,
@@ -12,6 +12,9 @@ SELECT
     END AS price,
     CASE WHEN release_date <> '' THEN release_date END AS release_date,
     CASE WHEN early_access <> '' THEN lower(early_access) IN ('true', '1') END AS early_access,
-    attributes
+    attributes,
+    unread_price,
+    unread_release_date,
+    unread_early_access
 FROM batch
 WHERE reason IS NULL AND item_id <> ''

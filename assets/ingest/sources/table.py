@@ -2,23 +2,20 @@
 
 import glob
 import os
-from collections.abc import Sequence
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
+from assets.formats.columns import ColumnError
 from assets.formats.gunzip import DamagedFileError
-from assets.formats.item_rows import read_item_rows
-from assets.formats.rows import (
-    ITEM_COLUMNS,
-    TABLE_COLUMNS,
-    ColumnError,
-    RowReader,
-    columns_of,
-    lines_of,
-    read_plays,
-)
+from assets.formats.item_rows import item_columns, read_item_rows
+from assets.formats.play_rows import play_columns, read_plays
+from assets.formats.reading import AS_IT_IS, Reading
+from assets.formats.rows import ITEM_COLUMNS, TABLE_COLUMNS, Columns, RowReader, lines_of
 from assets.ingest.listing import Listing, alike, list_folder, list_pattern
 from assets.ingest.raw_file import RawFile, Request, SourceError, file_state, local_path, raw_file, shown
 from assets.ingest.source import DataSource
+from assets.ingest.sources.table_columns import check_named, columns_in, columns_left_out, renamed
 
 PLAYS_ROLE = "table/"  # the name of the file follows: the order of the files breaks ties in time
 ITEMS_ROLE = "items"
@@ -36,45 +33,54 @@ def files(request: Request) -> list[RawFile]:
             "The source 'table' needs NEXTPLAY_TABLE: give the path of a CSV or Parquet file with the "
             f"columns {', '.join(TABLE_COLUMNS)}, of a folder of such files, or a pattern."
         )
-    found = [
-        _checked(PLAYS_ROLE + name, path, "NEXTPLAY_TABLE", TABLE_COLUMNS)
-        for name, path in table_files(given).files
-    ]
+    reading = request.source.reading()
+    named = [(PLAYS_ROLE + name, path) for name, path in table_files(given, reading).files]
     if items:
-        path = _path(items, "NEXTPLAY_TABLE_ITEMS")
-        found.append(_checked(ITEMS_ROLE, path, "NEXTPLAY_TABLE_ITEMS", ITEM_COLUMNS))
-    return found
+        named.append((ITEMS_ROLE, _path(items, "NEXTPLAY_TABLE_ITEMS")))
+    columns = {role: _checked(role, path, reading) for role, path in named}
+    check_named(reading, columns)
+    return [
+        replace(raw_file(role, path, path.as_uri(), "in place"), notes=renamed(columns[role]))
+        for role, path in named
+    ]
 
 
 def state(request: Request) -> object:
-    """Name, path, size and time of each file. Raises SourceError, OSError and ValueError."""
-    files = table_files(request.source.table or "").files
+    """Name, path, size and time of each file, and how they are read.
+
+    Raises SourceError, OSError and ValueError.
+    """
+    reading = request.source.reading()
+    files = table_files(request.source.table or "", reading).files
     if request.source.table_items:
         files.append((ITEMS_ROLE, local_path(request.source.table_items)))
-    return [[name, *file_state(str(path))] for name, path in files]
+    return [*([name, *file_state(str(path))] for name, path in files), asdict(reading)]
 
 
 def remarks(request: Request) -> list[str]:
-    """What is left of a folder or a pattern, with the reason, and what may be there twice."""
-    listing = table_files(request.source.table or "")
+    """What is left of a folder or a pattern, and of the columns of items, and what may be there twice."""
+    listing = table_files(request.source.table or "", request.source.reading())
     left = [f"{name} is left out ({reason})" for name, reason in listing.left]
     twice = [
         f"{a} and {b} are both read, and may hold the same plays"
         for a, b in alike(name for name, _ in listing.files)
     ]
+    if given := request.source.table_items:
+        left += columns_left_out(item_columns(local_path(given), request.source.reading()))
     return left + twice
 
 
-def table_files(given: str) -> Listing:
+def table_files(given: str, reading: Reading = AS_IT_IS) -> Listing:
     """The files of NEXTPLAY_TABLE, and what is left out. Raises SourceError."""
     path = _path(given, "NEXTPLAY_TABLE")
     if path.is_file():
         return Listing([(path.name, path)])
+    no_table = partial(_no_table, reading=reading)
     try:
         if path.is_dir():
-            listing, nothing = list_folder(path, _no_table), "which holds no file of CSV or Parquet"
+            listing, nothing = list_folder(path, no_table), "which holds no file of CSV or Parquet"
         else:
-            listing = list_pattern(str(path), _no_table)
+            listing = list_pattern(str(path), no_table)
             absent = "which is no file" if os.path.lexists(path) else "which does not exist"
             nothing = "which no file matches" if glob.has_magic(given) else absent
     except OSError as error:
@@ -91,10 +97,10 @@ def table_files(given: str) -> Listing:
     return listing
 
 
-def _no_table(path: Path) -> str | None:
+def _no_table(path: Path, reading: Reading) -> str | None:
     """Why the content of a file is no table of plays; None where it is one."""
     try:
-        columns_of(path, TABLE_COLUMNS)
+        play_columns(path, reading)
     except (ColumnError, DamagedFileError, OSError) as error:
         return f"no table: it {error}" if isinstance(error, ColumnError) else str(error)
     return None
@@ -110,24 +116,28 @@ def _path(given: str, variable: str) -> Path:
         ) from None
 
 
-def _checked(role: str, path: Path, variable: str, columns: Sequence[str]) -> RawFile:
+def _checked(role: str, path: Path, reading: Reading) -> Columns:
+    of_items = role == ITEMS_ROLE
+    variable = "NEXTPLAY_TABLE_ITEMS" if of_items else "NEXTPLAY_TABLE"
+    needed = ", ".join(ITEM_COLUMNS if of_items else TABLE_COLUMNS)
     try:
-        columns_of(path, columns)
-        return raw_file(role, path, path.as_uri(), "in place")
+        return columns_in(path, of_items, reading)
     except (ColumnError, FileNotFoundError, IsADirectoryError) as error:
         fault = str(error) if isinstance(error, ColumnError) else "does not exist or is no file"
     except DamagedFileError as error:
         raise SourceError(f"{variable}: {error}") from None
     except OSError as error:
         fault = f"cannot be read ({error.strerror})"
-    needed = ", ".join(columns)
-    raise SourceError(f"{variable} names {path}, which {fault}: give CSV or Parquet with {needed}.")
+    else_named = ", or name its columns with NEXTPLAY_COLUMNS" if "no column" in fault else ""
+    raise SourceError(
+        f"{variable} names {path}, which {fault}: give CSV or Parquet with {needed}{else_named}."
+    )
 
 
 SOURCE = DataSource(
     files,
     state,
-    plays={"table": RowReader(read_plays, lines=lines_of)},
-    catalogue={ITEMS_ROLE: RowReader(read_item_rows, lines=lines_of)},
+    plays={"table": RowReader(read_plays, lines=lines_of, read_as=read_plays)},
+    catalogue={ITEMS_ROLE: RowReader(read_item_rows, lines=lines_of, read_as=read_item_rows)},
     remarks=remarks,
 )

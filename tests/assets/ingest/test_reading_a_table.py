@@ -1,0 +1,236 @@
+"""Somebody's table as they have it: column names, times, units and what could not be read."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assets.clean import clean as cleaning
+from assets.clean.doubts import ids_are_told_apart, item_values_were_read
+from assets.clean.play_tables import write_play_tables
+from assets.formats.columns import ColumnError, Naming
+from assets.formats.item_rows import check_names
+from assets.formats.reading import AS_IT_IS, Reading
+from assets.formats.rows import TABLE_COLUMNS
+from assets.formats.time_texts import check_format, plain_times
+from assets.formats.timestamps import Clock, clock_of, units_a_second
+from assets.ingest import raw_files as raw
+from assets.ingest.raw_file import Request, SourceError
+from assets.ingest.sources import resolve
+from assets.resources import Cleaning, Home, Source
+from assets.state.lake import Lake
+from tests.support.homes import materialize
+
+HEADER = "user_id,item_id,timestamp\n"
+NONE = pa.array(["", "NULL"])
+
+
+def clean(
+    folder: Path, files: dict[str, str], reading: Reading = AS_IT_IS
+) -> dict[str, list[tuple[Any, ...]]]:
+    """The tables of CSV files, by the role of each."""
+    given = {}
+    for number, (role, text) in enumerate(files.items()):
+        given[role] = folder / f"{number}.csv"
+        given[role].write_text(text)
+    paths = {table: folder / f"{table}.parquet" for table in cleaning.CLEAN_TABLES}
+    with Lake(folder / "lake").connect() as connection:
+        write_play_tables(connection, given, "keep", paths, reading=reading)
+        query = "SELECT * FROM read_parquet(?)"
+        return {table: connection.execute(query, [str(path)]).fetchall() for table, path in paths.items()}
+
+
+def times_of(folder: Path, values: list[str], reading: Reading = AS_IT_IS) -> tuple[list[int], list[str]]:
+    """The times in the order of the rows, and the reasons of those that are refused."""
+    made = clean(
+        folder, {"table/x": HEADER + "".join(f'u,{i},"{v}"\n' for i, v in enumerate(values))}, reading
+    )
+    rows = sorted(made["interactions"], key=lambda row: int(row[1]))
+    return [row[4] for row in rows], [row[3] for row in made["quarantine"]]
+
+
+# --- times
+
+
+@given(st.datetimes(datetime(1973, 4, 1), datetime(2200, 1, 1)), st.integers(-14, 14))
+def test_times_that_people_write_are_those_that_python_writes(moment: datetime, hours: int) -> None:
+    local = moment.replace(tzinfo=timezone(timedelta(hours=hours)))
+    utc = moment.replace(tzinfo=UTC)
+    forms = {
+        f"{utc:%Y-%m-%d %H:%M:%S.%f} UTC": utc,
+        f"{utc:%Y/%m/%d %H:%M:%S.%f}": utc,
+        f"{utc:%Y-%m-%dt%H:%M:%S,%fz}": utc,
+        f"{local:%Y-%m-%dT%H:%M:%S.%f %z}": local,
+        f"{utc:%Y-%m-%dT%H:%M:%S.%f}Z[UTC]\u00a0": utc,
+    }
+    made = plain_times(pa.array(list(forms)), NONE).to_pylist()
+    for text, wanted in zip(made, forms.values(), strict=True):
+        read = datetime.fromisoformat(text)
+        assert (read if read.tzinfo else read.replace(tzinfo=UTC)) == wanted
+
+
+def test_nanoseconds_stand_as_they_are(tmp_path: Path) -> None:
+    values = ["1500000000000000000", "1500000000000000001.0", "1.5E18"]
+    assert times_of(tmp_path, values) == ([int(values[0]), int(values[0]) + 1, int(values[0])], [])
+    assert units_a_second(1500000000000000000) == 10**9
+
+
+def test_floats_of_seconds_become_microseconds(tmp_path: Path) -> None:
+    values = ["1514764800", "1514764800.123", "1514764800.1234567", "1514764801.0"]
+    day = 1514764800 * 10**6
+    assert times_of(tmp_path, values) == ([day, day + 123_000, day + 123_456, day + 10**6], [])
+
+
+def test_a_format_is_taken_at_its_word(tmp_path: Path) -> None:
+    how = Reading(time_format="%m/%d/%Y %H:%M")
+    times, reasons = times_of(tmp_path, ["06/16/2024 10:00", "NULL", "16/06/2024 10:00", "2024-06-16"], how)
+    assert times == [int(datetime(2024, 6, 16, 10, tzinfo=UTC).timestamp() * 10**6)]
+    unfit = "a timestamp that does not fit NEXTPLAY_TIME_FORMAT=%m/%d/%Y %H:%M"
+    assert reasons == ["no timestamp", unfit, unfit]
+
+
+def test_times_of_parquet_need_no_format(tmp_path: Path) -> None:
+    moment = datetime(2024, 6, 16, 10, tzinfo=UTC)
+    for unit in ("s", "ms", "us", "ns"):
+        column = pa.array([moment], pa.timestamp(unit, "Europe/Berlin"))
+        pq.write_table(pa.table({"user_id": [1], "item_id": [2], "timestamp": column}), tmp_path / "x")
+        paths = {table: tmp_path / f"{table}.parquet" for table in cleaning.CLEAN_TABLES}
+        with Lake(tmp_path / "lake").connect() as connection:
+            write_play_tables(
+                connection, {"table/x": tmp_path / "x"}, "first", paths, reading=Reading(time_format="%d")
+            )
+        (row,) = pq.read_table(paths["interactions"]).to_pylist()
+        assert row["timestamp"] == moment.timestamp() * 10**6
+
+
+def test_a_format_has_to_be_one() -> None:
+    check_format("%d/%m/%Y")
+    for wrong, why in {"%Q": "no format", "%H:%M": "no day", "yesterday": "no day"}.items():
+        with pytest.raises(ValueError, match=why):
+            check_format(wrong)
+
+
+def test_two_units_are_told(tmp_path: Path) -> None:
+    seconds = HEADER + "".join(f"u,{i},{1500000000 + i}\n" for i in range(6))
+    milliseconds = HEADER + "".join(f"u,{i},{1500000000000 + i}\n" for i in range(3))
+    made = clean(tmp_path, {"table/a": seconds, "table/b": milliseconds})
+    reason = "a timestamp in milliseconds where most are in seconds: give all in one unit"
+    assert [row[:2] + row[3:] for row in made["quarantine"]] == [
+        ("table/b", i + 2, reason, f"u,{i},{1500000000000 + i}") for i in range(3)
+    ]
+    assert len(made["interactions"]) == 6
+    assert [row[1:5] for row in made["raw_counts"]] == [(6, 6, 6, 6), (3, 0, 0, 0)]
+
+
+def test_zero_among_times_is_no_time(tmp_path: Path) -> None:
+    times, reasons = times_of(tmp_path, ["1500000000", "0", "1500000001", "-1"])
+    assert times == [1500000000, 1500000001]
+    assert reasons == ["a timestamp of 0 or -1 among times since 1970: is it a missing one?"] * 2
+
+
+def test_numbers_that_only_count_stay() -> None:
+    assert clock_of({"nothing": 1, "unknown": 10**8, "seconds": 10**8}, 0) is None
+    assert clock_of({"nothing": 2, "unknown": 50}, 0) is None
+    assert clock_of({"seconds": 5}, 0) is None
+    assert clock_of({"seconds": 5, "nothing": 1}, 0) == Clock("seconds", False, 1, 10**6)
+    assert clock_of({"milliseconds": 5}, 2) == Clock("milliseconds", False, 1000, 1000)
+
+
+# --- columns
+
+
+def test_common_names_are_recognised_where_one_fits() -> None:
+    def named(*header: str, given: dict[str, str] | None = None) -> list[str]:
+        return Naming(given or {}, common=True).renamed(header, TABLE_COLUMNS)
+
+    assert named("userId", "movieId", "rating", "timestamp") == ["user_id", "item_id", "rating", "timestamp"]
+    assert named("\ufeffUser ID", " ITEM-ID ", "unixReviewTime") == list(TABLE_COLUMNS)
+    assert named("user_id", "uid", "item_id", "ts") == ["user_id", "uid", "item_id", "timestamp"]
+    assert named("a", "b", "c", given={"user_id": "A", "item_id": "b", "timestamp": "c"}) == list(
+        TABLE_COLUMNS
+    )
+    assert named("user_id", "uid", "asin", "time", given={"user_id": "uid"})[:2] == ["", "user_id"]
+    with pytest.raises(ColumnError) as caught:
+        named("uid", "customer_id", "item", "time")
+    assert str(caught.value) == (
+        "has 2 columns that may be user_id, 'uid' and 'customer_id': "
+        'say which, as NEXTPLAY_COLUMNS=\'{"user_id": "uid"}\' does'
+    )
+
+
+def test_names_that_are_none_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"there is no column 'userid' to name .did you mean 'user_id'"):
+        check_names({"userid": "x"})
+    with pytest.raises(ValueError, match="'x' is named 2 times"):
+        check_names({"user_id": "x", "item_id": "x"})
+
+
+def test_a_column_that_is_not_there_is_told_with_the_nearest(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("customer,asin,time\n1,2,3\n")
+    (tmp_path / "items.csv").write_text("sku,name\n2,Two\n")
+
+    def notes(**columns: str) -> list[tuple[str, ...]]:
+        table, items = str(tmp_path / "x.csv"), str(tmp_path / "items.csv")
+        source = Source(name="table", table=table, table_items=items, columns=columns)
+        return [file.notes for file in resolve(Request(source, tmp_path / "raw"))]
+
+    assert notes() == [
+        (
+            "user_id is its column 'customer'",
+            "item_id is its column 'asin'",
+            "timestamp is its column 'time'",
+        ),
+        ("item_id is its column 'sku'", "title is its column 'name'"),
+    ]
+    with pytest.raises(
+        SourceError,
+        match=r"no column 'custmer', which NEXTPLAY_COLUMNS names as user_id .did you mean 'customer'",
+    ):
+        notes(user_id="custmer")
+    with pytest.raises(
+        SourceError, match="names 'labl' as title, and no file has such a column; the columns are"
+    ):
+        notes(title="labl")
+
+
+# --- what is doubtful
+
+
+def test_what_could_not_be_read_is_counted_and_warned_about(tmp_path: Path) -> None:
+    (tmp_path / "plays.csv").write_text(HEADER + "u,1,5\nu,2,6\nu,01,7\n")
+    (tmp_path / "items.csv").write_text(
+        'item_id,price,early_access,release_date\n1,"1,234",maybe,2018\n2,cheap,yes,06/16/2024\n3,,,NULL\n'
+    )
+    home = Home(path=str(tmp_path / "home"))
+    source = Source(name="table", table=str(tmp_path / "plays.csv"), table_items=str(tmp_path / "items.csv"))
+    materialize(home, raw.raw_files, cleaning.clean, source=source, cleaning=Cleaning())
+    with home.lake().connect("unread_values") as connection:
+        assert connection.execute("FROM unread_values").fetchall() == [
+            ("items", "early_access", 1, 2, "maybe"),
+            ("items", "price", 2, 2, "1,234"),
+            ("items", "release_date", 1, 3, "06/16/2024"),
+        ]
+    values, ids = item_values_were_read(home), ids_are_told_apart(home)
+    assert not values.passed
+    assert "2 values of price could not be read and are left empty, first '1,234' in line 2" in str(
+        values.description
+    )
+    assert not ids.passed
+    assert str(ids.description).startswith("the item ids '01' and '1' are most likely one")
+
+
+def test_a_catalogue_of_other_ids_is_told(tmp_path: Path) -> None:
+    (tmp_path / "plays.csv").write_text(HEADER + "u,a1,5\n")
+    (tmp_path / "items.csv").write_text("item_id,title\nb1,B\n")
+    home = Home(path=str(tmp_path / "home"))
+    source = Source(name="table", table=str(tmp_path / "plays.csv"), table_items=str(tmp_path / "items.csv"))
+    materialize(home, raw.raw_files, cleaning.clean, source=source, cleaning=Cleaning())
+    assert item_values_were_read(home).passed
+    assert "none of the 1 items of the catalogue, such as 'b1', is played" in str(
+        ids_are_told_apart(home).description
+    )
