@@ -35,6 +35,12 @@ class Listing:
     files: list[tuple[str, Path]] = field(default_factory=list)
     left: list[tuple[str, str]] = field(default_factory=list)
 
+    def without(self, path: Path, reason: str) -> "Listing":
+        """The same, with a file that is read for something else among those that are left."""
+        left = [(name, reason) for name, file in self.files if file.resolve() == path]
+        files = [(name, file) for name, file in self.files if file.resolve() != path]
+        return Listing(files, sorted(self.left + left))
+
 
 # What is no table by its content: says why, or returns None for a table. May raise OSError.
 Judge = Callable[[Path], str | None]

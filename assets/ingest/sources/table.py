@@ -34,7 +34,7 @@ def files(request: Request) -> list[RawFile]:
             f"columns {', '.join(TABLE_COLUMNS)}, of a folder of such files, or a pattern."
         )
     reading = request.source.reading()
-    named = [(PLAYS_ROLE + name, path) for name, path in table_files(given, reading).files]
+    named = [(PLAYS_ROLE + name, path) for name, path in table_files(given, reading, items).files]
     if items:
         named.append((ITEMS_ROLE, _path(items, "NEXTPLAY_TABLE_ITEMS")))
     columns = {role: _checked(role, path, reading) for role, path in named}
@@ -51,27 +51,29 @@ def state(request: Request) -> object:
     Raises SourceError, OSError and ValueError.
     """
     reading = request.source.reading()
-    files = table_files(request.source.table or "", reading).files
-    if request.source.table_items:
-        files.append((ITEMS_ROLE, local_path(request.source.table_items)))
+    items = request.source.table_items
+    files = table_files(request.source.table or "", reading, items).files
+    if items:
+        files.append((ITEMS_ROLE, local_path(items)))
     return [*([name, *file_state(str(path))] for name, path in files), asdict(reading)]
 
 
 def remarks(request: Request) -> list[str]:
     """What is left of a folder or a pattern, and of the columns of items, and what may be there twice."""
-    listing = table_files(request.source.table or "", request.source.reading())
+    reading, items = request.source.reading(), request.source.table_items
+    listing = table_files(request.source.table or "", reading, items)
     left = [f"{name} is left out ({reason})" for name, reason in listing.left]
     twice = [
         f"{a} and {b} are both read, and may hold the same plays"
         for a, b in alike(name for name, _ in listing.files)
     ]
-    if given := request.source.table_items:
-        left += columns_left_out(item_columns(local_path(given), request.source.reading()))
+    if items:
+        left += columns_left_out(item_columns(local_path(items), reading))
     return left + twice
 
 
-def table_files(given: str, reading: Reading = AS_IT_IS) -> Listing:
-    """The files of NEXTPLAY_TABLE, and what is left out. Raises SourceError."""
+def table_files(given: str, reading: Reading = AS_IT_IS, items: str | None = None) -> Listing:
+    """The files of NEXTPLAY_TABLE, and what is left out: also that of `items`. Raises SourceError."""
     path = _path(given, "NEXTPLAY_TABLE")
     if path.is_file():
         return Listing([(path.name, path)])
@@ -88,6 +90,8 @@ def table_files(given: str, reading: Reading = AS_IT_IS) -> Listing:
             f"NEXTPLAY_TABLE names {shown(given)}, of which {error.filename} cannot be read "
             f"({error.strerror}): allow this user to read it."
         ) from None
+    if items:
+        listing = listing.without(_path(items, "NEXTPLAY_TABLE_ITEMS"), "NEXTPLAY_TABLE_ITEMS names it")
     if not listing.files:
         left = "; ".join(f"{name} is left out ({reason})" for name, reason in listing.left[:LEFT_SHOWN])
         raise SourceError(

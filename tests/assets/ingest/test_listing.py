@@ -15,7 +15,7 @@ from assets.formats.rows import TABLE_COLUMNS
 from assets.ingest.listing import alike
 from assets.ingest.raw_file import Request, SourceError
 from assets.ingest.raw_files import raw_files
-from assets.ingest.sources import remarks, resolve
+from assets.ingest.sources import UNKNOWN, remarks, resolve, source_state
 from assets.ingest.sources.table import table_files
 from assets.resources import Home, Source
 from tests.support.homes import materialize, metadata
@@ -143,6 +143,21 @@ def test_broken_links_and_what_is_no_file_are_named(folder: Path) -> None:
             "pipe.csv": "neither a file nor a folder",
             "s.csv": "neither a file nor a folder",
         }
+
+
+def test_what_is_no_file_is_told_as_that(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(SourceError, match="which is no file: give a file, a folder or a pattern"):
+        names(tmp_path / "pipe.csv")
+
+
+def test_the_file_of_items_may_lie_among_the_plays(folder: Path, tmp_path: Path) -> None:
+    items = put(folder / "items.csv", b"item_id,title\n1,One\n")
+    source = Source(name="table", table=str(folder), table_items=str(items))
+    request = Request(source, tmp_path)
+    assert [file.role for file in resolve(request)] == ["table/plays.csv", "items"]
+    assert remarks(request) == ["items.csv is left out (NEXTPLAY_TABLE_ITEMS names it)"]
+    assert source_state(request) != UNKNOWN
 
 
 @pytest.fixture
