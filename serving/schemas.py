@@ -8,22 +8,29 @@ from pydantic import (
     FailFast,
     Field,
     StrictBool,
+    StringConstraints,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
+from models.bundle.ids import MAX_ID, WITHOUT_NUL
 from serving.recommender import Scored
 from serving.state.events import MAX_HISTORY
 
 MAX_K = 100
-MAX_ID = 200
 MAX_FILTERS = 20
 MAX_BATCH = 100
 
-WITHOUT_NUL = "^[^\\x00]*$"  # Postgres keeps no text with it
 
 NumberId = Annotated[int, Field(strict=True, ge=-(2**63), lt=2**63)]
-Id = Annotated[str, Field(strict=True, min_length=1, max_length=MAX_ID, pattern=WITHOUT_NUL)] | NumberId
+Id = (  # blanks around it are no part of it, as in the tables
+    Annotated[
+        str,
+        Field(strict=True),
+        StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_ID, pattern=WITHOUT_NUL),
+    ]
+    | NumberId
+)
 
 # What is asked for, in the words of the sentence that refuses something else.
 AN_ID = f"text of 1 to {MAX_ID} characters or a whole number"

@@ -13,6 +13,8 @@ from models.bundle.code import ROOT, reached_files
 from models.pyfunc import HISTORY, ITEMS, SCORES, K
 
 LOADER = "models.pyfunc"
+BUNDLE = "bundle"  # its folder's name below `data` of the model
+BUNDLE_PLACES = (f"model/data/{BUNDLE}", "bundle")  # among a version's artifacts; the last of older ones
 NEEDS = ("numpy", "safetensors", "pandas")
 
 
@@ -32,13 +34,14 @@ def write_model(folder: Path, bundle: Path) -> None:
     ids, asked = read_items(bundle).ids, read_golden(bundle)[:1]
     example = [[ids[item] for item in golden.history] for golden in asked]
     needs = [*NEEDS, *(["onnxruntime"] if (bundle / ONNX_FILE).exists() else [])]
-    with tempfile.TemporaryDirectory() as code:
-        _copy_code(Path(code))
+    with tempfile.TemporaryDirectory() as made:
+        _copy_code(Path(made, "code"))
+        Path(made, BUNDLE).symlink_to(bundle.resolve())  # MLflow keeps the name
         pyfunc.save_model(
             str(folder),
             loader_module=LOADER,
-            data_path=str(bundle),
-            code_paths=[f"{code}/models"],
+            data_path=f"{made}/{BUNDLE}",
+            code_paths=[f"{made}/code/models"],
             signature=signature,
             input_example=pd.DataFrame({HISTORY: example}),
             pip_requirements=[f"{name}=={version(name)}" for name in needs],

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from assets.resources import Home
 from assets.state.lake import Lake, LakeError, PastLake
+from assets.tracking.pyfunc import BUNDLE_PLACES
 from assets.tracking.tracking import Registered, environment
 from assets.training.bundling import (
     baseline_code,
@@ -66,7 +67,9 @@ def _manifest(home: Home, registered: Registered) -> Manifest:
     if bundle is not None:
         return read_manifest(bundle)
     with tempfile.TemporaryDirectory() as aside:
-        kept = home.tracking().fetch(registered, f"bundle/{MANIFEST_FILE}", Path(aside))
+        places = (f"{place}/{MANIFEST_FILE}" for place in BUNDLE_PLACES)
+        found = (home.tracking().fetch(registered, place, Path(aside)) for place in places)
+        kept = next(filter(None, found), None)
         if kept is None:
             raise ReproductionError(
                 f"The bundle of version {registered.version} is gone, and MLflow does not keep its manifest."

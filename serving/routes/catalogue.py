@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, HTTPException, Query, Request
 from starlette.concurrency import run_in_threadpool
 
+from models.bundle.ids import trimmed
 from serving.bodies import PROBLEMS
 from serving.context import Context
 from serving.routes.ids import SIMILAR_PATH
@@ -36,7 +37,7 @@ def router(context: Context) -> APIRouter:
         request: Request, item_id: str, k: Annotated[int, Query(ge=1, le=MAX_K)] = 10
     ) -> SimilarResponse:
         """The items most like one: by their embeddings, or, where the model has none, by what follows it."""
-        model = context.model()
+        model, item_id = context.model(), trimmed(item_id)
         title = model.recommender.title(item_id)
         if title is None:
             raise HTTPException(404, f"The model knows no item {item_id[:MAX_ID]}: GET /items finds items.")

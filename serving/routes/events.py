@@ -4,6 +4,7 @@ import asyncio
 
 from fastapi import APIRouter, HTTPException, Request
 
+from models.bundle.ids import trimmed
 from serving import telemetry
 from serving.bodies import PROBLEMS, read_body
 from serving.context import Context
@@ -53,6 +54,7 @@ def router(context: Context) -> APIRouter:
     async def forget(request: Request, user_id: str) -> ForgottenResponse:
         """Remove a user's events, impressions and history, at once and from the tables of the next run."""
         _recorder(context)
+        user_id = trimmed(user_id)
         if not 0 < len(user_id) <= MAX_ID or "\0" in user_id:
             detail = f"The user id must be text of 1 to {MAX_ID} characters, none of them NUL."
             raise HTTPException(422, detail)

@@ -13,6 +13,7 @@ from assets.ingest.raw_files import raw_files
 from assets.resources import Cleaning, Home, Source
 from assets.state.bundles import BundleStore
 from assets.state.lake import Lake, LakeError, fingerprint
+from models.bundle.ids import MAX_ID
 
 HOSTILE = (
     "../../outside", "/etc/passwd", "..", ".", "a/b", "a\\b", "C:\\x", "~root", "$(touch outside)", "`id`",
@@ -59,10 +60,11 @@ def test_a_bundle_has_a_name_that_is_one(name: str, tmp_path: Path) -> None:
     assert outside(tmp_path, tmp_path / "home") == before
 
 
-def test_ids_pass_through_the_tables_as_they_are(tmp_path: Path) -> None:
+def test_ids_pass_through_the_tables_as_they_are_or_are_refused_as_too_long(tmp_path: Path) -> None:
     import dagster as dg
 
     rows = [(user, item, time) for user in HOSTILE for time, item in enumerate(HOSTILE)]
+    short = {name for name in HOSTILE if len(name) <= MAX_ID}
     columns = dict(zip(("user_id", "item_id", "timestamp"), map(list, zip(*rows, strict=True)), strict=True))
     plays = tmp_path / "plays.parquet"
     pq.write_table(pa.table(columns), plays)
@@ -72,7 +74,11 @@ def test_ids_pass_through_the_tables_as_they_are(tmp_path: Path) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         assert dg.materialize([raw_files, clean], instance=instance, resources=resources).success
     kept = pq.read_table(home.lake().current("interactions").path).to_pylist()
-    assert {row["user_id"] for row in kept} == set(HOSTILE) == {row["item_id"] for row in kept}
+    assert {row["user_id"] for row in kept} == short == {row["item_id"] for row in kept}
+    assert len(kept) == len(short) ** 2
+    refused = pq.read_table(home.lake().current("quarantine").path).to_pylist()
+    assert len(refused) == len(rows) - len(kept)
+    assert all(f"more than {MAX_ID} characters" in row["reason"] for row in refused)
     assert outside(tmp_path, tmp_path / "home") == before
     names = {path.name for path in (tmp_path / "home").rglob("*")}
     assert not names & (set(HOSTILE) - {".", ".."})

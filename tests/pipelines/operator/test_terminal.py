@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -57,6 +58,15 @@ def test_a_full_disk_behind_standard_output_is_one_sentence() -> None:
     assert (done.returncode, done.stderr) == (1, told)
 
 
+@pytest.fixture
+def interrupts() -> Iterator[None]:
+    """Heard, as in a terminal: a shell that starts something in the background has it ignore them."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interrupts")
 def test_an_interrupt_is_silent_until_commands_are_loaded() -> None:
     """Standing in for a keyboard: the process sends it to itself while it imports."""
     code = (
@@ -66,6 +76,7 @@ def test_an_interrupt_is_silent_until_commands_are_loaded() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
 
 
+@pytest.mark.usefixtures("interrupts")
 def test_within_a_command_an_interrupt_can_be_handled() -> None:
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt), terminal.interruptible():
