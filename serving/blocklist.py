@@ -3,8 +3,8 @@
 import time
 from pathlib import Path
 
+from models.bundle.ids import MAX_ID
 from serving import telemetry
-from serving.schemas import MAX_ID
 
 
 class Blocklist:

@@ -10,8 +10,9 @@ from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import ClientDisconnect
 
+from models.bundle.ids import MAX_ID
 from serving.refusals import refusal
-from serving.schemas import A_COUNT, MAX_ID, Problem
+from serving.schemas import A_COUNT, Problem
 
 MAX_BODY = 1_000_000  # bytes
 PROBLEMS: dict[int | str, dict[str, object]] = {

@@ -4,8 +4,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError, field_validator
 
+from models.bundle.ids import MAX_ID, WITHOUT_NUL
 from serving.refusals import NO_OBJECT
-from serving.schemas import AN_ID, MAX_ID, WITHOUT_NUL, Id
+from serving.schemas import AN_ID, Id
 from serving.state.events import CLOCK_TOLERANCE_MS, Play, now_ms
 
 MAX_EVENTS = 1_000

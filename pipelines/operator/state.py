@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 def forget(user: str) -> None:
     """Remove a user's events at once, and all else by the next run."""
     _, home = open_home()
+    from models.bundle.ids import trimmed
     from serving.state.event_stores import open_event_store
 
     store = home.event_store() or open_event_store(home.events_file)
     try:
-        removed = store.forget(user)
+        removed = store.forget(trimmed(user))
     finally:
         store.close()
     say(

@@ -5,12 +5,11 @@ from typing import Annotated
 from fastapi import APIRouter, HTTPException, Query, Request
 from starlette.concurrency import run_in_threadpool
 
-from models.bundle.ids import trimmed
+from models.bundle.ids import MAX_ID, trimmed
 from serving.bodies import PROBLEMS
 from serving.context import Context
 from serving.routes.ids import SIMILAR_PATH
 from serving.schemas import (
-    MAX_ID,
     MAX_K,
     ItemName,
     ItemsResponse,

@@ -4,7 +4,7 @@ import asyncio
 
 from fastapi import APIRouter, HTTPException, Request
 
-from models.bundle.ids import trimmed
+from models.bundle.ids import MAX_ID, trimmed
 from serving import telemetry
 from serving.bodies import PROBLEMS, read_body
 from serving.context import Context
@@ -12,7 +12,7 @@ from serving.event_schemas import EventsRequest, EventsResponse, ForgottenRespon
 from serving.openapi import describe_body
 from serving.recorder import Recorder, StoreBusyError
 from serving.routes.ids import USER_PATH
-from serving.schemas import MAX_ID, Problem
+from serving.schemas import Problem
 from serving.state.events import Conflict, EventStoreError
 
 NO_STORE: dict[str, object] = {"model": Problem, "description": "No events are kept here."}

@@ -22,10 +22,11 @@ from prometheus_client import REGISTRY
 
 from models.bundle.attributes import Attribute
 from models.bundle.bundle import ItemTable, bundle_hash, read_golden, read_items, read_manifest, write_bundle
+from models.bundle.ids import MAX_ID
 from serving.app import create_app
 from serving.bodies import MAX_BODY
 from serving.event_schemas import MAX_EVENTS
-from serving.schemas import MAX_BATCH, MAX_FILTERS, MAX_ID, MAX_K
+from serving.schemas import MAX_BATCH, MAX_FILTERS, MAX_K
 from serving.settings import Settings
 from serving.state.events import MAX_HISTORY
 from serving.state.pointer import Pointer

@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from models.bundle.bundle import ItemTable, read_golden, read_items, read_manifest, write_bundle
-from models.bundle.ids import trimmed
+from models.bundle.ids import MAX_ID, trimmed
 from serving.app import create_app
-from serving.schemas import MAX_ID
 from serving.settings import Settings
 
 ODD = [
