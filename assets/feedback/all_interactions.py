@@ -1,7 +1,7 @@
 """The loop's second half: the source and the acknowledged plays become what is learned from."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from shutil import copyfile
 from typing import Any
@@ -15,7 +15,7 @@ from assets.engines.sql import make_table, query, statement
 from assets.feedback.events import END_OF_TIME_MS, RECEIVED, cutoff_ms, newest_ms
 from assets.formats.table import Rule, Table, by_name, text
 from assets.formats.timestamps import MICROSECONDS, units_a_second
-from assets.resources import Cleaning, Home
+from assets.resources import Cleaning, Home, Source
 from assets.shown.tables import table_result, table_specs
 from assets.state.code import made_by
 from assets.state.lake import Lake, TableVersion, fingerprint, write_parquet
@@ -54,31 +54,35 @@ UNITED_TABLES = by_name(ALL_INTERACTIONS, EVENT_QUARANTINE)
     ),
 )
 def all_interactions(
-    context: dg.AssetExecutionContext, home: Home, cleaning: Cleaning
+    context: dg.AssetExecutionContext, home: Home, cleaning: Cleaning, source: Source
 ) -> Iterator[dg.MaterializeResult[None]]:
     started, lake = time.monotonic(), home.lake()
-    versions = unite(lake, cleaning.repeats, cutoff_ms(context.run.tags))
+    versions = unite(lake, cleaning.repeats, cutoff_ms(context.run.tags), source.reading().missing)
     with lake.connect(*versions) as connection:
         why = {"by reason": dg.MetadataValue.md(query(connection, "waiting_events"))}
         for table, version in versions.items():
             yield table_result(connection, version, started, why if table == "event_quarantine" else {})
 
 
-def unite(lake: Lake, repeats: str, cutoff: int | None) -> dict[str, TableVersion]:
+def unite(
+    lake: Lake, repeats: str, cutoff: int | None, missing: Sequence[str] = ()
+) -> dict[str, TableVersion]:
     """Publish `all_interactions` and `event_quarantine`; without events the former is `interactions` itself.
 
-    A cut-off that leaves nothing out is none: the tables are the same, and so are their fingerprints.
+    An event whose user is one of `missing` is of nobody, as a play of the source would be. A cut-off that
+    leaves nothing out is none: the tables are the same, and so are their fingerprints.
     """
     source, events = lake.current("interactions"), lake.current("events")
     cutoff = cutoff if cutoff is not None and cutoff < newest_ms(lake) else None
     parts = [CODE, source.fingerprint, lake.current("catalogue").fingerprint, events.fingerprint]
-    rules = [repeats, cutoff, CLOCK_TOLERANCE_MS]  # the last is the endpoint's, so no part of CODE
+    rules = [repeats, cutoff, CLOCK_TOLERANCE_MS, *missing]  # the third is the endpoint's, so no part of CODE
     made_from = fingerprint("united", *parts, *rules)
 
     def write(paths: Mapping[str, Path]) -> None:
         with lake.connect("interactions", "catalogue", "events") as connection:
             make_table(connection, "judged_events", {"cutoff": END_OF_TIME_MS if cutoff is None else cutoff,
-                                                     "clock_tolerance": CLOCK_TOLERANCE_MS})  # fmt: skip
+                                                     "clock_tolerance": CLOCK_TOLERANCE_MS,
+                                                     "missing": list(missing)})  # fmt: skip
             write_parquet(connection, statement("event_quarantine"), paths["event_quarantine"])
             if "all_interactions" in paths:
                 how = clock(connection) | {"repeats": repeats}

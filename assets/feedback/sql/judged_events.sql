@@ -11,6 +11,7 @@ SELECT
     CASE
         WHEN events.received_at > $cutoff THEN 'received after the cut-off of the run'
         WHEN events.played_at > events.received_at + $clock_tolerance THEN 'played later than it was received'
+        WHEN list_contains($missing, events.user_id) THEN 'a user_id that stands for a missing one'
         WHEN known.item_id IS NULL THEN 'a game that neither the source nor its catalogue knows'
     END AS reason
 FROM events

@@ -10,7 +10,7 @@ import pytest
 from assets.feedback import all_interactions as uniting
 from assets.feedback import events as receiving
 from assets.feedback.drift import DRIFT_CHECKS, drift, in_words, little_drift, newest_day
-from assets.resources import Cleaning, Home, Watching
+from assets.resources import Cleaning, Home, Source, Watching
 from serving.state.events import Impression, Play
 from serving.state.events_sqlite import SqliteEventStore
 from serving.state.pointer import read_pointer
@@ -22,7 +22,12 @@ NOW_MS = int(TODAY.timestamp() * 1000)
 def look(home: Home, watching: Watching | None = None) -> dg.ExecuteInProcessResult:
     result = dg.materialize(
         [receiving.events, uniting.all_interactions, drift, little_drift, *DRIFT_CHECKS],
-        resources={"home": home, "cleaning": Cleaning(), "watching": watching or Watching()},
+        resources={
+            "home": home,
+            "cleaning": Cleaning(),
+            "source": Source(),
+            "watching": watching or Watching(),
+        },
         instance=dg.DagsterInstance.ephemeral(),
     )
     assert result.success, "drift warns and blocks nothing"

@@ -9,7 +9,7 @@ import pytest
 from assets.feedback import all_interactions as uniting
 from assets.feedback import events as receiving
 from assets.feedback.events import CUTOFF_TAG, FEEDBACK_CHECKS, events_of_a_day, received_days
-from assets.resources import Cleaning, Home
+from assets.resources import Cleaning, Home, Source
 from serving.state import events_sql as store_module
 from serving.state.events import Play
 from serving.state.events_sqlite import SqliteEventStore
@@ -41,10 +41,12 @@ def send(home: Home, monkeypatch: pytest.MonkeyPatch):
     return send
 
 
-def materialize(home: Home, cutoff: str = "", repeats: str = "first") -> dg.ExecuteInProcessResult:
+def materialize(
+    home: Home, cutoff: str = "", repeats: str = "first", source: Source | None = None
+) -> dg.ExecuteInProcessResult:
     result = dg.materialize(
         [receiving.events, uniting.all_interactions, *FEEDBACK_CHECKS],
-        resources={"home": home, "cleaning": Cleaning(repeats=repeats)},
+        resources={"home": home, "cleaning": Cleaning(repeats=repeats), "source": source or Source()},
         instance=dg.DagsterInstance.ephemeral(),
         tags={CUTOFF_TAG: cutoff} if cutoff else {},
     )
@@ -229,3 +231,12 @@ def test_a_forgotten_user_leaves_the_table_and_a_lost_store_does_not_empty_it(ho
     home.events_file.unlink()
     materialize(home)
     assert [row[0] for row in rows(home, "events")] == ["e2"]
+
+
+def test_an_event_of_a_user_who_is_called_as_missing_ones_are_is_left_out_and_said(home: Home, send) -> None:
+    send(DAY_3, ("e1", "NULL", "a", DAY_2), ("e2", "nan", "b", DAY_2), ("e3", "u9", "a", DAY_2))
+    materialize(home, source=Source(name="table"))
+    reason = "a user_id that stands for a missing one"
+    assert rows(home, "event_quarantine", "user_id, reason") == [("NULL", reason), ("nan", reason)]
+    materialize(home, source=Source(name="table", missing=["nan"]))
+    assert rows(home, "event_quarantine", "user_id, reason") == [("nan", reason)]

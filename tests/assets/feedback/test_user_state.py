@@ -10,7 +10,7 @@ from assets.feedback import all_interactions as uniting
 from assets.feedback import events as receiving
 from assets.feedback.events import CUTOFF_TAG
 from assets.feedback.user_state import user_state
-from assets.resources import Cleaning, Home
+from assets.resources import Cleaning, Home, Source
 from serving.state.events import Play
 from serving.state.events_sqlite import SqliteEventStore
 from serving.state.user_state import SNAPSHOT_FILE, open_snapshot
@@ -42,7 +42,7 @@ def materialize(home: Home, cutoff: str = "") -> dict[str, Any]:
     """A night; returns the metadata of the user state."""
     done = dg.materialize(
         [receiving.events, uniting.all_interactions, user_state],
-        resources={"home": home, "cleaning": Cleaning()},
+        resources={"home": home, "cleaning": Cleaning(), "source": Source()},
         instance=dg.DagsterInstance.ephemeral(),
         tags={CUTOFF_TAG: cutoff} if cutoff else {},
     )
