@@ -36,6 +36,12 @@ from models.evaluation.stats import bootstrap_interval, detectable_difference
 
 __all__ = ["Estimate", "Evidence", "Override", "Policy", "Verdict", "choose", "decide"]
 
+BY_IDS = "next_larger_id"  # the baseline that needs a word of warning where it is the best
+ONLY_IDS = (
+    f"Beware: {BY_IDS} knows nothing but that ids grow, so the order of the plays may only follow the ids "
+    "and say nothing about people: the gate report shows how far it does."
+)
+
 
 @dataclass(frozen=True)
 class _Finding:
@@ -76,7 +82,7 @@ def decide(
     verdict = Verdict(
         not against,
         keeps if against else candidate.name,
-        [f.reason for f in (*against, *sorted(speaks_for, key=lambda finding: finding.note))],
+        list(dict.fromkeys(f.reason for f in (*against, *sorted(speaks_for, key=lambda f: f.note)))),
         [estimate for finding in (*beaten, *champions) for estimate in finding.estimates],
     )
     return _overridden(verdict, candidate, override) if override else verdict
@@ -132,21 +138,23 @@ def _with_baseline(
     figures = f"{best.name} ({policy.metric.upper()} {value:.4f}"
     figures += "".join(f"; {name} {other:.4f}" for name, other in sorted(values.items())) + ")"
     if champion is not None and champion.error is not None:
-        why = f"The champion {champion.name} is broken: the best baseline, {figures}, steps in."
+        why = f"The champion before, {champion.name}, was broken: the best baseline, {figures}, stepped in."
     elif value == 0:
         nothing = (
             f"No baseline finds any held-out item ({policy.metric.upper()} 0.0000): no evidence for any."
         )
         return replace(refused, reasons=[nothing, *refused.reasons])
     elif champion is None:
-        why = f"There is no champion yet: the best baseline, {figures}, becomes the first."
+        why = f"As the best baseline, {figures} became the first champion: no network had passed the gate."
     elif champion.name in {b.name for b in baselines} and champion.bundle_hash != best.bundle_hash:
         (finding,) = _against_champion(best, champion, policy)[-1:]
         if not finding.passed:
             return refused
-        why = f"The champion is a baseline, and tonight's {best.name} may replace it. {finding.reason}"
+        why = f"The champion before was a baseline, and a newer {best.name} may replace it. {finding.reason}"
     else:
         return refused
+    if best.name == BY_IDS:
+        why = f"{why} {ONLY_IDS}"
     return replace(refused, promote=True, winner=best.name, reasons=[why, *refused.reasons])
 
 
@@ -296,6 +304,11 @@ def _compare(candidate: Evidence, other: Evidence, policy: Policy, margin: bool 
     """The paired comparison on common users, or the sentence that says why there is none."""
     _, own, others = np.intersect1d(candidate.users, other.users, assume_unique=True, return_indices=True)
     users, larger = len(own), max(len(candidate.users), len(other.users))
+    if larger < policy.min_users:  # whatever the other model is, so this is said once
+        return (
+            f"{larger:,} test users are too few to tell models apart: at least {policy.min_users:,} are "
+            "needed, so no network can be promoted. A champion stays; without one the best baseline serves."
+        )
     if users < max(policy.min_users, policy.min_common * larger):
         return (
             f"{candidate.name} cannot be compared with {other.name}: they share {users:,} of {larger:,} "

@@ -3,11 +3,12 @@
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 from assets.evaluation.reporting.facts import newest_facts
 from assets.resources import Home, Shared
@@ -88,8 +89,13 @@ def read_status(settings: Settings, home: Home) -> Status:
         last_run=_last_run(nights),
         nights=nights,
         next_night=coming,
-        alarms=list(newest_facts(home.folder("reports")).get("alarms", [])),
+        alarms=_alarms(newest_facts(home.folder("reports"))),
     )
+
+
+def _alarms(facts: Mapping[str, Any]) -> list[str]:
+    """Those that a person can do something about; reports of earlier versions do not tell them apart."""
+    return list(facts.get("for_a_person", facts.get("alarms", [])))
 
 
 def _former(champions: Champions) -> tuple[list[Pointer], list[Pointer], list[str]]:

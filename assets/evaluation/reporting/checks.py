@@ -22,6 +22,7 @@ class Check:
     found: str
     expected: str
     suspicious: bool
+    nothing_to_do: bool = False  # whatever was found: it is about a candidate that does not serve
 
 
 def checks(run: RunEvidence, slices: Sequence[Compared]) -> list[Check]:
@@ -30,7 +31,7 @@ def checks(run: RunEvidence, slices: Sequence[Compared]) -> list[Check]:
     if run.submitted:
         candidate = run.submitted
         found += [*_like_popularity(run, candidate), *_test_against_validation(run, candidate)]
-        found += [*_above_optimum(run, candidate), *_worst_slice(slices)]
+        found += [*_above_optimum(run, candidate), *_worst_slice(run, candidate, slices)]
     return found
 
 
@@ -108,7 +109,16 @@ def _above_optimum(run: RunEvidence, candidate: Model) -> Iterator[Check]:
         )
 
 
-def _worst_slice(slices: Sequence[Compared]) -> Iterator[Check]:
+def _serves(run: RunEvidence, candidate: Model) -> bool:
+    """Whether the candidate is champion from now on, or was before."""
+    if run.verdict.promote:
+        return run.verdict.winner == candidate.name
+    champion = run.champion
+    return champion is not None and champion.row["bundle_hash"] == candidate.row["bundle_hash"]
+
+
+def _worst_slice(run: RunEvidence, candidate: Model, slices: Sequence[Compared]) -> Iterator[Check]:
+    serves = _serves(run, candidate)
     for other in dict.fromkeys(compared.other.name for compared in slices):
         of_other = [s for s in slices if s.other.name == other and s.result.users > 1]
         if not of_other:
@@ -116,12 +126,19 @@ def _worst_slice(slices: Sequence[Compared]) -> Iterator[Check]:
         worse = [s for s in of_other if s.result.difference < 0 and s.corrected_p < SIGNIFICANT]
         worst = min(worse or of_other, key=lambda s: s.result.difference)
         r = worst.result
+        question, verb = f"Is any group worse off with {candidate.name}", "are"
+        if not serves:
+            question, verb = (
+                f"Would any group be worse off with {candidate.name}, which was refused,",
+                "would be",
+            )
         yield Check(
-            f"Is any group worse off than with {worst.other.label}?",
-            f"{len(worse)} of {len(of_other)} slices are. The worst is “{worst.kind}: {worst.label}”: "
+            f"{question} than with {worst.other.label}?",
+            f"{len(worse)} of {len(of_other)} slices {verb}. The worst is “{worst.kind}: {worst.label}”: "
             f"NDCG@10 {r.own:.4f} against {r.other:.4f}, a difference of {r.difference:+.4f} "
             f"({r.low:+.4f} to {r.high:+.4f}) on {r.users:,} users, "
             f"p {stated_p(worst.corrected_p)} after Holm.",
             f"no slice that is worse with p below {SIGNIFICANT} after Holm",
             bool(worse),
+            nothing_to_do=not serves,
         )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from assets.evaluation.leaderboard import leaderboard_rows
+from assets.evaluation.reporting.checks import Check
 from assets.evaluation.reporting.evidence import RunEvidence
 from assets.evaluation.reporting.page import CHAMPION, Examined, headline, lead
 from assets.resources import Home
@@ -31,6 +32,7 @@ def write_facts(report: Path, run: RunEvidence, examined: Examined, run_id: str,
         "why": run.verdict.why,
         "checks": len(examined.checks),
         "alarms": alarms(examined),
+        "for_a_person": [_told(c) for c in examined.checks if c.suspicious and not c.nothing_to_do],
     }
     replace_text(facts_path(report), json.dumps(facts, indent=2))
 
@@ -52,7 +54,11 @@ def newest_facts(reports: Path) -> Mapping[str, Any]:
 
 def alarms(examined: Examined) -> list[str]:
     """The question and the finding of each check that asks for a look."""
-    return [f"{check.question} {check.found}" for check in examined.checks if check.suspicious]
+    return [_told(check) for check in examined.checks if check.suspicious]
+
+
+def _told(check: Check) -> str:
+    return f"{check.question} {check.found}"
 
 
 def stamp(home: Home, run_id: str, made: datetime) -> Mapping[str, str]:

@@ -7,6 +7,7 @@ right or wrong, and the real gate, audit and report.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -21,8 +22,8 @@ from assets.evaluation.leaderboard import recommendation_rows
 from assets.evaluation.reporting.checks import checks
 from assets.evaluation.reporting.comparisons import Compared
 from assets.evaluation.reporting.evidence import RunEvidence, read_evidence
-from assets.evaluation.reporting.facts import newest_facts, read_facts
-from assets.evaluation.reporting.page import headline, lead, render
+from assets.evaluation.reporting.facts import newest_facts, read_facts, write_facts
+from assets.evaluation.reporting.page import Examined, headline, lead, render
 from assets.evaluation.sequence_audit import sequence_audit
 from assets.resources import Gate, Home
 from assets.sequences.attributes import FURTHER, TEXT_COLUMNS
@@ -208,8 +209,9 @@ QUESTIONS = {
     "unseen": "Are the test items unseen?",
     "popularity": "Is the candidate more than popularity?",
     "validation": "Does the test agree with validation?",
-    "slice": "Is any group worse off than with markov?",
+    "slice": "Is any group worse off with sasrec than with markov?",
 }
+REFUSED_SLICE = "Would any group be worse off with sasrec, which was refused, than with markov?"
 
 
 @pytest.fixture(scope="module")
@@ -264,7 +266,7 @@ def test_a_slice_that_collapsed_shows(tmp_path: Path) -> None:
     sequences = walks()
     candidate = FailsLongHistories(Markov.fit(leave_one_out(sequences).train, smoothing=500.0))
     _, page = made(tmp_path, sound(sequences, candidate))
-    said = answer(page, QUESTIONS["slice"])
+    said = answer(page, REFUSED_SLICE)
     assert ALARM in said and "length of the history: 13 to 14 items" in said
     row = re.search(r"13 to 14 items (\d+) ([\d.]+) ([\d.]+) (\S+) (\S+) to (\S+) (\S+)", text_of(page))
     assert row is not None
@@ -310,6 +312,26 @@ def test_the_slice_that_is_named_is_one_that_is_surely_worse(sound_run: tuple[Ru
     assert found.suspicious and "1 of 3 slices are. The worst is “kind: many users”" in found.found
     (calm,) = [c for c in checks(sound_run[0], slices[::2]) if c.question == QUESTIONS["slice"]]
     assert not calm.suspicious and "0 of 2 slices are. The worst is “kind: few users”" in calm.found
+
+
+def test_a_refused_candidate_that_is_worse_asks_nobody_for_anything(
+    sound_run: tuple[RunEvidence, str], tmp_path: Path
+) -> None:
+    """Who is worse and than whom is told; a person has nothing to do about a model that does not serve."""
+    other = sound_run[0].best_baseline
+    assert other is not None and sound_run[0].verdict.promote
+    worse = Compared(other, "kind", "many", Comparison(30, 0.1, 0.2, -0.1, -0.2, -0.05, 0.01), 0.01)
+    refused = replace(
+        sound_run[0], verdict=replace(sound_run[0].verdict, promote=True, winner="markov", reasons=["Worse."])
+    )
+    for run, question, to_do in ((sound_run[0], QUESTIONS["slice"], True), (refused, REFUSED_SLICE, False)):
+        path = tmp_path / f"{to_do}.html"
+        examined = Examined([], [worse], checks(run, [worse]))
+        write_facts(path, run, examined, "run", datetime(2026, 11, 28, tzinfo=UTC))
+        facts = read_facts(path)
+        (told,) = [alarm for alarm in facts["alarms"] if alarm.startswith(question)]
+        assert (told in facts["for_a_person"]) == to_do
+        assert len(facts["alarms"]) - len(facts["for_a_person"]) == (not to_do)
 
 
 def test_the_verdict_and_its_reasons_come_first(sound_run: tuple[RunEvidence, str]) -> None:

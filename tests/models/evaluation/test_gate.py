@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from models.evaluation.gate import Evidence, Override, Policy, Verdict, choose, decide
+from models.baselines import NextLargerId
+from models.evaluation.gate import BY_IDS, Evidence, Override, Policy, Verdict, choose, decide
 from models.evaluation.metrics import MISSED, per_user
 
 USERS = 2_000
@@ -185,7 +186,7 @@ CASES = {
         None,
         [evidence("markov", BAD[:60])],
         False,
-        ["share 60 of 60 test users, and 100"],
+        ["60 test users are too few to tell models apart: at least 100 are needed, so no network"],
     ),
     "narrow coverage": (
         evidence(coverage=0.012),
@@ -291,7 +292,11 @@ def test_why_of_a_refusal_a_person_or_a_baseline_is_their_own_first_reason() -> 
     by_hand = decide(evidence(ranks=MUCH_WORSE), CHAMPION, BASELINES, POLICY, override)
     assert by_hand.why == "Promoted all the same by Ada: the old one shows withdrawn games"
     baseline = choose([evidence("sasrec", BAD)], None, BASELINES, POLICY)
-    assert re.search(r"markov \(NDCG@10 0\.\d{4}; popularity 0\.\d{4}\), becomes the first", baseline.why)
+    assert re.fullmatch(
+        r"As the best baseline, markov \(NDCG@10 0\.\d{4}; popularity 0\.\d{4}\) became the first "
+        r"champion: no network had passed the gate\.",
+        baseline.why,
+    )
     assert choose([], CHAMPION, BASELINES, POLICY).why == "No candidate was submitted."
 
 
@@ -422,10 +427,14 @@ def test_a_network_that_failed_is_passed_over() -> None:
 @pytest.mark.parametrize(
     ("candidates", "champion", "why"),
     [
-        ([evidence("sasrec", BAD)], None, "becomes the first"),
-        ([], None, "becomes the first"),
-        ([Evidence.broken("sasrec", "no memory")], None, "becomes the first"),
-        ([evidence("sasrec", BAD)], Evidence.broken("old", "gone"), "old is broken"),
+        ([evidence("sasrec", BAD)], None, "became the first champion"),
+        ([], None, "became the first champion"),
+        ([Evidence.broken("sasrec", "no memory")], None, "became the first champion"),
+        (
+            [evidence("sasrec", BAD)],
+            Evidence.broken("old", "gone"),
+            "The champion before, old, was broken: the best baseline, markov",
+        ),
     ],
 )
 def test_the_best_baseline_steps_in_where_nothing_else_can(
@@ -434,6 +443,29 @@ def test_the_best_baseline_steps_in_where_nothing_else_can(
     verdict = choose(candidates, champion, BASELINES, POLICY)
     assert verdict.promote and verdict.winner == "markov"
     assert why in verdict.reasons[0] and "markov" in verdict.reasons[0]
+
+
+def test_too_few_test_users_are_told_once_whatever_there_is_to_compare_with() -> None:
+    few = [evidence("popularity", BAD[:60]), evidence("markov", MARKOV.ranks[:60])]
+    told_once = "60 test users are too few to tell models apart"
+    first = choose([evidence(ranks=GOOD[:60])], None, few, POLICY)
+    assert first.winner == "markov" and told(first).count(told_once) == 1
+    champion = evidence("old", GOOD[:60], age_days=3.0)
+    stays = choose([evidence(ranks=GOOD[:60])], champion, few, POLICY)
+    assert not stays.promote and stays.winner == "old" and stays.reasons[0].startswith(told_once)
+    assert "cannot be compared" not in told(first) + told(stays) and told(stays).count(told_once) == 1
+    unlike = decide(evidence(ranks=GOOD[:200]), None, few, POLICY)
+    assert "sasrec cannot be compared with markov: they share 60 of 200 test users" in told(unlike)
+
+
+def test_a_champion_that_only_follows_ids_comes_with_a_warning() -> None:
+    assert NextLargerId.architecture == BY_IDS
+    warned = "the order of the plays may only follow the ids"
+    by_ids = evidence(BY_IDS, GOOD)
+    verdict = choose([evidence("sasrec", BAD)], None, [*BASELINES, by_ids], POLICY)
+    assert verdict.winner == BY_IDS and warned in verdict.why
+    assert warned not in told(choose([evidence("sasrec", BAD)], None, BASELINES, POLICY))
+    assert warned not in told(choose([evidence("sasrec")], None, [POPULARITY, evidence(BY_IDS, BAD)], POLICY))
 
 
 def test_a_network_stays_champion_when_its_successor_fails() -> None:

@@ -1,5 +1,6 @@
 """The page of nights: whole whatever is there, escaped whatever it says, written when something happens."""
 
+import json
 import re
 from pathlib import Path
 
@@ -97,6 +98,21 @@ def test_a_finished_home_tells_who_serves_and_links_its_report(
     (report,) = home.folder("reports").glob("*[0-9a-f].html")
     assert f'href="{report.name}"' in page
     assert "1 night, with 95 % intervals" in page and "0.3710" in page
+
+
+def test_what_needs_no_person_does_not_stand_under_what_does(
+    empty_home: Home, instance: dg.DagsterInstance
+) -> None:
+    facts = empty_home.folder("reports") / "0123456789abcdef.json"
+    of_refused, of_data = (
+        "Would any group be worse off with gru4rec?",
+        "Are the test items unseen? 3 are not.",
+    )
+    facts.write_text(json.dumps({"alarms": [of_refused, of_data], "for_a_person": [of_data]}))
+    page = write_overview(settings_of(empty_home), empty_home).read_text()
+    assert of_data in page and of_refused not in page
+    facts.write_text(json.dumps({"alarms": [of_data]}))  # of an earlier version
+    assert of_data in write_overview(settings_of(empty_home), empty_home).read_text()
 
 
 def test_a_page_that_cannot_be_written_fails_no_run(
