@@ -228,7 +228,7 @@ class Source(dg.ConfigurableResource):  # type: ignore[type-arg]
     )
     time_format: str | None = Field(
         default=None,
-        description="form of the times of the table, where it is neither ISO nor numbers, such as %m/%d/%Y",
+        description="form of the times of the table, where neither ISO nor numbers, such as %m/%d/%Y %H:%M",
     )
     sample_size: str = Field(default="default", description="size of the sample: tiny, default or larger")
     seed: int = Field(default=SEED, description="seed of the sample generator")

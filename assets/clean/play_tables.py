@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from assets.clean.clean_tables import CATALOGUE, ITEM_NAMES, QUARANTINE, RAW_COUNTS, UNREAD_VALUES
 from assets.clean.forgetting import HIDE, forgotten_table
+from assets.clean.left_out import TIME_FORMAT_HINT
 from assets.clean.steam_tables import count_games, count_rows, write_catalogue, write_rows
 from assets.engines.engine import DuckDB, Engine
 from assets.engines.sql import append, make_table, make_view, statement
@@ -89,7 +90,7 @@ def write_play_tables(
 
 def unread_time(readers: Iterable[RowReader]) -> str:
     """The reason of plays with a time that cannot be read."""
-    way_on = " (NEXTPLAY_TIME_FORMAT says how to read others)" if any(one.read_as for one in readers) else ""
+    way_on = TIME_FORMAT_HINT if any(one.read_as for one in readers) else ""
     return f"a timestamp that is neither a whole number nor an ISO date or time{way_on}"
 
 

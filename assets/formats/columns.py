@@ -4,6 +4,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import partial
 
 from models.bundle.ids import trimmed
 
@@ -35,6 +36,29 @@ ONLY_OF_ITEMS = {"item_id": ("id",)}  # where no other name fits: in a file of p
 
 class ColumnError(Exception):
     """A file of rows lacks a column, or is none; the message says what was found instead."""
+
+
+class LackingError(ColumnError):
+    """A file of rows lacks columns. `names` are its own, in our names where there are such."""
+
+    def __init__(
+        self, told: str, names: Sequence[str], required: Sequence[str], given: Mapping[str, str]
+    ) -> None:
+        super().__init__(told)
+        self.missing = [name for name in required if name not in names]
+        self._given = {ours: name for ours, name in given.items() if ours in names}
+        self._free = [name for name in names if name and name not in required]
+
+    def example(self) -> str:
+        """How NEXTPLAY_COLUMNS would name the columns; with the file's own names where as many are free."""
+        sure = len(self._free) == len(self.missing) and not any(name[:1].isdigit() for name in self._free)
+        named = self._free if sure else ["…"] * len(self.missing)
+        said = json.dumps(self._given | dict(zip(self.missing, named, strict=True)), ensure_ascii=False)
+        return f"NEXTPLAY_COLUMNS='{said}'"
+
+    def may_describe_items(self) -> bool:
+        """Whether it is a file of plays that is required, and one of items that is there."""
+        return self.missing == ["user_id", "timestamp"]
 
 
 @dataclass(frozen=True)
@@ -94,15 +118,19 @@ def told(header: Sequence[str], names: Sequence[str], wanted: Collection[str]) -
     ]
 
 
-def lacks(columns: Sequence[str], required: Sequence[str], naming: Naming = EXACTLY) -> str:
+def lacking(header: Sequence[str], required: Sequence[str], naming: Naming = EXACTLY) -> LackingError:
     """What is said of a file that has some columns and lacks required ones."""
+    columns = [name for name in map(trimmed, header) if name]
+    names = naming.renamed(header, required)
+    error = partial(LackingError, names=names, required=required, given=naming.given)
     found = f"its columns are {(', '.join(columns[:20]) or 'none')[:300]}"
     for ours in required:
         if (named := naming.given.get(ours)) and not is_there(named, columns):
             close = nearest(named, columns)
-            return f"has no column '{named}', which NEXTPLAY_COLUMNS names as {ours}{close}; {found}"
-    missing = " and ".join(f"'{name}'" for name in required if name not in columns)
-    return f"has no column {missing}; {found}"
+            return error(f"has no column '{named}', which NEXTPLAY_COLUMNS names as {ours}{close}; {found}")
+    *others, last = [f"'{name}'" for name in required if name not in names]
+    missing = f"columns {', '.join(others)} and {last}" if others else f"column {last}"
+    return error(f"has no {missing}; {found}")
 
 
 def nearest(name: str, names: Sequence[str]) -> str:

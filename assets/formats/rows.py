@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from assets.formats.arrow_texts import as_text, has_text, is_bytes, is_single, is_time
-from assets.formats.columns import EXACTLY, ColumnError, Naming, lacks
+from assets.formats.columns import EXACTLY, ColumnError, Naming, lacking
 from assets.formats.csv_rows import csv_rows, header_line, no_text_of_columns
 from assets.formats.gunzip import DamagedFileError
 from assets.formats.literals import TEXT_KEPT
@@ -168,8 +168,8 @@ def _read_header(
         if set(required) <= set(names):
             _once(names, required)
             return Columns(header, names), separator, line
-    header = [name.strip() for name in next(csv.reader([text]), [])]
-    raise ColumnError(lacks(header, required, naming))
+    split = [next(csv.reader([text], delimiter=separator), []) for separator in separators]
+    raise lacking(max(split, key=len), required, naming)
 
 
 def _once(header: Sequence[str], required: Sequence[str]) -> None:
@@ -200,7 +200,7 @@ def _parquet_columns(path: Path, required: Sequence[str], optional: Sequence[str
         schema = pq.read_schema(path)
     names = naming.renamed(schema.names, required, optional)
     if not set(required) <= set(names):
-        raise ColumnError(lacks(schema.names, required, naming))
+        raise lacking(schema.names, required, naming)
     kinds = dict(zip(names, schema.types, strict=True))
     for name in required:
         if not (is_single(kinds[name]) or is_bytes(kinds[name])):

@@ -21,6 +21,9 @@ TABLES = (
     ".parq",
 )
 HIDDEN = (".", "_", "~", "#", "$", "@")  # beginnings of names
+ASIDE = ("._", "~$", ".~lock.", "_committed_", "_started_")  # beginnings of names that no data have
+OF_TOOLS = {"_SUCCESS", "_temporary", "_metadata", "_common_metadata", "__MACOSX", "__pycache__", "@eaDir",
+            "#recycle", "$RECYCLE.BIN", "lost+found", "System Volume Information"}  # fmt: skip
 UNFINISHED = (".part", ".partial", ".filepart", ".crdownload", ".download", ".opdownload", ".aria2", ".tmp",
               ".temp", ".inprogress", ".lock", ".swp", ".swo")  # fmt: skip
 COPIES = ("~", ".bak", ".old", ".orig", ".save", "#")
@@ -79,6 +82,14 @@ def alike(names: Iterable[str]) -> list[tuple[str, str]]:
             pairs.append((first[stem], name))
         first.setdefault(stem, name)
     return pairs
+
+
+def is_of_tools(name: str) -> bool:
+    """Whether no one would take what is left for data, by its name: `_SUCCESS`, `.part-0.csv.crc`, `.git`."""
+    last = name.rpartition("/")[2]
+    if last in LOGS:
+        return False  # there is something to know of it
+    return last.startswith(ASIDE) or last in OF_TOOLS or (last.startswith(".") and not _suffix_of(last)[1])
 
 
 def _list(paths: Sequence[Path], root: Path, judge: Judge) -> Listing:

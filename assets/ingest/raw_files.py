@@ -6,6 +6,7 @@ on the content alone: a home that moved, or a copy that lies elsewhere now, chan
 """
 
 import gzip
+import logging
 import os
 import time
 import zlib
@@ -22,6 +23,7 @@ from assets.formats.gunzip import GZIP_MAGIC
 from assets.formats.table import HASH, ROLES, Table, count, text
 from assets.ingest.download import DEFAULT_SETTINGS, DownloadError
 from assets.ingest.raw_file import RawFile, Request, SourceError
+from assets.ingest.source import Remarks
 from assets.ingest.sources import remarks, resolve
 from assets.resources import Home, Source
 from assets.shown.tables import columns_shown
@@ -32,7 +34,7 @@ from serving.state.storage import Store
 CODE = made_by(__name__)
 DOWNLOAD = DEFAULT_SETTINGS
 SHOWN = 20  # files in the metadata
-TOLD = 5  # remarks in the log
+TOLD = 5  # remarks of a kind in the log
 
 RAW_FILES = Table(
     "raw_files",
@@ -62,9 +64,14 @@ def raw_files(context: dg.AssetExecutionContext, home: Home, source: Source) -> 
     started = time.monotonic()
     request = Request(source, home.folder("raw"), DOWNLOAD)
     files, told = _resolve(request)
-    if told:
-        more = f", and {len(told) - TOLD:,} more in the metadata" if len(told) > TOLD else ""
-        context.log.warning("Of the source: %s%s.", "; ".join(told[:TOLD]), more)
+    for level, those in (
+        (logging.WARNING, told.files),
+        (logging.WARNING, told.columns),
+        (logging.INFO, told.asides),
+    ):
+        if those:
+            more = f", and {len(those) - TOLD:,} more in the metadata" if len(those) > TOLD else ""
+            context.log.log(level, "Of the source: %s%s.", "; ".join(those[:TOLD]), more)
     for file in files:
         _link(home.folder(), file)
         context.log.info("%s: %s (%s)", file.role, file.path, file.how)
@@ -77,7 +84,9 @@ def raw_files(context: dg.AssetExecutionContext, home: Home, source: Source) -> 
         metadata={
             "files": dg.MetadataValue.md(_preview(files)),
             "source": source.name,
-            "left out, or doubtful": dg.MetadataValue.md("\n".join(f"- {one}" for one in told) or "nothing"),
+            "left out, or doubtful": dg.MetadataValue.md(
+                "\n".join(f"- {one}" for one in (*told.files, *told.columns, *told.asides)) or "nothing"
+            ),
             "size": _size(sum(file.bytes for file in files)),
             "seconds": round(time.monotonic() - started, 1),
             "dagster/row_count": version.rows,
@@ -118,7 +127,7 @@ def shared_address(home: Home, file: RawFile) -> str:
     return f"{store.address}/{key}"
 
 
-def _resolve(request: Request) -> tuple[list[RawFile], list[str]]:
+def _resolve(request: Request) -> tuple[list[RawFile], Remarks]:
     """The files of the source, and remarks on them.
 
     What goes wrong is a failure in one sentence, final unless it may pass.

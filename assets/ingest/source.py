@@ -1,6 +1,6 @@
 """What a source is: where its files are, whether they may have changed, and how they are read."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from assets.formats.rows import RowReader
@@ -8,6 +8,15 @@ from assets.ingest.raw_file import RawFile, Request
 from assets.resources import Source
 from models.bundle.bundle import ItemTable
 from models.scorer import Scorer
+
+
+@dataclass(frozen=True)
+class Remarks:
+    """Beside the files that are read: warnings of files and of columns, and what no one misses."""
+
+    files: Sequence[str] = ()
+    columns: Sequence[str] = ()
+    asides: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -32,7 +41,7 @@ class DataSource:
     state: Callable[[Request], object]
     plays: Mapping[str, RowReader] = field(default_factory=dict)
     catalogue: Mapping[str, RowReader] = field(default_factory=dict)
-    remarks: Callable[[Request], list[str]] | None = None
+    remarks: Callable[[Request], Remarks] | None = None
     optimum: Callable[[Source, ItemTable], Scorer] | None = None
 
     @property

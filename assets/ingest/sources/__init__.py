@@ -7,7 +7,7 @@ import httpx
 from assets.formats.rows import RowReader
 from assets.ingest.download import DownloadError
 from assets.ingest.raw_file import RawFile, Request, SourceError
-from assets.ingest.source import DataSource
+from assets.ingest.source import DataSource, Remarks
 from assets.ingest.sources import sample, sample_dated, steam, steam_reviews, table
 from assets.resources import Source
 from assets.state.lake import fingerprint
@@ -48,10 +48,10 @@ def resolve(request: Request) -> list[RawFile]:
     return files
 
 
-def remarks(request: Request) -> list[str]:
+def remarks(request: Request) -> Remarks:
     """What people should know of the files of a source that can be resolved. Raises SourceError."""
     told = SOURCES[request.source.name].remarks
-    return told(request) if told else []
+    return told(request) if told else Remarks()
 
 
 def source_state(request: Request) -> str:

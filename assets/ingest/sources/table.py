@@ -6,15 +6,15 @@ from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
-from assets.formats.columns import ColumnError
+from assets.formats.columns import ColumnError, LackingError
 from assets.formats.gunzip import DamagedFileError
 from assets.formats.item_rows import item_columns, read_item_rows
 from assets.formats.play_rows import play_columns, read_plays
 from assets.formats.reading import AS_IT_IS, Reading
 from assets.formats.rows import ITEM_COLUMNS, TABLE_COLUMNS, Columns, RowReader, lines_of
-from assets.ingest.listing import Listing, alike, list_folder, list_pattern
+from assets.ingest.listing import Listing, alike, is_of_tools, list_folder, list_pattern
 from assets.ingest.raw_file import RawFile, Request, SourceError, file_state, local_path, raw_file, shown
-from assets.ingest.source import DataSource
+from assets.ingest.source import DataSource, Remarks
 from assets.ingest.sources.table_columns import check_named, columns_in, columns_left_out, renamed
 
 PLAYS_ROLE = "table/"  # the name of the file follows: the order of the files breaks ties in time
@@ -58,18 +58,19 @@ def state(request: Request) -> object:
     return [*([name, *file_state(str(path))] for name, path in files), asdict(reading)]
 
 
-def remarks(request: Request) -> list[str]:
+def remarks(request: Request) -> Remarks:
     """What is left of a folder or a pattern, and of the columns of items, and what may be there twice."""
     reading, items = request.source.reading(), request.source.table_items
     listing = table_files(request.source.table or "", reading, items)
-    left = [f"{name} is left out ({reason})" for name, reason in listing.left]
+    left, asides = list[str](), list[str]()
+    for name, reason in listing.left:
+        (asides if is_of_tools(name) else left).append(f"{name} is left out ({reason})")
     twice = [
         f"{a} and {b} are both read, and may hold the same plays"
         for a, b in alike(name for name, _ in listing.files)
     ]
-    if items:
-        left += columns_left_out(item_columns(local_path(items), reading))
-    return left + twice
+    columns = columns_left_out(item_columns(local_path(items), reading)) if items else []
+    return Remarks(left + twice, columns, asides)
 
 
 def table_files(given: str, reading: Reading = AS_IT_IS, items: str | None = None) -> Listing:
@@ -123,19 +124,24 @@ def _path(given: str, variable: str) -> Path:
 def _checked(role: str, path: Path, reading: Reading) -> Columns:
     of_items = role == ITEMS_ROLE
     variable = "NEXTPLAY_TABLE_ITEMS" if of_items else "NEXTPLAY_TABLE"
-    needed = ", ".join(ITEM_COLUMNS if of_items else TABLE_COLUMNS)
+    way_on = f"give CSV or Parquet with {', '.join(ITEM_COLUMNS if of_items else TABLE_COLUMNS)}"
     try:
         return columns_in(path, of_items, reading)
+    except LackingError as error:
+        fault = str(error)
+        way_on += f", or name its columns, such as with {error.example()}"
+        if error.may_describe_items():
+            way_on = (
+                f"if it describes the items, name it with NEXTPLAY_TABLE_ITEMS; if it holds plays, {way_on}"
+            )
     except (ColumnError, FileNotFoundError, IsADirectoryError) as error:
         fault = str(error) if isinstance(error, ColumnError) else "does not exist or is no file"
     except DamagedFileError as error:
         raise SourceError(f"{variable}: {error}") from None
     except OSError as error:
         fault = f"cannot be read ({error.strerror})"
-    else_named = ", or name its columns with NEXTPLAY_COLUMNS" if "no column" in fault else ""
-    raise SourceError(
-        f"{variable} names {path}, which {fault}: give CSV or Parquet with {needed}{else_named}."
-    )
+        way_on = "allow this user to read it" if isinstance(error, PermissionError) else way_on
+    raise SourceError(f"{variable} names {path}, which {fault}: {way_on}.")
 
 
 SOURCE = DataSource(

@@ -14,11 +14,13 @@ HEADER = "user_id,item_id,timestamp\n"
 GOOD = [f"u{n},{n % 7},{n}" for n in range(200)]
 
 
-def make(tmp_path: Path, limit: float = 0.01, **files: list[str]) -> tuple[Home, dg.ExecuteInProcessResult]:
+def make(
+    tmp_path: Path, limit: float = 0.01, time_format: str | None = None, **files: list[str]
+) -> tuple[Home, dg.ExecuteInProcessResult]:
     """The clean tables, with their checks, of some CSV files of plays; one called `items` is no play."""
     table = tmp_path / "table"
     table.mkdir()
-    source = Source(name="table", table=str(table))
+    source = Source(name="table", table=str(table), time_format=time_format)
     for name, lines in files.items():
         path = (tmp_path if name == "items" else table) / f"{name}.csv"
         header = "item_id,title\n" if name == "items" else HEADER
@@ -76,6 +78,33 @@ def test_reasons_come_with_their_counts_and_first_lines(tmp_path: Path) -> None:
     assert "3 for 'no item_id', first in line 2 of table/a.csv (u,,1); " in told
     assert "2 for 'too few values', first in line 10 of table/a.csv (u,1); 2 for other reasons." in told
     assert "\n" not in told and len(told) < 500
+
+
+@pytest.mark.parametrize(
+    ("time_format", "reason", "way_on"),
+    [
+        (None, "a timestamp that is neither a whole number nor an ISO date or time",
+         "Say how to read the times with NEXTPLAY_TIME_FORMAT, such as %m/%d/%Y %H:%M"),
+        ("%m/%d/%Y", "a timestamp that does not fit NEXTPLAY_TIME_FORMAT=%m/%d/%Y",
+         "Give NEXTPLAY_TIME_FORMAT the form that the times have, such as %m/%d/%Y %H:%M"),
+    ],
+)  # fmt: skip
+def test_times_that_cannot_be_read_end_with_the_way_on_and_are_told_once(
+    tmp_path: Path, time_format: str | None, reason: str, way_on: str
+) -> None:
+    _, result = make(tmp_path, time_format=time_format, a=["ada,10,06/16/2024 14:05"] * 12)
+    assert failure(result) == (
+        "12 of 12 rows were left out (100.0 %), more than NEXTPLAY_MAX_QUARANTINED_SHARE=0.01 allows: "
+        f"12 for '{reason}', first in line 2 of table/a.csv (ada,10,06/16/2024 14:05). "
+        f"The table quarantine has them all. {way_on}; or mend the source; or allow more."
+    )
+    (told,) = [c for c in result.get_asset_check_evaluations() if c.check_name == "each_file_is_read"]
+    assert told.description == "Of some files most was left out: table/a.csv (12 of 12 rows)."
+
+
+def test_where_nothing_is_left_the_way_on_for_times_is_told(tmp_path: Path) -> None:
+    _, result = make(tmp_path, 1.0, a=["ada,10,06/16/2024 14:05"])
+    assert failure(result).endswith("NEXTPLAY_TIME_FORMAT, such as %m/%d/%Y %H:%M.")
 
 
 @pytest.mark.parametrize(

@@ -156,8 +156,61 @@ def test_the_file_of_items_may_lie_among_the_plays(folder: Path, tmp_path: Path)
     source = Source(name="table", table=str(folder), table_items=str(items))
     request = Request(source, tmp_path)
     assert [file.role for file in resolve(request)] == ["table/plays.csv", "items"]
-    assert remarks(request) == ["items.csv is left out (NEXTPLAY_TABLE_ITEMS names it)"]
+    assert remarks(request).files == ["items.csv is left out (NEXTPLAY_TABLE_ITEMS names it)"]
     assert source_state(request) != UNKNOWN
+
+
+def test_a_file_of_items_among_the_plays_is_told_its_setting(folder: Path, tmp_path: Path) -> None:
+    put(folder / "items.csv", b"itemId,title\n1,One\n")
+    with pytest.raises(SourceError) as caught:
+        resolve(Request(Source(name="table", table=str(folder)), tmp_path))
+    assert (
+        "items.csv, which has no columns 'user_id' and 'timestamp'; its columns are itemId, title: if it "
+        "describes the items, name it with NEXTPLAY_TABLE_ITEMS; if it holds plays, give" in str(caught.value)
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "quiet"),
+    [
+        ("_SUCCESS", True),
+        ("._SUCCESS.crc", True),
+        (".part-0.snappy.parquet.crc", True),
+        ("_temporary/0/part-0.parquet", True),
+        (".ipynb_checkpoints/a.csv", True),
+        ("a/.git/b.csv", True),
+        ("._plays.csv", True),
+        ("_january.csv", False),
+        (".plays.csv", False),
+        ("_2024/a.csv", False),
+        ("a.csv.part", False),
+        ("a.csv.bak", False),
+        ("_delta_log/0.json", False),
+    ],
+)
+def test_only_what_could_be_data_is_warned_about(
+    folder: Path, tmp_path: Path, name: str, quiet: bool
+) -> None:
+    put(folder / name)
+    told = remarks(Request(Source(name="table", table=str(folder)), tmp_path))
+    assert (len(told.files), len(told.asides)) == ((0, 1) if quiet else (1, 0))
+
+
+def test_a_warning_of_a_column_stands_out_among_files_of_tools(
+    folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for n in range(9):
+        put(folder / f".{n}.crc")
+        put(folder / f"{n}.tmp")
+    items = tmp_path / "items.parquet"
+    pq.write_table(pa.table({"item_id": ["1"], "cover": pa.array([{"a": 1}])}), items)
+    source = Source(name="table", table=str(folder), table_items=str(items))
+    result = materialize(Home(path=str(tmp_path / "home")), raw_files, source=source)
+    logged = capfd.readouterr().err.splitlines()
+    (warned,) = [line for line in logged if "WARNING" in line and "'cover' is left out" in line]
+    assert ".crc" not in warned and ".tmp" not in warned
+    assert not [line for line in logged if "WARNING" in line and ".crc" in line]
+    assert ".8.crc is left out" in metadata(result, "raw_files")["left out, or doubtful"]
 
 
 @pytest.fixture
@@ -204,7 +257,7 @@ def test_the_run_says_and_keeps_what_was_left(
         put(folder / f"{n}.tmp")
     put(folder / "plays.csv.gz", gzip.compress(PLAYS))
     source = Source(name="table", table=str(folder))
-    assert len(remarks(Request(source, tmp_path))) == 8
+    assert len(remarks(Request(source, tmp_path)).files) == 8
     result = materialize(Home(path=str(tmp_path / "home")), raw_files, source=source)
     told = metadata(result, "raw_files")["left out, or doubtful"]
     assert told.count("\n") == 7

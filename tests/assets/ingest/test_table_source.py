@@ -140,7 +140,50 @@ def test_a_missing_column_is_told_with_those_that_are_there(tmp_path: Path) -> N
     (tmp_path / "x").write_text("user,item_id,time\n")
     with pytest.raises(ColumnError) as caught:
         list(read_rows(tmp_path / "x", TABLE_COLUMNS))
-    assert str(caught.value) == "has no column 'user_id' and 'timestamp'; its columns are user, item_id, time"
+    assert (
+        str(caught.value) == "has no columns 'user_id' and 'timestamp'; its columns are user, item_id, time"
+    )
+
+
+@pytest.mark.parametrize(
+    ("header", "columns", "told", "example"),
+    [
+        ("wer;was;wann", {}, " columns 'user_id', 'item_id' and 'timestamp'; its columns are wer, was, ",
+         '{"user_id": "wer", "item_id": "was", "timestamp": "wann"}'),
+        ("customer;sku;when", {}, " 'timestamp'; its columns are customer, sku, when: ",
+         '{"timestamp": "when"}'),
+        ("user_id\titem_id\tprice, net\twhen", {}, "its columns are user_id, item_id, price, net, when: ",
+         '{"timestamp": "…"}'),
+        ("1000,105,1500000000", {}, "its columns are 1000, 105, 1500000000: ",
+         '{"user_id": "…", "item_id": "…", "timestamp": "…"}'),
+        ("wer|was|wann", {"item_id": "was", "timestamp": "wan"},
+         " 'wan', which NEXTPLAY_COLUMNS names as timestamp (did you mean 'wann'?); its columns are wer, ",
+         '{"item_id": "was", "user_id": "wer", "timestamp": "wann"}'),
+    ],
+)  # fmt: skip
+def test_missing_columns_are_told_with_how_to_name_them(
+    tmp_path: Path, header: str, columns: dict[str, str], told: str, example: str
+) -> None:
+    (tmp_path / "x.csv").write_text(f"{header}\n")
+    with pytest.raises(SourceError) as caught:
+        resolve(Request(Source(name="table", table=str(tmp_path / "x.csv"), columns=columns), tmp_path))
+    assert told in str(caught.value)
+    assert str(caught.value).endswith(f", or name its columns, such as with NEXTPLAY_COLUMNS='{example}'.")
+
+
+def test_a_file_that_may_not_be_read_is_told_as_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    (tmp_path / "x.csv").write_text(HEADER)
+    monkeypatch.setattr(
+        "assets.ingest.sources.table.columns_in", refused
+    )  # the superuser may read everything
+    with pytest.raises(SourceError) as caught:
+        resolve(Request(Source(name="table", table=str(tmp_path / "x.csv")), tmp_path))
+    assert str(caught.value).endswith(
+        "x.csv, which cannot be read (Permission denied): allow this user to read it."
+    )
 
 
 def test_a_file_that_is_cut_off_is_told_as_damaged(tmp_path: Path) -> None:
