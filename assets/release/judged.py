@@ -11,14 +11,16 @@ SHOWN = ("ndcg_at_10", "hr_at_10", "mrr_at_10", "coverage_at_10")
 def tell_tracking(home: Home, verdict: Verdict) -> None:
     """Test metrics to the run of each model of the leaderboard, and to its version what became of it."""
     tracking = home.tracking()
-    submitted = {estimate.candidate for estimate in verdict.estimates}
-    for row in leaderboard_rows(home.lake()):
+    rows = leaderboard_rows(home.lake())
+    candidates = [row for row in rows if row["role"] == "candidate"]
+    submitted = max(candidates, key=lambda row: float(row["validation_ndcg_at_10"]), default=None)
+    for row in rows:
         version = tracking.version_of(row["bundle_hash"]) if row["role"] in JUDGED else None
         if version is None:
             continue
         name = row["architecture"]
         metrics = {f"test {metric}": float(row[metric]) for metric in SHOWN}
-        tracking.judged(version, metrics, _verdict_on(name, verdict, name in submitted))
+        tracking.judged(version, metrics, _verdict_on(name, verdict, row is submitted))
 
 
 def _verdict_on(name: str, verdict: Verdict, submitted: bool) -> str:
