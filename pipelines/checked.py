@@ -26,6 +26,13 @@ UNITS = " kmgt"  # a thousandfold each
 SIZE = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)\s*([kmgt])(i?)b")
 SHARE = re.compile(r"(\d{1,3})%")
 LEAST_MEMORY = 64_000_000  # bytes
+CRON = (
+    ("minute", "0 to 59"),
+    ("hour", "0 to 23"),
+    ("day of the month", "1 to 31"),
+    ("month", "1 to 12"),
+    ("day of the week", "0 to 6"),
+)
 
 
 def home(path: Path) -> Path:
@@ -114,11 +121,24 @@ def training(changes: dict[str, Any]) -> dict[str, Any]:
 
 
 def cron(text: str) -> str:
+    if _is_cron(text):
+        return text
+    given = text.split()
+    if len(given) != len(CRON):
+        raise ValueError("give five fields as cron has them, such as 30 2 * * * for half past two")
+    for place, (field, allowed) in enumerate(CRON):
+        others = ["*"] * len(CRON)
+        if not _is_cron(" ".join([*others[:place], given[place], *others[place + 1 :]])):
+            raise ValueError(f"{given[place]} is no {field} that cron knows: give {allowed}, or *")
+    raise ValueError("it is no time that cron knows: give one such as 30 2 * * * for half past two")
+
+
+def _is_cron(text: str) -> bool:
     try:
         dg.ScheduleDefinition(name="checked", job_name="checked", cron_schedule=text)
     except dg.DagsterInvalidDefinitionError:
-        raise ValueError("give five fields as cron has them, such as 30 2 * * * for half past two") from None
-    return text
+        return False
+    return True
 
 
 def timezone(name: str) -> str:

@@ -9,6 +9,8 @@ import dagster as dg
 from rich.console import Console
 from rich.markup import escape
 
+from pipelines.failures import interrupted
+
 if TYPE_CHECKING:
     from dagster import DagsterEvent
 
@@ -48,6 +50,8 @@ class ConsoleHandler(logging.Handler):
             self._made.setdefault(step, []).append(event.step_materialization_data.materialization)
         elif kind == "STEP_SUCCESS" and (self._made.get(step) or self._verbose):
             return self._line("done", step) + self._count(step)
+        elif kind == "STEP_FAILURE" and interrupted(event):
+            return f"[bold]{self._line('stopped', step)}[/bold]"
         elif kind == "STEP_FAILURE":
             return f"[bold red]{self._line('FAILED', step)}[/bold red]"
         elif kind == "STEP_UP_FOR_RETRY":

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import dagster as dg
+from dagster._core.events import RunFailureReason
 
 from assets.engines.spark import SparkError
 from assets.release.bento import BentoError
@@ -47,7 +48,10 @@ def final(event: dg.DagsterEvent) -> bool:
 
 
 def interrupted(event: dg.DagsterEvent) -> bool:
-    """Whether a step was ended from outside: Ctrl-C, a closed terminal, a stop in the UI."""
+    """Whether a step, or a run between its steps, was ended from outside: Ctrl-C, a closed terminal."""
+    if event.event_type is not dg.DagsterEventType.STEP_FAILURE:
+        why = getattr(event.event_specific_data, "failure_reason", None)  # of runs alone, and not of all
+        return why is RunFailureReason.UNEXPECTED_TERMINATION
     error = first_error(event)
     return error is not None and error.cls_name in ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
 

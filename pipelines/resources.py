@@ -71,7 +71,11 @@ class Settings(BaseSettings):
     table: Annotated[str | None, Only("source", ("table",))] = taken(Source, "table")
     table_items: Annotated[str | None, Only("source", ("table",))] = taken(Source, "table_items")
     columns: Annotated[Json[dict[str, str]], AfterValidator(checked.columns), TABLE] = taken(
-        Source, "columns", convert=lambda _: "{}", validate_default=True
+        Source,
+        "columns",
+        convert=lambda _: "{}",
+        validate_default=True,
+        examples=['{"user_id": "customer"}'],
     )
     missing: Annotated[str, AfterValidator(checked.missing), TABLE] = taken(
         Source, "missing", convert=",".join
@@ -99,6 +103,7 @@ class Settings(BaseSettings):
         default="{}",
         validate_default=True,
         description='settings of Spark as JSON, such as {"spark.executor.memory": "8g"}',
+        examples=['{"spark.executor.memory": "8g"}'],
     )
     candidates: Annotated[str, AfterValidator(checked.candidates)] = Field(
         default=",".join(Training().candidates),
@@ -110,6 +115,7 @@ class Settings(BaseSettings):
         default="{}",
         validate_default=True,
         description='changes of how networks are trained as JSON, such as {"epochs": 3}',
+        examples=['{"epochs": 5}'],
     )
     progress: bool = taken(Training, "progress")
     verbose: bool = Field(

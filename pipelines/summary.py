@@ -8,6 +8,8 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 
+from assets.clean.left_out_in_all import left_out_in_all
+from assets.engines.engine import DuckDB
 from assets.evaluation.gate import read_verdict
 from assets.evaluation.leaderboard import leaderboard_rows
 from assets.evaluation.report import report_path
@@ -29,11 +31,12 @@ def summary(settings: Settings, seconds: float) -> str:
     """The summary of the state in `settings.home`, for a terminal of `WIDTH` columns."""
     console = Console(highlight=False, width=WIDTH)
     with console.capture() as captured:
-        _print(console, home_of(settings), seconds)
+        _print(console, settings, seconds)
     return captured.get()
 
 
-def _print(console: Console, home: Home, seconds: float) -> None:
+def _print(console: Console, settings: Settings, seconds: float) -> None:
+    home = home_of(settings)
     rows = leaderboard_rows(home.lake())
     how = f"{rows[0]['users']:,} test users, {split_name(home.lake())}, full catalogue"
     console.print(f"\n[bold]Leaderboard[/bold]  {how}\n")
@@ -48,6 +51,7 @@ def _print(console: Console, home: Home, seconds: float) -> None:
     facts = read_facts(report_path(home))
     if facts:
         _print_alarms(console, facts)
+    _print_left_out(console, home, settings.repeats)
     _print_champion(console, home, read_pointer(home.pointer_file))
     console.print(f"[bold]Report[/bold]    {escape(str(report_path(home)))}", soft_wrap=True)
     console.print(f"[bold]Took[/bold]      {seconds:.0f} s\n")
@@ -74,6 +78,18 @@ def _print_alarms(console: Console, facts: Mapping[str, Any]) -> None:
     console.print(f"\n[bold]Checks for faults[/bold]  {head}")
     for alarm in alarms:
         console.print(Padding(escape(alarm), (0, 0, 0, 2)))
+
+
+def _print_left_out(console: Console, home: Home, repeats: str) -> None:
+    """What the tables lack of what was read; nothing where they lack nothing."""
+    with home.lake().connect("raw_counts", "quarantine") as connection:
+        told = left_out_in_all(DuckDB(connection), repeats)
+    if told:
+        lines = Table.grid(padding=(0, 2))
+        for number, sentence in enumerate(told):
+            lines.add_row("" if number else "[bold]Left out[/bold]", escape(sentence))
+        console.print()
+        console.print(lines)
 
 
 def _next() -> tuple[tuple[str, str], ...]:

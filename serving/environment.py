@@ -23,6 +23,7 @@ WORDS = {
     "float_parsing": "it must be a number",
     "bool_parsing": "it must be true or false",
 }
+NO_OBJECT = ("json_invalid", "json_type", "dict_type")
 LINK = re.compile(r"(tcp|udp|sctp)://")
 
 
@@ -119,6 +120,12 @@ def faults_in_values(error: ValidationError, settings: type[BaseSettings]) -> It
             yield why
             continue
         name, *inside = map(str, fault["loc"])
+        if not inside and fault["type"] in NO_OBJECT:
+            examples = settings.model_fields[name].examples
+            wrong = f"it is no JSON ({why.removeprefix('Invalid JSON: ')}): " * (
+                fault["type"] == "json_invalid"
+            )
+            why = f"{wrong}give a JSON object{f', such as {examples[0]}' if examples else ''}"
         shown = "***" if is_secret(settings.model_fields[name]) else _short(fault["input"])
         yield f"{variable(name)}{f' at {inside[0]}' if inside else ''}={shown}: {why}"
 

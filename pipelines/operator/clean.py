@@ -22,6 +22,12 @@ def clean(named: Path) -> str:
     home = named.resolve()
     if not home.exists() or (home.is_dir() and not any(home.iterdir())):
         return f"There is nothing to remove: {named} is not there, or is empty."
+    if home.is_dir() and not OURS & {path.name for path in home.iterdir()}:
+        raise HomeError(
+            f"{named} does not look like a home of Nextplay, so nothing is removed: there is nothing of "
+            "Nextplay in it. After an earlier clean all is well; else name the folder that you mean with "
+            "NEXTPLAY_HOME."
+        )
     if not home.is_dir() or not looks_like_home(home):
         raise HomeError(
             f"{named} does not look like a home of Nextplay, so nothing is removed: name another folder with "

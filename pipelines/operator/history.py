@@ -16,6 +16,7 @@ from serving.state.pointer import Pointer
 SHOWN = 5  # nights
 READ = 50  # runs, of which nights are made
 NAMED = 4  # assets of a run of some
+GOES_ON = "The next run goes on from there."
 
 
 @dataclass(frozen=True)
@@ -144,10 +145,13 @@ def _failed(instance: dg.DagsterInstance, run: dg.DagsterRun) -> tuple[str, str]
     failures = _events(instance, run.run_id, dg.DagsterEventType.STEP_FAILURE)
     again = " It is tried again at once." if will_be_retried(run) else ""
     if any(interrupted(event) for event in failures):
-        return "interrupted", f"It was interrupted; the next run goes on from there.{again}"
+        return "interrupted", GOES_ON + again
     if failures:
         return "failed", f"{one_line(' '.join(f'{e.step_key}: {reason(e)}' for e in failures))}{again}"
-    ended = [e.message or "" for e in _events(instance, run.run_id, dg.DagsterEventType.RUN_FAILURE)]
+    of_run = _events(instance, run.run_id, dg.DagsterEventType.RUN_FAILURE)
+    if any(interrupted(event) for event in of_run):
+        return "interrupted", GOES_ON + again
+    ended = [event.message or "" for event in of_run]
     if any(KILLED in message for message in ended):
         return "interrupted", KILLED + again
     return "failed", one_line(" ".join(ended) or "It says nothing of why.") + again

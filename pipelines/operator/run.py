@@ -52,7 +52,7 @@ def run_everything() -> int:
             return 1
     if not result.success:
         failures = [event for event in result.all_events if event.is_step_failure]
-        if any(interrupted(event) for event in failures):
+        if any(interrupted(event) for event in result.all_events):
             return _interrupted(console)
         for event in failures:
             _explain(console, event, settings.home)

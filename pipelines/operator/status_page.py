@@ -100,7 +100,8 @@ def told(run: Run | None) -> str:
         return "none"
     took = f", took {run.ended - run.started:.0f} s" if run.started and run.ended else ""
     started = f", started {_ago(run.started)}" if run.started else ""
-    return f"{run.outcome.lower()}{started}{took} ({run.run_id[:8]})"
+    outcome = run.result if run.result == "interrupted" else run.outcome.lower()
+    return f"{outcome}{started}{took} ({run.run_id[:8]})"
 
 
 def _ago(moment: float) -> str:

@@ -130,3 +130,13 @@ def test_a_summary_without_a_champion_says_so_and_offers_nothing_of_it(home: Hom
     home.pointer_file.unlink()
     page = summary(Settings(home=home.folder(), **TINY), 1.0)
     assert "Champion  none yet: nothing can be served" in page and "recommends" not in page
+
+
+def test_a_summary_tells_what_was_left_out_where_something_was(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sentence = "3 of 1,203 rows are in quarantine: 3 for '[no] item_id'."
+    monkeypatch.setattr("pipelines.summary.left_out_in_all", lambda *_: [sentence])
+    assert f"\nLeft out  {sentence}" in summary(Settings(home=home.folder(), **TINY), 1.0)
+    monkeypatch.setattr("pipelines.summary.left_out_in_all", lambda *_: [])
+    assert "Left out" not in summary(Settings(home=home.folder(), **TINY), 1.0)

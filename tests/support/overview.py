@@ -16,7 +16,7 @@ KINDS = (
     ("refused", "sasrec is not better than the champion: the interval of the difference holds 0."),
     ("failed at try 3", "raw_files: Cannot download plays.csv.gz: the host did not answer after 5 tries."),
     ("skipped", "Nothing to do: source, events, code and settings are those of run ff73377d."),
-    ("interrupted", "It was interrupted; the next run goes on from there."),
+    ("interrupted", "The next run goes on from there."),
     ("not started", "NEXTPLAY_TABLE=plays.csv: there is no such file."),
 )
 

@@ -6,6 +6,7 @@ import dagster as dg
 import pytest
 
 from assets.clean import clean as cleaning
+from assets.clean.left_out_in_all import left_out_in_all
 from assets.ingest import raw_files as raw
 from assets.resources import Cleaning, Home, Source
 from tests.support.homes import failed_checks, failure, materialize, rows
@@ -129,3 +130,32 @@ def test_nothing_left_is_told_with_what_came_in(
 ) -> None:
     _, result = make(tmp_path, limit, **files)
     assert sentence in failure(result)
+
+
+def in_all(home: Home) -> list[str]:
+    with home.engine_on("raw_counts", "quarantine") as engine:
+        return left_out_in_all(engine, "first")
+
+
+def test_what_was_left_out_of_a_good_run_is_told_in_all(tmp_path: Path) -> None:
+    bad = ["u,,1", "u,,2", ",1,1", "u,1,then"]
+    home, result = make(tmp_path, 0.5, a=[*bad, *GOOD, GOOD[0]], items=["1,One", ",Two", "1,Three"])
+    assert result.success
+    items, plays = in_all(home)
+    assert items.startswith("1 of 3 rows of items is in quarantine: 1 for 'no item_id'; 1 row of an item")
+    assert plays.startswith("4 of 205 rows are in quarantine: 2 for 'no item_id', 1 for ")
+    assert "1 for 'no user_id'" in plays
+    assert plays.endswith("; 1 play of an item that the user had played before (NEXTPLAY_REPEATS=first).")
+
+
+def test_three_reasons_are_told_and_the_others_counted(tmp_path: Path) -> None:
+    bad = ["u,,1", "u,,2", ",1,1", ",2,1", "u,1,then", "u,2,then", "u,1", 'u,"1,2']
+    home, result = make(tmp_path, 0.5, a=[*GOOD, *bad])
+    assert result.success
+    (plays,) = in_all(home)
+    assert plays.endswith(", 2 for other reasons.") and plays.count(" for '") == 3
+
+
+def test_nothing_is_told_where_nothing_was_left_out(tmp_path: Path) -> None:
+    home, _ = make(tmp_path, a=GOOD)
+    assert in_all(home) == []

@@ -69,6 +69,17 @@ def test_what_was_there_before_or_came_later_stays(tmp_path: Path) -> None:
     assert not (home / "lake").exists()
 
 
+def test_what_stays_is_no_home_any_more_and_is_told_so(tmp_path: Path) -> None:
+    home = made(tmp_path)
+    (home / "thesis.txt").write_text("precious")
+    clean(home)
+    with pytest.raises(
+        HomeError, match=r"there is nothing of Nextplay in it\. After an earlier clean all is well"
+    ):
+        clean(home)
+    assert [path.name for path in home.iterdir()] == ["thesis.txt"]
+
+
 def test_an_old_home_with_something_else_in_it_stays_whole(tmp_path: Path) -> None:
     home = made(tmp_path, marked=False)
     (home / "thesis.txt").write_text("precious")

@@ -189,9 +189,10 @@ def test_an_interrupted_night(instance, settings, home, recorded: bool) -> None:
 @pytest.mark.parametrize("ended", [KeyboardInterrupt, DagsterExecutionInterruptedError])
 def test_a_run_that_was_ended_by_its_terminal_is_interrupted(instance, settings, home, ended) -> None:
     night(instance, settings, error=ended(), terminal=True)
-    status, said = told(settings, home), "It was interrupted; the next run goes on from there."
+    status, said = told(settings, home), "The next run goes on from there."
     assert (status.nights[0].outcome, status.nights[0].said) == ("interrupted", said)
     assert status.attention == [f"The last run was interrupted. {said}"]
+    assert "Last run interrupted, " in page(settings, home)
 
 
 def test_a_run_that_was_stopped_in_the_ui(instance, settings, home) -> None:

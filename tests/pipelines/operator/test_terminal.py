@@ -149,6 +149,25 @@ def shown(monkeypatch: pytest.MonkeyPatch, verbose: bool, *more: dg.AssetChecksD
     return heard.getvalue().splitlines()
 
 
+@dg.asset
+def left() -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_stage_that_is_interrupted_has_not_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", heard)
+    logger = logging.getLogger("tests.console")
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False
+    logger.handlers = [ConsoleHandler()]
+    made = dg.Definitions([left], loggers={"console": dg.LoggerDefinition(lambda _: logger)})
+    job = made.resolve_implicit_global_asset_job_def()
+    with dg.DagsterInstance.ephemeral() as instance:
+        job.execute_in_process({"loggers": {"console": {}}}, instance=instance, raise_on_error=False)
+    assert heard.getvalue().startswith("  stopped left  ") and "FAILED" not in heard.getvalue()
+
+
 def words(lines: list[str]) -> list[str]:
     """The first two of each line, sorted."""
     return sorted(" ".join(line.split()[:2]) for line in lines)
