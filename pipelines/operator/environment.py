@@ -68,8 +68,8 @@ def checked_settings() -> "Settings":
 
 def prepare_home(home: Path) -> None:
     """Make the home, with what Dagster reads, and see that it can be written. Raises HomeError."""
-    check_dagsters_path()
     check_home(home)
+    check_dagsters_path()
     mark(home)
     folder = home.resolve() / "dagster"
     if os.environ.get("DAGSTER_HOME") != str(folder):
