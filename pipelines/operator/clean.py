@@ -26,7 +26,7 @@ def clean(named: Path) -> str:
         raise HomeError(
             f"{named} does not look like a home of Nextplay, so nothing is removed: there is nothing of "
             "Nextplay in it. After an earlier clean all is well; else name the folder that you mean with "
-            "NEXTPLAY_HOME."
+            f"NEXTPLAY_HOME{_caution(named)}."
         )
     if not home.is_dir() or not looks_like_home(home):
         raise HomeError(
