@@ -119,11 +119,11 @@ tune: setup ## Better settings for the data in var/, by validation alone (NETWOR
 .venv-rectools/installed .venv-replay/installed: .venv-%/installed: benchmarks/contenders/%.txt
 	@$(PYTHON) -m venv .venv-$* && .venv-$*/bin/pip install --quiet --disable-pip-version-check -r $< && touch $@
 
-bench-training: setup .venv-rectools/installed .venv-replay/installed ## Training speed beside RecTools and RePlay (20 minutes)
+bench-training: setup .venv-rectools/installed .venv-replay/installed ## Training speed beside RecTools and RePlay (25 minutes)
 	@PYTHONPATH=. $(BIN)/python benchmarks/training.py
 
-bench-quality: setup .venv-rectools/installed .venv-replay/installed ## NDCG@10 at convergence beside the peers (hours, resumable)
-	@PYTHONPATH=. $(BIN)/python benchmarks/quality.py
+bench-quality: setup .venv-rectools/installed .venv-replay/installed ## Ours and the peers after the same search, resumable (a night)
+	@$(BIN)/python -m benchmarks.quality
 
 study-bert4rec: setup ## SASRec and BERT4Rec by loss, budget and measure, on the sample (an hour, resumable)
 	@PYTHONPATH=. $(BIN)/python benchmarks/bert4rec_study.py

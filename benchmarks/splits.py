@@ -2,13 +2,10 @@
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import dagster as dg
-
-from assets.resources import Home
-from assets.sequences.loading import load_split
-from pipelines.definitions import define
-from pipelines.resources import Settings, resources
+if TYPE_CHECKING:
+    from pipelines.resources import Settings
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT.parent / "shared" / "data"
@@ -22,10 +19,18 @@ STEAM = {
 }
 AMAZON = {"source": "table", "table": DATA / "amazon_games" / "interactions.csv.gz"}
 SAMPLE = {"source": "sample"}
-DATA_SETS = {"sample": SAMPLE, "steam": STEAM, "amazon5": AMAZON, "amazon": {**AMAZON, "core": 1}}
+BEAUTY = {"source": "table", "table": DATA / "beauty" / "interactions.csv.gz"}
+DATA_SETS = {
+    "sample": SAMPLE,
+    "steam": STEAM,
+    "beauty": BEAUTY,
+    "amazon5": AMAZON,
+    "amazon": {**AMAZON, "core": 1},
+}
 TITLES = {
     "sample": "the built-in sample",
     "steam": "partial Steam, 5-core",
+    "beauty": "Amazon beauty, 5-core",
     "amazon5": "Amazon games, 5-core",
     "amazon": "Amazon games",
 }
@@ -33,23 +38,36 @@ TITLES = {
 
 def split_file(name: str) -> Path:
     """The split of one data set as .npz; made where it is missing."""
-    from common import save_split
-
     path = CACHE / f"{name}.npz"
     if not path.exists():
-        values = {
-            key: str(value) if isinstance(value, Path) else value for key, value in DATA_SETS[name].items()
-        }
-        settings = Settings(home=CACHE / name, progress=False, **values)
-        _tables(settings)
-        home = resources(settings)["home"]
-        assert isinstance(home, Home)
-        save_split(path, load_split(home.lake()))
+        _make(name, path)
     return path
 
 
-def _tables(settings: Settings) -> None:
+def _make(name: str, path: Path) -> None:
+    """Slow to import, so imported here: where the file is there, nobody waits."""
+    from common import save_split
+
+    from assets.resources import Home
+    from assets.sequences.loading import load_split
+    from pipelines.resources import Settings, resources
+
+    values: dict[str, Any] = {
+        key: str(value) if isinstance(value, Path) else value for key, value in DATA_SETS[name].items()
+    }
+    settings = Settings(home=CACHE / name, progress=False, **values)
+    _tables(settings)
+    home = resources(settings)["home"]
+    assert isinstance(home, Home)
+    save_split(path, load_split(home.lake()))
+
+
+def _tables(settings: "Settings") -> None:
     """The pipeline up to the split, checks included."""
+    import dagster as dg
+
+    from pipelines.definitions import define
+
     definitions = define(settings)
     wanted = (
         dg.AssetSelection.assets("items", "sequences", "split").upstream().required_multi_asset_neighbors()

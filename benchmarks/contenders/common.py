@@ -1,14 +1,17 @@
-"""What every contender's process shares: the data, the clock, the ranks and the report.
+"""What every contender's process shares: the data, the clock, early stopping, and how it is told what to do.
 
 Each contender trains in a process and an environment of its own. NumPy alone is needed here, so that the
 environments of other libraries can run it; ranks come from `models.evaluation.metrics` for all.
 """
 
 import argparse
+import base64
 import json
 import re
+import sys
 import time
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,10 +23,13 @@ from models.data import Holdout, Sequences, Split
 from models.evaluation.metrics import per_user, rank_targets
 from models.scorer import Scorer
 
-WIDTH, LAYERS, HEADS, LENGTH, BATCH_USERS = 64, 2, 2, 50, 128
+WIDTH, LAYERS, HEADS, LENGTH, BATCH_USERS, DROPOUT, RATE = 64, 2, 2, 50, 128, 0.2, 1e-3
+LOSSES = ("full", "sampled", "binary")  # cross-entropy over the catalogue, over a sample, binary
 WARM_UP_STEPS = 5
 VALIDATION_USERS = 5_000  # at most, the same for all
+BEYOND = 255  # ranks above it are kept as it
 PARTS = ("validation", "test")
+Settings = Mapping[str, Any]  # by plain names; what is not there is the contender's default
 
 
 def save_split(path: Path, split: Split) -> None:
@@ -51,21 +57,6 @@ def load_split(path: Path) -> Split:
             for name in PARTS
         }
     return Split(train, **parts)
-
-
-def arguments() -> argparse.Namespace:
-    """The command line that all contenders have."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("data", type=Path, help="a split, as save_split writes it")
-    parser.add_argument("report", type=Path, help="where the JSON report goes; ranks go beside it")
-    parser.add_argument("--loss", choices=("full", "sampled"), default="sampled")
-    parser.add_argument("--seconds", type=float, help="measure speed for so long, then stop")
-    parser.add_argument("--patience", type=int, default=10, help="epochs without a better validation NDCG@10")
-    parser.add_argument("--epochs", type=int, default=1000)
-    parser.add_argument("--hours", type=float, default=2.0, help="of a peer's training at most")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--settings", type=json.loads, default={}, help="JSON, of the contender's own")
-    return parser.parse_args()
 
 
 @dataclass
@@ -97,29 +88,36 @@ class Clock:
 
 @dataclass
 class Course:
-    """Early stopping on validation NDCG@10, and the curve; the best state is kept by the caller."""
+    """Early stopping on validation NDCG@10, and the curve; the best state is kept by the caller.
+
+    Where the clock has a limit, only the speed is measured, and nothing is validated.
+    """
 
     split: Split
-    patience: int
     clock: Clock
-    limit: float  # seconds
-    curve: list[dict[str, float]] = field(default_factory=list)
+    patience: int
+    epochs: int  # at most
+    curve: list[float] = field(default_factory=list)  # validation NDCG@10 after each epoch
+
+    @property
+    def measuring(self) -> bool:
+        return self.clock.limit is not None
 
     def validate(self, scorer: Scorer) -> bool:
         """After an epoch; True where it was the best so far."""
         rows = np.random.default_rng(0).permutation(len(self.split.validation))[:VALIDATION_USERS]
         ranks = rank_targets(scorer, self.split.validation.rows(np.sort(rows)))
         ndcg = float(per_user("ndcg@10", ranks).mean())
-        best = all(ndcg > point["ndcg"] for point in self.curve)
-        self.curve.append({"epoch": len(self.curve) + 1, "seconds": self.clock.seconds, "ndcg": ndcg})
-        print(f"epoch {len(self.curve)}: {ndcg:.4f} after {self.clock.seconds:.0f} s", flush=True)
+        best = all(ndcg > earlier for earlier in self.curve)
+        self.curve.append(ndcg)
         self.clock.start()
         return best
 
     @property
     def over(self) -> bool:
-        best = max(range(len(self.curve)), key=lambda i: self.curve[i]["ndcg"])
-        return len(self.curve) - 1 - best >= self.patience or self.clock.seconds > self.limit
+        """After so many epochs, or so many without a better one."""
+        since_best = len(self.curve) - 1 - int(np.argmax(self.curve)) if self.curve else 0
+        return len(self.curve) >= self.epochs or since_best >= self.patience
 
 
 def peak_mib() -> float:
@@ -127,23 +125,6 @@ def peak_mib() -> float:
     found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
     assert found is not None
     return int(found[1]) / 1024
-
-
-def report(path: Path, clock: Clock, versions: dict[str, str], course: Course | None, ranks: Any) -> None:
-    """Write the JSON report, and before it the ranks of the test part as .npy beside it."""
-    content = {
-        "positions": clock.positions,
-        "positions a second": clock.positions / clock.seconds,
-        "positions a processor second": clock.positions / clock.processor_seconds,
-        "seconds": clock.seconds,
-        "peak MiB": peak_mib(),
-        "versions": versions,
-        "curve": course.curve if course else [],
-    }
-    if ranks is not None:
-        np.save(path.with_suffix(".npy"), ranks)
-        content["test NDCG@10"] = float(per_user("ndcg@10", ranks).mean())
-    path.write_text(json.dumps(content))
 
 
 def left_padded(histories: list[NDArray[np.integer]], length: int, padding: int) -> NDArray[np.int64]:
@@ -163,3 +144,62 @@ class FunctionScorer:
 
     def score(self, histories: Any) -> NDArray[np.float32]:
         return self._score(list(histories))
+
+
+Fit = Callable[[Split, Settings, int, Course], Scorer | None]  # of a split, settings and a seed
+
+
+def main(fit: Fit, versions: Mapping[str, str]) -> None:
+    """Measure the speed for `--seconds`, or train as each line of the standard input says."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("data", type=Path, help="a split, as save_split writes it")
+    parser.add_argument("report", type=Path, help="what is found: JSON, or a line for each training")
+    parser.add_argument("--seconds", type=float, help="measure speed for so long, then stop")
+    parser.add_argument("--settings", type=json.loads, default={}, help="JSON, for --seconds")
+    options = parser.parse_args()
+    split = load_split(options.data)
+    if options.seconds:
+        clock = Clock(options.seconds)
+        fit(split, options.settings, 0, Course(split, clock, patience=1, epochs=1000))
+        options.report.write_text(json.dumps(speed(clock) | {"versions": dict(versions)}))
+        return
+    for line in sys.stdin:
+        found = json.loads(line) | trained(fit, split, json.loads(line)) | {"versions": dict(versions)}
+        with options.report.open("a", encoding="utf-8") as report:
+            report.write(json.dumps(found) + "\n")  # in one piece: others may write, too
+
+
+def trained(fit: Fit, split: Split, job: Mapping[str, Any]) -> dict[str, Any]:
+    """What a training found. Test is looked at where the job asks for it, and only then."""
+    course = Course(split, Clock(None), job["patience"], job["epochs"])
+    before = time.process_time()
+    scorer = fit(split, job["settings"], job["seed"], course)
+    found: dict[str, Any] = {
+        "curve": [round(ndcg, 5) for ndcg in course.curve],
+        "cpu_seconds": round(time.process_time() - before),
+    }
+    if job["test"]:
+        assert scorer is not None
+        found["ranks"] = packed(rank_targets(scorer, split.test))
+    return found
+
+
+def packed(ranks: NDArray[np.integer]) -> str:
+    """Ranks as text, those above BEYOND as BEYOND."""
+    small = np.minimum(ranks, BEYOND).astype(np.uint8)
+    return base64.b85encode(zlib.compress(small.tobytes(), 9)).decode()
+
+
+def unpacked(text: str) -> NDArray[np.int32]:
+    """The inverse of `packed`, but for the ranks above BEYOND."""
+    return np.frombuffer(zlib.decompress(base64.b85decode(text)), dtype=np.uint8).astype(np.int32)
+
+
+def speed(clock: Clock) -> dict[str, float]:
+    return {
+        "positions": clock.positions,
+        "positions a second": clock.positions / clock.seconds,
+        "positions a processor second": clock.positions / clock.processor_seconds,
+        "seconds": clock.seconds,
+        "peak MiB": peak_mib(),
+    }

@@ -1,71 +1,75 @@
 """Our networks, by the code that the pipeline trains with."""
 
-import time
+import os
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
-from common import (
-    HEADS,
-    LAYERS,
-    LENGTH,
-    VALIDATION_USERS,
-    WIDTH,
-    Clock,
-    Course,
-    arguments,
-    load_split,
-    report,
-)
+from common import HEADS, LAYERS, LENGTH, VALIDATION_USERS, WIDTH, Course, Settings, main
 
 from models.config import TrainConfig
 from models.data import Split, plan_epoch
-from models.evaluation.metrics import rank_targets
 from models.networks import default_config
 from models.training.device import reproducible
 from models.training.train import NetworkScorer, Training, train
 
+THREADS = int(os.environ["OMP_NUM_THREADS"]) if "OMP_NUM_THREADS" in os.environ else None
 SAME_AS_PEERS = {"width": WIDTH, "layers": LAYERS, "heads": HEADS, "max_length": LENGTH, "feed_factor": 1}
+PLAIN = {"length": "max_length"}  # what has another name here
+LOSSES: Mapping[str, Mapping[str, Any]] = {
+    "full": {"loss": "full"},
+    "sampled": {"loss": "sampled"},
+    "binary": {"loss": "gbce", "negatives": 32},  # as RecTools has it
+}
 
 
-def measure(name: str, split: Split, config: TrainConfig, clock: Clock) -> None:
+def config_of(name: str, split: Split, settings: Settings, course: Course) -> TrainConfig:
+    """The rule that ships, with the peers' shape where speed is measured, and with the settings."""
+    config = default_config(name, split.train)
+    if course.measuring:
+        config = config.with_changes(**SAME_AS_PEERS)
+    changes: dict[str, Any] = {PLAIN.get(key, key): value for key, value in settings.items()}
+    if rate := changes.pop("rate", None):
+        for field in ("learning_rate", "embedding_learning_rate"):
+            changes[field] = rate * getattr(config, field)
+    if loss := changes.pop("loss", None):
+        changes = {**LOSSES[loss], **changes}
+    return config.with_changes(**changes)
+
+
+def measure(name: str, split: Split, config: TrainConfig, course: Course) -> None:
     """Training steps until the clock says that it is enough."""
     with reproducible(config.threads):
         training = Training(name, split, config)
         training.network.train()
-        clock.start()
+        course.clock.start()
         for epoch in range(1, 1000):
             rng = np.random.default_rng(epoch)
             length, positions = config.network.max_length, config.batch_positions
             for windows in plan_epoch(split.train, length, positions, config.seed, epoch):
                 _, n = training.step(training.gather(windows, rng), progress=0.1)
-                if clock.step(n):
+                if course.clock.step(n):
                     return
 
 
-def main() -> None:
-    options = arguments()
-    split = load_split(options.data)
-    settings = dict(options.settings)
+def fit(split: Split, settings: Settings, seed: int, course: Course) -> NetworkScorer | None:
+    """Epochs and patience are those of the course; 0 stands for the rule that ships."""
+    settings = dict(settings)
     name = settings.pop("network", "sasrec")
-    fair = {"seed": options.seed, "validation_users": VALIDATION_USERS, "device": "cpu"}
-    config = default_config(name, split.train).with_changes(
-        **{**fair, "patience": options.patience, **settings}
+    config = config_of(name, split, settings, course).with_changes(
+        seed=seed, validation_users=VALIDATION_USERS, device="cpu", threads=THREADS
     )
-    clock, versions = Clock(options.seconds), {"torch": torch.__version__}
-    if options.seconds:
-        same = {**SAME_AS_PEERS, "loss": options.loss, **settings}
-        measure(name, split, config.with_changes(**same), clock)
-        report(options.report, clock, versions, None, None)
-        return
-    course = Course(split, options.patience, clock, options.hours * 3600)
-    started = time.process_time()
-    trained = train(name, split, config)
-    for epoch in trained.curve:
-        clock.positions, clock.seconds = clock.positions + epoch.positions, clock.seconds + epoch.seconds
-        course.curve.append({"epoch": epoch.epoch, "seconds": clock.seconds, "ndcg": epoch.ndcg})
-    clock.processor_seconds = time.process_time() - started
-    report(options.report, clock, versions, course, rank_targets(NetworkScorer(trained.network), split.test))
+    if course.measuring:
+        measure(name, split, config, course)
+        return None
+    stated = {"epochs": course.epochs, "patience": course.patience}
+    trained = train(
+        name, split, config.with_changes(**{key: value for key, value in stated.items() if value})
+    )
+    course.curve += [epoch.ndcg for epoch in trained.curve]
+    return NetworkScorer(trained.network)
 
 
 if __name__ == "__main__":
-    main()
+    main(fit, {"torch": torch.__version__})

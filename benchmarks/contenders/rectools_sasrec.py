@@ -11,27 +11,27 @@ import rectools
 import torch
 from common import (
     BATCH_USERS,
+    DROPOUT,
     HEADS,
     LAYERS,
     LENGTH,
+    RATE,
     WIDTH,
-    Clock,
     Course,
     FunctionScorer,
-    arguments,
+    Settings,
     left_padded,
-    load_split,
-    report,
+    main,
 )
 from numpy.typing import NDArray
 from rectools import Columns
 from rectools.dataset import Dataset
 from rectools.models import SASRecModel
 
-from models.data import Sequences
-from models.evaluation.metrics import rank_targets
+from models.data import Sequences, Split
 
-NEGATIVES = 32
+NEGATIVES, CALIBRATION = 32, 0.75  # of each position its own; of gBCE
+LOSSES = {"full": "softmax", "sampled": "sampled_softmax", "binary": "gBCE"}
 
 
 def dataset(train: Sequences) -> Dataset:
@@ -54,21 +54,21 @@ class Watch(lightning.Callback):
 
     model: SASRecModel
 
-    def __init__(self, clock: Clock, course: Course | None) -> None:
-        self.clock, self.course, self.best = clock, course, {}
+    def __init__(self, course: Course) -> None:
+        self.course, self.best = course, {}
 
     def __deepcopy__(self, memo: Any) -> "Watch":
         return self  # RecTools trains with a copy of its trainer
 
     def on_train_epoch_start(self, trainer: Any, module: Any) -> None:
-        self.clock.start()
+        self.course.clock.start()
 
     def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        if self.clock.step(int((batch["y"] != 0).sum())):
+        if self.course.clock.step(int((batch["y"] != 0).sum())):
             raise Measured
 
     def on_train_epoch_end(self, trainer: Any, module: Any) -> None:
-        if self.course is None:
+        if self.course.measuring:
             return
         if self.course.validate(scorer(module.torch_model, self.model, self.course.split.train.n_items)):
             self.best = copy.deepcopy(module.torch_model.state_dict())
@@ -83,13 +83,14 @@ def scorer(network: Any, model: SASRecModel, n_items: int) -> FunctionScorer:
     for item, index in known.items():
         if isinstance(item, int | np.integer):
             internal[item] = index
+    length = model.data_preparator.session_max_len
 
     def score(histories: list[NDArray[np.integer]]) -> NDArray[np.float32]:
         network.eval()
         kept = [found[found > 0] for found in (internal[h] for h in histories)]
         with torch.inference_mode():
             items = network.item_model.get_all_embeddings()
-            batch = {"x": torch.from_numpy(left_padded(kept, LENGTH, 0))}
+            batch = {"x": torch.from_numpy(left_padded(kept, length, 0))}
             states = network.encode_sessions(batch, items)[:, -1]  # [users, width]
             given = (states @ items.T).numpy()  # [users, their items]
         scores = given[:, internal]  # [users, n_items + 1]
@@ -99,33 +100,27 @@ def scorer(network: Any, model: SASRecModel, n_items: int) -> FunctionScorer:
     return FunctionScorer(score)
 
 
-def main() -> None:
-    options = arguments()
-    split = load_split(options.data)
-    lightning.seed_everything(options.seed)
-    clock = Clock(options.seconds)
-    course = None if options.seconds else Course(split, options.patience, clock, options.hours * 3600)
-    watch = Watch(clock, course)
-
+def fit(split: Split, settings: Settings, seed: int, course: Course) -> FunctionScorer | None:
+    lightning.seed_everything(seed, verbose=False)
+    watch = Watch(course)
     watch.model = model = SASRecModel(
-        n_factors=WIDTH, n_blocks=LAYERS, n_heads=HEADS, session_max_len=LENGTH, batch_size=BATCH_USERS,
-        loss="softmax" if options.loss == "full" else "gBCE", n_negatives=NEGATIVES, gbce_t=0.75,
-        train_min_user_interactions=2, **options.settings,
+        n_factors=settings.get("width", WIDTH), n_blocks=LAYERS, n_heads=HEADS, batch_size=BATCH_USERS,
+        session_max_len=settings.get("length", LENGTH), dropout_rate=settings.get("dropout", DROPOUT),
+        lr=RATE * settings.get("rate", 1.0), loss=LOSSES[settings.get("loss", "binary")],
+        n_negatives=NEGATIVES, gbce_t=CALIBRATION, train_min_user_interactions=2,
     )  # fmt: skip
     model._trainer = lightning.Trainer(
-        max_epochs=options.epochs, callbacks=[watch], logger=False, enable_checkpointing=False,
+        max_epochs=course.epochs, callbacks=[watch], logger=False, enable_checkpointing=False,
         enable_progress_bar=False, enable_model_summary=False, accelerator="cpu",
     )  # fmt: skip
     with suppress(Measured):
         model.fit(dataset(split.train))
-    ranks = None
-    if course:
-        network = model.lightning_model.torch_model
-        network.load_state_dict(watch.best)
-        ranks = rank_targets(scorer(network, model, split.train.n_items), split.test)
-    versions = {"rectools": rectools.VERSION, "torch": torch.__version__}
-    report(options.report, clock, versions, course, ranks)
+    if course.measuring:
+        return None
+    network = model.lightning_model.torch_model
+    network.load_state_dict(watch.best)
+    return scorer(network, model, split.train.n_items)
 
 
 if __name__ == "__main__":
-    main()
+    main(fit, {"rectools": rectools.VERSION, "torch": torch.__version__})

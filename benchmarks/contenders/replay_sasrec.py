@@ -1,4 +1,4 @@
-"""RePlay's SASRec network with its sampled or full cross-entropy and length buckets, in a plain loop.
+"""RePlay's SASRec network with its losses and length buckets, in a plain loop.
 
 The loop is ours, and cheaper than RePlay's own over Parquet files: batches are cut from one padded tensor.
 """
@@ -11,54 +11,59 @@ import numpy as np
 import torch
 from common import (
     BATCH_USERS,
+    DROPOUT,
     HEADS,
     LAYERS,
     LENGTH,
+    RATE,
     WIDTH,
-    Clock,
     Course,
     FunctionScorer,
-    arguments,
+    Settings,
     left_padded,
-    load_split,
-    report,
+    main,
 )
 from numpy.typing import NDArray
 from replay.data import FeatureHint, FeatureSource, FeatureType
 from replay.data.nn import TensorFeatureInfo, TensorFeatureSource, TensorSchema
 from replay.nn.lightning.optimizer import OptimizerFactory
-from replay.nn.loss import CE, CESampled
+from replay.nn.loss import CE, BCESampled, CESampled
 from replay.nn.sequential import SasRec
 from replay.nn.sequential.length_bucket import LengthBucketedQueryEncoder
 
-from models.data import Sequences
-from models.evaluation.metrics import rank_targets
+from models.data import Sequences, Split
 
 NEGATIVES, BUCKET = 1024, 16
 
 
-def network(n_items: int, loss: str, dropout: float) -> SasRec:
+def network(n_items: int, settings: Settings) -> SasRec:
     """Items are 0 .. n_items - 1 here, and n_items is padding."""
+    width, length = settings.get("width", WIDTH), settings.get("length", LENGTH)
     schema = TensorSchema(
         [
             TensorFeatureInfo(
                 "item_id", FeatureType.CATEGORICAL, is_seq=True, feature_hint=FeatureHint.ITEM_ID,
                 feature_sources=[TensorFeatureSource(FeatureSource.INTERACTIONS, "item_id")],
-                cardinality=n_items, padding_value=n_items, embedding_dim=WIDTH,
+                cardinality=n_items, padding_value=n_items, embedding_dim=width,
             )
         ]
     )  # fmt: skip
-    model = SasRec.from_params(schema, WIDTH, HEADS, LAYERS, LENGTH, dropout)
-    model.loss = CE(ignore_index=n_items) if loss == "full" else CESampled(ignore_index=-100)
+    model = SasRec.from_params(schema, width, HEADS, LAYERS, length, settings.get("dropout", DROPOUT))
+    losses = {
+        "full": lambda: CE(ignore_index=n_items),
+        "sampled": lambda: CESampled(ignore_index=-100),
+        "binary": BCESampled,
+    }
+    model.loss = losses[settings.get("loss", "sampled")]()
     model.loss.logits_callback = model.get_logits
     model.body.encoder = LengthBucketedQueryEncoder(model.body.encoder, BUCKET)
     return model
 
 
-def padded_sequences(train: Sequences) -> torch.Tensor:
-    """The newest LENGTH + 1 items of each user who has two, [users, LENGTH + 1]."""
+def padded_sequences(train: Sequences, length: int) -> torch.Tensor:
+    """The newest `length` + 1 items of each user who has two, [users, length + 1]."""
     rows = [train.user(u) - 1 for u in np.flatnonzero(train.lengths > 1)]
-    return torch.from_numpy(left_padded(rows, LENGTH + 1, train.n_items))
+    return torch.from_numpy(left_padded(rows, length + 1, train.n_items))
 
 
 def step(model: SasRec, optimizer: Any, rows: torch.Tensor, padding: int) -> int:
@@ -77,10 +82,10 @@ def step(model: SasRec, optimizer: Any, rows: torch.Tensor, padding: int) -> int
     return int(real.sum())
 
 
-def scorer(model: SasRec, n_items: int) -> FunctionScorer:
+def scorer(model: SasRec, length: int, n_items: int) -> FunctionScorer:
     def score(histories: list[NDArray[np.integer]]) -> NDArray[np.float32]:
         model.eval()
-        batch = torch.from_numpy(left_padded([h - 1 for h in histories], LENGTH, n_items))
+        batch = torch.from_numpy(left_padded([h - 1 for h in histories], length, n_items))
         with torch.inference_mode():
             logits = model(feature_tensors={"item_id": batch}, padding_mask=batch != n_items)[
                 "logits"
@@ -90,41 +95,24 @@ def scorer(model: SasRec, n_items: int) -> FunctionScorer:
     return FunctionScorer(score)
 
 
-def main() -> None:
-    options = arguments()
-    split = load_split(options.data)
-    torch.manual_seed(options.seed)
-    n_items = split.train.n_items
-    clock = Clock(options.seconds)
-    course = None if options.seconds else Course(split, options.patience, clock, options.hours * 3600)
-    model = network(n_items, options.loss, options.settings.get("dropout", 0.3))
-    optimizer = OptimizerFactory().create(model.parameters())
-    rows, best, over = padded_sequences(split.train), {}, False
-    for _ in range(options.epochs):
+def fit(split: Split, settings: Settings, seed: int, course: Course) -> FunctionScorer | None:
+    torch.manual_seed(seed)
+    n_items, length = split.train.n_items, settings.get("length", LENGTH)
+    model = network(n_items, settings)
+    rate = RATE * settings.get("rate", 1.0)
+    optimizer = OptimizerFactory(learning_rate=rate).create(model.parameters())
+    rows, best = padded_sequences(split.train, length), {}
+    while not course.over:
         model.train()
-        clock.start()
+        course.clock.start()
         for batch in torch.randperm(len(rows)).split(BATCH_USERS):
-            over = clock.step(step(model, optimizer, rows[batch], n_items))
-            if over:
-                break
-        if course:
-            if course.validate(scorer(model, n_items)):
-                best = copy.deepcopy(model.state_dict())
-            over = course.over
-        if over:
-            break
-    ranks = None
-    if course:
-        model.load_state_dict(best)
-        ranks = rank_targets(scorer(model, n_items), split.test)
-    report(
-        options.report,
-        clock,
-        {"replay-rec": version("replay-rec"), "torch": torch.__version__},
-        course,
-        ranks,
-    )
+            if course.clock.step(step(model, optimizer, rows[batch], n_items)):
+                return None
+        if not course.measuring and course.validate(scorer(model, length, n_items)):
+            best = copy.deepcopy(model.state_dict())
+    model.load_state_dict(best)
+    return scorer(model, length, n_items)
 
 
 if __name__ == "__main__":
-    main()
+    main(fit, {"replay-rec": version("replay-rec"), "torch": torch.__version__})
