@@ -55,7 +55,7 @@ def _match(home: Home, split: Split, champion: Path) -> Match:
         if cut <= test_from:
             return Match(champion, split.test)
         later = _plays_after(home.lake(), cut)
-        if len(later) >= Policy.min_users:
+        if len(later) >= Policy.min_fair_users:
             return Match(
                 champion, later, cut, f"each user's first play from {cut} on, the champion's cut-off"
             )

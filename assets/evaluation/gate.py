@@ -14,6 +14,7 @@ from assets.contracts import checks_of
 from assets.evaluation.leaderboard import leaderboard_rows
 from assets.formats.table import HASH_OR_NONE, Table, count, flag, text, texts
 from assets.resources import Gate, Home
+from assets.sequences.loading import load_items
 from assets.shown.tables import columns_shown
 from assets.state.champions import Incumbent
 from assets.state.code import made_by
@@ -125,6 +126,7 @@ def judged_bundle(home: Home, winner: str) -> Path:
 def evidence(home: Home, role: str) -> Iterator[Evidence]:
     """The evidence of each model of a role, best on validation first."""
     rows = [row for row in leaderboard_rows(home.lake()) if row["role"] == role]
+    n_items = load_items(home.lake()).n_items
     for row in sorted(rows, key=lambda row: -row["validation_ndcg_at_10"]):
         with home.lake().connect("test_ranks") as connection:
             ranks = connection.execute(
@@ -141,6 +143,7 @@ def evidence(home: Home, role: str) -> Iterator[Evidence]:
             nan_users=row["nan_users"],
             unknown_targets=row["unknown_targets"],
             validation=row["validation_ndcg_at_10"],
+            n_items=n_items,
         )
     if role == "champion" and not rows:
         yield from _broken_champion(home)

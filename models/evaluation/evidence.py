@@ -1,5 +1,6 @@
 """What the gate reads and what it answers: evidence and policy in, estimates and a verdict out."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -7,7 +8,10 @@ from numpy.typing import NDArray
 
 from models.bundle.agreement import TOLERANCE
 from models.evaluation.metrics import per_user
+from models.evaluation.slices import Slice
 from models.evaluation.stats import CONFIDENCE, RESAMPLES, SEED
+
+LISTED = 10  # items of a list that coverage looks at
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,8 +27,12 @@ class Evidence:
     bundle_hash: str | None = None
     nan_users: int = 0  # users for whom an item was scored NaN
     unknown_targets: int = 0  # users whose target the model does not know; their rank is the last
-    validation: float | None = None  # the policy's metric on validation, where it is known
+    validation: float | None = None  # the policy's metric on validation; NaN: the model has none
     error: str | None = None  # why the model could not be loaded or evaluated
+    n_items: int | None = None  # of the catalogue; None: as if the lists could show all of it
+    groups: Sequence[Slice] = ()  # of `users`, in their order: nobody may collapse
+    people: NDArray[np.generic] | None = None  # [users], whose play each row is; None: each another's
+    earlier: "Evidence | None" = None  # the same recipe on earlier nights' plays; `users` name plays there
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "ranks", np.asarray(self.ranks))
@@ -35,6 +43,28 @@ class Evidence:
             raise ValueError(f"{self.name} names a user twice.")
         if np.any(self.ranks < 1):
             raise ValueError(f"{self.name} has a rank below 1.")
+        if self.people is not None:
+            object.__setattr__(self, "people", np.asarray(self.people))
+        for rows in (group.users for group in self.groups):
+            if rows.shape != self.users.shape:
+                raise ValueError(f"{self.name} has groups of {rows.size} users for {self.users.size} users.")
+        if self.people is not None and self.people.shape != self.users.shape:
+            raise ValueError(f"{self.name} names {self.people.size} people for {self.users.size} plays.")
+
+    @property
+    def coverable(self) -> float:
+        """Share of the catalogue that the lists of so many users could show, if no two were alike."""
+        return min(1.0, LISTED * len(self.users) / self.n_items) if self.n_items else 1.0
+
+    @property
+    def covered(self) -> float:
+        """Share of what could be covered; 0 without users."""
+        return self.coverage / self.coverable if self.coverable else 0.0
+
+    @property
+    def has_validation(self) -> bool:
+        """Whether validation came to a number."""
+        return self.validation is not None and bool(np.isfinite(self.validation))
 
     @classmethod
     def broken(cls, name: str, error: str) -> "Evidence":
@@ -48,14 +78,27 @@ class Policy:
 
     metric: str = "ndcg@10"
     margin_floor: float = 0.01  # of the champion's metric
-    margin_ceiling: float = 0.05  # of the champion's metric, for a champion within its age
+    margin_ceiling: float = 0.05  # of the champion's metric, for a champion within its age; the anchor's, too
+    stale_ceiling: float = 0.15  # of the champion's metric, for a champion past its age
     confidence: float = CONFIDENCE  # of the two-sided interval
     power: float = 0.9  # chance that an equal candidate passes; 0.8 is asked for, the rest is reserve
     max_age_days: float = 30.0
-    min_coverage: float = 0.05  # share of the catalogue
+    anchor_days: float = 30.0  # that the best champion stays the anchor after its reign
+    min_coverage: float = 0.05  # share of what the lists of the test users could show of the catalogue
     max_export_error: float = TOLERANCE  # logits
-    max_test_gain: float = 1.25  # of test over validation, as a multiple of the largest baseline's
-    min_users: int = 100  # that two models share
+    max_test_gain: float = 1.25  # of test over validation, as a multiple of the baselines'
+    max_group_loss: float = 0.5  # of the champion's metric on a group of users
+    min_group: int = 100  # users of a group that is looked at
+    min_group_share: float = 0.02  # of the users
+    max_lost_hits: float = 0.1  # share of the champion's surest hits that a candidate may give up
+    max_lost_agreed: float = 0.15  # and of those that a baseline finds, too
+    max_unlike: float = 0.3  # share of the champion's less sure hits that an otherwise like candidate loses
+    sure: int = 3  # ranks of the surest hits
+    lost: int = 50  # beyond this rank nobody looks
+    lost_share: float = 0.01  # of the catalogue; nor beyond this share of a large one
+    min_users: int = 20  # that two models share; see docs/benchmarks/gate.md
+    min_fair_users: int = 100  # whose plays a champion has not learned from: then these are the test
+    pool_below: int = 1_000  # test users; with fewer, plays of earlier nights count, too
     min_common: float = 0.5  # share of the larger user set that two models share
     resamples: int = RESAMPLES
     seed: int = SEED
@@ -64,6 +107,8 @@ class Policy:
         per_user(self.metric, np.ones(1, dtype=np.int32))
         if not 0 <= self.margin_floor <= self.margin_ceiling:
             raise ValueError("The gate's margin_floor must lie between 0 and its margin_ceiling.")
+        if self.stale_ceiling < self.margin_ceiling:
+            raise ValueError("The gate's stale_ceiling must be no smaller than its margin_ceiling.")
         if not (0 < self.confidence < 1 and 0.5 <= self.power < 1):
             raise ValueError("The gate's confidence must lie between 0 and 1, its power between 0.5 and 1.")
         if self.min_users < 2 or self.resamples < 1:
@@ -97,6 +142,13 @@ class Estimate:
     high: float
     margin: float  # 0 against a baseline
     detectable_difference: float
+    role: str = ""  # of the other: baseline, champion or anchor; empty in verdicts of earlier versions
+    plays: int = 0  # more than the users where several nights' count; 0 in verdicts of earlier versions
+
+    @property
+    def of_champion(self) -> bool:
+        """Whether the champion is what it is compared with."""
+        return self.role == "champion" or (not self.role and self.margin > 0)
 
 
 @dataclass(frozen=True)
@@ -112,9 +164,9 @@ class Verdict:
     @property
     def why(self) -> str:
         """What decided, in a sentence: whom the winner beat and by how much, or what spoke against it."""
-        own = [estimate for estimate in self.estimates if estimate.candidate == self.winner]
-        before = [_beaten(e, "the champion before") for e in own if e.margin]
-        baselines = sorted((e for e in own if not e.margin), key=lambda e: e.other_value)
+        own = [e for e in self.estimates if e.candidate == self.winner and e.role != "anchor"]
+        before = [_beaten(e, "the champion before") for e in own if e.of_champion]
+        baselines = sorted((e for e in own if not e.of_champion), key=lambda e: e.other_value)
         beaten = [*before, *(_beaten(e, "the best baseline") for e in baselines[-1:])]
         if not self.promote or self.reasons[0].startswith(BY_A_PERSON) or not baselines:
             return self.reasons[0]

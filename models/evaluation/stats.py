@@ -12,11 +12,18 @@ _CELLS = 1 << 22  # of the resampling table held in memory at once: 32 MiB
 
 
 def bootstrap_interval(
-    values: NDArray[np.floating], *, confidence: float = CONFIDENCE, resamples: int = RESAMPLES, seed: int
+    values: NDArray[np.floating],
+    *,
+    confidence: float = CONFIDENCE,
+    resamples: int = RESAMPLES,
+    seed: int,
+    people: NDArray[np.generic] | None = None,
 ) -> tuple[float, float]:
     """Two-sided percentile interval of the mean of `values` [users] (Efron and Tibshirani 1993, chapter 13).
 
-    For a paired comparison give the difference of each user. Users are drawn with replacement.
+    For a paired comparison give the difference of each user. Users are drawn with replacement. Where some
+    have several values, `people` [values] says whose each is: a person is then drawn with all of them, for
+    they are alike (Davison and Hinkley 1997, section 3.8).
 
     Raises ValueError for no users or a value that is no finite number.
     """
@@ -25,7 +32,9 @@ def bootstrap_interval(
         raise ValueError("An interval needs at least one value, and finite ones only.")
     distinct, counts = np.unique(values, return_counts=True)
     rng = np.random.default_rng(seed)
-    if 4 * len(distinct) < len(values):
+    if people is not None:
+        means = _drawn_by_person(*by_person(values, people), resamples, rng)
+    elif 4 * len(distinct) < len(values):
         means = _drawn_by_value(distinct, counts, resamples, rng)
     else:
         means = _drawn_by_user(np.repeat(distinct, counts), resamples, rng)  # sorted: the order has no say
@@ -62,6 +71,25 @@ def _drawn_by_user(
     )
 
 
+def by_person(
+    values: NDArray[np.floating], people: NDArray[np.generic]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """The sum of each person's values and their number, [people] both, in order of the ids."""
+    _, person = np.unique(people, return_inverse=True)  # [values]
+    return np.bincount(person, values).astype(np.float64), np.bincount(person).astype(np.int64)
+
+
+def _drawn_by_person(
+    sums: NDArray[np.float64], counts: NDArray[np.int64], resamples: int, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    n = len(sums)
+    means = []
+    for rows in _chunks(resamples, n):
+        drawn = rng.integers(0, n, size=(rows, n), dtype=np.int32)
+        means.append(sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1))
+    return np.concatenate(means)
+
+
 def _chunks(resamples: int, width: int) -> list[int]:
     """Rows a time, so that a table of `width` columns stays within _CELLS."""
     rows = max(1, _CELLS // width)
@@ -69,17 +97,27 @@ def _chunks(resamples: int, width: int) -> list[int]:
 
 
 def detectable_difference(
-    differences: NDArray[np.floating], *, confidence: float = CONFIDENCE, power: float
+    differences: NDArray[np.floating],
+    *,
+    confidence: float = CONFIDENCE,
+    power: float,
+    people: NDArray[np.generic] | None = None,
 ) -> float:
     """Smallest true mean difference that a paired test of these users finds with probability `power`.
 
     `differences` [users] is one model minus the other. The test asks whether one end of the two-sided
     interval at `confidence` lies beyond a bound, so it errs with (1 - confidence) / 2. Normal approximation:
     (z(1 - alpha) + z(power)) * standard deviation / sqrt(users) (Cohen 1988, chapter 2); infinite for fewer
-    than 2 users.
+    than 2 users. `people` as in `bootstrap_interval`: the error is then that of a mean over clusters.
     """
     if len(differences) < 2:
         return float("inf")
     normal = NormalDist()
     quantiles = normal.inv_cdf((1 + confidence) / 2) + normal.inv_cdf(power)
-    return float(quantiles * np.std(differences, ddof=1) / np.sqrt(len(differences)))
+    if people is None:
+        return float(quantiles * np.std(differences, ddof=1) / np.sqrt(len(differences)))
+    sums, counts = by_person(differences, people)
+    if len(sums) < 2:
+        return float("inf")
+    off = sums - counts * (sums.sum() / counts.sum())  # [people]
+    return float(quantiles * np.std(off, ddof=1) * np.sqrt(len(sums)) / counts.sum())
