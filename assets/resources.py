@@ -291,7 +291,8 @@ class Gate(dg.ConfigurableResource):  # type: ignore[type-arg]
         default=Policy.max_age_days, description="days after which an equal candidate replaces the champion"
     )
     min_coverage: float = Field(
-        default=Policy.min_coverage, description="least share, in the test users' top 10, of what those could show of the catalogue"
+        default=Policy.min_coverage,
+        description="least share of what the test users' top 10 could show of the catalogue",
     )
 
 
