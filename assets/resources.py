@@ -263,6 +263,10 @@ class Splitting(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     split: str = Field(default="leave-one-out", description="what is held out: leave-one-out or temporal")
     cutoffs: str = Field(default="0.8,0.9", description="of a temporal split: shares, dates or numbers")
+    exclude_seen: str = Field(
+        default="auto",
+        description="leave out of the answers what a user has played before: yes, no, or auto by the data",
+    )
 
 
 class Training(dg.ConfigurableResource):  # type: ignore[type-arg]

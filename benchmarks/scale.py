@@ -39,6 +39,7 @@ def measure(engine: str, workers: int, raw: Path, folder: Path) -> dict[str, Any
     from assets.clean.clean import CLEAN_TABLES, write_clean
     from assets.clean.core_interactions import write_core
     from assets.resources import Home
+    from assets.sequences.seen import count_seen
     from assets.sequences.splitting import make_splits
     from assets.sequences.vocabulary import order_items, played_items
     from assets.state.lake import fingerprint
@@ -86,7 +87,7 @@ def measure(engine: str, workers: int, raw: Path, folder: Path) -> dict[str, Any
         def write(paths: Any) -> None:
             with home.engine_on("core_interactions", "catalogue", "item_names") as made_on:
                 made_on.load("item_order", vocabulary.rows())
-                make_splits(made_on, "leave-one-out", "")
+                make_splits(made_on, "leave-one-out", "", count_seen(made_on, "auto"))
                 made_on.make_table("items")
                 made_on.write("ordered_items", paths["items"])
                 made_on.write("sequences", paths["sequences"])

@@ -2,7 +2,8 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -53,6 +54,15 @@ class Sequences:
         """Occurrences of each item, [n_items + 1]."""
         return np.bincount(self.items, minlength=self.n_items + 1)
 
+    @cached_property
+    def repeated(self) -> NDArray[np.bool_]:
+        """Whether each play is of an item that its user has played before, [interactions]."""
+        owner = np.repeat(np.arange(len(self)), self.lengths)  # [interactions]
+        _, first = np.unique(owner * (self.n_items + 1) + self.items, return_index=True)
+        repeated = np.ones(len(self.items), dtype=np.bool_)
+        repeated[first] = False
+        return repeated
+
     def rows(self, users: NDArray[np.integer]) -> Self:
         """The sequences of some users, in the order given."""
         return type(self)(*_ranges(self.items, self.offsets[users], self.lengths[users]), self.n_items)
@@ -74,18 +84,21 @@ class Sequences:
 
 @dataclass(frozen=True)
 class Holdout:
-    """One held-out item a user, and what came before it."""
+    """One held-out item a user, what came before it, and whether that counts as an answer."""
 
     users: NDArray[np.int64]  # [n], rows of the sequences that were split
     targets: NDArray[np.int32]  # [n]
     histories: Sequences  # n rows
+    exclude_seen: bool = True  # the items of a history are no answers
 
     def __len__(self) -> int:
         return len(self.users)
 
     def rows(self, rows: NDArray[np.integer]) -> Self:
         """Some of the cases, in the order given."""
-        return type(self)(self.users[rows], self.targets[rows], self.histories.rows(rows))
+        return replace(
+            self, users=self.users[rows], targets=self.targets[rows], histories=self.histories.rows(rows)
+        )
 
     def repeated(self) -> NDArray[np.bool_]:
         """Whether each target stands in its own history already, [n]."""
@@ -104,8 +117,13 @@ class Split:
     test: Holdout
     name: str = "leave-one-out"
 
+    @property
+    def exclude_seen(self) -> bool:
+        """Whether the items of a history are no answers: neither trained on, nor counted, nor given."""
+        return self.test.exclude_seen
 
-def leave_one_out(sequences: Sequences) -> Split:
+
+def leave_one_out(sequences: Sequences, exclude_seen: bool = True) -> Split:
     """Last item of each user to test, the one before it to validation, the rest to train.
 
     A user with fewer than 3 items is train only. The history of a test case is train + validation.
@@ -119,13 +137,13 @@ def leave_one_out(sequences: Sequences) -> Split:
 
     def holdout(from_end: int) -> Holdout:
         kept = lengths[users] - from_end
-        return Holdout(users, sequences.items[starts[users] + kept], part(kept, users))
+        return Holdout(users, sequences.items[starts[users] + kept], part(kept, users), exclude_seen)
 
     train = part(np.where(held, lengths - 2, lengths), np.arange(len(sequences)))
     return Split(train, validation=holdout(2), test=holdout(1))
 
 
-def labelled(sequences: Sequences, labels: NDArray[np.str_], name: str) -> Split:
+def labelled(sequences: Sequences, labels: NDArray[np.str_], name: str, exclude_seen: bool = True) -> Split:
     """The split that labels the interactions [interactions] with train, validation, test or something else.
 
     Training parts come first in each sequence, and a user has at most one validation and one test item. The
@@ -148,18 +166,24 @@ def labelled(sequences: Sequences, labels: NDArray[np.str_], name: str) -> Split
         (found,) = np.nonzero(labels == label)
         if np.any(np.diff(owner[found]) == 0):
             raise ValueError(f"A user has more than one {label} item.")
-        return Holdout(owner[found], sequences.items[found], part(place[found], owner[found]))
+        histories = part(place[found], owner[found])
+        return Holdout(owner[found], sequences.items[found], histories, exclude_seen)
 
     train = part(trained, np.arange(n_users))
     return Split(train, validation=holdout("validation"), test=holdout("test"), name=name)
 
 
-def holdout_at(sequences: Sequences, users: NDArray[np.integer], positions: NDArray[np.integer]) -> Holdout:
+def holdout_at(
+    sequences: Sequences,
+    users: NDArray[np.integer],
+    positions: NDArray[np.integer],
+    exclude_seen: bool = True,
+) -> Holdout:
     """The items at these positions, one for each user, each with all that comes before it."""
     rows, places = np.asarray(users, np.int64), np.asarray(positions, np.int64)  # [n] each
     starts = sequences.offsets[rows]
     histories = Sequences(*_ranges(sequences.items, starts, places), sequences.n_items)
-    return Holdout(rows, sequences.items[starts + places], histories)
+    return Holdout(rows, sequences.items[starts + places], histories, exclude_seen)
 
 
 @dataclass(frozen=True)
@@ -185,11 +209,27 @@ class Batch:
     targets: NDArray[np.int64]  # [windows, length], the item after each position
 
 
-def cut_windows(sequences: Sequences, max_length: int, rng: np.random.Generator) -> Windows:
+def answers(train: Sequences, exclude_seen: bool) -> NDArray[np.bool_] | None:
+    """Which plays are worth predicting, [interactions]; None for all of them.
+
+    Where seen items are no answers, nobody asks for a play of an item that its user has played before. Such a
+    play stays in the history of those after it.
+    """
+    return ~train.repeated if exclude_seen and train.repeated.any() else None
+
+
+def cut_windows(
+    sequences: Sequences,
+    max_length: int,
+    rng: np.random.Generator,
+    wanted: NDArray[np.bool_] | None = None,
+) -> Windows:
     """Windows of at most `max_length` inputs, where every item but a user's first is a target exactly once.
 
     A user who fits is one window. A longer one is cut at places that differ from call to call, and each later
     window starts with some items of the one before as context, so that no target is predicted from nothing.
+    Where only some items are `wanted` [interactions] as targets, a window ends before the last of them, and
+    there is none without any.
     """
     context = max_length // CONTEXT_SHARE
     stride = max_length - context
@@ -204,11 +244,25 @@ def cut_windows(sequences: Sequences, max_length: int, rng: np.random.Generator)
     end = np.minimum((piece + 1) * stride - phase[user], targets[user])
     end = np.where(fits[user], targets[user], end)
     start = np.maximum(first - context, 0)
-    return Windows(sequences.offsets[user] + start, end - start, first - start)
+    windows = Windows(sequences.offsets[user] + start, end - start, first - start)
+    return windows if wanted is None else _up_to_the_last(windows, wanted)
+
+
+def _up_to_the_last(windows: Windows, wanted: NDArray[np.bool_]) -> Windows:
+    """The windows without what follows their last wanted target; those that have none are left out."""
+    newest = np.maximum.accumulate(np.where(wanted, np.arange(len(wanted)), -1))  # wanted, here or before
+    lengths = newest[windows.starts + windows.lengths] - windows.starts  # [windows]
+    shorter = Windows(windows.starts, lengths, windows.contexts)
+    return shorter.take(np.flatnonzero(lengths > windows.contexts))
 
 
 def plan_epoch(
-    sequences: Sequences, max_length: int, batch_positions: int, seed: int, epoch: int
+    sequences: Sequences,
+    max_length: int,
+    batch_positions: int,
+    seed: int,
+    epoch: int,
+    wanted: NDArray[np.bool_] | None = None,
 ) -> list[Windows]:
     """The batches of one epoch, in an order that follows from `(seed, epoch)` alone.
 
@@ -216,7 +270,7 @@ def plan_epoch(
     Their lengths are blurred before sorting: batches of one exact length train worse.
     """
     rng = np.random.default_rng((seed, epoch))
-    windows = cut_windows(sequences, max_length, rng)
+    windows = cut_windows(sequences, max_length, rng, wanted)
     windows = windows.take(rng.permutation(len(windows)))
     blurred = windows.lengths * rng.uniform(1, LENGTH_BLUR, size=len(windows))
     windows = windows.take(np.argsort(blurred, kind="stable"))
@@ -226,28 +280,40 @@ def plan_epoch(
     return [batches[i] for i in rng.permutation(len(batches))]
 
 
-def gather(sequences: Sequences, windows: Windows) -> Batch:
-    """The items of a batch of windows."""
+def gather(sequences: Sequences, windows: Windows, wanted: NDArray[np.bool_] | None = None) -> Batch:
+    """The items of a batch of windows; targets are those of their items that are `wanted` [interactions]."""
     step = np.arange(windows.lengths.max())[None, :]  # [1, length]
     real = step < windows.lengths[:, None]  # [windows, length]
     place = np.where(real, windows.starts[:, None] + step, 0)
     histories = np.where(real, sequences.items[place], PADDING).astype(np.int64)
     has_target = real & (step >= windows.contexts[:, None])
+    if wanted is not None:
+        has_target &= wanted[np.where(real, place + 1, 0)]
     targets = np.where(has_target, sequences.items[np.where(real, place + 1, 0)], PADDING).astype(np.int64)
     return Batch(histories, targets)
 
 
-def gather_masked(sequences: Sequences, windows: Windows, share: float, rng: np.random.Generator) -> Batch:
+def gather_masked(
+    sequences: Sequences,
+    windows: Windows,
+    share: float,
+    rng: np.random.Generator,
+    wanted: NDArray[np.bool_] | None = None,
+) -> Batch:
     """The items of a batch of windows and the one after each, `share` of them masked; targets are the masked.
 
-    Every window has at least one. Items that are context of their window are never targets.
+    Every window has at least one. Items that are context of their window are never targets, nor are those
+    that are not `wanted` [interactions].
     """
     whole = Windows(windows.starts, windows.lengths + 1, windows.contexts)
     step = np.arange(whole.lengths.max())[None, :]  # [1, length]
     real = step < whole.lengths[:, None]  # [windows, length]
-    items = np.where(real, sequences.items[np.where(real, whole.starts[:, None] + step, 0)], PADDING)
+    place = np.where(real, whole.starts[:, None] + step, 0)  # [windows, length]
+    items = np.where(real, sequences.items[place], PADDING)
     last = step == whole.lengths[:, None] - 1  # [windows, length]
     drawn = (rng.random(items.shape) < share) & real & (step >= whole.contexts[:, None])
+    if wanted is not None:
+        drawn &= wanted[place]
     alone = (rng.random(len(items)) < MASK_LAST_ALONE) | ~drawn.any(axis=1)  # [windows]
     masked = np.where(alone[:, None], last, drawn)
     targets = np.where(masked, items, PADDING).astype(np.int64)

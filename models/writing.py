@@ -24,6 +24,7 @@ class Origin:
     code_version: str
     source: str
     split: str
+    exclude_seen: bool = True
 
 
 def write_model(

@@ -88,6 +88,7 @@ class Settings(BaseSettings):
     cutoffs: Annotated[str, AfterValidator(checked.cutoffs), Only("split", ("temporal",))] = taken(
         Splitting, "cutoffs"
     )
+    exclude_seen: Literal["auto", "yes", "no"] = taken(Splitting, "exclude_seen")
     sample_size: Annotated[str, AfterValidator(checked.sample_size), SAMPLES] = taken(Source, "sample_size")
     sample_seed: Annotated[int, SAMPLES] = taken(Source, "seed", ge=0, le=MOST)
     min_playtime: int = taken(Cleaning, "min_playtime", ge=0, le=MOST)
@@ -292,7 +293,9 @@ def resources(settings: Settings) -> dict[str, dg.ConfigurableResource[Any]]:
             max_quarantined_share=settings.max_quarantined_share,
             max_shrink=settings.max_shrink,
         ),
-        "splitting": Splitting(split=settings.split, cutoffs=settings.cutoffs),
+        "splitting": Splitting(
+            split=settings.split, cutoffs=settings.cutoffs, exclude_seen=settings.exclude_seen
+        ),
         "training": training_of(settings),
         "watching": Watching(drift_bound=settings.drift_bound, rate_bound=settings.rate_bound),
         "retention": retention(settings),

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from assets.formats.timestamps import units_a_second
 from assets.sequences.attributes import item_attributes
-from assets.state.lake import Lake
+from assets.state.lake import Lake, TableVersion
 from models.bundle.bundle import ItemTable
 from models.data import Holdout, Sequences, Split, labelled
 
@@ -37,7 +37,8 @@ def load_split(lake: Lake) -> Split:
     """All users' sequences, split as the table `sequences` says. Raises LakeError."""
     sequences, _ = load_sequences(lake)
     parts = pq.read_table(lake.current("sequences").path, columns=["split"])["split"]
-    return labelled(sequences, parts.to_numpy().astype(np.str_), split_name(lake))
+    labels = parts.to_numpy().astype(np.str_)
+    return labelled(sequences, labels, split_name(lake), excludes_seen(lake.current("split")))
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +71,12 @@ def load_times(lake: Lake) -> Times | None:
 def split_name(lake: Lake) -> str:
     """Such as leave-one-out or temporal (0.8,0.9). Raises LakeError."""
     return str(pq.read_table(lake.current("split").path)["name"][0].as_py())
+
+
+def excludes_seen(split: TableVersion) -> bool:
+    """What a version of the table `split` says; those of before it was said left seen items out."""
+    table = pq.read_table(split.path)
+    return bool(table["exclude_seen"][0].as_py()) if "exclude_seen" in table.column_names else True
 
 
 def split_times(lake: Lake) -> tuple[int | None, int | None]:

@@ -3,12 +3,14 @@
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pyarrow.parquet as pq
 
 from assets.contracts import checks_of
 from assets.resources import Home, Splitting
+from assets.sequences import seen
 from assets.sequences.sequences_tables import SEQUENCES_TABLES
 from assets.sequences.splitting import TEMPORAL, SplitError, check_parts, make_splits
 from assets.sequences.vocabulary import order_items, played_items
@@ -36,13 +38,15 @@ def sequences(home: Home, splitting: Splitting) -> Iterator[dg.MaterializeResult
         CODE,
         [lake.current(table).fingerprint for table in INPUTS],
         [splitting.split, splitting.cutoffs if splitting.split == TEMPORAL else None],
+        splitting.exclude_seen,
         *([vocabulary.order] if vocabulary.kept else []),
     )
 
     def write(paths: Mapping[str, Path]) -> None:
         with home.engine_on(*INPUTS) as engine:
             engine.load("item_order", vocabulary.rows())
-            made = make_splits(engine, splitting.split, splitting.cutoffs)
+            counted = seen.count_seen(engine, splitting.exclude_seen)
+            made = make_splits(engine, splitting.split, splitting.cutoffs, counted)
             engine.make_table("items")
             engine.write("ordered_items", paths["items"])
             engine.write("kept_items", paths["items_before"])
@@ -54,9 +58,19 @@ def sequences(home: Home, splitting: Splitting) -> Iterator[dg.MaterializeResult
         versions = lake.publish_many(made_from, list(SEQUENCES_TABLES), write)
     except SplitError as error:
         raise dg.Failure(str(error), allow_retries=False) from None
+    row = pq.read_table(versions["split"].path).to_pylist()[0]
+    _say(row, splitting.exclude_seen)
     with lake.connect(*SEQUENCES_TABLES) as connection:
         for version in versions.values():
-            yield table_result(connection, version, started, {})
+            told = {"seen items": seen.told(row, splitting.exclude_seen)} if version.table == "split" else {}
+            yield table_result(connection, version, started, told)
+
+
+def _say(row: Mapping[str, Any], setting: str) -> None:
+    log = dg.get_dagster_logger()
+    log.info("%s", seen.told(row, setting))
+    if against := seen.warning(row, setting):
+        log.warning("%s", against)
 
 
 def _champion_items(home: Home) -> ItemTable | None:

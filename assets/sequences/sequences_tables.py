@@ -85,6 +85,8 @@ SPLIT = Table(
         time("test_from", "where the test begins; missing for a split without times", nullable=True),
         *(count(part, f"plays that are {part}") for part in SPLITS),
         count("unseen_in_training", "users with a test target and nothing in training"),
+        number("repeated_share", "of plays after a user's first: their user had the item", at_least=0),
+        flag("exclude_seen", "what a user has played before is no answer: not trained on, counted or given"),
     ),
 )
 SEQUENCES_TABLES = by_name(ITEMS, ITEMS_BEFORE, SEQUENCES, SPLIT)

@@ -60,18 +60,19 @@ def _date(text: str) -> int:
     return seconds * MICROSECONDS + moment.microsecond
 
 
-def make_splits(engine: Engine, split: str, cutoffs: str) -> dict[str, Any]:
+def make_splits(engine: Engine, split: str, cutoffs: str, seen: Mapping[str, Any]) -> dict[str, Any]:
     """Make `splits` of the view `core_interactions`; returns the parameters of `split.sql`.
 
+    Those that say whether seen items are answers are given, as `seen`.
     Raises SplitError where the data have no times, or the cut-offs leave a part empty.
     """
     if split == LEAVE_ONE_OUT:
         engine.make_view("splits")
-        return {"name": LEAVE_ONE_OUT, "validation_from": None, "test_from": None}
+        return {"name": LEAVE_ONE_OUT, "validation_from": None, "test_from": None, **seen}
     cuts = _times(engine, Cutoffs.from_text(cutoffs))
     engine.make_table("temporal_splits", cuts)
     engine.alias("splits", "temporal_splits")
-    made = {"name": f"{TEMPORAL} ({cutoffs})", **cuts}
+    made = {"name": f"{TEMPORAL} ({cutoffs})", **cuts, **seen}
     sizes = engine.find("split", made).one()
     for part in PARTS:
         if not sizes[part]:

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assets.sequences.loading import TABLES, load_items, load_split, load_times
+from assets.sequences.loading import TABLES, excludes_seen, load_items, load_split, load_times
 from assets.state.code import KEEPERS
 from assets.state.lake import Lake, TableVersion, fingerprint
 from models.baselines import BASELINES, Facts
@@ -43,7 +43,7 @@ class TrainingData:
 
     def origin(self, code: str) -> Origin:
         """What the manifest of a bundle that this code makes says of these data."""
-        return Origin(self.fingerprint, code, self.source, self.split.name)
+        return Origin(self.fingerprint, code, self.source, self.split.name, self.split.exclude_seen)
 
 
 def data_fingerprint(lake: Lake) -> str:
@@ -51,11 +51,13 @@ def data_fingerprint(lake: Lake) -> str:
 
     So tables that other code made, with the same rows, train nothing anew.
     """
-    return _data_fingerprint(lake.current("sequences"), lake.current("items"))
+    exclude_seen = excludes_seen(lake.current("split"))
+    return _data_fingerprint(lake.current("sequences"), lake.current("items"), exclude_seen)
 
 
-def _data_fingerprint(sequences: TableVersion, items: TableVersion) -> str:
-    return fingerprint(sequences.content_hash, items.content_hash)
+def _data_fingerprint(sequences: TableVersion, items: TableVersion, exclude_seen: bool) -> str:
+    seen = [] if exclude_seen else ["seen items are answers"]
+    return fingerprint(sequences.content_hash, items.content_hash, *seen)
 
 
 @cache
@@ -85,6 +87,7 @@ def input_tables(lake: Lake, manifest: Manifest) -> dict[str, str]:
     """The versions (fingerprints) of the tables that a bundle was made from, as far as they are kept."""
     wanted = manifest.data_fingerprint
     items = {version.fingerprint: version for version in lake.versions("items")}
+    allowing = {v.fingerprint for v in lake.versions("split") if not excludes_seen(v)}
     for version in lake.versions("sequences"):
         made_from = version.fingerprint  # the tables of one step share it
         if made_from not in items:
@@ -92,7 +95,8 @@ def input_tables(lake: Lake, manifest: Manifest) -> dict[str, str]:
         # Older manifests name the tables by what they were made from, not by what is in them: such
         # champions are still drawn on, for drift, for retention and for a rollback.
         by_origin = fingerprint(made_from, items[made_from].fingerprint)
-        if wanted in (_data_fingerprint(version, items[made_from]), by_origin):
+        by_content = _data_fingerprint(version, items[made_from], made_from not in allowing)
+        if wanted in (by_content, by_origin):
             return dict.fromkeys(TABLES, made_from)
     return {}
 
@@ -101,7 +105,8 @@ def load_training_data(lake: Lake, source: str) -> TrainingData:
     """From the current tables; raises LakeError."""
     split, items, times = load_split(lake), load_items(lake), load_times(lake)
     trained = None if times is None else times.train
-    return TrainingData(split, items, Facts(items.ids, trained), data_fingerprint(lake), source)
+    facts = Facts(items.ids, trained, split.exclude_seen)
+    return TrainingData(split, items, facts, data_fingerprint(lake), source)
 
 
 def write_baseline(folder: Path, name: str, data: TrainingData) -> None:

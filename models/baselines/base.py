@@ -28,6 +28,7 @@ class Facts:
 
     ids: Sequence[str] | None = None  # [n_items + 1], of the item vocabulary, padding first
     times: NDArray[np.int64] | None = None  # [interactions of the training part], in any one unit
+    exclude_seen: bool = True  # the items of a history are no answers
 
 
 NO_FACTS = Facts()

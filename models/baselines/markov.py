@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from models.baselines.base import NO_FACTS, Facts, ndcg, popularity, save_weights, saved_weights, vector
 from models.bundle.bundle import PADDING
-from models.data import Holdout, Sequences
+from models.data import Holdout, Sequences, answers
 
 SMOOTHING = 10.0
 SMOOTHINGS = (1.0, 50.0, 100.0, 200.0, 500.0)  # tried on validation
@@ -23,7 +23,8 @@ class Markov:
     P(j | i) = (count(i, j) + s * popularity(j)) / (count(i) + s), a Dirichlet prior of strength s centred on
     popularity (MacKay and Peto 1995, "A hierarchical Dirichlet language model"). Popularity thus orders the
     items that never followed i, and breaks ties among those that did equally often. Counts are of consecutive
-    pairs within a user; an empty history is scored by popularity.
+    pairs within a user; an empty history is scored by popularity. Where seen items are no answers, what a
+    user had already counts neither as the second of a pair nor for popularity.
     """
 
     architecture: ClassVar[str] = "markov"
@@ -50,8 +51,9 @@ class Markov:
         Raises ValueError without any interaction or for a smoothing of 0 or less.
         """
         if smoothing is not None or validation is None or len(validation) == 0:
-            return cls._count(train, SMOOTHING if smoothing is None else smoothing)
-        return max((cls._count(train, s) for s in SMOOTHINGS), key=lambda chain: ndcg(chain, validation))
+            return cls._count(train, facts, SMOOTHING if smoothing is None else smoothing)
+        made = (cls._count(train, facts, s) for s in SMOOTHINGS)
+        return max(made, key=lambda chain: ndcg(chain, validation))
 
     def score(self, histories: Sequence[NDArray[np.integer]]) -> NDArray[np.float32]:
         """Raises ValueError where a history ends with an item outside the vocabulary."""
@@ -94,15 +96,18 @@ class Markov:
             )
 
     @classmethod
-    def _count(cls, train: Sequences, smoothing: float) -> Self:
+    def _count(cls, train: Sequences, facts: Facts, smoothing: float) -> Self:
         from scipy.sparse import coo_array
 
         if not smoothing > 0:
             raise ValueError(f"The smoothing of the Markov chain must be above 0, got {smoothing}.")
-        share = popularity(train)
+        wanted = answers(train, facts.exclude_seen)
+        share = popularity(train, None if wanted is None else wanted.astype(np.float64))
         within = np.ones(len(train.items), dtype=np.bool_)  # False where an item is the last of its user
         within[train.offsets[1:][train.lengths > 0] - 1] = False
         place = np.flatnonzero(within)
+        if wanted is not None:
+            place = place[wanted[place + 1]]
         ends = (train.items[place], train.items[place + 1])
         counts = coo_array(
             (np.ones(len(place)), ends), shape=(len(share), len(share))

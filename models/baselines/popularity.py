@@ -20,14 +20,17 @@ from models.baselines.base import (
     vector,
 )
 from models.bundle.bundle import PADDING
-from models.data import Holdout, Sequences
+from models.data import Holdout, Sequences, answers
 
 HALF_LIVES = (1 / 2, 1 / 8, 1 / 32, 1 / 128)  # of the time that training spans; tried on validation
 
 
 @dataclass(frozen=True, eq=False)
 class Popularity:
-    """The score of an item is its share of the interactions in training, whoever asks."""
+    """The score of an item is its share of the interactions in training, whoever asks.
+
+    Where seen items are no answers, an item counts once for each user who played it.
+    """
 
     architecture: ClassVar[str] = "popularity"
     max_length: ClassVar[int] = 0
@@ -37,7 +40,8 @@ class Popularity:
     @classmethod
     def fit(cls, train: Sequences, validation: Holdout | None = None, facts: Facts = NO_FACTS) -> Self:
         """Count; there is nothing to choose on validation. Raises ValueError without any interaction."""
-        return cls(popularity(train))
+        wanted = answers(train, facts.exclude_seen)
+        return cls(popularity(train, None if wanted is None else wanted.astype(np.float64)))
 
     def score(self, histories: Sequence[NDArray[np.integer]]) -> NDArray[np.float32]:
         scores = np.tile(self.share, (len(histories), 1))  # [users, n_items + 1]
@@ -77,9 +81,9 @@ class RecentPopularity(Popularity):
         if len(facts.times) != len(train.items):
             raise ValueError(f"There are {len(facts.times)} times for {len(train.items)} interactions.")
         if validation is None or len(validation) == 0:
-            return cls._weigh(train, facts.times, HALF_LIVES[0])
+            return cls._weigh(train, facts, HALF_LIVES[0])
         some = some_users(validation)
-        made = (cls._weigh(train, facts.times, half_life) for half_life in HALF_LIVES)
+        made = (cls._weigh(train, facts, half_life) for half_life in HALF_LIVES)
         return max(made, key=lambda recent: ndcg(recent, some))
 
     def config(self) -> dict[str, Any]:
@@ -95,7 +99,11 @@ class RecentPopularity(Popularity):
             return cls(vector(weights["share"], np.float32), float(weights["half_life"][0]))
 
     @classmethod
-    def _weigh(cls, train: Sequences, times: NDArray[np.int64], half_life: float) -> Self:
-        age = (times.max() - times).astype(np.float64)  # [interactions]
+    def _weigh(cls, train: Sequences, facts: Facts, half_life: float) -> Self:
+        assert facts.times is not None
+        age = (facts.times.max() - facts.times).astype(np.float64)  # [interactions]
         span = max(float(age.max()), 1.0)
-        return cls(popularity(train, 0.5 ** (age / span / half_life)), half_life)
+        weights = 0.5 ** (age / span / half_life)
+        if (wanted := answers(train, facts.exclude_seen)) is not None:
+            weights *= wanted
+        return cls(popularity(train, weights), half_life)

@@ -50,6 +50,7 @@ class Manifest:
     config: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)  # on validation
     export_error: float = 0.0  # largest difference of a logit, exported against trained
+    exclude_seen: bool = True  # it was trained and judged for items that are not in the history
     format: int = FORMAT
 
 

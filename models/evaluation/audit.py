@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from models.baselines import Markov, NextLargerId, Popularity
+from models.baselines import Facts, Markov, NextLargerId, Popularity
 from models.baselines.next_larger_id import whole_numbers
 from models.bundle.bundle import PADDING
 from models.data import Holdout, Sequences, Split
@@ -54,13 +54,14 @@ def audit(split: Split, ids: Sequence[str], *, seed: int) -> list[Figure]:
     rng = np.random.default_rng(seed)
     numbers = whole_numbers(ids)
     train, validation = split.train, _sample(split.validation, rng)
+    facts = Facts(exclude_seen=split.exclude_seen)
 
     def judged(name: str, scorer: Scorer) -> tuple[Figure, NDArray[np.float64]]:
         values = per_user(METRIC, rank_targets(scorer, validation))  # [users]
         return _mean(name, values, seed), values
 
     def chain(reorder: Callable[[Sequences], Sequences]) -> Scorer:
-        return _Reordered(Markov.fit(reorder(train), smoothing=SMOOTHING), reorder)
+        return _Reordered(Markov.fit(reorder(train), facts=facts, smoothing=SMOOTHING), reorder)
 
     real_figure, real = judged("markov_real_order", chain(lambda sequences: sequences))
     shuffled = np.mean(
@@ -70,7 +71,7 @@ def audit(split: Split, ids: Sequence[str], *, seed: int) -> list[Figure]:
         real_figure,
         _mean("markov_shuffled_order", shuffled, seed),
         _mean("gain_from_order", real - shuffled, seed),
-        judged("popularity", Popularity.fit(train))[0],
+        judged("popularity", Popularity.fit(train, facts=facts))[0],
         Figure("repeated_transitions", repeated_transitions(train)),
         Figure("repeated_transitions_shuffled", repeated_transitions(shuffled_within(train, rng))),
     ]

@@ -3,8 +3,8 @@
 Ranks are 1-based and pessimistic: every item that is not scored below the target counts as ranked above it.
 So a tie counts against the target, and so does an item scored NaN. A target that can never be recommended
 has the rank MISSED, beyond every cutoff, however few items are left: one that is scored NaN itself, that the
-model does not know, or that is left out as seen. Sampled metrics do not exist here (Krichene and Rendle, "On
-Sampled Metrics for Item Recommendation", KDD 2020).
+model does not know, or that is left out as seen. The holdout says whether seen items are. Sampled metrics do
+not exist here (Krichene and Rendle, "On Sampled Metrics for Item Recommendation", KDD 2020).
 """
 
 from collections.abc import Iterator
@@ -41,14 +41,12 @@ class _Block(NamedTuple):
     allowed: NDArray[np.bool_]  # [block, catalogue + 1], False for padding and what was seen
 
 
-def evaluate(
-    scorer: Scorer, holdout: Holdout, *, k: int = 20, block: int = BLOCK, exclude_seen: bool = True
-) -> Evaluation:
+def evaluate(scorer: Scorer, holdout: Holdout, *, k: int = 20, block: int = BLOCK) -> Evaluation:
     """Ranks, best `k` items and what went wrong, with every user scored once, `block` users at a time."""
     ranks = np.zeros(len(holdout), dtype=np.int32)
     items, scores = _nothing(len(holdout), k)
     nan_users = unknown_targets = 0
-    for part in _blocks(scorer, holdout.histories, block, exclude_seen):
+    for part in _blocks(scorer, holdout.histories, block, holdout.exclude_seen):
         targets = holdout.targets[part.users]
         ranks[part.users] = _ranks(part, targets)
         items[part.users], scores[part.users] = _best(part, k)
@@ -57,12 +55,10 @@ def evaluate(
     return Evaluation(ranks, items, scores, nan_users, unknown_targets)
 
 
-def rank_targets(
-    scorer: Scorer, holdout: Holdout, *, block: int = BLOCK, exclude_seen: bool = True
-) -> NDArray[np.int32]:
+def rank_targets(scorer: Scorer, holdout: Holdout, *, block: int = BLOCK) -> NDArray[np.int32]:
     """Rank of each user's target in the catalogue, int32 [users]; see the module for ties and NaN."""
     ranks = np.zeros(len(holdout), dtype=np.int32)
-    for part in _blocks(scorer, holdout.histories, block, exclude_seen):
+    for part in _blocks(scorer, holdout.histories, block, holdout.exclude_seen):
         ranks[part.users] = _ranks(part, holdout.targets[part.users])
     return ranks
 

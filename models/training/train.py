@@ -16,7 +16,17 @@ from torch import Tensor, nn
 
 from models.bundle.bundle import PADDING
 from models.config import TrainConfig
-from models.data import MASK, Batch, Holdout, Split, Windows, gather, gather_masked, plan_epoch
+from models.data import (
+    MASK,
+    Batch,
+    Holdout,
+    Split,
+    Windows,
+    answers,
+    gather,
+    gather_masked,
+    plan_epoch,
+)
 from models.evaluation.metrics import rank_targets, summary
 from models.losses import Negatives, build_loss
 from models.mistakes import UserError
@@ -91,6 +101,9 @@ def train(
         raise TrainingError(f"There is no network {name!r}; choose one of {', '.join(NETWORKS)}.")
     if not np.any(split.train.lengths > 1) or not len(split.validation):
         raise TrainingError("There is nothing to train on: it takes users with at least 4 items each.")
+    wanted = answers(split.train, split.exclude_seen)
+    if wanted is not None and wanted.sum() == np.count_nonzero(split.train.lengths):
+        raise TrainingError("There is nothing to train on: everybody plays one item alone, again and again.")
     ranks = ranks or Ranks(find_device(config.device))
     with reproducible(config.threads, ranks.device):
         return Training(name, split, config, checkpoint_folder, ranks).run(on_epoch, progress, usual_epochs)
@@ -110,6 +123,7 @@ class Training:
         self.name, self.config, self.data = name, config, split.train
         self.ranks = ranks or Ranks(find_device(config.device))
         self.device = self.ranks.device
+        self.wanted = answers(split.train, split.exclude_seen)
         self.validation = _sample(split.validation, config.validation_users, config.seed)
         seed(config.seed, 0)
         self.network = NETWORKS[name].build(config.network, split.train.n_items).to(self.device)
@@ -152,7 +166,8 @@ class Training:
         started = perf_counter()
         config = self.config
         seed(config.seed, epoch)
-        batches = plan_epoch(self.data, config.network.max_length, config.batch_positions, config.seed, epoch)
+        shape = config.network.max_length, config.batch_positions
+        batches = plan_epoch(self.data, *shape, config.seed, epoch, self.wanted)
         likely = likely_epochs(config.epochs, config.patience, epoch, self.best_epoch, usual_epochs)
         bar.begin(epoch, likely, len(batches), self.curve[-1].ndcg if self.curve else None)
         rng = np.random.default_rng((config.seed, epoch, 1))
@@ -181,8 +196,8 @@ class Training:
 
     def gather(self, windows: Windows, rng: np.random.Generator) -> Batch:
         if NETWORKS[self.name].masked:
-            return gather_masked(self.data, windows, self.config.mask_share, rng)
-        return gather(self.data, windows)
+            return gather_masked(self.data, windows, self.config.mask_share, rng, self.wanted)
+        return gather(self.data, windows, self.wanted)
 
     def step(self, batch: Batch, progress: float) -> tuple[float, int]:
         histories = torch.from_numpy(batch.histories).to(self.device)  # [windows, length]
@@ -290,6 +305,7 @@ def _identity(name: str, split: Split, config: TrainConfig, device: torch.device
         "torch": torch.__version__,
         "data": [part.fingerprint() for part in (split.train, split.validation.histories)],
         "targets": hashlib.sha256(targets).hexdigest(),
+        "exclude_seen": split.exclude_seen,
     }
 
 

@@ -120,8 +120,8 @@ TABLES = {
     ),
     "split": (
         "name VARCHAR, validation_from BIGINT, test_from BIGINT, train BIGINT, validation BIGINT, "
-        "test BIGINT, context BIGINT, unseen_in_training BIGINT",
-        [("leave-one-out", None, None, 2, 1, 1, 0, 0)],
+        "test BIGINT, context BIGINT, unseen_in_training BIGINT, repeated_share DOUBLE, exclude_seen BOOLEAN",
+        [("leave-one-out", None, None, 2, 1, 1, 0, 0, 0.0, True)],
     ),
     "sequences": (
         "user_index INTEGER, user_id VARCHAR, position INTEGER, item_index INTEGER, split VARCHAR, "

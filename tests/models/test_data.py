@@ -1,9 +1,19 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.data import Sequences, gather, labelled, leave_one_out, plan_epoch
+from models.data import (
+    Sequences,
+    answers,
+    gather,
+    gather_masked,
+    labelled,
+    leave_one_out,
+    plan_epoch,
+)
 
 N_ITEMS = 50
 users = st.lists(st.lists(st.integers(1, N_ITEMS), max_size=40), max_size=12)
@@ -138,6 +148,49 @@ def test_the_order_follows_from_seed_and_epoch_alone() -> None:
     assert order(3, 4) == order(3, 4)
     assert order(3, 4) != order(3, 5)
     assert order(3, 4) != order(4, 4)
+
+
+@given(users, st.integers(1, 9), st.integers(1, 60), st.integers(0, 3))
+@settings(max_examples=200, deadline=None)
+def test_where_seen_items_are_no_answers_each_new_item_is_a_target_once_and_no_other_is(
+    lists: list[list[int]], max_length: int, batch_positions: int, epoch: int
+) -> None:
+    sequences = Sequences.from_lists([[item % 5 + 1 for item in items] for items in lists], N_ITEMS)
+    wanted = answers(sequences, exclude_seen=True)
+    found, rng = [], np.random.default_rng(0)
+    for windows in plan_epoch(sequences, max_length, batch_positions, seed=1, epoch=epoch, wanted=wanted):
+        batch = gather(sequences, windows, wanted)
+        masked = gather_masked(sequences, windows, 0.5, rng, wanted)
+        for row in range(len(windows)):
+            start, length = windows.starts[row], windows.lengths[row]
+            (places,) = np.nonzero(batch.targets[row])
+            assert batch.targets[row, length - 1], "positions after the last target are wasted"
+            assert batch.targets[row, places].tolist() == sequences.items[start + 1 + places].tolist()
+            assert batch.histories[row, :length].tolist() == sequences.items[start : start + length].tolist()
+            found += (start + 1 + places).tolist()
+            (hidden,) = np.nonzero(masked.targets[row])
+            assert len(hidden), "a window without a target"
+            assert wanted is None or wanted[start + hidden].all()
+    new = [
+        place
+        for start, end in pairwise(sequences.offsets.tolist())
+        for place in range(start + 1, end)
+        if sequences.items[place] not in sequences.items[start:place]
+    ]
+    assert sorted(found) == new
+
+
+@given(users)
+def test_without_repeats_and_where_seen_items_are_answers_all_is_as_ever(lists: list[list[int]]) -> None:
+    assert answers(Sequences.from_lists([list(dict.fromkeys(one)) for one in lists], N_ITEMS), True) is None
+    assert answers(Sequences.from_lists(lists, N_ITEMS), exclude_seen=False) is None
+
+
+@pytest.mark.parametrize("exclude_seen", [True, False])
+def test_a_split_and_its_parts_keep_whether_seen_items_are_answers(exclude_seen: bool) -> None:
+    split = leave_one_out(Sequences.from_lists([[1, 2, 1], [2, 1, 3]], 3), exclude_seen)
+    assert split.exclude_seen == split.validation.exclude_seen == split.test.exclude_seen == exclude_seen
+    assert split.test.rows(np.array([1])).exclude_seen == exclude_seen
 
 
 def test_nothing_to_train_on_is_no_batch() -> None:

@@ -1,5 +1,5 @@
 -- How the sequences are split, and how large the parts are. Users with a test target and no play that is trained
--- on are unseen in training.
+-- on are unseen in training. What is said of repeats is found beforehand, over all of them.
 SELECT
     CAST($name AS VARCHAR) AS name,
     CAST($validation_from AS BIGINT) AS validation_from,
@@ -8,7 +8,9 @@ SELECT
     CAST(coalesce(sum(validation), 0) AS BIGINT) AS validation,
     CAST(coalesce(sum(test), 0) AS BIGINT) AS test,
     CAST(coalesce(sum(context), 0) AS BIGINT) AS context,
-    CAST(coalesce(sum(CASE WHEN train = 0 THEN test ELSE 0 END), 0) AS BIGINT) AS unseen_in_training
+    CAST(coalesce(sum(CASE WHEN train = 0 THEN test ELSE 0 END), 0) AS BIGINT) AS unseen_in_training,
+    CAST($repeated_share AS DOUBLE) AS repeated_share,
+    CAST($exclude_seen AS BOOLEAN) AS exclude_seen
 FROM (
     SELECT
         user_id,

@@ -197,7 +197,7 @@ def test_the_temporal_split_cuts_all_users_at_the_same_times(tmp_path: Path) -> 
         "u3": ["context", "context"],
         "u4": ["train", "train", "train"],
     }
-    assert rows(home.lake(), "split") == [("temporal (5,8)", 5, 8, 5, 1, 2, 6, 1)]
+    assert rows(home.lake(), "split") == [("temporal (5,8)", 5, 8, 5, 1, 2, 6, 1, 0.0, True)]
     split = load_split(home.lake())
     assert split.name == "temporal (5,8)"
     assert split.test.histories.lengths.tolist() == [4, 2]

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from itertools import pairwise
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ from models.baselines import (
     Facts,
     Markov,
     Popularity,
+    RecentPopularity,
 )
 from models.baselines.bundles import baseline_bundle
 from models.bundle.bundle import (
@@ -41,6 +42,7 @@ from models.writing import Origin
 TRAIN = Sequences.from_lists([[1, 2], [1, 2, 1, 3], [4], []], 5)
 ITEMS = ItemTable(["", "30", "10", "20", "50", "40"], ["", "A", "B", "C", "D", "E"], TRAIN.counts())
 FACTS = Facts(ITEMS.ids, times=np.array([1, 2, 3, 4, 5, 9, 7]))
+SEEN_TOO = Facts(exclude_seen=False)
 
 
 def score(scorer: Baseline, *histories: Sequence[int]) -> list[list[float]]:
@@ -48,10 +50,20 @@ def score(scorer: Baseline, *histories: Sequence[int]) -> list[list[float]]:
     return result
 
 
-def markov_oracle(users: Sequence[Sequence[int]], n_items: int, s: float, last: int | None) -> list[float]:
-    counts = Counter(item for user in users for item in user)
+def markov_oracle(
+    users: Sequence[Sequence[int]], n_items: int, s: float, last: int | None, exclude_seen: bool
+) -> list[float]:
+    def counts_as_answer(user: Sequence[int], place: int) -> bool:
+        return not (exclude_seen and user[place] in user[:place])
+
+    counts = Counter(user[n] for user in users for n in range(len(user)) if counts_as_answer(user, n))
     total = sum(counts.values())
-    followers = Counter(b for user in users for a, b in pairwise(user) if a == last)
+    followers = Counter(
+        user[n]
+        for user in users
+        for n in range(1, len(user))
+        if user[n - 1] == last and counts_as_answer(user, n)
+    )
     seen = sum(followers.values())
     return [(followers[j] + s * counts[j] / total) / (seen + s) for j in range(1, n_items + 1)]
 
@@ -69,11 +81,11 @@ sequences = (
 
 def test_popularity_by_hand() -> None:
     expected = [-np.inf, *np.float32([3 / 7, 2 / 7, 1 / 7, 1 / 7, 0]).tolist()]
-    assert score(Popularity.fit(TRAIN), [1, 2], []) == [expected, expected]
+    assert score(Popularity.fit(TRAIN, facts=SEEN_TOO), [1, 2], []) == [expected, expected]
 
 
 def test_markov_by_hand() -> None:
-    chain = Markov.fit(TRAIN, smoothing=2.0)
+    chain = Markov.fit(TRAIN, facts=SEEN_TOO, smoothing=2.0)
     after_1, after_4, empty = score(chain, [4, 1], [4], [])
     assert after_1[1:] == pytest.approx(
         [2 * 3 / 7 / 5, (2 + 2 * 2 / 7) / 5, (1 + 2 / 7) / 5, 2 / 7 / 5, 0], rel=1e-6
@@ -82,13 +94,24 @@ def test_markov_by_hand() -> None:
     assert after_1[0] == after_4[0] == empty[0] == -np.inf
 
 
-@given(sequences, st.floats(0.1, 500))
-def test_markov_agrees_with_counting(case: tuple[int, list[list[int]]], s: float) -> None:
+def test_where_seen_items_are_no_answers_a_play_again_does_not_count() -> None:
+    """Of TRAIN's plays that is the second one of item 1 by the second user, here the newest."""
+    facts = Facts(times=np.array([1, 1, 1, 1, 9, 1, 1]))
+    once = [-np.inf, *np.float32([2 / 6, 2 / 6, 1 / 6, 1 / 6, 0]).tolist()]
+    assert score(Popularity.fit(TRAIN), [1, 2]) == [once]
+    (recent,) = score(RecentPopularity.fit(TRAIN, facts=facts), [1])
+    (recent_too,) = score(RecentPopularity.fit(TRAIN, facts=replace(facts, exclude_seen=False)), [1])
+    assert recent[1] < recent_too[1]
+
+
+@given(sequences, st.floats(0.1, 500), st.booleans())
+def test_markov_agrees_with_counting(case: tuple[int, list[list[int]]], s: float, exclude_seen: bool) -> None:
     n_items, users = case
-    chain = Markov.fit(Sequences.from_lists(users, n_items), smoothing=s)
+    facts = Facts(exclude_seen=exclude_seen)
+    chain = Markov.fit(Sequences.from_lists(users, n_items), facts=facts, smoothing=s)
     histories = [[], *([i] for i in range(1, n_items + 1)), [1, n_items]]
     for history, row in zip(histories, score(chain, *histories), strict=True):
-        expected = markov_oracle(users, n_items, s, history[-1] if history else None)
+        expected = markov_oracle(users, n_items, s, history[-1] if history else None, exclude_seen)
         assert row[1:] == pytest.approx(expected, rel=1e-5, abs=1e-7)
         assert sum(row[1:]) == pytest.approx(1, abs=1e-5)  # a distribution
 

@@ -40,7 +40,7 @@ def test_the_half_life_is_the_best_on_validation() -> None:
     validation = Holdout(np.arange(60), targets, Sequences.from_lists([[1]] * 60, 20))
     facts = Facts(times=np.arange(1000))
     chosen = RecentPopularity.fit(train, validation, facts)
-    found = {h: ndcg(RecentPopularity._weigh(train, facts.times, h), validation) for h in HALF_LIVES}
+    found = {h: ndcg(RecentPopularity._weigh(train, facts, h), validation) for h in HALF_LIVES}
     assert found[chosen.half_life] == max(found.values()) > found[1 / 2]
     assert chosen.config() == {"half_life": chosen.half_life}
 
