@@ -31,7 +31,7 @@ class Facts:
     exclude_seen: bool = True  # the items of a history are no answers
 
 
-NO_FACTS = Facts()
+NO_FACTS = Facts(exclude_seen=False)  # every play counts
 
 
 class Baseline(Protocol):

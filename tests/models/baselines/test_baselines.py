@@ -42,7 +42,6 @@ from models.writing import Origin
 TRAIN = Sequences.from_lists([[1, 2], [1, 2, 1, 3], [4], []], 5)
 ITEMS = ItemTable(["", "30", "10", "20", "50", "40"], ["", "A", "B", "C", "D", "E"], TRAIN.counts())
 FACTS = Facts(ITEMS.ids, times=np.array([1, 2, 3, 4, 5, 9, 7]))
-SEEN_TOO = Facts(exclude_seen=False)
 
 
 def score(scorer: Baseline, *histories: Sequence[int]) -> list[list[float]]:
@@ -81,11 +80,11 @@ sequences = (
 
 def test_popularity_by_hand() -> None:
     expected = [-np.inf, *np.float32([3 / 7, 2 / 7, 1 / 7, 1 / 7, 0]).tolist()]
-    assert score(Popularity.fit(TRAIN, facts=SEEN_TOO), [1, 2], []) == [expected, expected]
+    assert score(Popularity.fit(TRAIN), [1, 2], []) == [expected, expected]
 
 
 def test_markov_by_hand() -> None:
-    chain = Markov.fit(TRAIN, facts=SEEN_TOO, smoothing=2.0)
+    chain = Markov.fit(TRAIN, smoothing=2.0)
     after_1, after_4, empty = score(chain, [4, 1], [4], [])
     assert after_1[1:] == pytest.approx(
         [2 * 3 / 7 / 5, (2 + 2 * 2 / 7) / 5, (1 + 2 / 7) / 5, 2 / 7 / 5, 0], rel=1e-6
@@ -98,7 +97,7 @@ def test_where_seen_items_are_no_answers_a_play_again_does_not_count() -> None:
     """Of TRAIN's plays that is the second one of item 1 by the second user, here the newest."""
     facts = Facts(times=np.array([1, 1, 1, 1, 9, 1, 1]))
     once = [-np.inf, *np.float32([2 / 6, 2 / 6, 1 / 6, 1 / 6, 0]).tolist()]
-    assert score(Popularity.fit(TRAIN), [1, 2]) == [once]
+    assert score(Popularity.fit(TRAIN, facts=facts), [1, 2]) == [once]
     (recent,) = score(RecentPopularity.fit(TRAIN, facts=facts), [1])
     (recent_too,) = score(RecentPopularity.fit(TRAIN, facts=replace(facts, exclude_seen=False)), [1])
     assert recent[1] < recent_too[1]
