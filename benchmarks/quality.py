@@ -73,7 +73,8 @@ def _data(name: str) -> tuple[str, Space]:
     """What identifies a data set, and what may be drawn for it."""
     split = load_split(split_file(name))
     parts = (split.train, split.validation.histories, split.test.histories)
-    return "-".join(part.fingerprint()[:8] for part in parts), Space.of(split.train)
+    seen = [] if split.exclude_seen else ["seen"]
+    return "-".join([*(part.fingerprint()[:8] for part in parts), *seen]), Space.of(split.train)
 
 
 def results() -> list[Result]:

@@ -35,6 +35,7 @@ Settings = Mapping[str, Any]  # by plain names; what is not there is the contend
 def save_split(path: Path, split: Split) -> None:
     """A split as one .npz file of plain arrays."""
     arrays: dict[str, Any] = {"n_items": np.array(split.train.n_items)}
+    arrays["exclude_seen"] = np.array(split.exclude_seen)
     arrays |= {"train.items": split.train.items, "train.offsets": split.train.offsets}
     for name in PARTS:
         part: Holdout = getattr(split, name)
@@ -47,12 +48,14 @@ def load_split(path: Path) -> Split:
     """The inverse of `save_split`."""
     with np.load(path) as arrays:
         n_items = int(arrays["n_items"])
+        exclude_seen = bool(arrays["exclude_seen"]) if "exclude_seen" in arrays else True
         train = Sequences(arrays["train.items"], arrays["train.offsets"], n_items)
         parts = {
             name: Holdout(
                 arrays[f"{name}.users"],
                 arrays[f"{name}.targets"],
                 Sequences(arrays[f"{name}.items"], arrays[f"{name}.offsets"], n_items),
+                exclude_seen,
             )
             for name in PARTS
         }

@@ -15,7 +15,7 @@ from benchmarks.contenders import common
 from benchmarks.hierarchy import hierarchical_interval
 from benchmarks.quality import CONTENDERS_BY_NAME
 from benchmarks.search import FINAL_SEEDS, RUNGS, Job, Result, Space, Study, peak
-from models.data import Holdout, Sequences, Split
+from models.data import Holdout, Sequences, Split, leave_one_out
 
 SPACE = Space((16, 32), ("sampled", "binary"))
 
@@ -153,6 +153,19 @@ def test_a_worker_trains_what_it_is_told_and_appends_a_line_for_each(
     assert searched["settings"] == {"width": 32} and "ranks" not in searched
     assert searched["curve"] == pytest.approx([(1 + 1 / np.log2(3)) / 2] * 2, abs=1e-5)  # stopped by patience
     assert common.unpacked(final["ranks"]).tolist() == [2, 1]
+
+
+@pytest.mark.parametrize("exclude_seen", [True, False])
+def test_a_split_is_read_as_it_was_saved(tmp_path: Path, exclude_seen: bool) -> None:
+    saved = leave_one_out(Sequences.from_lists([[1, 2, 3], [3, 2, 3, 1]], 3), exclude_seen)
+    common.save_split(tmp_path / "split.npz", saved)
+    read = common.load_split(tmp_path / "split.npz")
+    assert read.exclude_seen is exclude_seen
+    for part in (read.train, read.validation.histories, read.test.histories):
+        assert part.fingerprint() in {
+            kept.fingerprint() for kept in (saved.train, saved.validation.histories, saved.test.histories)
+        }
+    assert np.array_equal(read.test.targets, saved.test.targets)
 
 
 def test_ranks_are_packed_as_they_are_up_to_a_bound() -> None:
