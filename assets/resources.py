@@ -249,6 +249,11 @@ class Cleaning(dg.ConfigurableResource):  # type: ignore[type-arg]
         default="first",
         description="of the plays of one item by one user in a table: first, or all with keep",
     )
+    hold_back: str | None = Field(
+        default=None,
+        description="plays that nothing learns from, to measure what is served: last (of each user), or all "
+        "from a time on",
+    )
     max_quarantined_share: float = Field(
         default=0.01, description="share of lines or items that may be quarantined; more fails the run"
     )

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import dagster as dg
 from pydantic import SecretStr
 
+from assets.feedback.held_back import HoldBack, HoldBackError
 from assets.formats.item_rows import check_names
 from assets.formats.reading import missing_texts
 from assets.formats.time_texts import check_format
@@ -90,6 +91,13 @@ def cutoffs(text: str) -> str:
     except SplitError as error:
         raise ValueError(str(error).rstrip(".")) from None
     return text
+
+
+def hold_back(text: str | None) -> str | None:
+    try:
+        return text and HoldBack.from_text(text).text
+    except HoldBackError as error:
+        raise ValueError(str(error).rstrip(".")) from None
 
 
 def memory(limit: str) -> str:

@@ -89,6 +89,7 @@ class Settings(BaseSettings):
         Splitting, "cutoffs"
     )
     exclude_seen: Literal["auto", "yes", "no"] = taken(Splitting, "exclude_seen")
+    hold_back: Annotated[str | None, AfterValidator(checked.hold_back)] = taken(Cleaning, "hold_back")
     sample_size: Annotated[str, AfterValidator(checked.sample_size), SAMPLES] = taken(Source, "sample_size")
     sample_seed: Annotated[int, SAMPLES] = taken(Source, "seed", ge=0, le=MOST)
     min_playtime: int = taken(Cleaning, "min_playtime", ge=0, le=MOST)
@@ -290,6 +291,7 @@ def resources(settings: Settings) -> dict[str, dg.ConfigurableResource[Any]]:
             min_playtime=settings.min_playtime,
             core=settings.core,
             repeats=settings.repeats,
+            hold_back=settings.hold_back,
             max_quarantined_share=settings.max_quarantined_share,
             max_shrink=settings.max_shrink,
         ),

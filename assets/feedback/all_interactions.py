@@ -13,6 +13,7 @@ from assets.clean.clean_tables import PLAYED, numbered, once
 from assets.contracts import checks_of
 from assets.engines.sql import make_table, query, statement
 from assets.feedback.events import END_OF_TIME_MS, RECEIVED, cutoff_ms, newest_ms
+from assets.feedback.held_back import HoldBack, HoldBackError, hold_back
 from assets.formats.table import Rule, Table, by_name, text
 from assets.formats.timestamps import MICROSECONDS, units_a_second
 from assets.resources import Cleaning, Home, Source
@@ -30,8 +31,9 @@ ALL_INTERACTIONS = Table(
         Rule(
             "source_and_events_add_up",
             "fault_united",
-            "What is learned from is the source and every event, but for those left out with a reason.",
-            beside=("interactions", "events", "event_quarantine"),
+            "What is learned from, with what is held back, is the source and every event, but for those left "
+            "out with a reason.",
+            beside=("held_back", "interactions", "events", "event_quarantine"),
             settings=("repeats",),
         ),
         once("all_interactions"),
@@ -43,7 +45,12 @@ EVENT_QUARANTINE = Table(
     "Events that are left out, with the reason; looked at by each run.",
     (*RECEIVED, text("reason", "why it was left out")),
 )
-UNITED_TABLES = by_name(ALL_INTERACTIONS, EVENT_QUARANTINE)
+HELD_BACK = Table(
+    "held_back",
+    "Plays that only the evaluation of what is served looks at: see NEXTPLAY_HOLD_BACK. Else it is empty.",
+    PLAYED,
+)
+UNITED_TABLES = by_name(ALL_INTERACTIONS, EVENT_QUARANTINE, HELD_BACK)
 
 
 @dg.multi_asset(
@@ -57,7 +64,13 @@ def all_interactions(
     context: dg.AssetExecutionContext, home: Home, cleaning: Cleaning, source: Source
 ) -> Iterator[dg.MaterializeResult[None]]:
     started, lake = time.monotonic(), home.lake()
-    versions = unite(lake, cleaning.repeats, cutoff_ms(context.run.tags), source.reading().missing)
+    try:
+        versions = unite(lake, cleaning, cutoff_ms(context.run.tags), source.reading().missing)
+    except HoldBackError as error:
+        raise dg.Failure(str(error), allow_retries=False) from None
+    if held := versions["held_back"].rows:
+        told = "NEXTPLAY_HOLD_BACK=%s: %d plays are held back, and nothing learns from them."
+        context.log.warning(told, cleaning.hold_back, held)
     with lake.connect(*versions) as connection:
         why = {"by reason": dg.MetadataValue.md(query(connection, "waiting_events"))}
         for table, version in versions.items():
@@ -65,33 +78,46 @@ def all_interactions(
 
 
 def unite(
-    lake: Lake, repeats: str, cutoff: int | None, missing: Sequence[str] = ()
+    lake: Lake, cleaning: Cleaning, cutoff: int | None, missing: Sequence[str] = ()
 ) -> dict[str, TableVersion]:
-    """Publish `all_interactions` and `event_quarantine`; without events the former is `interactions` itself.
+    """Publish `all_interactions`, `event_quarantine` and `held_back`.
 
-    An event whose user is one of `missing` is of nobody, as a play of the source would be. A cut-off that
-    leaves nothing out is none: the tables are the same, and so are their fingerprints.
+    Without events, and with nothing held back, the first is `interactions` itself. An event whose user is
+    one of `missing` is of nobody, as a play of the source would be. A cut-off that leaves nothing out is
+    none: the tables are the same, and so are their fingerprints. Raises HoldBackError.
     """
     source, events = lake.current("interactions"), lake.current("events")
     cutoff = cutoff if cutoff is not None and cutoff < newest_ms(lake) else None
+    hold = HoldBack.from_text(cleaning.hold_back) if cleaning.hold_back else None
     parts = [CODE, source.fingerprint, lake.current("catalogue").fingerprint, events.fingerprint]
-    rules = [repeats, cutoff, CLOCK_TOLERANCE_MS, *missing]  # the third is the endpoint's, so no part of CODE
-    made_from = fingerprint("united", *parts, *rules)
+    # The tolerance of clocks is the endpoint's, so no part of CODE.
+    rules = [cleaning.repeats, cutoff, CLOCK_TOLERANCE_MS, *missing]
+    held = [[hold.text, cleaning.min_playtime]] if hold else []
+    made_from = fingerprint("united", *parts, *rules, *held)
 
     def write(paths: Mapping[str, Path]) -> None:
         with lake.connect("interactions", "catalogue", "events") as connection:
+            connection.register("no_plays", HELD_BACK.schema.empty_table())
             make_table(connection, "judged_events", {"cutoff": END_OF_TIME_MS if cutoff is None else cutoff,
                                                      "clock_tolerance": CLOCK_TOLERANCE_MS,
                                                      "missing": list(missing)})  # fmt: skip
             write_parquet(connection, statement("event_quarantine"), paths["event_quarantine"])
+            how = clock(connection) | {"repeats": cleaning.repeats}
+            if hold is not None:
+                connection.execute(f"CREATE TABLE united_plays AS {statement('all_interactions')}", how)
+                hold_back(connection, hold, cleaning.min_playtime)
+                write_parquet(connection, statement("plays_before"), paths["all_interactions"])
+                write_parquet(connection, statement("held_back"), paths["held_back"])
+                return
+            write_parquet(connection, "FROM no_plays", paths["held_back"])
             if "all_interactions" in paths:
-                how = clock(connection) | {"repeats": repeats}
                 write_parquet(connection, statement("all_interactions"), paths["all_interactions"], how)
 
-    if events.rows:
+    if events.rows or hold is not None:
         return lake.publish_many(made_from, list(UNITED_TABLES), write)
     same = lake.publish("all_interactions", source.fingerprint, lambda path: _copy(source.path, path))
-    return {"all_interactions": same, **lake.publish_many(made_from, ["event_quarantine"], write)}
+    others = [name for name in UNITED_TABLES if name != "all_interactions"]
+    return {"all_interactions": same, **lake.publish_many(made_from, others, write)}
 
 
 def _copy(source: Path, destination: Path) -> None:

@@ -49,6 +49,7 @@ TABLES = {
             ("e1", "2", "b", 1_000, 86_400_000, None, "1970-01-02"),  # a repeat
             ("e2", "2", "c", 2_000, 86_400_001, "r", "1970-01-02"),
             ("e3", "2", "z", 3_000, 172_799_999, "r", "1970-01-02"),
+            ("e4", "3", "b", 2_000, 172_799_999, None, "1970-01-02"),
         ],
     ),
     "event_quarantine": (
@@ -66,6 +67,10 @@ TABLES = {
             ("2", "b", 0, 70, 7),
             ("2", "c", 1, None, 2_000_000),
         ],
+    ),
+    "held_back": (
+        "user_id VARCHAR, item_id VARCHAR, position INTEGER, playtime INTEGER, timestamp BIGINT",
+        [("3", "b", 0, None, 2_000_000)],
     ),
     "core_interactions": (
         "user_id VARCHAR, item_id VARCHAR, position INTEGER, playtime INTEGER, timestamp BIGINT",
@@ -316,6 +321,8 @@ PLANTED = [
     ("fault_united", "DELETE FROM all_interactions WHERE item_id = 'c' AND user_id = '2'", "2"),
     ("fault_united", "UPDATE all_interactions SET item_id = 'z' WHERE item_id = 'd'", "1"),
     ("fault_united", "DELETE FROM event_quarantine", "2"),
+    ("fault_united", "DELETE FROM held_back", "3"),
+    ("fault_united", "INSERT INTO all_interactions FROM held_back", "3"),
     (
         "fault_united",
         "INSERT INTO event_quarantine SELECT * REPLACE ('e2' AS event_id) FROM event_quarantine",

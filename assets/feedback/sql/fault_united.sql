@@ -1,5 +1,5 @@
--- Where source and events do not add up to what is learned from: plays that are in one and not in the other, each user
--- and game counted once unless repeats are kept, and events that are both taken in and left out.
+-- Where source and events do not add up to what is learned from and what is held back: plays that are in one and not in
+-- the other, each user and game counted once unless repeats are kept, and events that are both taken in and left out.
 SELECT wanted.user_id, wanted.item_id, wanted.times AS wanted, made.times AS made
 FROM (
     SELECT user_id, item_id, CASE WHEN $repeats = 'keep' THEN count(*) ELSE 1 END AS times
@@ -14,7 +14,11 @@ FROM (
 ) AS wanted
 FULL JOIN (
     SELECT user_id, item_id, count(*) AS times
-    FROM all_interactions
+    FROM (
+        SELECT user_id, item_id FROM all_interactions
+        UNION ALL
+        SELECT user_id, item_id FROM held_back
+    ) AS divided
     GROUP BY user_id, item_id
 ) AS made ON made.user_id = wanted.user_id AND made.item_id = wanted.item_id
 WHERE wanted.times IS DISTINCT FROM made.times
