@@ -3,25 +3,36 @@
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import numpy as np
+from numpy.typing import NDArray
 
 from assets.contracts import checks_of
+from assets.evaluation.anchor import best_of_late
+from assets.evaluation.fairness import read_test
 from assets.evaluation.leaderboard import leaderboard_rows
 from assets.formats.table import HASH_OR_NONE, Table, count, flag, text, texts
 from assets.resources import Gate, Home
-from assets.sequences.loading import load_items
+from assets.sequences.loading import load_items, load_sequences, load_split, load_times
 from assets.shown.tables import columns_shown
 from assets.state.champions import Incumbent
 from assets.state.code import made_by
 from assets.state.lake import Lake, fingerprint
 from assets.state.made_here import publish_row, read_row
 from models.bundle.bundle import BundleError, bundle_hash, read_manifest
-from models.evaluation.gate import Estimate, Evidence, Override, Policy, Verdict, choose
+from models.evaluation.gate import (
+    Estimate,
+    Evidence,
+    Override,
+    Policy,
+    Verdict,
+    choose,
+)
+from models.evaluation.slices import Slice, all_slices
 from models.mistakes import UserError
 from serving.state.pointer import read_pointer
 
@@ -39,6 +50,7 @@ GATE = Table(
         text("winner_hash", "of the bundle that was judged; empty where none is", matches=HASH_OR_NONE),
         text("champion_hash", "bundle of the champion to beat; empty for none", matches=HASH_OR_NONE),
         count("champion_reign", "which of all reigns the champion's is; 0 for none"),
+        text("anchor_hash", "bundle of the best champion of late from now on", matches=HASH_OR_NONE),
     ),
     answers=True,
 )
@@ -67,15 +79,17 @@ def gate(
     context: dg.AssetExecutionContext, home: Home, gate_policy: Gate, config: GateConfig
 ) -> dg.MaterializeResult[None]:
     policy = Policy(max_age_days=gate_policy.max_age_days, min_coverage=gate_policy.min_coverage)
-    by_role = {role: list(evidence(home, role)) for role in ("candidate", "champion", "baseline")}
-    champion = by_role["champion"][0] if by_role["champion"] else None
+    roles = ("candidate", "champion", "anchor", "baseline")
+    by_role = {role: list(evidence(home, role)) for role in roles}
+    champion, anchor = (next(iter(by_role[role]), None) for role in ("champion", "anchor"))
     override = None
     if config.override_reason or config.override_by:
         override = Override(config.override_reason, config.override_by)
         context.log.warning("Gate overridden by %s: %s", override.by, override.reason)
-    verdict = choose(by_role["candidate"], champion, by_role["baseline"], policy, override)
-    winner = _winner_hash(verdict, [*by_role["candidate"], *by_role["baseline"]])
-    _publish(home.lake(), verdict, winner, _champion_in(leaderboard_rows(home.lake())[0]))
+    verdict = choose(by_role["candidate"], champion, by_role["baseline"], policy, override, anchor)
+    winner = _winner(verdict, [*by_role["candidate"], *by_role["baseline"]])
+    best = best_of_late(home, verdict, winner or champion, anchor or champion, policy)
+    _publish(home.lake(), verdict, winner, best, _champion_in(leaderboard_rows(home.lake())[0]))
     return dg.MaterializeResult(
         metadata={
             "verdict": dg.MetadataValue.md(verdict_markdown(verdict)),
@@ -123,19 +137,29 @@ def judged_bundle(home: Home, winner: str) -> Path:
     return bundle
 
 
+def judged_anchor(home: Home) -> str:
+    """The hash of the anchor that the last verdict names; empty where a person has decided since."""
+    row = read_row(home.lake(), GATE)
+    decided_since = not row["promote"] and home.champions().incumbent() != _champion_in(row)
+    return "" if decided_since else row.get("anchor_hash", "")
+
+
 def evidence(home: Home, role: str) -> Iterator[Evidence]:
     """The evidence of each model of a role, best on validation first."""
     rows = [row for row in leaderboard_rows(home.lake()) if row["role"] == role]
     n_items = load_items(home.lake()).n_items
+    asked = role == "candidate" and bool(rows)
+    people, groups = groups_of_test(home.lake()) if asked else (np.empty(0, dtype=np.str_), list[Slice]())
     for row in sorted(rows, key=lambda row: -row["validation_ndcg_at_10"]):
         with home.lake().connect("test_ranks") as connection:
             ranks = connection.execute(
                 "SELECT user_id, rank FROM test_ranks WHERE model = ? ORDER BY user_id", [row["model"]]
             ).fetchnumpy()
+        users = np.asarray(ranks["user_id"]).astype(str)
         yield Evidence(
             name=row["architecture"],
             ranks=np.asarray(ranks["rank"], dtype=np.int32),
-            users=np.asarray(ranks["user_id"]).astype(str),
+            users=users,
             coverage=row["coverage_at_10"],
             age_days=_champion_age(home) if role == "champion" else None,
             export_error=row["export_error"],
@@ -144,9 +168,26 @@ def evidence(home: Home, role: str) -> Iterator[Evidence]:
             unknown_targets=row["unknown_targets"],
             validation=row["validation_ndcg_at_10"],
             n_items=n_items,
+            groups=[replace(g, users=np.isin(users, people[g.users])) for g in groups],
         )
     if role == "champion" and not rows:
         yield from _broken_champion(home)
+
+
+def groups_of_test(lake: Lake) -> tuple[NDArray[np.str_], list[Slice]]:
+    """The test users, and the groups of them on which nobody may collapse."""
+    sequences, user_ids = load_sequences(lake)
+    test, train, times = read_test(lake), load_split(lake).train, load_times(lake)
+    groups = all_slices(
+        test.histories,
+        test.targets,
+        train.lengths[test.users],
+        train,
+        load_items(lake).counts,
+        times.gaps(sequences, test) if times else None,
+        times.units_a_second if times else None,
+    )
+    return user_ids[test.users], groups
 
 
 def _broken_champion(home: Home) -> Iterator[Evidence]:
@@ -165,9 +206,8 @@ def _champion_age(home: Home) -> float | None:
     return None if pointer is None else (time.time() - pointer.promoted_at) / SECONDS_A_DAY
 
 
-def _winner_hash(verdict: Verdict, models: Sequence[Evidence]) -> str:
-    found = (e.bundle_hash for e in models if verdict.promote and e.name == verdict.winner)
-    return next(found, None) or ""
+def _winner(verdict: Verdict, models: Sequence[Evidence]) -> Evidence | None:
+    return next((e for e in models if verdict.promote and e.name == verdict.winner), None)
 
 
 def _champion_in(row: Mapping[str, Any]) -> Incumbent:
@@ -175,16 +215,19 @@ def _champion_in(row: Mapping[str, Any]) -> Incumbent:
     return Incumbent(row.get("champion_hash", ""), row.get("champion_reign", 0))
 
 
-def _publish(lake: Lake, verdict: Verdict, winner: str, champion: Incumbent) -> None:
+def _publish(
+    lake: Lake, verdict: Verdict, winner: Evidence | None, anchor: Evidence | None, champion: Incumbent
+) -> None:
     row = {
         "promote": verdict.promote,
         "winner": verdict.winner,
         "reasons": verdict.reasons,
         "estimates": json.dumps([asdict(e) for e in verdict.estimates]),
         "override": json.dumps(asdict(verdict.override) if verdict.override else None),
-        "winner_hash": winner,
+        "winner_hash": (winner.bundle_hash if winner else None) or "",
         "champion_hash": champion.bundle_hash,
         "champion_reign": champion.reign,
+        "anchor_hash": (anchor.bundle_hash if anchor else None) or "",
     }
     publish_row(lake, GATE, fingerprint("gate", CODE, lake.current("leaderboard").fingerprint, row), row)
 

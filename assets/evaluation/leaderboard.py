@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from assets.contracts import checks_of
 from assets.engines.sql import query
+from assets.evaluation.anchor import anchor_beside
 from assets.evaluation.fairness import fair_match, target_rows
 from assets.evaluation.leaderboard_tables import LEADERBOARD, LEADERBOARD_TABLES, TEST_TARGETS, TOP
 from assets.ingest.sources import optimum
@@ -44,17 +45,18 @@ ORDER = {
 def entrants(
     home: Home, source: Source, training: Training, items: ItemTable, champion: Path | None
 ) -> Iterator[Entrant]:
-    """Baselines, candidates, what stands for the champion (if it can be opened), and the sample's optimum."""
+    """Baselines, candidates, champion and anchor as far as they can be opened, and the sample's optimum."""
     store = home.bundles()
     for name in filter(store.has, BASELINES):  # those that these data allow
         yield open_bundle(store.current(name), name, "baseline", items)
     for name in training.candidates:
         yield open_bundle(store.current(name), name, "candidate", items)
-    try:
-        if champion is not None:
-            yield open_bundle(champion, "champion", "champion", items)
-    except BundleError as error:
-        dg.get_dagster_logger().warning("The champion cannot be evaluated: %s", error)
+    for name, folder in (("champion", champion), ("anchor", anchor_beside(home, champion))):
+        try:
+            if folder is not None:
+                yield open_bundle(folder, name, name, items)
+        except BundleError as error:
+            dg.get_dagster_logger().warning("The %s cannot be evaluated: %s", name, error)
     if (scorer := optimum(source, items)) is not None:
         yield Entrant("optimum", "optimum", "known process", scorer, "", validation_ndcg=float("nan"))
 

@@ -17,7 +17,7 @@ from assets.formats.table import (
 from models.evaluation.metrics import CUTOFFS, MISSED
 
 TOP = 20  # items of a list
-ROLES = ("baseline", "candidate", "champion", "optimum")
+ROLES = ("baseline", "candidate", "champion", "anchor", "optimum")
 MODEL = text("model", "its name on the leaderboard")
 METRICS = (("hr", "hit rate"), ("ndcg", "NDCG"), ("mrr", "MRR"))
 

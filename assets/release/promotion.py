@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import dagster as dg
 
-from assets.evaluation.gate import judged_bundle, read_verdict
+from assets.evaluation.anchor import settle_anchor
+from assets.evaluation.gate import judged_anchor, judged_bundle, read_verdict
 from assets.release.bento import BentoError, answered_bento, ask_golden, baseline_folders, build, served
 from assets.release.judged import tell_tracking
 from assets.resources import Home
@@ -45,6 +46,7 @@ def promotion(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeRe
         kept = f"version {before.version}" if before else "none"
         if before and home.tracking().version_of(before.bundle_hash) == before.version:
             home.tracking().set_champion(before.version)  # a kill between alias and pointer leaves another
+        settle_anchor(home, judged_anchor(home))
         return dg.MaterializeResult(metadata={"promoted": False, "champion": kept, "why": verdict.why})
     bundle = judged_bundle(home, verdict.winner)
     digest, bento = bundle_hash(bundle), answered_bento(home)
@@ -67,6 +69,7 @@ def promotion(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeRe
         context.log_event(dg.AssetMaterialization(champion.key, metadata=told))
     else:
         home.champions().hand_on()
+    settle_anchor(home, judged_anchor(home))
     return dg.MaterializeResult(
         metadata={
             "promoted": True,
@@ -110,6 +113,7 @@ def promote(home: Home, version: str, by: str, why: str) -> Pointer:
     baselines = {name: str(folder) for name, folder in beaten.items()}
     pointer = Pointer(str(bundle), version, digest, time.time(), reason, tag, baselines)
     home.champions().crown(pointer, input_tables(home.lake(), read_manifest(bundle)))
+    home.champions().forget_anchor()
     return pointer
 
 
@@ -140,6 +144,7 @@ def rollback(home: Home, seen: Incumbent | None = None) -> Pointer:
     home.tracking().set_champion(back.version)
     tables = {r.pointer.bundle_hash: r.tables for r in champions.history()}
     champions.restore(back, past[:-1], tables.get(back.bundle_hash, {}))
+    champions.forget_anchor()
     return back
 
 

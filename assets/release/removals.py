@@ -48,6 +48,7 @@ class Inventory:
     checkpoints: Sequence[str] = ()  # named like the bundle that they lead to
     bentos: Sequence[str] = ()
     answered_bento: str = ""
+    anchor: str = ""  # the bundle that candidates are compared with beside the champion
     reports: Sequence[str] = ()
     current_report: str = ""
     runs: Mapping[str, Sequence[str]] = field(default_factory=dict)  # run -> versions registered from it
@@ -72,12 +73,13 @@ class Removals:
 def removals(there: Inventory, candidates: int, champions: int | None) -> Removals:
     """All but the last `candidates` of each architecture, the last `champions` (None: all), and their inputs.
 
-    Never goes what the pointer, the alias, the way back of `SAFE_CHAMPIONS`, or the newest tables need.
+    Never goes what the pointer, the alias, the anchor, the way back of `SAFE_CHAMPIONS`, or the newest tables
+    need.
     """
     crowned = _kept_champions(there, champions)
     names = {c.bundle for c in crowned}.union(there.current_bundles, *(c.baselines for c in crowned))
     names |= _last_candidates(there.bundles, candidates)
-    names |= {b.name for b in there.bundles if b.digest == there.alias}
+    names |= {b.name for b in there.bundles if b.digest == there.alias or b.name == there.anchor}
     kept = [bundle for bundle in there.bundles if bundle.name in names]
     digests = {b.digest for b in kept} | {c.digest for c in crowned} | {there.alias}
     versions = [version for version, digest in there.registered.items() if digest not in digests]

@@ -90,7 +90,7 @@ def inventory(home: Home) -> Inventory:
     """What is there."""
     tracking, champions, lake = home.tracking(), home.champions(), home.lake()
     registered = {version.version: version.bundle_hash for version in tracking.versions()}
-    now, reigns = champions.current(), champions.history()
+    now, reigns, anchor = champions.current(), champions.history(), champions.anchor()
     known = {reign.pointer.bundle_hash for reign in reigns}
     others = [p for p in [*champions.past(), *([now] if now else [])] if p.bundle_hash not in known]
     by_run: dict[str, list[str]] = {run: [] for run in tracking.runs()}
@@ -109,6 +109,7 @@ def inventory(home: Home) -> Inventory:
         checkpoints=_names(_folder(home, "checkpoints")),
         bentos=_names(_folder(home, "bentos")),
         answered_bento=_answered(home),
+        anchor=anchor.bundle if anchor else "",
         reports=_names(_folder(home, "reports")),
         current_report=_current_report(home),
         runs=by_run,

@@ -1,8 +1,9 @@
-"""The champion, those before it, and every change: three files beside the pointer that serving follows.
+"""The champion, those before it, and every change: files beside the pointer that serving follows.
 
 champion/pointer.json   the champion; replacing it is the promotion
 champion/past.json      those to go back to, oldest first
 champion/history.json   every champion ever set, oldest first, each with the tables of its night
+champion/anchor.json    the best champion of late, against which many small losses are added up
 """
 
 import json
@@ -15,6 +16,8 @@ from typing import Any
 from assets.state.files import replace_text
 from models.bundle.bundle import BundleError
 from serving.state.pointer import Pointer, read_pointer
+
+ANCHOR_FILE = "anchor.json"
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,17 @@ class Incumbent:
 
     bundle_hash: str = ""
     reign: int = 0
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """The best champion of late. `last_served` is the last night that found it champion, in epoch seconds."""
+
+    bundle: (
+        str  # the folder's name among the bundles; of a champion that was refitted the one that was judged
+    )
+    bundle_hash: str
+    last_served: float
 
 
 class Champions:
@@ -85,6 +99,23 @@ class Champions:
         """Where the champion's bundle lies."""
         return pointer.folder(self._pointer_file)
 
+    def anchor(self) -> Anchor | None:
+        """The best champion of late; None before the first verdict, or where its file is damaged."""
+        try:
+            found = self._read(ANCHOR_FILE)
+            return Anchor(**found) if isinstance(found, dict) else None
+        except (BundleError, TypeError):
+            return None
+
+    def set_anchor(self, anchor: Anchor) -> None:
+        self._write(ANCHOR_FILE, asdict(anchor))
+        self.hand_on()
+
+    def forget_anchor(self) -> None:
+        """From now on the champion alone is what candidates are held against: a person has chosen it."""
+        self._write(ANCHOR_FILE, None)
+        self.hand_on()
+
     def crown(self, pointer: Pointer, tables: Mapping[str, str]) -> None:
         """Set the next champion. The pointer goes last: a crash before leaves the old champion serving."""
         before = self.whole()
@@ -120,10 +151,10 @@ class Champions:
         unpublished = now is not None and history and history[-1].pointer.bundle_hash != now.bundle_hash
         return history[:-1] if unpublished else history
 
-    def _read(self, name: str) -> list[Any]:
+    def _read(self, name: str) -> Any:
         path = self._pointer_file.with_name(name)
         try:
-            found: list[Any] = json.loads(path.read_text(encoding="utf-8"))
+            found: Any = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return []
         except ValueError:
@@ -132,7 +163,7 @@ class Champions:
             ) from None
         return found
 
-    def _write(self, name: str, values: Sequence[object]) -> None:
+    def _write(self, name: str, values: object) -> None:
         replace_text(self._pointer_file.with_name(name), json.dumps(values, indent=2, sort_keys=True))
 
 

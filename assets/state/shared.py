@@ -13,7 +13,8 @@ from serving.state.storage import Store, get_folder, put_folder
 
 BUNDLES_FILES = ("bundles/hashes.json", "bundles/current.json")
 # In the order in which they are published.
-CHAMPION_FILES = ("champion/history.json", "champion/past.json", "champion/pointer.json")
+ANCHOR_FILE = "champion/anchor.json"
+CHAMPION_FILES = (ANCHOR_FILE, "champion/history.json", "champion/past.json", "champion/pointer.json")
 
 
 class SharedState:
@@ -58,13 +59,14 @@ class SharedState:
         self._store.put(self._home / "champion" / name, f"champion/{name}")
 
     def _named(self) -> list[str]:
-        """The folders of the current bundles and of the champions."""
+        """The folders of the current bundles, the champions and the anchor."""
         named = set(_read(self._home / BUNDLES_FILES[-1], {}).values())
         champion = _read(self._home / "champion/pointer.json", {})
         for pointer in [champion, *_read(self._home / "champion/past.json", [])]:
             folders = [pointer.get("bundle", ""), *pointer.get("baselines", {}).values()]
             named |= {Path(folder).name for folder in folders if folder}
-        return sorted(named)
+        anchor = _read(self._home / ANCHOR_FILE, None)
+        return sorted(named | ({anchor["bundle"]} if anchor else set()))
 
 
 def _read(path: Path, otherwise: Any) -> Any:

@@ -37,6 +37,32 @@ class Comparison:
     p: float  # two-sided, of a paired t-test, not corrected
 
 
+def all_slices(
+    histories: Sequences,
+    targets: NDArray[np.integer],
+    trained: NDArray[np.integer],
+    train: Sequences,
+    counts: NDArray[np.integer],
+    gaps: NDArray[np.integer] | None,
+    units_a_second: float | None,
+) -> list[Slice]:
+    """Test users by length of history, being new, recency, popularity of the next item, and step to it.
+
+    `histories`, `targets`, `trained` (items of each in training) and `gaps` (None without times) are [users];
+    `counts` is [n_items + 1].
+    """
+    lengths = histories.lengths
+    last = np.zeros(len(lengths), dtype=np.int32)  # [users], padding for an empty history
+    last[lengths > 0] = histories.items[histories.offsets[1:][lengths > 0] - 1]
+    return [
+        *history_slices(lengths),
+        *user_slices(trained),
+        *(recency_slices(gaps, units_a_second) if gaps is not None else []),
+        *popularity_slices(targets, counts),
+        *transition_slices(train, last, targets),
+    ]
+
+
 def history_slices(lengths: NDArray[np.integer], parts: int = 4) -> list[Slice]:
     """Users by the length of their history, in about equal parts; `lengths` [users]."""
     kind = "length of the history"

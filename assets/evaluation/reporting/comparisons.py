@@ -9,13 +9,9 @@ from assets.evaluation.reporting.evidence import Model, RunEvidence
 from models.evaluation.slices import (
     Comparison,
     Slice,
+    all_slices,
     compare,
-    history_slices,
     holm,
-    popularity_slices,
-    recency_slices,
-    transition_slices,
-    user_slices,
 )
 from models.evaluation.stats import SEED
 
@@ -48,16 +44,9 @@ def by_slice(run: RunEvidence, candidate: Model) -> list[Compared]:
 
 def slices_of(run: RunEvidence) -> list[Slice]:
     """Test users by length of history, being new, recency, popularity of the next item, and step to it."""
-    lengths = run.histories.lengths
-    last = np.zeros(len(lengths), dtype=np.int32)  # [users], padding for an empty history
-    last[lengths > 0] = run.histories.items[run.histories.offsets[1:][lengths > 0] - 1]
-    return [
-        *history_slices(lengths),
-        *user_slices(run.trained),
-        *(recency_slices(run.gaps, run.units_a_second) if run.gaps is not None else []),
-        *popularity_slices(run.targets, run.items.counts),
-        *transition_slices(run.train, last, run.targets),
-    ]
+    return all_slices(
+        run.histories, run.targets, run.trained, run.train, run.items.counts, run.gaps, run.units_a_second
+    )
 
 
 def stated_p(p: float) -> str:

@@ -49,6 +49,7 @@ def inventories(draw: st.DrawFn) -> Inventory:
         checkpoints=draw(st.permutations([b.name for b in bundles] + ["sasrec-unfinished"])),
         bentos=[f"b{night}" for night in range(nights)],
         answered_bento=f"b{nights - 1}",
+        anchor=draw(st.just("") | st.sampled_from([b.name for b in bundles])),
         reports=[f"r{night}" for night in range(nights)],
         current_report=draw(st.sampled_from([f"r{night}" for night in range(nights)])),
         runs={f"run {version}": [version] for version in registered} | {"killed": []},
@@ -66,7 +67,7 @@ def test_what_somebody_needs_stays(there: Inventory, candidates: int, champions:
         if one.digest in needed:
             assert one.bundle not in gone.bundles and one.baselines.isdisjoint(gone.bundles)
             assert one.tables.isdisjoint(gone.tables) and one.bento not in gone.bentos
-    assert there.current_bundles.isdisjoint(gone.bundles)
+    assert there.current_bundles.isdisjoint(gone.bundles) and there.anchor not in gone.bundles
     assert not {there.registered[version] for version in gone.registered} & (needed - {None})
     kept = [bundle for bundle in there.bundles if bundle.name not in gone.bundles]
     for bundle in kept:  # a bundle that stays can be promoted and reproduced
