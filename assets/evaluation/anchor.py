@@ -5,29 +5,13 @@ against it. What serves becomes the anchor where it beats it, or after its days 
 """
 
 import time
-from pathlib import Path
-
-import dagster as dg
 
 from assets.resources import Home
 from assets.state.champions import Anchor
-from models.bundle.bundle import bundle_hash
 from models.evaluation.evidence import Evidence, Policy, Verdict
 from models.evaluation.gate import anchor_yields
 
 SECONDS_A_DAY = 86_400
-
-
-def anchor_beside(home: Home, champion: Path | None) -> Path | None:
-    """The anchor's bundle, where it is another than the champion's; one that is not whole is left out."""
-    anchor = home.champions().anchor()
-    if anchor is None or champion is None or bundle_hash(champion) == anchor.bundle_hash:
-        return None
-    folder = home.folder("bundles") / anchor.bundle
-    if folder.is_dir() and bundle_hash(folder) == anchor.bundle_hash:
-        return folder
-    dg.get_dagster_logger().warning("The anchor cannot be evaluated: %s is gone or damaged.", folder)
-    return None
 
 
 def best_of_late(

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from assets.contracts import checks_of
 from assets.engines.sql import query
-from assets.evaluation.anchor import anchor_beside
 from assets.evaluation.fairness import fair_match, target_rows
 from assets.evaluation.leaderboard_tables import LEADERBOARD, LEADERBOARD_TABLES, TEST_TARGETS, TOP
 from assets.ingest.sources import optimum
@@ -27,7 +26,7 @@ from assets.state.lake import Lake, fingerprint
 from assets.state.made_here import write_rows
 from assets.training.entrants import Entrant, open_bundle
 from models.baselines import BASELINES
-from models.bundle.bundle import PADDING, BundleError, ItemTable
+from models.bundle.bundle import PADDING, BundleError, ItemTable, bundle_hash
 from models.data import Holdout
 from models.evaluation.metrics import coverage, evaluate, per_user, summary
 from models.evaluation.stats import SEED, bootstrap_interval
@@ -51,7 +50,7 @@ def entrants(
         yield open_bundle(store.current(name), name, "baseline", items)
     for name in training.candidates:
         yield open_bundle(store.current(name), name, "candidate", items)
-    for name, folder in (("champion", champion), ("anchor", anchor_beside(home, champion))):
+    for name, folder in (("champion", champion), ("anchor", _anchor_beside(home, champion))):
         try:
             if folder is not None:
                 yield open_bundle(folder, name, name, items)
@@ -117,6 +116,18 @@ def leaderboard(home: Home, source: Source, training: Training) -> Iterator[dg.M
 
 
 LEADERBOARD_CHECKS = checks_of(*LEADERBOARD_TABLES.values())
+
+
+def _anchor_beside(home: Home, champion: Path | None) -> Path | None:
+    """The anchor's bundle, where it is another than the champion's; one that is not whole is left out."""
+    anchor = home.champions().anchor()
+    if anchor is None or champion is None or bundle_hash(champion) == anchor.bundle_hash:
+        return None
+    folder = home.folder("bundles") / anchor.bundle
+    if folder.is_dir() and bundle_hash(folder) == anchor.bundle_hash:
+        return folder
+    dg.get_dagster_logger().warning("The anchor cannot be evaluated: %s is gone or damaged.", folder)
+    return None
 
 
 def _evaluate(

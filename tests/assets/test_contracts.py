@@ -25,7 +25,7 @@ from tests.support.homes import evaluation
 HASH = "0a" * 32
 METRICS = [f"{name}_at_{k}" for name in ("hr", "ndcg", "mrr") for k in (1, 5, 10, 20)]
 GOOD = [0.5] * len(METRICS)
-VERDICT = (True, "sasrec", ["it is better"], "[]", "null", HASH, "", 0)
+VERDICT = (True, "sasrec", ["it is better"], "[]", "null", HASH, "", 0, HASH)
 
 TABLES = {
     "raw_files": (
@@ -163,7 +163,7 @@ TABLES = {
     ),
     "gate": (
         "promote BOOLEAN, winner VARCHAR, reasons VARCHAR[], estimates VARCHAR, override VARCHAR, "
-        "winner_hash VARCHAR, champion_hash VARCHAR, champion_reign BIGINT",
+        "winner_hash VARCHAR, champion_hash VARCHAR, champion_reign BIGINT, anchor_hash VARCHAR",
         [VERDICT],
     ),
     "bento": ("tag VARCHAR, bundle_hash VARCHAR, answer VARCHAR", [("nextplay:1", HASH, "{}")]),
@@ -249,6 +249,7 @@ def test_every_table_is_described_and_tried_here() -> None:
         ("UPDATE gate SET reasons = NULL", "gate", "reasons"),
         ("UPDATE gate SET winner_hash = 'x'", "gate", "winner_hash"),
         ("UPDATE gate SET champion_reign = -1", "gate", "champion_reign"),
+        ("UPDATE gate SET anchor_hash = 'none'", "gate", "anchor_hash"),
         ("UPDATE bento SET bundle_hash = ''", "bento", "bundle_hash"),
         ("UPDATE bento SET tag = ''", "bento", "tag"),
         ("UPDATE batch_recommendations SET rank = 0 WHERE rank = 1", "batch_recommendations", "rank"),
