@@ -7,7 +7,8 @@ from typing import Any, Self
 
 from models.mistakes import UserError
 
-LOSSES = ("full", "sampled", "gbce", "bce")
+SOFTMAX_LOSSES = ("full", "sampled")
+LOSSES = (*SOFTMAX_LOSSES, "gbce", "bce")
 PRECISIONS = ("float32", "bfloat16")
 SCHEDULES = ("constant", "cosine")
 DEVICES = ("auto", "cpu", "cuda")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models.bundle.bundle import read_items
+from models.bundle.bundle import read_items, read_manifest
 from models.data import Sequences
 from models.evaluation.metrics import top_k
 from models.opening import open_scorer
@@ -25,16 +25,17 @@ class PyfuncModel:
         self._items = read_items(bundle)
         self._index = self._items.index()
         self._scorer = open_scorer(bundle)
+        self._exclude_seen = read_manifest(bundle).exclude_seen
 
     def predict(self, model_input: "pd.DataFrame", params: Mapping[str, Any] | None = None) -> "pd.DataFrame":
         """The column `history`, ids oldest first, to the columns `item_ids` and `scores`, best first.
 
-        `params` are `k` and `exclude_seen`, as the endpoint has them. Where no item of a history is known,
-        the most played items are given, scored by how often they were played.
+        `params` are `k` and `exclude_seen`, as the endpoint has them, with its defaults. Where no item of a
+        history is known, the most played items are given, scored by how often they were played.
         """
         import pandas as pd
 
-        asked = {"k": K, "exclude_seen": True, **(params or {})}
+        asked = {"k": K, "exclude_seen": self._exclude_seen, **(params or {})}
         rows = [
             self._best(history, int(asked["k"]), asked["exclude_seen"]) for history in model_input[HISTORY]
         ]

@@ -19,6 +19,7 @@ from models.bundle.bundle import (
     BundleError,
     read_manifest,
 )
+from models.repeats import Repeats, is_of_repeats
 
 
 class Scorer(Protocol):
@@ -60,6 +61,7 @@ class OnnxScorer:
         item_bias: NDArray[np.float32],  # [n_items + 1]
         max_length: int,
         threads: int,
+        repeats: Repeats | None = None,
     ) -> None:
         import onnxruntime
 
@@ -70,6 +72,7 @@ class OnnxScorer:
         self.item_embeddings = item_embeddings
         self._item_bias = item_bias
         self._max_length = max_length
+        self._repeats = repeats
 
     @classmethod
     def load(cls, folder: Path, threads: int | None = None) -> Self:
@@ -79,7 +82,10 @@ class OnnxScorer:
             model = (folder / ONNX_FILE).read_bytes()
             with safe_open(folder / WEIGHTS_FILE, framework="numpy") as weights:
                 embeddings, bias = weights.get_tensor(ITEM_EMBEDDINGS), weights.get_tensor(ITEM_BIAS)
-            scorer = cls(model, embeddings, bias, manifest.max_length, threads or os.cpu_count() or 1)
+                names = [name for name in weights.keys() if is_of_repeats(name)]  # noqa: SIM118
+                repeats = Repeats.of({name: weights.get_tensor(name) for name in names})
+            threads = threads or os.cpu_count() or 1
+            scorer = cls(model, embeddings, bias, manifest.max_length, threads, repeats)
         except Exception as error:  # onnxruntime raises its own kinds
             raise BundleError(f"The network in {folder} cannot be loaded: {error}") from error
         if not len(embeddings) == len(bias) == manifest.n_items + 1:
@@ -95,8 +101,11 @@ class OnnxScorer:
         return result
 
     def score(self, histories: Sequence[NDArray[np.integer]]) -> NDArray[np.float32]:
-        scores: NDArray[np.float32] = self.encode(histories) @ self.item_embeddings.T
+        states = self.encode(histories)  # [users, width]
+        scores: NDArray[np.float32] = states @ self.item_embeddings.T
         scores += self._item_bias  # [users, n_items + 1]
+        if self._repeats:
+            self._repeats.add(scores, self._looked_at(histories), states)
         scores[:, PADDING] = -np.inf
         return scores
 
@@ -115,6 +124,12 @@ class OnnxScorer:
         self, histories: Sequence[NDArray[np.integer]], items: NDArray[np.integer]
     ) -> NDArray[np.float32]:
         """The scores of some items alone, [users, len(items)]."""
-        scores: NDArray[np.float32] = self.encode(histories) @ self.item_embeddings[items].T
+        states = self.encode(histories)  # [users, width]
+        scores: NDArray[np.float32] = states @ self.item_embeddings[items].T
         scores += self._item_bias[items]
+        if self._repeats:
+            self._repeats.add(scores, self._looked_at(histories), states, items)
         return scores
+
+    def _looked_at(self, histories: Sequence[NDArray[np.integer]]) -> list[NDArray[np.integer]]:
+        return [history[history != PADDING][-self._max_length :] for history in histories]

@@ -54,17 +54,21 @@ def write_model(
         metrics=dict(metrics),
         export_error=export_error,
     )
-    write_bundle(folder, manifest, items, list(_golden_requests(scorer, items, k)))
+    write_bundle(folder, manifest, items, list(_golden_requests(scorer, items, k, origin.exclude_seen)))
     return manifest
 
 
-def _golden_requests(scorer: Scorer, items: ItemTable, k: int) -> Iterator[GoldenRequest]:
-    """Histories drawn by popularity, and what the model recommends after each, seen items excluded."""
+def _golden_requests(scorer: Scorer, items: ItemTable, k: int, exclude_seen: bool) -> Iterator[GoldenRequest]:
+    """Histories drawn by popularity, and what the model recommends after each.
+
+    Where seen items are answers, a history may hold one more than once.
+    """
     rng = np.random.default_rng(0)
     weights = np.maximum(items.counts[1:], 1) / np.maximum(items.counts[1:], 1).sum()  # [n_items]
     longest = max(1, items.n_items - k)  # leaves something to recommend
     for length in sorted({min(length, longest) for length in GOLDEN_LENGTHS}):
-        history = (1 + rng.choice(items.n_items, size=length, replace=False, p=weights)).tolist()
-        best, scores = top_k(scorer, Sequences.from_lists([history], items.n_items), k)  # [1, k] each
+        history = (1 + rng.choice(items.n_items, size=length, replace=not exclude_seen, p=weights)).tolist()
+        users = Sequences.from_lists([history], items.n_items)
+        best, scores = top_k(scorer, users, k, exclude_seen=exclude_seen)  # [1, k] each
         real = best[0] != PADDING
         yield GoldenRequest(history, best[0][real].tolist(), scores[0][real].tolist())

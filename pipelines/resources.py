@@ -51,7 +51,7 @@ def taken(
     return Field(default=default, description=field.description, **rules)
 
 
-SAMPLES = Only("source", ("sample", "sample-dated"))
+SAMPLES = Only("source", ("sample", "sample-dated", "sample-repeats"))
 TABLE = Only("source", ("table",))
 SPARK = Only("engine", ("spark",))
 
@@ -190,6 +190,12 @@ class Settings(BaseSettings):
         """As it is set; else where somebody may look on."""
         return self.progress and ("progress" in self.model_fields_set or sys.stderr.isatty())
 
+    @property
+    def repeats_kept(self) -> str:
+        """As it is set; else as the source has it."""
+        own = SOURCES[self.source].repeats
+        return own if own and "repeats" not in self.model_fields_set else self.repeats
+
     def webhook(self) -> str | None:
         """The address that alerts go to, if any; a secret."""
         return self.alert_webhook.get_secret_value() if self.alert_webhook else None
@@ -290,7 +296,7 @@ def resources(settings: Settings) -> dict[str, dg.ConfigurableResource[Any]]:
         "cleaning": Cleaning(
             min_playtime=settings.min_playtime,
             core=settings.core,
-            repeats=settings.repeats,
+            repeats=settings.repeats_kept,
             hold_back=settings.hold_back,
             max_quarantined_share=settings.max_quarantined_share,
             max_shrink=settings.max_shrink,

@@ -40,4 +40,4 @@ def _order_effect(model: Recommender, history: Sequence[str]) -> int:
 
 
 def _best(model: Recommender, history: Sequence[str], k: int) -> list[str]:
-    return [item.item_id for item in model.recommend(history, k).items]
+    return [item.item_id for item in model.recommend(history, k, exclude_seen=True).items]

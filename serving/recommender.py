@@ -86,13 +86,14 @@ class Recommender:
         self,
         history_ids: Sequence[str],
         k: int,
-        exclude_seen: bool = True,
+        exclude_seen: bool | None = None,
         exclude: Iterable[str] = (),
         filters: Mapping[str, Any] | None = None,
         explain: bool = False,
     ) -> Recommendation:
         """The `k` best items after a history of item ids, oldest first, that pass all filters.
 
+        Items of the history are left out as `exclude_seen` says, or else as the model was judged.
         Ties go to the lower item index. An item whose score is not finite is never recommended. Raises
         FilterError.
         """
@@ -102,7 +103,7 @@ class Recommender:
         scores = self._score(history) if len(history) else self._items.counts.astype(np.float64)
         if passing is not None:
             np.copyto(scores, -np.inf, where=~passing)
-        if exclude_seen:
+        if self.manifest.exclude_seen if exclude_seen is None else exclude_seen:
             scores[history] = -np.inf
         scores[self._indexes(exclude)] = -np.inf
         best = self._best(scores, k)

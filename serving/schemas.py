@@ -89,7 +89,11 @@ class RecommendRequest(BaseModel):
         json_schema_extra=_without_default,
     )
     k: int = Field(default=10, strict=True, ge=1, le=MAX_K, description="How many items to recommend.")
-    exclude_seen: StrictBool = Field(default=True, description="Leave out the items of the history.")
+    exclude_seen: StrictBool | None = Field(
+        default=None,
+        description="Leave out the items of the history; by default as the model was trained and judged, "
+        "which leaves them out unless people often play things again.",
+    )
     exclude: Annotated[list[Id], FailFast()] = Field(
         default=[], max_length=MAX_HISTORY, description="Further items to leave out."
     )

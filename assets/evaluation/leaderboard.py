@@ -99,7 +99,7 @@ def leaderboard(home: Home, source: Source, training: Training) -> Iterator[dg.M
         "test users": len(test),
         "compared on": match.note,
         **repeated_targets(test),
-        "split": f"{split_name(lake)}, full catalogue, seen items left out, ties count against the model",
+        "split": f"{split_name(lake)}, full catalogue, {seen_items(test)}, ties count against the model",
         **unseen_users(lake),
         STANDINGS: dg.MetadataValue.json(standings(rows)),
     }
@@ -190,17 +190,24 @@ def leaderboard_rows(lake: Lake) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: -row["ndcg_at_10"])
 
 
+def seen_items(test: Holdout) -> str:
+    """How they count."""
+    return "seen items left out" if test.exclude_seen else "seen items among the answers"
+
+
 def repeated_targets(test: Holdout) -> dict[str, str]:
-    """Says so where what people played next was in their history: seen items are left out, so all miss it."""
+    """Says so where what people played next was in their history; a warning where all models miss it."""
     repeated = int(test.repeated().sum())
     if not repeated:
         return {}
-    told = (
-        f"{repeated:,} of {len(test):,} test users played next what they had played before. Items of the "
-        "history are never recommended, so every model misses them; NEXTPLAY_REPEATS=first keeps the first "
-        "play of an item alone."
-    )
-    dg.get_dagster_logger().warning(told)
+    told = f"{repeated:,} of {len(test):,} test users played next what they had played before."
+    if test.exclude_seen:
+        told += (
+            " Items of the history are never recommended, so every model misses them; "
+            "NEXTPLAY_EXCLUDE_SEEN=no lets them count, and NEXTPLAY_REPEATS=first keeps the first play of an "
+            "item alone."
+        )
+        dg.get_dagster_logger().warning(told)
     return {"repeated targets": told}
 
 

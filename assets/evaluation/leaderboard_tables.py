@@ -72,7 +72,7 @@ TEST_RANKS = Table(
 )
 TEST_RECOMMENDATIONS = Table(
     "test_recommendations",
-    "Every test user's top 20 by every model, seen items left out, in original ids.",
+    "Every test user's top 20 by every model, with seen items where they are answers, in original ids.",
     (MODEL, *RECOMMENDED),
 )
 TEST_TARGETS = Table(

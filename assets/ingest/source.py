@@ -35,6 +35,8 @@ class DataSource:
     `remarks` are sentences for the log and the metadata on what was found beside the files that are read.
 
     `optimum` is the best scorer that there can be, where the process behind the data is known.
+
+    `repeats` is what NEXTPLAY_REPEATS is by default, where the source has its own.
     """
 
     files: Callable[[Request], list[RawFile]]
@@ -43,6 +45,7 @@ class DataSource:
     catalogue: Mapping[str, RowReader] = field(default_factory=dict)
     remarks: Callable[[Request], Remarks] | None = None
     optimum: Callable[[Source, ItemTable], Scorer] | None = None
+    repeats: str | None = None
 
     @property
     def dated(self) -> bool:

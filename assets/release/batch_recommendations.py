@@ -17,13 +17,14 @@ from assets.state.code import made_by
 from assets.state.lake import fingerprint
 from assets.state.made_here import write_rows
 from assets.training.entrants import open_bundle
+from models.bundle.bundle import read_manifest
 from models.evaluation.metrics import top_k
 from serving.state.pointer import read_pointer
 
 CODE = made_by(__name__)
 BATCH_RECOMMENDATIONS = Table(
     "batch_recommendations",
-    "The champion's top 20 for every user, from their whole history, seen items left out.",
+    "The champion's top 20 for every user, from their whole history; seen items as the endpoint has them.",
     RECOMMENDED,
     optional=True,
 )
@@ -47,7 +48,8 @@ def batch_recommendations(home: Home) -> dg.MaterializeResult[None]:
 
     def write(path: Path) -> None:
         champion = open_bundle(folder, "champion", "champion", items)
-        best, scores = top_k(champion.scorer, sequences, TOP)  # [users, TOP] each
+        exclude_seen = read_manifest(folder).exclude_seen
+        best, scores = top_k(champion.scorer, sequences, TOP, exclude_seen=exclude_seen)  # [users, TOP] each
         rows = recommendation_rows("champion", np.asarray(user_ids), best, scores, items)
         write_rows(lake, rows.drop_columns(["model"]).cast(BATCH_RECOMMENDATIONS.schema), path)
 

@@ -43,10 +43,8 @@ def write_dated_sample(folder: Path, size: str | SampleSize = "default", seed: i
     folder.mkdir(parents=True, exist_ok=True)
     process = SampleProcess.from_seed(size, seed)
     shop = Shop.from_seed(process, seed)
-    write_lines(folder / ITEMS_FILE, _csv_lines(list(ITEM_COLUMNS), item_rows(shop, process.n_games, seed)))
-    write_lines(
-        folder / PLAYS_FILE, _csv_lines(["user_id", "item_id", "timestamp"], play_rows(process, seed))
-    )
+    write_lines(folder / ITEMS_FILE, csv_lines(list(ITEM_COLUMNS), item_rows(shop, process.n_games, seed)))
+    write_lines(folder / PLAYS_FILE, csv_lines(["user_id", "item_id", "timestamp"], play_rows(process, seed)))
 
 
 def item_rows(shop: Shop, n_games: int, seed: int) -> Iterator[tuple[str, ...]]:
@@ -83,9 +81,13 @@ def _rows_in_time(
     later = time[again] + clock.integers(1, 90 * 86_400, int(again.sum()))
     user, game, time = (np.append(a, b) for a, b in ((user, user[again]), (game, game[again]), (time, later)))
     order = np.argsort(time, kind="stable")
-    moments = FIRST_DAY + time[order]
-    for u, g, moment in zip(user[order].tolist(), game[order].tolist(), moments.astype(str), strict=True):
-        yield users[u], ids[g], str(moment)
+    for u, g, moment in zip(user[order].tolist(), game[order].tolist(), moments(time[order]), strict=True):
+        yield users[u], ids[g], moment
+
+
+def moments(times: NDArray[np.int64]) -> list[str]:
+    """Seconds since the first day as texts."""
+    return [str(moment) for moment in (FIRST_DAY + times).astype(str)]
 
 
 def draw_times(clock: np.random.Generator, n: int) -> NDArray[np.int64]:
@@ -105,7 +107,7 @@ def _with_malformed(rows: Iterator[tuple[str, str, str]]) -> Iterator[tuple[str,
         yield user, item, time
 
 
-def _csv_lines(header: list[str], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
+def csv_lines(header: list[str], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="")
     for row in [header], rows:

@@ -201,8 +201,8 @@ class _State:
 class OptimumScorer:
     """The best scorer that there can be for sequences of the sample: a `models.scorer.Scorer`.
 
-    Scores are log-probabilities. Seen items, and items that the process does not know, get the lowest score;
-    unknown items in a history are passed over.
+    Scores are log-probabilities. Items that cannot come next, and those that the process does not know, get
+    the lowest score; unknown items in a history are passed over.
     """
 
     def __init__(self, size: str | SampleSize, seed: int, items: ItemTable) -> None:
@@ -217,12 +217,16 @@ class OptimumScorer:
         known = np.flatnonzero(self._game >= 0)
         for start in range(0, len(histories), SCORED_AT_ONCE):
             games = [self._game[history] for history in histories[start : start + SCORED_AT_ONCE]]
-            chance = self._process.next_distributions([g[g >= 0] for g in games])  # [users, n]
+            chance = self.chances([g[g >= 0] for g in games])  # [users, n]
             with np.errstate(divide="ignore"):
                 logs = np.maximum(np.log(chance[:, self._game[known]]), LOWEST_SCORE)
             scores[start : start + SCORED_AT_ONCE, known] = logs
         scores[:, PADDING] = -np.inf
         return scores
+
+    def chances(self, histories: Sequence[NDArray[np.int64]]) -> NDArray[np.float64]:
+        """Probability of each game of the process to be the next one [users, n]."""
+        return self._process.next_distributions(histories)
 
 
 def draw_columns(rng: np.random.Generator, odds: NDArray[np.float64]) -> NDArray[np.int64]:

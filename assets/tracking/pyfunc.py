@@ -8,7 +8,7 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
-from models.bundle.bundle import ONNX_FILE, read_golden, read_items
+from models.bundle.bundle import ONNX_FILE, read_golden, read_items, read_manifest
 from models.bundle.code import ROOT, reached_files
 from models.pyfunc import HISTORY, ITEMS, SCORES, K
 
@@ -26,10 +26,13 @@ def write_model(folder: Path, bundle: Path) -> None:
     from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
     from mlflow.types.schema import Array
 
+    excluded = read_manifest(bundle).exclude_seen
     signature = ModelSignature(
         Schema([ColSpec(Array(DataType.string), HISTORY)]),
         Schema([ColSpec(Array(DataType.string), ITEMS), ColSpec(Array(DataType.double), SCORES)]),
-        ParamSchema([ParamSpec("k", DataType.long, K), ParamSpec("exclude_seen", DataType.boolean, True)]),
+        ParamSchema(
+            [ParamSpec("k", DataType.long, K), ParamSpec("exclude_seen", DataType.boolean, excluded)]
+        ),
     )
     ids, asked = read_items(bundle).ids, read_golden(bundle)[:1]
     example = [[ids[item] for item in golden.history] for golden in asked]

@@ -8,6 +8,7 @@ from models.baselines.ease import Ease
 from models.baselines.item_knn import ItemKnn
 from models.baselines.markov import SMOOTHING, SMOOTHINGS, Markov
 from models.baselines.next_larger_id import NextLargerId
+from models.baselines.own_history import MostFrequent, MostRecent
 from models.baselines.popularity import Popularity, RecentPopularity
 
 __all__ = [
@@ -19,6 +20,8 @@ __all__ = [
     "Facts",
     "ItemKnn",
     "Markov",
+    "MostFrequent",
+    "MostRecent",
     "NextLargerId",
     "NotApplicableError",
     "Popularity",
@@ -27,5 +30,14 @@ __all__ = [
 
 BASELINES: dict[str, type[Baseline]] = {
     baseline.architecture: baseline
-    for baseline in (Popularity, RecentPopularity, NextLargerId, Markov, ItemKnn, Ease)
+    for baseline in (
+        Popularity,
+        RecentPopularity,
+        MostRecent,
+        MostFrequent,
+        NextLargerId,
+        Markov,
+        ItemKnn,
+        Ease,
+    )
 }

@@ -30,6 +30,18 @@ class Negatives:
         return Negatives(self.items.to(device), correction)
 
 
+@dataclass(frozen=True)
+class Again:
+    """The second chance of what a history holds, where a network gives one; see `models.repeats`.
+
+    Logits: `own` [n] of the target as an item that comes again, -inf where its history lacks it, and `total`
+    [n] of all such items, the logarithm of the sum of their exponentials.
+    """
+
+    own: Tensor
+    total: Tensor
+
+
 class Loss(Protocol):
     """Mean loss of positions."""
 
@@ -41,7 +53,13 @@ class Loss(Protocol):
         ...
 
     def __call__(
-        self, states: Tensor, targets: Tensor, items: Tensor, bias: Tensor, negatives: Negatives | None
+        self,
+        states: Tensor,
+        targets: Tensor,
+        items: Tensor,
+        bias: Tensor,
+        negatives: Negatives | None,
+        again: Again | None = None,
     ) -> Tensor:
         """states [n, width], targets [n], item embeddings [rows, width] and bias [rows] -> scalar.
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from models.losses import Negatives
+from models.losses import Again, Negatives
 
 
 class BinaryCrossEntropy:
@@ -26,9 +26,15 @@ class BinaryCrossEntropy:
         return Negatives(torch.randint(1, self._n_items + 1, (positions, self._negatives)))
 
     def __call__(
-        self, states: Tensor, targets: Tensor, items: Tensor, bias: Tensor, negatives: Negatives | None
+        self,
+        states: Tensor,
+        targets: Tensor,
+        items: Tensor,
+        bias: Tensor,
+        negatives: Negatives | None,
+        again: Again | None = None,
     ) -> Tensor:
-        assert negatives is not None
+        assert negatives is not None and again is None, "it has no softmax that the second chance could share"
         rows = negatives.items  # [n, k]
         positive = (states * items[targets]).sum(dim=1) + bias[targets]  # [n]
         drawn = F.embedding(rows, items)  # [n, k, width]

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from models.bundle.bundle import PADDING
-from models.losses import Negatives
+from models.losses import Again, Negatives
 
 CHUNK_BYTES = 1 << 23  # of logits, and STEP rows at least; fastest on two server cores, in both precisions
 STEP = 64  # rows and columns of a chunk are multiples of it: matrix libraries prepare code for each new shape
@@ -30,10 +30,26 @@ class CatalogueSoftmax:
         """Nothing: every item is scored."""
 
     def __call__(
-        self, states: Tensor, targets: Tensor, items: Tensor, bias: Tensor, negatives: Negatives | None = None
+        self,
+        states: Tensor,
+        targets: Tensor,
+        items: Tensor,
+        bias: Tensor,
+        negatives: Negatives | None = None,
+        again: Again | None = None,
     ) -> Tensor:
-        loss: Tensor = _Catalogue.apply(states, targets - 1, items[1:], bias[1:], self._dtype)  # type: ignore[no-untyped-call]
-        return loss
+        items, bias = items[1:], bias[1:]
+        if again is None:
+            loss: Tensor = _Catalogue.apply(states, targets - 1, items, bias, self._dtype)  # type: ignore[no-untyped-call]
+            return loss
+        items, bias = (
+            F.pad(items, (0, 0, 0, 1)),
+            F.pad(bias, (0, 1)),
+        )  # one more for the second chances
+        mixed: Tensor = _Catalogue.apply(  # type: ignore[no-untyped-call]
+            states, targets - 1, items, bias, self._dtype, again.own, again.total
+        )
+        return mixed
 
 
 class SampledSoftmax:
@@ -66,7 +82,13 @@ class SampledSoftmax:
         )
 
     def __call__(
-        self, states: Tensor, targets: Tensor, items: Tensor, bias: Tensor, negatives: Negatives | None
+        self,
+        states: Tensor,
+        targets: Tensor,
+        items: Tensor,
+        bias: Tensor,
+        negatives: Negatives | None,
+        again: Again | None = None,
     ) -> Tensor:
         assert negatives is not None and negatives.correction is not None
         rows, order = negatives.items.sort()  # [k]
@@ -75,29 +97,48 @@ class SampledSoftmax:
         target = (states * F.embedding(targets, items)).sum(dim=1) + bias.index_select(0, targets)  # [n]
         offset = F.pad(bias.index_select(0, rows) + negatives.correction[order], (0, 1))  # [k + 1]
         drawn = F.pad(F.embedding(rows, items), (0, 0, 0, 1))  # [k + 1, width], the last for the target
-        loss: Tensor = _Sampled.apply(states, target, drawn, offset, column, self._dtype)  # type: ignore[no-untyped-call]
-        return loss
+        if again is None:
+            loss: Tensor = _Sampled.apply(states, target, drawn, offset, column, self._dtype)  # type: ignore[no-untyped-call]
+            return loss
+        drawn, offset = F.pad(drawn, (0, 0, 0, 1)), F.pad(offset, (0, 1))  # another for the second chances
+        mixed: Tensor = _Sampled.apply(  # type: ignore[no-untyped-call]
+            states, target, drawn, offset, column, self._dtype, again.own, again.total
+        )
+        return mixed
 
 
 class _Catalogue(torch.autograd.Function):
-    """Mean cross-entropy of `states @ items.T + bias`; backward only scales what forward has kept."""
+    """Mean cross-entropy of `states @ items.T + bias`; backward only scales what forward has kept.
+
+    With second chances the last of the items is none: its column of the logits is their total.
+    """
 
     @staticmethod
     def forward(
-        ctx: Any, states: Tensor, targets: Tensor, items: Tensor, bias: Tensor, dtype: torch.dtype
+        ctx: Any,
+        states: Tensor,
+        targets: Tensor,
+        items: Tensor,
+        bias: Tensor,
+        dtype: torch.dtype,
+        *again: Tensor,
     ) -> Tensor:
         kept, bias = _Gradients(states, items, dtype), bias.to(dtype)
+        chances = _SecondChances(kept, *again) if again else None
         share, flat, row_starts = kept.empty_chunk(len(items))  # [chunk, n_items]
         targets, chosen = kept.filled_up(targets), kept.empty_column()  # probabilities of the targets
         for rows in kept.chunks():
             torch.addmm(bias, kept.states[rows], kept.items.T, out=share)  # logits
+            if chances:
+                share[:, -1] = chances.total[rows]
             torch.softmax(share, dim=1, out=share)
             place = row_starts + targets[rows]  # [chunk]
-            chosen[rows] = flat.index_select(0, place)
-            flat.index_copy_(0, place, (chosen[rows] - 1).to(dtype))  # now the gradient of the logits
+            chosen[rows] = before = flat.index_select(0, place)
+            part = chances.take(rows, share[:, -1], chosen) if chances else 1
+            flat.index_copy_(0, place, (before - part).to(dtype))  # now the gradient of the logits
             kept.add(rows, share)
         loss = -_log_likelihood(chosen[: len(states)])
-        ctx.save_for_backward(*kept.gradients())
+        ctx.save_for_backward(*kept.gradients(), *(chances.gradients(len(states)) if chances else ()))
         ctx.positions = max(1, len(states))
         mean: Tensor = loss / ctx.positions
         return mean
@@ -105,14 +146,15 @@ class _Catalogue(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
         scale = grad_outputs[0] / ctx.positions
-        states, items, bias = ctx.saved_tensors
-        return states * scale, None, items * scale, bias * scale, None
+        states, items, bias, *again = ctx.saved_tensors
+        return states * scale, None, items * scale, bias * scale, None, *(part * scale for part in again)
 
 
 class _Sampled(torch.autograd.Function):
     """Mean cross-entropy of the target's logit against `states @ items.T + offset`, `column` left out.
 
-    The last of the items is none: its column of the logits is the target's.
+    The last of the items is none: its column of the logits is the target's; with second chances it is the
+    last but one, and the last is their total.
     """
 
     @staticmethod
@@ -124,23 +166,30 @@ class _Sampled(torch.autograd.Function):
         offset: Tensor,
         column: Tensor,
         dtype: torch.dtype,
+        *again: Tensor,
     ) -> Tensor:
         kept, offset = _Gradients(states, items, dtype), offset.to(dtype)
+        chances = _SecondChances(kept, *again) if again else None
+        own_column = -2 if chances else -1
         logits, flat, row_starts = kept.empty_chunk(len(items))  # [chunk, k + 1]
         target, column = kept.filled_up(target.to(dtype)), kept.filled_up(column, -1)
-        chosen = kept.empty_column()  # probabilities of the targets
+        chosen, grad_target = kept.empty_column(), kept.empty_column()  # probabilities of the targets
         for rows in kept.chunks():
             torch.addmm(offset, kept.states[rows], kept.items.T, out=logits)
-            logits[:, -1] = target[rows]
+            logits[:, own_column] = target[rows]
+            if chances:
+                logits[:, -1] = chances.total[rows]
             place = torch.where(column[rows] < 0, len(flat) - 1, row_starts + column[rows])  # [chunk]
             flat.index_fill_(0, place, -torch.inf)
             share = torch.softmax(logits, dim=1, out=logits)  # [chunk, k + 1]
-            chosen[rows] = share[:, -1]
-            share[:, -1] = 0
+            chosen[rows] = share[:, own_column]
+            grad_target[rows] = share[:, own_column]
+            grad_target[rows] -= chances.take(rows, share[:, -1], chosen) if chances else 1
+            share[:, own_column] = 0
             kept.add(rows, share)
-        chosen = chosen[: len(states)]
-        loss, grad_target = -_log_likelihood(chosen), chosen - 1
-        ctx.save_for_backward(*kept.gradients(), grad_target)
+        loss, grad_target = -_log_likelihood(chosen[: len(states)]), grad_target[: len(states)]
+        further = chances.gradients(len(states)) if chances else ()
+        ctx.save_for_backward(*kept.gradients(), grad_target, *further)
         ctx.positions = max(1, len(states))
         mean: Tensor = loss / ctx.positions
         return mean
@@ -148,13 +197,44 @@ class _Sampled(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
         scale = grad_outputs[0] / ctx.positions
-        states, items, offset, target = ctx.saved_tensors
-        return states * scale, target * scale, items * scale, offset * scale, None, None
+        states, items, offset, target, *again = ctx.saved_tensors
+        further = (part * scale for part in again)
+        return states * scale, target * scale, items * scale, offset * scale, None, None, *further
 
 
 def _log_likelihood(chosen: Tensor) -> Tensor:
     """Sum of the logarithms of the targets' probabilities."""
     return chosen.clamp(min=SMALLEST).log().sum()
+
+
+class _SecondChances:
+    """Of what may come again, for chunks of positions: the logits, and their gradients.
+
+    With the probabilities p of the target as any item and q of all that comes again, the target's own is
+    P = p + q * exp(own - total). The loss is -log(P), and p / P is the part of P that is no second chance.
+    """
+
+    def __init__(self, kept: "_Gradients", own: Tensor, total: Tensor) -> None:
+        self.total = kept.filled_up(total)
+        self._share = kept.filled_up((own - total).exp().nan_to_num(0.0))  # of the target in what comes again
+        self._of_own, self._of_total = kept.empty_column(), kept.empty_column()
+
+    def take(self, rows: slice, column: Tensor, chosen: Tensor) -> Tensor:
+        """Add to `chosen` what falls to the target again; the part that is no second chance, [chunk].
+
+        `column` [chunk] holds the probabilities of all that comes again, and is 0 afterwards.
+        """
+        again = column * self._share[rows]
+        both = chosen[rows] + again
+        self._of_total[rows] = column
+        self._of_own[rows] = -again / both.clamp(min=SMALLEST)
+        column.zero_()
+        part = chosen[rows] / both.clamp(min=SMALLEST)
+        chosen[rows] = both
+        return part
+
+    def gradients(self, positions: int) -> tuple[Tensor, Tensor]:
+        return self._of_own[:positions], self._of_total[:positions]
 
 
 class _Gradients:

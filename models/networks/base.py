@@ -8,6 +8,7 @@ from models.bundle.bundle import PADDING
 from models.config import NetworkConfig
 from models.networks.dropout import ItemDropout
 from models.networks.layout import Packed, Padded
+from models.networks.repeats import Repeats
 
 EMBEDDING_SCALE = 0.02  # standard deviation of fresh embeddings, of items and of positions alike
 
@@ -23,6 +24,7 @@ class SequenceNetwork(nn.Module):
     def __init__(self, config: NetworkConfig, n_items: int) -> None:
         super().__init__()
         self.config, self.n_items = config, n_items
+        self.repeats: Repeats | None = None  # set where seen items are answers
         self.item_dropout = ItemDropout(config.item_dropout)
         self.item_embeddings = nn.Embedding(n_items + 1, config.width, padding_idx=PADDING)
         self.item_bias = nn.Parameter(torch.zeros(n_items + 1))
@@ -76,4 +78,6 @@ class SequenceNetwork(nn.Module):
 
     def forward(self, history: Tensor) -> Tensor:
         """Scores of every item as the next one, [batch, n_items + 1]; column 0 means nothing."""
-        return self.state(history) @ self.item_embeddings.weight.T + self.item_bias
+        state = self.state(history)
+        scores = state @ self.item_embeddings.weight.T + self.item_bias
+        return self.repeats.added(scores, history, state) if self.repeats else scores

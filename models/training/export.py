@@ -30,6 +30,7 @@ from models.bundle.bundle import (
     Manifest,
 )
 from models.networks.base import SequenceNetwork
+from models.repeats import Repeats
 from models.scorer import OnnxScorer
 from models.training.device import reproducible
 from models.training.train import NetworkScorer, Trained
@@ -125,10 +126,9 @@ class _Encoder(torch.nn.Module):
 
 def export_error(network: SequenceNetwork, model: bytes) -> float:
     """Largest difference of a logit between onnxruntime and PyTorch, over batches of many shapes."""
-    weights = network.state_dict()
-    scorer = OnnxScorer(
-        model, weights[ITEM_EMBEDDINGS].numpy(), weights[ITEM_BIAS].numpy(), network.config.max_length, 1
-    )
+    weights = {name: value.numpy() for name, value in network.state_dict().items()}
+    embeddings, bias, length = weights[ITEM_EMBEDDINGS], weights[ITEM_BIAS], network.config.max_length
+    scorer = OnnxScorer(model, embeddings, bias, length, threads=1, repeats=Repeats.of(weights))
     worst = 0.0
     for batch in _probes(network.n_items, network.config.max_length):
         with torch.inference_mode():

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.bundle.bundle import PADDING
-from models.config import TrainConfig
+from models.config import SOFTMAX_LOSSES, TrainConfig
 from models.data import (
     MASK,
     Batch,
@@ -28,10 +28,11 @@ from models.data import (
     plan_epoch,
 )
 from models.evaluation.metrics import rank_targets, summary
-from models.losses import Negatives, build_loss
+from models.losses import Again, Negatives, build_loss
 from models.mistakes import UserError
 from models.networks import NETWORKS
 from models.networks.base import SequenceNetwork
+from models.networks.repeats import Repeats
 from models.scorer import padded
 from models.training.checkpoint import Checkpoint, CheckpointFolder
 from models.training.device import find_device, reproducible, seed
@@ -109,6 +110,15 @@ def train(
         return Training(name, split, config, checkpoint_folder, ranks).run(on_epoch, progress, usual_epochs)
 
 
+def build_network(name: str, split: Split, config: TrainConfig) -> SequenceNetwork:
+    """A fresh network for these data: with second chances where seen items are answers, and a loss that has a
+    softmax for them to share."""
+    network = NETWORKS[name].build(config.network, split.train.n_items)
+    if not split.exclude_seen and config.loss in SOFTMAX_LOSSES:
+        network.repeats = Repeats(config.network)
+    return network
+
+
 class Training:
     """The state of one training."""
 
@@ -126,7 +136,7 @@ class Training:
         self.wanted = answers(split.train, split.exclude_seen)
         self.validation = _sample(split.validation, config.validation_users, config.seed)
         seed(config.seed, 0)
-        self.network = NETWORKS[name].build(config.network, split.train.n_items).to(self.device)
+        self.network = build_network(name, split, config).to(self.device)
         self.loss = build_loss(config, torch.from_numpy(split.train.counts()))
         by_rows = self.loss.draw(1) is not None
         self.optimizer = Optimizer(self.network, config, by_rows)
@@ -203,7 +213,6 @@ class Training:
         histories = torch.from_numpy(batch.histories).to(self.device)  # [windows, length]
         targets = torch.from_numpy(batch.targets).to(self.device)  # [windows, length]
         places = targets != PADDING  # [windows, length]
-        wanted = places[histories != PADDING]  # [real positions]
         targets = targets[places]  # [n]
         items: Tensor = self.network.item_embeddings.weight
         bias: Tensor = self.network.item_bias
@@ -213,15 +222,25 @@ class Training:
             items, bias = touched.items, touched.bias
         n, share = len(targets), 1.0
         if self.ranks.world > 1:
-            histories, wanted, targets, negatives, share = self._share(places, histories, targets, negatives)
+            histories, places, targets, negatives, share = self._share(places, histories, targets, negatives)
         states = self.network.states(histories, items)  # [real positions, width]
+        wanted = places[histories != PADDING]  # [real positions]
         if not wanted.all():
             states = states[wanted]  # [n, width]
-        loss = self.loss(states, targets, items, bias, negatives) * share
+        again = self._again(histories, places, targets, states)
+        loss = self.loss(states, targets, items, bias, negatives, again) * share
         self.optimizer.step(loss, touched, progress, self.ranks)
         total = loss.detach().clone()
         self.ranks.add_up([total])
         return total.item(), n
+
+    def _again(self, histories: Tensor, places: Tensor, targets: Tensor, states: Tensor) -> Again | None:
+        """The second chances of what the histories hold, where the network gives any."""
+        if self.network.repeats is None:
+            return None
+        rows, steps = places.nonzero(as_tuple=True)  # [n]
+        may_come = self.network.repeats(histories, rows, steps, states)
+        return Again(may_come.of(targets), may_come.total)
 
     def _share(
         self, places: Tensor, histories: Tensor, targets: Tensor, negatives: Negatives | None
@@ -235,12 +254,11 @@ class Training:
         if windows < self.ranks.world:
             rows, alike = torch.ones_like(rows), self.ranks.world
         mine = rows[:, None].expand_as(places)[places]  # [n]
-        real = histories[rows] != PADDING
         if negatives is not None and negatives.items.ndim > 1:  # of each position its own
             negatives = replace(negatives, items=negatives.items[mine])
         self.ranks.seed_apart(self.config.seed, self.optimizer.step_number)  # for dropout
         weight = float(mine.sum()) / len(mine) / alike
-        return histories[rows], places[rows][real], targets[mine], negatives, weight
+        return histories[rows], places[rows], targets[mine], negatives, weight
 
     def _draw(self, positions: int) -> Negatives | None:
         with self.ranks.alike() if self.ranks.world > 1 else nullcontext():

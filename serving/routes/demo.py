@@ -119,11 +119,10 @@ def _columns(
 ) -> list[Column]:
     def column(name: str, recommender: Recommender) -> Column:
         role: Literal["baseline", "champion"] = "baseline" if name in model.baselines else "champion"
-        found = recommender.recommend(
-            history, k, exclude=blocked, filters=filters, explain=role == "champion"
-        )
+        found = recommender.recommend(history, k, exclude_seen, blocked, filters, explain=role == "champion")
         return Column(name=name, role=role, items=[RecommendedItem.of(item) for item in found.items])
 
+    exclude_seen = model.recommender.manifest.exclude_seen  # one way for all columns
     recommenders = {model.architecture: model.recommender, **model.baselines}
     return [column(name, recommender) for name, recommender in recommenders.items()]
 

@@ -196,7 +196,10 @@ def test_what_two_sources_read_chooses_none(monkeypatch: pytest.MonkeyPatch) -> 
     ("given", "named"),
     [
         ({"source": "steam", "table": "a.csv"}, "NEXTPLAY_TABLE has no effect with NEXTPLAY_SOURCE=steam"),
-        ({"source": "table", "sample_size": "tiny"}, "it needs NEXTPLAY_SOURCE=sample or sample-dated"),
+        (
+            {"source": "table", "sample_size": "tiny"},
+            "it needs NEXTPLAY_SOURCE=sample or sample-dated or sample-repeats",
+        ),
         ({"source": "table", "sample_seed": 3}, "NEXTPLAY_SAMPLE_SEED"),
         ({"steam_games": "a.gz"}, "it needs NEXTPLAY_SOURCE=steam or steam-reviews"),
         ({"source": "sample", "steam_reviews": "a.gz"}, "NEXTPLAY_STEAM_REVIEWS"),

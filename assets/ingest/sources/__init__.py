@@ -8,7 +8,7 @@ from assets.formats.rows import RowReader
 from assets.ingest.download import DownloadError
 from assets.ingest.raw_file import RawFile, Request, SourceError
 from assets.ingest.source import DataSource, Remarks
-from assets.ingest.sources import sample, sample_dated, steam, steam_reviews, table
+from assets.ingest.sources import sample, sample_dated, sample_repeats, steam, steam_reviews, table
 from assets.resources import Source
 from assets.state.lake import fingerprint
 from models.bundle.bundle import ItemTable
@@ -17,6 +17,7 @@ from models.scorer import Scorer
 SOURCES: dict[str, DataSource] = {
     "sample": sample.SOURCE,
     "sample-dated": sample_dated.SOURCE,
+    "sample-repeats": sample_repeats.SOURCE,
     "steam": steam.SOURCE,
     "steam-reviews": steam_reviews.SOURCE,
     "table": table.SOURCE,

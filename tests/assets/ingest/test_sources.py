@@ -225,7 +225,7 @@ def test_an_unknown_source_is_told_the_known_ones(raw: Path) -> None:
     with pytest.raises(SourceError) as caught:
         resolve(Request(Source(name="stream"), raw))
 
-    known = "sample or sample-dated or steam or steam-reviews or table"
+    known = "sample or sample-dated or sample-repeats or steam or steam-reviews or table"
     assert str(caught.value) == f"There is no source 'stream': set SOURCE to {known}."
 
 

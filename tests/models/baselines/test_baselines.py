@@ -20,6 +20,9 @@ from models.baselines import (
     Baseline,
     Facts,
     Markov,
+    MostFrequent,
+    MostRecent,
+    NotApplicableError,
     Popularity,
     RecentPopularity,
 )
@@ -41,7 +44,7 @@ from models.writing import Origin
 # Item 1 is followed twice by 2 and once by 3; nothing follows 4 or 5; 5 is never played.
 TRAIN = Sequences.from_lists([[1, 2], [1, 2, 1, 3], [4], []], 5)
 ITEMS = ItemTable(["", "30", "10", "20", "50", "40"], ["", "A", "B", "C", "D", "E"], TRAIN.counts())
-FACTS = Facts(ITEMS.ids, times=np.array([1, 2, 3, 4, 5, 9, 7]))
+FACTS = Facts(ITEMS.ids, times=np.array([1, 2, 3, 4, 5, 9, 7]), exclude_seen=False)
 
 
 def score(scorer: Baseline, *histories: Sequence[int]) -> list[list[float]]:
@@ -128,6 +131,37 @@ def test_popularity_breaks_ties_between_followers() -> None:
     assert three > two
 
 
+def test_what_is_mine_comes_first_by_when_or_how_often_and_the_rest_by_popularity() -> None:
+    history = [4, 2, 3, 2, 4, 1]  # 5 is the only other one, and in TRAIN the items are 1, 2, 3 and 4, 5
+    recent, frequent = (kind.fit(TRAIN, facts=FACTS) for kind in (MostRecent, MostFrequent))
+
+    def order(baseline: Baseline, *history: int) -> list[int]:
+        return np.argsort(-np.array(score(baseline, history)[0][1:]), kind="stable")[:5] + 1
+
+    assert order(recent, *history).tolist() == [1, 4, 2, 3, 5]
+    assert order(frequent, *history).tolist() == [4, 2, 1, 3, 5]
+    assert order(recent, 5).tolist() == order(frequent, 5).tolist() == [5, 1, 2, 3, 4]
+    assert order(recent).tolist() == order(frequent).tolist() == [1, 2, 3, 4, 5]
+
+
+@given(st.lists(st.integers(1, 5), min_size=1, max_size=600))
+def test_of_a_long_history_the_newest_plays_count(history: list[int]) -> None:
+    looked_at = history[-MostRecent.max_length :]
+    last = {item: place for place, item in enumerate(looked_at)}
+    by_recency = sorted(last, key=lambda item: -last[item])
+    by_count = sorted(last, key=lambda item: (-looked_at.count(item), -last[item]))
+    for kind, expected in ((MostRecent, by_recency), (MostFrequent, by_count)):
+        (scores,) = score(kind.fit(TRAIN, facts=FACTS), history)
+        assert sorted(last, key=lambda item: -scores[item]) == expected
+        assert all(scores[item] < scores[expected[-1]] for item in set(range(1, 6)) - set(last))
+
+
+@pytest.mark.parametrize("kind", [MostRecent, MostFrequent])
+def test_where_seen_items_are_no_answers_there_is_nothing_of_mine_to_give(kind: type[Baseline]) -> None:
+    with pytest.raises(NotApplicableError, match="left out of the answers"):
+        kind.fit(TRAIN, facts=replace(FACTS, exclude_seen=True))
+
+
 @pytest.mark.parametrize("name", BASELINES)
 def test_a_batch_scores_as_its_users_do_alone(name: str) -> None:
     rng = np.random.default_rng(1)
@@ -178,7 +212,8 @@ def test_smoothing_must_be_positive(smoothing: float) -> None:
 def test_fitting_leaves_the_data_as_they_are(name: str) -> None:
     split = leave_one_out(TRAIN)
     before = [split.train.fingerprint(), split.validation.histories.fingerprint(), TRAIN.fingerprint()]
-    BASELINES[name].fit(split.train, split.validation, Facts(ITEMS.ids, np.arange(len(split.train.items))))
+    facts = Facts(ITEMS.ids, np.arange(len(split.train.items)), exclude_seen=False)
+    BASELINES[name].fit(split.train, split.validation, facts)
     assert [
         split.train.fingerprint(),
         split.validation.histories.fingerprint(),
@@ -188,8 +223,10 @@ def test_fitting_leaves_the_data_as_they_are(name: str) -> None:
 
 @pytest.mark.parametrize("name", BASELINES)
 def test_nothing_to_fit_is_said_so(name: str) -> None:
-    with pytest.raises(ValueError, match="no interaction"):
-        BASELINES[name].fit(Sequences.from_lists([[], []], 5), facts=Facts(ITEMS.ids, np.array([], np.int64)))
+    for exclude_seen in (True, False):
+        facts = Facts(ITEMS.ids, np.array([], np.int64), exclude_seen)
+        with pytest.raises(ValueError, match="no interaction"):
+            BASELINES[name].fit(Sequences.from_lists([[], []], 5), facts=facts)
 
 
 @pytest.mark.parametrize("name", ["markov", "item_knn", "ease"])

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from models.config import LOSSES, TrainConfig
-from models.losses import Negatives, build_loss, softmax
+from models.losses import Again, Negatives, build_loss, softmax
 from models.losses.binary import BinaryCrossEntropy
 from models.losses.softmax import CatalogueSoftmax, SampledSoftmax
 
@@ -95,6 +95,52 @@ def test_sampled_softmax_is_the_definition(
     mine = SampledSoftmax(torch.ones(N_ITEMS + 1), 5, 0.0, dtype)(states, targets, items, bias, drawn)
     brute = brute_sampled(*exact, Negatives(drawn.items, drawn.correction))
     assert_same(mine, brute, (exact[0], *exact[2:]), (states, items, bias))
+
+
+def second_chances(dtype: torch.dtype) -> Again:
+    """Some targets have one and some have not, and one position has no history."""
+    g = torch.Generator().manual_seed(3)
+    own = torch.randn(N, generator=g, dtype=torch.float64)
+    total = torch.logaddexp(own, torch.randn(N, generator=g, dtype=torch.float64))
+    own[::3], own[4], total[4] = -torch.inf, -torch.inf, -torch.inf
+    return Again(own.to(dtype).requires_grad_(), total.to(dtype).requires_grad_())
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("rows", [1, 7, 100])
+@pytest.mark.parametrize("full", [True, False])
+def test_with_second_chances_a_target_has_what_both_give_it(
+    full: bool, rows: int, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(softmax, "CHUNK_BYTES", rows * N_ITEMS * dtype.itemsize)
+    monkeypatch.setattr(softmax, "STEP", 4)
+    (states, targets, items, bias), again = problem(dtype=dtype), second_chances(dtype)
+    exact, exact_again = problem(), second_chances(torch.float64)
+    drawn = Negatives(torch.tensor([9, 3, 1, 17, int(targets[0])]), torch.linspace(-2, 1, 5))
+    sampled = SampledSoftmax(torch.ones(N_ITEMS + 1), 5, 0.0, dtype)
+    mine = (
+        CatalogueSoftmax(dtype)(states, targets, items, bias, None, again)
+        if full
+        else sampled(states, targets, items, bias, drawn, again)
+    )
+    losses = []
+    for n, target in enumerate(targets):
+        one = (exact[0][n : n + 1], targets[n : n + 1], exact[2], exact[3])
+        share = torch.exp(-(brute_full(*one) if full else brute_sampled(*one, drawn)))
+        as_any = torch.exp(exact[0][n] @ exact[2][target] + exact[3][target])
+        own, total = exact_again.own[n].exp(), exact_again.total[n].exp()
+        losses.append(-torch.log((as_any + own) / (as_any / share + total)))
+    inputs = (exact[0], *exact[2:], exact_again.own, exact_again.total)
+    finite = torch.isfinite(again.own)
+    brute = torch.stack(losses).mean()
+    torch.testing.assert_close(mine.double(), brute, rtol=1e-5, atol=1e-6)
+    found = gradients(mine, states, items, bias, again.own, again.total)
+    for a, b in zip(found[:3], gradients(brute, *inputs)[:3], strict=True):
+        torch.testing.assert_close(a.double(), b, rtol=1e-5, atol=1e-6)
+    for a, b in zip(found[3:], gradients(brute, *inputs)[3:], strict=True):
+        torch.testing.assert_close(a.double()[finite], b[finite], rtol=1e-5, atol=1e-6)
+    assert not found[3][~finite].any(), "a target that is not in the history"
+    assert found[4][4] == 0, "a position without history"
 
 
 @pytest.mark.parametrize("calibration", [0.0, 0.4, 1.0])

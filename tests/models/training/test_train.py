@@ -13,13 +13,14 @@ import torch
 from safetensors.torch import save
 
 import models.training.train
+from models.baselines import MostRecent
 from models.bundle.bundle import PADDING
-from models.config import NetworkConfig, TrainConfig
+from models.config import LOSSES, SOFTMAX_LOSSES, NetworkConfig, TrainConfig
 from models.data import Sequences, Split, leave_one_out
 from models.evaluation.metrics import rank_targets, summary
 from models.networks import NETWORKS
 from models.training.checkpoint import STATE_FILE
-from models.training.train import EpochReport, NetworkScorer, Trained, TrainingError, train
+from models.training.train import EpochReport, NetworkScorer, Trained, Training, TrainingError, train
 
 every_network = pytest.mark.parametrize("name", NETWORKS)
 SMALL = TrainConfig(
@@ -61,6 +62,56 @@ def test_a_known_process_is_learned(name: str) -> None:
     ndcg = summary(rank_targets(NetworkScorer(trained.network), split.test))["ndcg@10"]
     assert first_order < 0.65
     assert ndcg > 0.95
+
+
+def again_after_two_others(n_users: int) -> Sequences:
+    """Nine of ten plays are of the game that two others were played after; else of any."""
+    rng = np.random.default_rng(0)
+    users = []
+    for _ in range(n_users):
+        played = (1 + rng.choice(40, 3, replace=False)).tolist()
+        while len(played) < 20:
+            others = list(dict.fromkeys(played[::-1]))
+            played.append(others[2] if rng.random() < 0.9 else int(rng.integers(1, 41)))
+        users.append(played)
+    return Sequences.from_lists(users, 40)
+
+
+@every_network
+@pytest.mark.parametrize("loss", ["full", "sampled"])
+def test_where_seen_items_are_answers_it_learns_when_they_come_again(name: str, loss: str) -> None:
+    """Most recent first gives 1 / log2(1 + 3) to nine of ten; nobody gets more than about 0.9 on average."""
+    split = leave_one_out(again_after_two_others(150), exclude_seen=False)
+    changes = {"loss": loss, "negatives": 16, "epochs": 6, "dropout": 0.0, "embedding_learning_rate": 0.05}
+    trained = train(name, split, SMALL.with_changes(**changes))
+    recent = summary(rank_targets(MostRecent.fit(split.train), split.test))["ndcg@10"]
+    ndcg = summary(rank_targets(NetworkScorer(trained.network), split.test))["ndcg@10"]
+    assert recent < 0.6
+    assert ndcg > 0.8
+
+
+def test_second_chances_are_given_where_seen_items_are_answers_and_a_softmax_can_share_them() -> None:
+    sequences = again_after_two_others(20)
+    for loss in LOSSES:
+        for exclude_seen in (True, False):
+            split = leave_one_out(sequences, exclude_seen)
+            network = Training("gru4rec", split, replace(SMALL, loss=loss)).network
+            assert (network.repeats is None) == (exclude_seen or loss not in SOFTMAX_LOSSES)
+
+
+def test_where_seen_items_are_no_answers_only_new_ones_are_trained_on(split: Split) -> None:
+    """Everything is played twice at once: half of the plays are targets, and all are in histories."""
+    new = split.train
+    twice = Sequences(np.repeat(new.items, 2), 2 * new.offsets, new.n_items)
+    for network in ("gru4rec", "bert4rec"):
+        excluded = train(network, replace(split, train=twice), replace(SMALL, epochs=1)).curve[0]
+        assert excluded.positions <= len(new.items), network
+
+
+def test_one_item_alone_is_nothing_to_train_on_where_seen_items_are_no_answers() -> None:
+    split = leave_one_out(Sequences.from_lists([[1] * 5, [2] * 5], 2))
+    with pytest.raises(TrainingError, match="one item alone"):
+        train("sasrec", split, SMALL)
 
 
 @every_network
