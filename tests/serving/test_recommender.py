@@ -1,4 +1,5 @@
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from models.bundle.bundle import (
     write_bundle,
 )
 from models.data import Sequences
+from serving.examples import example_histories
 from serving.ranking import top_k
 from serving.recommender import Recommender
 
@@ -55,6 +57,24 @@ def test_seen_items_are_left_out_also_those_beyond_the_networks_window(recommend
     assert {item.item_id for item in unseen.items} == {str(i) for i in range(101, 151)}
     every = recommender.recommend(history, k=100, exclude_seen=False)
     assert {item.item_id for item in every.items} & set(history)
+
+
+@pytest.mark.parametrize("excluded", [True, False])
+def test_whether_seen_items_are_left_out_is_the_models_unless_it_is_asked_for(
+    excluded: bool, bundles: dict[str, Path], tmp_path: Path
+) -> None:
+    folder = shutil.copytree(bundles["a"], tmp_path / "bundle")
+    manifest = json.loads((folder / MANIFEST_FILE).read_text())
+    (folder / MANIFEST_FILE).write_text(json.dumps(manifest | {"exclude_seen": excluded}))
+    model, history = Recommender(folder), [str(i) for i in range(1, 101)]
+
+    def seen(exclude_seen: bool | None) -> set[str]:
+        found = model.recommend(history, k=100, exclude_seen=exclude_seen)
+        return {item.item_id for item in found.items} & set(history)
+
+    assert bool(seen(None)) is not excluded
+    assert not seen(True) and seen(False)
+    assert all(len(set(example)) == len(example) for example in example_histories(model))
 
 
 def test_only_the_newest_items_count(recommender: Recommender) -> None:

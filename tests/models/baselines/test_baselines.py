@@ -38,7 +38,7 @@ from models.bundle.bundle import (
 )
 from models.data import Sequences, leave_one_out
 from models.evaluation.metrics import per_user, rank_targets, top_k
-from models.opening import open_scorer
+from models.opening import check_golden, open_scorer
 from models.writing import Origin
 
 # Item 1 is followed twice by 2 and once by 3; nothing follows 4 or 5; 5 is never played.
@@ -267,6 +267,17 @@ def test_a_bundle_opens_and_gives_its_golden_answers(name: str, tmp_path: Path) 
 @pytest.mark.parametrize("name", BASELINES)
 def test_equal_inputs_give_equal_bytes(name: str, tmp_path: Path) -> None:
     assert bundle_hash(write(tmp_path / "a", name)) == bundle_hash(write(tmp_path / "b", name))
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_where_seen_items_are_answers_the_golden_ones_hold_them(name: str, tmp_path: Path) -> None:
+    fitted = BASELINES[name].fit(TRAIN, facts=FACTS)
+    origin = Origin("data", "code", "sample", "leave-one-out", exclude_seen=False)
+    assert not baseline_bundle(tmp_path, fitted, ITEMS, origin, {}, k=5).exclude_seen
+    for golden in read_golden(tmp_path):
+        assert set(golden.items) == {1, 2, 3, 4, 5}
+    check_golden(tmp_path)
+    assert not read_manifest(tmp_path).exclude_seen
 
 
 def test_a_short_golden_answer_holds_no_padding(tmp_path: Path) -> None:
