@@ -74,4 +74,5 @@ class MostFrequent(MostRecent):
 
     def _ranked(self, history: NDArray[np.integer]) -> NDArray[np.floating]:
         _, item, times = np.unique(history, return_inverse=True, return_counts=True)
-        return times[item] + np.arange(len(history)) / max(1, len(history))
+        ranked: NDArray[np.floating] = times[item] + np.arange(len(history)) / max(1, len(history))
+        return ranked

@@ -13,6 +13,8 @@ from models.repeats import buckets
 class Repeats(nn.Module):
     """Scores of a history's own items, beside those that they have as all other items do."""
 
+    bucket: Tensor
+
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         bucket = torch.from_numpy(buckets(config.max_length))
