@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models.config import NetworkConfig, TrainConfig, defaults_for
+from models.config import FEWEST_EPOCHS, NetworkConfig, TrainConfig, defaults_for
 
 if TYPE_CHECKING:
     from models.data import Sequences
@@ -59,4 +59,7 @@ def default_config(name: str, train: "Sequences") -> TrainConfig:
     hides = not NETWORKS[name].masked  # a mask hides items already
     mean_history = len(train.items) / max(1, len(train)) if hides else 0.0
     defaults = defaults_for(train.n_items, len(train.items), long_history, mean_history)
+    if train.repeated.any():  # they teach little of what is played next, and the rest is learned by heart
+        new = 1 - float(train.repeated.mean())
+        defaults = defaults.with_changes(epochs=max(FEWEST_EPOCHS, round(new * defaults.epochs)))
     return defaults.with_changes(**NETWORKS[name].settings)

@@ -64,6 +64,7 @@ class RunEvidence:
     units_a_second: float | None = None  # of the gaps
     curves: Mapping[str, Sequence[Mapping[str, float]]] = field(default_factory=dict)  # a candidate's epochs
     origin: Mapping[str, str] = field(default_factory=dict)  # what the run was made from, name to value
+    exclude_seen: bool = True  # what a user has played before is no answer
     stamp: Mapping[str, str] = field(default_factory=dict)  # when, which run, which versions, name to value
 
     @property
@@ -139,6 +140,7 @@ def read_evidence(
         units_a_second=times.units_a_second if times else None,
         curves=curves or {},
         origin=origin or {},
+        exclude_seen=test.exclude_seen,
         stamp=stamp or {},
     )
 

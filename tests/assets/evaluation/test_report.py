@@ -257,9 +257,11 @@ def test_test_items_in_the_history_show(tmp_path: Path) -> None:
     items = sequences.items.copy()
     last = sequences.offsets[1:17] - 1
     items[last] = items[last - 3]  # 16 users play an old item again
-    _, page = made(tmp_path, sound(Sequences(items, sequences.offsets, ITEMS)))
+    run, page = made(tmp_path, sound(Sequences(items, sequences.offsets, ITEMS)))
     said = answer(page, QUESTIONS["unseen"])
     assert ALARM in said and "16 of 400 test items stand in their own user's history" in said
+    said = answer(render(replace(run, exclude_seen=False)), QUESTIONS["unseen"])
+    assert FINE in said and "16 of 400 test items" in said, "no fault where seen items are answers"
 
 
 def test_a_slice_that_collapsed_shows(tmp_path: Path) -> None:
