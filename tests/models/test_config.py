@@ -91,11 +91,21 @@ def test_large_data_are_trained_on_fewer_times_and_long_histories_are_seen_whole
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_network_starts_from_the_defaults_for_its_data(name: str) -> None:
-    lists = [[1, 2, 3, 4]] * 9 + [[1, 2] * 50]
-    train = Sequences.from_lists(lists, n_items=4)
+    train = Sequences.from_lists([[1, 2, 3, 4]] * 9 + [list(range(1, 101))], n_items=100)
     mean = 0.0 if NETWORKS[name].masked else 13.6  # a mask hides items already
-    expected = defaults_for(4, len(train.items), int(np.quantile(train.lengths, 0.9)), mean)
+    expected = defaults_for(100, len(train.items), int(np.quantile(train.lengths, 0.9)), mean)
     assert default_config(name, train) == expected.with_changes(**NETWORKS[name].settings)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_where_things_are_played_again_epochs_are_as_many_as_plays_are_new(name: str) -> None:
+    lists = [[1, 2, 3, 4]] * 9 + [[1, 2] * 50]
+    new = (9 * 4 + 2) / 136
+    train = Sequences.from_lists(lists, n_items=4)
+    mean = 0.0 if NETWORKS[name].masked else 13.6
+    expected = defaults_for(4, len(train.items), int(np.quantile(train.lengths, 0.9)), mean)
+    epochs = round(new * expected.epochs)
+    assert default_config(name, train) == expected.with_changes(epochs=epochs, **NETWORKS[name].settings)
 
 
 def test_what_masks_hides_no_more_and_keeps_its_dropout() -> None:
