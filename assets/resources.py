@@ -281,6 +281,7 @@ class Training(dg.ConfigurableResource):  # type: ignore[type-arg]
     seed: int = Field(default=0, description="seed of training")
     threads: int | None = Field(default=None, description="threads of training; all cores by default")
     changes: dict[str, Any] = Field(default_factory=dict)
+    refit: bool = Field(default=True, description="train the winner once more on everything, and serve that")
     progress: bool = Field(default=True, description="show progress bars; unset, on a terminal alone")
 
 

@@ -48,6 +48,7 @@ class TrainConfig:
     network: NetworkConfig = field(default_factory=NetworkConfig)
     epochs: int = 16  # at most
     patience: int = 10  # epochs without a better validation NDCG@10 before training stops
+    exact_epochs: int = 0  # that are trained, whatever validation says, the last one kept; 0: it decides
     batch_positions: int = 1024  # positions a step
     learning_rate: float = 1e-3  # highest, of matrices
     embedding_learning_rate: float = 1e-2  # highest, of embeddings, biases and norms: each is seldom moved
@@ -73,7 +74,7 @@ class TrainConfig:
             _check(name, getattr(self, name), lambda value: value >= 1, "at least 1")
         for name in ("learning_rate", "embedding_learning_rate", "max_gradient_norm"):
             _check(name, getattr(self, name), lambda value: 0 < value < math.inf, "above 0")
-        for name in ("warmup_steps", "weight_decay", "negative_power", "seed"):
+        for name in ("exact_epochs", "warmup_steps", "weight_decay", "negative_power", "seed"):
             _check(name, getattr(self, name), lambda value: 0 <= value < math.inf, "at least 0")
         _check(
             "threads",

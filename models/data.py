@@ -123,6 +123,14 @@ class Split:
         return self.test.exclude_seen
 
 
+def everything(sequences: Sequences, exclude_seen: bool = True) -> Split:
+    """All of it to train; nothing is held out."""
+    none = np.empty(0, dtype=np.int64)
+    histories = Sequences.from_lists([], sequences.n_items)
+    held = Holdout(none, none.astype(np.int32), histories, exclude_seen)
+    return Split(sequences, validation=held, test=held, name="everything")
+
+
 def leave_one_out(sequences: Sequences, exclude_seen: bool = True) -> Split:
     """Last item of each user to test, the one before it to validation, the rest to train.
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from models.bundle.bundle import PADDING, GoldenRequest, ItemTable, Manifest, write_bundle
+from models.bundle.bundle import PADDING, TRAINING_PART, GoldenRequest, ItemTable, Manifest, write_bundle
 from models.data import Sequences
 from models.evaluation.metrics import top_k
 from models.scorer import Scorer
@@ -25,6 +25,9 @@ class Origin:
     source: str
     split: str
     exclude_seen: bool = True
+    trained_on: str = TRAINING_PART
+    trained_until: str = ""
+    twin: str = ""
 
 
 def write_model(

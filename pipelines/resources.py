@@ -119,6 +119,7 @@ class Settings(BaseSettings):
         description='changes of how networks are trained as JSON, such as {"epochs": 3}',
         examples=['{"epochs": 5}'],
     )
+    refit: bool = taken(Training, "refit")
     progress: bool = taken(Training, "progress")
     verbose: bool = Field(
         default=False, description="show checks, and what stages say, as nextplay run -v does"
@@ -279,6 +280,7 @@ def training_of(settings: Settings) -> Training:
         seed=settings.training.get("seed", settings.seed),
         threads=settings.training.get("threads", settings.threads),
         changes={name: value for name, value in settings.training.items() if name not in ("seed", "threads")},
+        refit=settings.refit,
         progress=settings.shows_progress,
     )
 

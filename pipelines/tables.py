@@ -21,6 +21,7 @@ from assets.formats.table import Table, by_name
 from assets.ingest.raw_files import RAW_FILES
 from assets.release.batch_recommendations import BATCH_RECOMMENDATIONS
 from assets.release.bento import BENTO
+from assets.release.refit import REFIT
 from assets.sequences.sequences_tables import SEQUENCES_TABLES
 
 TABLES = by_name(
@@ -35,6 +36,7 @@ TABLES = by_name(
     *LEADERBOARD_TABLES.values(),
     SEQUENCE_AUDIT,
     GATE,
+    REFIT,
     BENTO,
     BATCH_RECOMMENDATIONS,
     DRIFT,

@@ -258,6 +258,17 @@ class ModelResponse(ModelName):
     metrics: dict[str, float]
     source: str
     split: str
+    trained_on: str = Field(
+        description="`everything`, where the model that was judged was then trained once more on all plays; "
+        "else `training part`."
+    )
+    trained_until: str = Field(
+        description="The UTC day of the newest play of a model trained on everything; empty if unknown."
+    )
+    twin: str = Field(
+        description="Of a model trained on everything, the hash of the bundle that was judged: metrics and "
+        "verdict are that one's. Else empty."
+    )
     verdict: str = Field(
         description="Why it was promoted: whom it beat and by how much, or the reason that a person gave."
     )

@@ -39,7 +39,7 @@ def settle_anchor(home: Home, digest: str) -> None:
         folder = home.bundles().with_hash(digest)
         if folder is not None:
             champions.set_anchor(Anchor(folder.name, digest, time.time()))
-    elif getattr(now, "twin_hash", now.bundle_hash) == digest:
+    elif now.twin_hash == digest:
         champions.set_anchor(Anchor(kept.bundle, digest, time.time()))
 
 

@@ -27,7 +27,7 @@ from serving.state.pointer import read_pointer
 class Match:
     """What stands for the champion, and on which plays all models are compared."""
 
-    champion: Path | None  # a bundle
+    champion: Path | None  # a bundle: of a champion that was refitted the one that was judged
     test: Holdout
     since: int | None = None  # the test is not that of the split but the first plays from this time on
     note: str = "the test plays of the split"
@@ -40,10 +40,12 @@ def fair_match(home: Home) -> Match:
         pointer = read_pointer(home.pointer_file)
         if pointer is None:
             return Match(None, split.test)
-        folder = pointer.folder(home.pointer_file)
-        if bundle_hash(folder) != pointer.bundle_hash:
-            raise BundleError(f"the content of {folder} is not what the pointer names.")
-        return _match(home, split, folder)
+        champions = home.champions()
+        folder, twin = champions.folder(pointer), champions.twin(pointer)
+        for bundle, digest in ((folder, pointer.bundle_hash), (twin, pointer.twin_hash)):
+            if bundle_hash(bundle) != digest:
+                raise BundleError(f"the content of {bundle} is not what the pointer names.")
+        return _match(home, split, twin)
     except BundleError as error:
         dg.get_dagster_logger().warning("The champion cannot be evaluated: %s", error)
         return Match(None, split.test)

@@ -119,17 +119,14 @@ def judged_bundle(home: Home, winner: str) -> Path:
     Raises VerdictError where it has been made anew since, or another champion was set than the winner: then a
     person, or another run, has decided later than the gate.
     """
-    row, bundle, now = (
-        read_row(home.lake(), GATE),
-        home.bundles().current(winner),
-        home.champions().incumbent(),
-    )
-    judged = row.get("winner_hash")
+    row, bundle, champions = read_row(home.lake(), GATE), home.bundles().current(winner), home.champions()
+    judged, now = row.get("winner_hash"), champions.whole()
     if bundle_hash(bundle) != judged:
         raise VerdictError(
             f"The bundle of {winner} is not the one that was judged: materialize leaderboard and gate again."
         )
-    if now != _champion_in(row) and now.bundle_hash != judged:  # after a kill the winner may be set already
+    set_already = now is not None and now.twin_hash == judged  # after a kill the winner may be
+    if champions.incumbent() != _champion_in(row) and not set_already:
         raise VerdictError(
             f"The champion is not the one that {winner} was judged against: materialize leaderboard and gate "
             "again."

@@ -18,8 +18,9 @@ import httpx
 import tenacity
 
 from assets.contracts import checks_of
-from assets.evaluation.gate import judged_bundle, read_verdict
+from assets.evaluation.gate import read_verdict
 from assets.formats.table import HASH, Table, text
+from assets.release.refit import what_serves
 from assets.resources import Home
 from assets.shown.tables import columns_shown
 from assets.state.lake import fingerprint
@@ -60,7 +61,7 @@ class AnsweredBento:
 @dg.asset(
     pool="lake",
     kinds={"bentoml"},
-    deps=["gate"],
+    deps=["gate", "refit"],
     description=BENTO.words,
     metadata=columns_shown(BENTO),
 )
@@ -68,7 +69,7 @@ def bento(home: Home) -> dg.MaterializeResult[None]:
     verdict = read_verdict(home)
     if not verdict.promote or verdict.winner is None:
         return dg.MaterializeResult(metadata={"packaged": "nothing: the gate promoted no model"})
-    bundle = judged_bundle(home, verdict.winner)
+    bundle = what_serves(home, verdict.winner).bundle
     started = time.monotonic()
     tag = build(bundle, baseline_folders(home, verdict.winner), home.folder("bentoml"))
     with served(tag, home.folder("bentoml")) as address:

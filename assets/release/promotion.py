@@ -2,13 +2,15 @@
 
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import dagster as dg
 
 from assets.evaluation.anchor import settle_anchor
-from assets.evaluation.gate import judged_anchor, judged_bundle, read_verdict
+from assets.evaluation.gate import judged_anchor, read_verdict
 from assets.release.bento import BentoError, answered_bento, ask_golden, baseline_folders, build, served
 from assets.release.judged import tell_tracking
+from assets.release.refit import Served, what_serves
 from assets.resources import Home
 from assets.state.champions import Champions, Incumbent
 from assets.training.bundling import input_tables
@@ -36,7 +38,7 @@ champion = dg.AssetSpec(
 @dg.asset(
     pool="lake",
     kinds={"mlflow"},
-    deps=["gate", "bento"],
+    deps=["gate", "refit", "bento"],
     description="Moves the alias, then the pointer that serving follows: nothing refuses after it.",
 )
 def promotion(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult[None]:
@@ -48,8 +50,8 @@ def promotion(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeRe
             home.tracking().set_champion(before.version)  # a kill between alias and pointer leaves another
         settle_anchor(home, judged_anchor(home))
         return dg.MaterializeResult(metadata={"promoted": False, "champion": kept, "why": verdict.why})
-    bundle = judged_bundle(home, verdict.winner)
-    digest, bento = bundle_hash(bundle), answered_bento(home)
+    serves = what_serves(home, verdict.winner)
+    bundle, digest, bento = serves.bundle, bundle_hash(serves.bundle), answered_bento(home)
     if bento.bundle_hash != digest:
         raise PromotionError(
             f"The Bento that answered is not that of {bundle.name}: materialize the asset bento first."
@@ -57,13 +59,17 @@ def promotion(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeRe
     version = home.tracking().version_of(digest)
     if version is None:
         raise PromotionError(
-            f"{bundle.name} is not registered in MLflow: materialize the asset {verdict.winner} first."
+            f"{bundle.name} is not registered in MLflow: materialize the assets {verdict.winner} and refit "
+            "first."
         )
+    home.tracking().judged(version, {}, f"promoted: {verdict.why}")
     home.tracking().set_champion(version)
     if before is None or before.bundle_hash != digest:
         reason = f"{verdict.winner}: {verdict.why}"
         beaten = {name: str(folder) for name, folder in baseline_folders(home, verdict.winner).items()}
-        pointer = Pointer(str(bundle), version, digest, time.time(), reason, bento.tag, beaten)
+        pointer = _with_twin(
+            Pointer(str(bundle), version, digest, time.time(), reason, bento.tag, beaten), serves
+        )
         home.champions().crown(pointer, home.lake().published())
         told = {"version": version, "why": reason}
         context.log_event(dg.AssetMaterialization(champion.key, metadata=told))
@@ -98,6 +104,7 @@ def promote(home: Home, version: str, by: str, why: str) -> Pointer:
     if bundle is None:
         raise PromotionError(f"The bundle of version {version} is gone or damaged: promote another version.")
     try:
+        serves = Served(bundle, _twin_of(home, version, bundle))
         check_golden(bundle)
         beaten = baseline_folders(home, read_manifest(bundle).architecture)
         tag = build(bundle, beaten, home.folder("bentoml"))
@@ -111,10 +118,31 @@ def promote(home: Home, version: str, by: str, why: str) -> Pointer:
         home.champions().hand_on()
         return now
     baselines = {name: str(folder) for name, folder in beaten.items()}
-    pointer = Pointer(str(bundle), version, digest, time.time(), reason, tag, baselines)
+    pointer = _with_twin(Pointer(str(bundle), version, digest, time.time(), reason, tag, baselines), serves)
     home.champions().crown(pointer, input_tables(home.lake(), read_manifest(bundle)))
     home.champions().forget_anchor()
     return pointer
+
+
+def _twin_of(home: Home, version: str, bundle: Path) -> Path:
+    """The judged bundle of a registered one: of a refit its twin, of another that itself."""
+    twin = read_manifest(bundle).twin
+    if not twin:
+        return bundle
+    found = home.bundles().with_hash(twin)
+    if found is None:
+        raise PromotionError(
+            f"Version {version} is a refit, and the bundle that was judged in its place is gone or damaged: "
+            "later candidates could not be compared with it. Promote another version."
+        )
+    return found
+
+
+def _with_twin(pointer: Pointer, serves: Served) -> Pointer:
+    """The pointer, with the bundle that was judged where a refit serves."""
+    if not serves.refitted:
+        return pointer
+    return replace(pointer, judged=str(serves.twin), judged_hash=bundle_hash(serves.twin))
 
 
 def rollback(home: Home, seen: Incumbent | None = None) -> Pointer:

@@ -12,7 +12,10 @@ Version = tuple[str, str]  # table and fingerprint
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle that is there. `number` is its registered version, None where it has none yet."""
+    """A bundle that is there. `number` is its registered version, None where it has none yet.
+
+    A refit counts as of an architecture of its own.
+    """
 
     name: str
     architecture: str
@@ -23,13 +26,14 @@ class Bundle:
 
 @dataclass(frozen=True)
 class Crowned:
-    """A champion, now or once: its bundle, the baselines beside it, its Bento, the tables of its night."""
+    """A champion, now or once: its bundle and its twin, baselines, Bento, the tables of its night."""
 
     digest: str
     bundle: str
     baselines: frozenset[str] = frozenset()
     bento: str = ""
     tables: frozenset[Version] = frozenset()
+    twin: str = ""  # the bundle that was judged in place of a refit
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,9 @@ def removals(there: Inventory, candidates: int, champions: int | None) -> Remova
     need.
     """
     crowned = _kept_champions(there, champions)
-    names = {c.bundle for c in crowned}.union(there.current_bundles, *(c.baselines for c in crowned))
+    names = {name for c in crowned for name in (c.bundle, c.twin)}.union(
+        there.current_bundles, *(c.baselines for c in crowned)
+    )
     names |= _last_candidates(there.bundles, candidates)
     names |= {b.name for b in there.bundles if b.digest == there.alias or b.name == there.anchor}
     kept = [bundle for bundle in there.bundles if bundle.name in names]

@@ -123,6 +123,7 @@ def _bundles(home: Home, registered: Mapping[str, str]) -> Iterator[Bundle]:
         try:
             manifest = read_manifest(folder)
             architecture, inputs = manifest.architecture, frozenset(input_tables(lake, manifest).items())
+            architecture += "-refit" * bool(manifest.twin)
         except BundleError:  # damaged: made again when it is needed
             architecture, inputs = folder.name.rpartition("-")[0], frozenset[Version]()
         yield Bundle(folder.name, architecture, digest, numbers.get(digest), inputs)
@@ -133,6 +134,7 @@ def _crowned(home: Home, reign: Reign) -> Crowned:
     return Crowned(
         digest=pointer.bundle_hash,
         bundle=home.champions().folder(pointer).name,
+        twin=home.champions().twin(pointer).name,
         baselines=frozenset(path.name for path in pointer.baseline_folders(home.pointer_file).values()),
         bento=pointer.bento.rpartition(":")[2],
         tables=frozenset(reign.tables.items()),

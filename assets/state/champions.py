@@ -99,6 +99,10 @@ class Champions:
         """Where the champion's bundle lies."""
         return pointer.folder(self._pointer_file)
 
+    def twin(self, pointer: Pointer) -> Path:
+        """Where the bundle lies that was judged, in place of the champion's where that is a refit."""
+        return pointer.twin_folder(self._pointer_file)
+
     def anchor(self) -> Anchor | None:
         """The best champion of late; None before the first verdict, or where its file is damaged."""
         try:
@@ -140,7 +144,8 @@ class Champions:
 
     def _set(self, pointer: Pointer, history: Sequence[Reign], tables: Mapping[str, str]) -> None:
         baselines = {name: str(path) for name, path in pointer.baseline_folders(self._pointer_file).items()}
-        absolute = replace(pointer, bundle=str(self.folder(pointer)), baselines=baselines)
+        judged = str(pointer.twin_folder(self._pointer_file)) if pointer.judged else ""
+        absolute = replace(pointer, bundle=str(self.folder(pointer)), baselines=baselines, judged=judged)
         pointer = absolute.relative_to(self._pointer_file.parent.resolve())
         self._write("history.json", [asdict(reign) for reign in [*history, Reign(pointer, dict(tables))]])
         replace_text(self._pointer_file, pointer.to_json())

@@ -63,7 +63,11 @@ class SharedState:
         named = set(_read(self._home / BUNDLES_FILES[-1], {}).values())
         champion = _read(self._home / "champion/pointer.json", {})
         for pointer in [champion, *_read(self._home / "champion/past.json", [])]:
-            folders = [pointer.get("bundle", ""), *pointer.get("baselines", {}).values()]
+            folders = [
+                pointer.get("bundle", ""),
+                pointer.get("judged", ""),
+                *pointer.get("baselines", {}).values(),
+            ]
             named |= {Path(folder).name for folder in folders if folder}
         anchor = _read(self._home / ANCHOR_FILE, None)
         return sorted(named | ({anchor["bundle"]} if anchor else set()))

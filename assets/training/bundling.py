@@ -4,12 +4,19 @@ import json
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assets.sequences.loading import TABLES, excludes_seen, load_items, load_split, load_times
+from assets.sequences.loading import (
+    TABLES,
+    excludes_seen,
+    load_items,
+    load_sequences,
+    load_split,
+    load_times,
+)
 from assets.state.code import KEEPERS
 from assets.state.lake import Lake, TableVersion, fingerprint
 from models.baselines import BASELINES, Facts
@@ -17,12 +24,12 @@ from models.baselines.bundles import baseline_bundle
 from models.bundle.bundle import ItemTable, Manifest
 from models.bundle.code import code_version
 from models.config import TrainConfig
-from models.data import Split
+from models.data import Split, everything
 from models.evaluation.metrics import rank_targets, summary
 from models.writing import Origin
 
 if TYPE_CHECKING:
-    from models.training.train import EpochReport
+    from models.training.train import EpochReport, Trained
 
 CURVE_FILE = "curve.json"
 
@@ -109,6 +116,15 @@ def load_training_data(lake: Lake, source: str) -> TrainingData:
     return TrainingData(split, items, facts, data_fingerprint(lake), source)
 
 
+def load_everything(lake: Lake, source: str) -> TrainingData:
+    """As `load_training_data`, but all plays are there to train on, and count; raises LakeError."""
+    (sequences, _), items, times = load_sequences(lake), load_items(lake), load_times(lake)
+    known = everything(sequences, excludes_seen(lake.current("split")))
+    facts = Facts(items.ids, None if times is None else times.plays, known.exclude_seen)
+    counted = replace(items, counts=sequences.counts())
+    return TrainingData(known, counted, facts, data_fingerprint(lake), source)
+
+
 def write_baseline(folder: Path, name: str, data: TrainingData) -> None:
     """Fit a baseline and write its bundle; raises NotApplicableError."""
     fitted = BASELINES[name].fit(data.split.train, data.split.validation, data.facts)
@@ -129,25 +145,37 @@ def write_candidate(
 ) -> None:
     """Train a network and write its bundle, learning curve included; raises TrainingError, BundleError."""
     from models.training.export import export_bundle  # torch takes seconds to import: only where it is used
+
+    trained = train_network(
+        name, data.split, config,
+        checkpoints=checkpoints, on_epoch=on_epoch, progress=progress, usual_epochs=usual_epochs,
+    )  # fmt: skip
+    export_bundle(folder, trained, data.items, data.origin(candidate_code()))
+    curve = [{"epoch": r.epoch, "loss": r.loss, "ndcg": r.ndcg} for r in trained.curve]
+    (folder / CURVE_FILE).write_text(json.dumps(curve))
+
+
+def train_network(
+    name: str,
+    split: Split,
+    config: TrainConfig,
+    *,
+    checkpoints: Path | None = None,
+    on_epoch: Callable[["EpochReport"], None] | None = None,
+    progress: bool = False,
+    usual_epochs: int | None = None,
+) -> "Trained":
+    """Train in this process or in several, as the config says; raises TrainingError."""
     from models.training.launch import train_in_processes
     from models.training.train import train
 
     if config.processes > 1:
         with _folder(checkpoints) as work:
-            trained = train_in_processes(name, data.split, config, folder=work, on_epoch=on_epoch)
-    else:
-        trained = train(
-            name,
-            data.split,
-            config,
-            checkpoint_folder=checkpoints,
-            on_epoch=on_epoch,
-            progress=progress,
-            usual_epochs=usual_epochs,
-        )
-    export_bundle(folder, trained, data.items, data.origin(candidate_code()))
-    curve = [{"epoch": r.epoch, "loss": r.loss, "ndcg": r.ndcg} for r in trained.curve]
-    (folder / CURVE_FILE).write_text(json.dumps(curve))
+            return train_in_processes(name, split, config, folder=work, on_epoch=on_epoch)
+    return train(
+        name, split, config,
+        checkpoint_folder=checkpoints, on_epoch=on_epoch, progress=progress, usual_epochs=usual_epochs,
+    )  # fmt: skip
 
 
 @contextmanager

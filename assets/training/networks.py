@@ -1,7 +1,6 @@
 """One candidate for each architecture: trained, exported to a bundle, logged and registered in MLflow."""
 
 import json
-import tempfile
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -17,8 +16,6 @@ from assets.shown.plots import learning_curve
 from assets.shown.sparkline import sparkline
 from assets.state.bundles import BundleStore
 from assets.state.lake import fingerprint
-from assets.tracking.pyfunc import write_model
-from assets.tracking.tracking import Tracking
 from assets.training.bundling import (
     CURVE_FILE,
     baseline_code,
@@ -27,6 +24,7 @@ from assets.training.bundling import (
     write_baseline,
     write_candidate,
 )
+from assets.training.versions import register
 from models.baselines import BASELINES, NotApplicableError
 from models.bundle.bundle import bundle_hash, read_manifest
 from models.config import TrainConfig
@@ -60,7 +58,7 @@ def baselines(context: dg.AssetExecutionContext, home: Home, source: Source) -> 
             left_out.append(f"{name}: {why}")
             context.log.info("The baseline %s is left out: %s.", name, why)
             continue
-        version, manifest = _track(tracking, name, made_from, folder), read_manifest(folder)
+        version, manifest = register(tracking, name, made_from, folder), read_manifest(folder)
         hashes.append(bundle_hash(folder))
         size = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
         settings = ", ".join(f"{setting} {value}" for setting, value in manifest.config.items())
@@ -119,7 +117,7 @@ def candidate_asset(architecture: str) -> dg.AssetsDefinition:
                 )  # fmt: skip
 
             folder = store.publish(architecture, made_from, write)
-        version = _track(tracking, architecture, made_from, folder)
+        version = register(tracking, architecture, made_from, folder)
         manifest = read_manifest(folder)
         curve = json.loads((folder / CURVE_FILE).read_text())
         drawn = learning_curve(curve, "ndcg", "validation NDCG@10")
@@ -174,24 +172,6 @@ def training_config(architecture: str, split: Split, training: Training) -> Trai
     """The defaults for data of this size with the run's changes."""
     config = default_config(architecture, split.train)
     return config.with_changes(seed=training.seed, threads=training.threads, **training.changes)
-
-
-def _track(tracking: Tracking, name: str, made_from: str, folder: Path) -> str:
-    """The registered version of a bundle; logged first where that has not been done."""
-    digest = bundle_hash(folder)
-    version = tracking.version_of(digest)
-    if version is not None:
-        return version
-    manifest = read_manifest(folder)
-    with tracking.run(name, made_from) as run:
-        run.tags({"nextplay.data": manifest.data_fingerprint, "nextplay.code": manifest.code_version})
-        run.metrics({f"validation {metric}": value for metric, value in manifest.metrics.items()})
-        with tempfile.TemporaryDirectory() as made:
-            write_model(Path(made, "model"), folder)
-            run.model(Path(made, "model"))
-    return tracking.register(
-        run.run_id, digest, f"{name}, validation NDCG@10 {manifest.metrics['ndcg@10']:.4f}"
-    )
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -13,10 +13,12 @@ from assets.training.bundling import (
     baseline_code,
     candidate_code,
     input_tables,
+    load_everything,
     load_training_data,
     write_baseline,
     write_candidate,
 )
+from assets.training.refit import refit_code, write_refit
 from models.baselines import BASELINES
 from models.bundle.bundle import MANIFEST_FILE, Manifest, bundle_hash, read_manifest
 from models.config import TrainConfig
@@ -42,7 +44,11 @@ def reproduce(home: Home, version: str, *, progress: bool = True) -> str:
     lake = _lake_of(home.lake(), registered, manifest)
     folder = home.folder("reproduced") / version
     shutil.rmtree(folder, ignore_errors=True)
-    _make(folder, lake, manifest, progress)
+    if manifest.twin:
+        twin = _twin(home, registered, manifest, progress)
+        write_refit(folder, twin, load_everything(lake, manifest.source), progress=progress)
+    else:
+        _make(folder, lake, manifest, progress)
     found = bundle_hash(folder)
     what = f"Version {version} ({manifest.architecture})"
     if found != registered.bundle_hash:
@@ -60,6 +66,20 @@ def _make(folder: Path, lake: Lake, manifest: Manifest, progress: bool) -> None:
     else:
         config = TrainConfig.from_dict(manifest.config)
         write_candidate(folder, manifest.architecture, data, config, progress=progress)
+
+
+def _twin(home: Home, refit: Registered, manifest: Manifest, progress: bool) -> Path:
+    """The bundle that was judged in place of a refit, made again where it is gone."""
+    bundle = home.bundles().with_hash(manifest.twin)
+    if bundle is not None:
+        return bundle
+    version = home.tracking().version_of(manifest.twin)
+    if version is None:
+        raise ReproductionError(
+            f"Version {refit.version} is a refit, and the version that was judged in its place is gone."
+        )
+    reproduce(home, version, progress=progress)
+    return home.folder("reproduced") / version
 
 
 def _manifest(home: Home, registered: Registered) -> Manifest:
@@ -80,6 +100,7 @@ def _manifest(home: Home, registered: Registered) -> Manifest:
 def _require_same_code(home: Home, registered: Registered, manifest: Manifest) -> None:
     name = manifest.architecture
     now = baseline_code(name) if name in BASELINES else candidate_code()
+    now = refit_code(name) if manifest.twin else now
     if manifest.code_version == now:
         return
     commit = home.tracking().environment_of(registered).get("commit")

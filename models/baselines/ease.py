@@ -62,6 +62,10 @@ class Ease:
         made = (cls(closed_form(train, share, strength), strength) for strength in REGULARIZATIONS)
         return max(made, key=lambda ease: ndcg(ease, some))
 
+    def refit(self, train: Sequences, facts: Facts = NO_FACTS) -> Self:
+        made = closed_form(train, popularity(train), self.regularization)
+        return type(self)(made, self.regularization)
+
     def score(self, histories: Sequence[NDArray[np.integer]]) -> NDArray[np.float32]:
         """Raises ValueError where a history holds an item outside the vocabulary."""
         owned = [np.unique(history[-self.max_length :]) for history in histories]

@@ -60,6 +60,9 @@ class ItemKnn:
         made = (cls(near[shrinkage], shrinkage, decay) for shrinkage, decay in product(near, DECAYS))
         return max(made, key=lambda knn: ndcg(knn, some))
 
+    def refit(self, train: Sequences, facts: Facts = NO_FACTS) -> Self:
+        return type(self)(nearest(train, self.shrinkage), self.shrinkage, self.decay)
+
     def score(self, histories: Sequence[NDArray[np.integer]]) -> NDArray[np.float32]:
         """Raises ValueError where a history holds an item outside the vocabulary."""
         newest = [history[-self.max_length :] for history in histories]

@@ -55,6 +55,9 @@ class Markov:
         made = (cls._count(train, facts, s) for s in SMOOTHINGS)
         return max(made, key=lambda chain: ndcg(chain, validation))
 
+    def refit(self, train: Sequences, facts: Facts = NO_FACTS) -> Self:
+        return self._count(train, facts, self.smoothing)
+
     def score(self, histories: Sequence[NDArray[np.integer]]) -> NDArray[np.float32]:
         """Raises ValueError where a history ends with an item outside the vocabulary."""
         last = np.array([h[-1] if len(h) else PADDING for h in histories], dtype=np.int64)  # [users]

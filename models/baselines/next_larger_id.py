@@ -39,6 +39,9 @@ class NextLargerId:
             raise NotApplicableError("the item ids are no whole numbers")
         return cls.of(numbers)
 
+    def refit(self, train: Sequences, facts: Facts = NO_FACTS) -> Self:
+        return self.fit(train, None, facts)
+
     @classmethod
     def of(cls, ids: NDArray[np.int64]) -> Self:
         """From the ids [n_items + 1]; that of padding is ignored."""

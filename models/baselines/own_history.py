@@ -41,6 +41,9 @@ class MostRecent:
             raise NotApplicableError("what a user has played before is left out of the answers")
         return cls(share)
 
+    def refit(self, train: Sequences, facts: Facts = NO_FACTS) -> Self:
+        return self.fit(train, None, facts)
+
     def score(self, histories: Sequence[NDArray[np.integer]]) -> NDArray[np.float32]:
         scores = np.tile(self.share, (len(histories), 1))  # [users, n_items + 1], at most 1
         for row, history in zip(scores, histories, strict=True):

@@ -43,6 +43,9 @@ class Popularity:
         wanted = answers(train, facts.exclude_seen)
         return cls(popularity(train, None if wanted is None else wanted.astype(np.float64)))
 
+    def refit(self, train: Sequences, facts: Facts = NO_FACTS) -> Self:
+        return self.fit(train, None, facts)
+
     def score(self, histories: Sequence[NDArray[np.integer]]) -> NDArray[np.float32]:
         scores = np.tile(self.share, (len(histories), 1))  # [users, n_items + 1]
         scores[:, PADDING] = -np.inf
@@ -75,16 +78,16 @@ class RecentPopularity(Popularity):
 
         Raises NotApplicableError for data without times, and ValueError without any interaction.
         """
-        popularity(train)  # raises where there is nothing to count
-        if facts.times is None:
-            raise NotApplicableError("the data have no times")
-        if len(facts.times) != len(train.items):
-            raise ValueError(f"There are {len(facts.times)} times for {len(train.items)} interactions.")
+        _check_times(train, facts)
         if validation is None or len(validation) == 0:
             return cls._weigh(train, facts, HALF_LIVES[0])
         some = some_users(validation)
         made = (cls._weigh(train, facts, half_life) for half_life in HALF_LIVES)
         return max(made, key=lambda recent: ndcg(recent, some))
+
+    def refit(self, train: Sequences, facts: Facts = NO_FACTS) -> Self:
+        _check_times(train, facts)
+        return self._weigh(train, facts, self.half_life)
 
     def config(self) -> dict[str, Any]:
         return {"half_life": self.half_life}
@@ -107,3 +110,12 @@ class RecentPopularity(Popularity):
         if (wanted := answers(train, facts.exclude_seen)) is not None:
             weights *= wanted
         return cls(popularity(train, weights), half_life)
+
+
+def _check_times(train: Sequences, facts: Facts) -> None:
+    """Raises NotApplicableError for data without times, and ValueError for another number than the plays."""
+    popularity(train)  # raises where there is nothing to count
+    if facts.times is None:
+        raise NotApplicableError("the data have no times")
+    if len(facts.times) != len(train.items):
+        raise ValueError(f"There are {len(facts.times)} times for {len(train.items)} interactions.")

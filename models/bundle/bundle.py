@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from models.bundle.attributes import Attribute, Attributes
 from models.mistakes import UserError
 
+TRAINING_PART, EVERYTHING = "training part", "everything"  # what a bundle was trained on
 FORMAT = 2  # 2: the network gives a state, and the item table may hold attributes
 PADDING = 0
 
@@ -51,6 +52,9 @@ class Manifest:
     metrics: dict[str, float] = field(default_factory=dict)  # on validation
     export_error: float = 0.0  # largest difference of a logit, exported against trained
     exclude_seen: bool = True  # it was trained and judged for items that are not in the history
+    trained_on: str = TRAINING_PART
+    trained_until: str = ""  # UTC day of the newest play of a refit; empty where that is not known
+    twin: str = ""  # of a refit: the hash of the judged bundle, whose settings and metrics these are
     format: int = FORMAT
 
 

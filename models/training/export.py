@@ -8,7 +8,7 @@ trace in it.
 import io
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
@@ -39,8 +39,14 @@ from models.writing import Origin, write_model
 OPSET = 23  # the first with an operator for attention
 
 
-def export_bundle(folder: Path, trained: Trained, items: ItemTable, origin: Origin) -> Manifest:
-    """Write the bundle of a trained network into `folder`.
+def export_bundle(
+    folder: Path,
+    trained: Trained,
+    items: ItemTable,
+    origin: Origin,
+    metrics: Mapping[str, float] | None = None,
+) -> Manifest:
+    """Write the bundle of a trained network into `folder`; `metrics` take the place of its own.
 
     Raises BundleError where the item table is not the network's, or where the exported network's logits are
     further than `TOLERANCE` from the trained one's.
@@ -65,7 +71,7 @@ def export_bundle(folder: Path, trained: Trained, items: ItemTable, origin: Orig
             architecture=trained.name,
             max_length=trained.config.network.max_length,
             config=trained.config.to_dict(),
-            metrics=trained.metrics,
+            metrics=trained.metrics if metrics is None else metrics,
             export_error=difference,
         )
     (folder / ONNX_FILE).write_bytes(model)

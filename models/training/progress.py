@@ -1,5 +1,6 @@
 """The bar that a training shows on a terminal: its total is what is likely, not the most there may be."""
 
+from math import isnan
 from types import TracebackType
 from typing import Self
 
@@ -36,7 +37,7 @@ class Progress:
         """An epoch of so many steps begins; `ndcg` is what the one before it reached on validation."""
         self._bar.total = self._bar.n + steps * (likely - epoch + 1)
         self._epoch = f"{epoch} of about {likely}"
-        self._ndcg = "-" if ndcg is None else f"{ndcg:.4f}"
+        self._ndcg = "-" if ndcg is None or isnan(ndcg) else f"{ndcg:.4f}"
 
     def step(self, loss: float) -> None:
         """One step is done; `loss` is the mean of the epoch so far."""

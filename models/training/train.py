@@ -51,14 +51,14 @@ class EpochReport:
 
     epoch: int  # from 1
     loss: float  # mean over the positions of the epoch
-    metrics: dict[str, float]  # of validation, as models.evaluation.metrics names them
+    metrics: dict[str, float]  # of validation, as models.evaluation.metrics names them; none without any
     seconds: float  # of training, validation not counted
     positions: int  # trained on
 
     @property
     def ndcg(self) -> float:
-        """Validation NDCG@10, by which training stops."""
-        return self.metrics["ndcg@10"]
+        """Validation NDCG@10, by which training stops; NaN without any validation."""
+        return self.metrics.get("ndcg@10", math.nan)
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,8 @@ def train(
 ) -> Trained:
     """Train the network `name` until validation NDCG@10 has not risen for `config.patience` epochs.
 
+    With `config.exact_epochs` it is trained for so many, and needs no validation.
+
     With a checkpoint folder, training goes on where an earlier call with the same arguments was cut short,
     and ends with the same bytes; the folder stays behind and is the caller's to delete. `on_epoch` is not
     called again for epochs that were resumed. `usual_epochs` are those of an earlier training like this one,
@@ -100,7 +102,7 @@ def train(
     """
     if NETWORKS.get(name) is None:
         raise TrainingError(f"There is no network {name!r}; choose one of {', '.join(NETWORKS)}.")
-    if not np.any(split.train.lengths > 1) or not len(split.validation):
+    if not np.any(split.train.lengths > 1) or not (len(split.validation) or config.exact_epochs):
         raise TrainingError("There is nothing to train on: it takes users with at least 4 items each.")
     wanted = answers(split.train, split.exclude_seen)
     if wanted is not None and wanted.sum() == np.count_nonzero(split.train.lengths):
@@ -148,12 +150,16 @@ class Training:
 
     @property
     def best_epoch(self) -> int:
-        """The first epoch of the highest NDCG@10."""
+        """The first epoch of the highest NDCG@10, or the last where their number is given."""
+        if self.config.exact_epochs:
+            return len(self.curve)
         return max(self.curve, key=lambda report: (report.ndcg, -report.epoch)).epoch if self.curve else 0
 
     @property
     def finished(self) -> bool:
         done = len(self.curve)
+        if self.config.exact_epochs:
+            return done >= self.config.exact_epochs
         return done >= self.config.epochs or done - self.best_epoch >= self.config.patience
 
     def run(
@@ -178,7 +184,9 @@ class Training:
         seed(config.seed, epoch)
         shape = config.network.max_length, config.batch_positions
         batches = plan_epoch(self.data, *shape, config.seed, epoch, self.wanted)
-        likely = likely_epochs(config.epochs, config.patience, epoch, self.best_epoch, usual_epochs)
+        likely = config.exact_epochs or likely_epochs(
+            config.epochs, config.patience, epoch, self.best_epoch, usual_epochs
+        )
         bar.begin(epoch, likely, len(batches), self.curve[-1].ndcg if self.curve else None)
         rng = np.random.default_rng((config.seed, epoch, 1))
         self.network.train()
@@ -195,7 +203,7 @@ class Training:
             total, positions = total + loss * n, positions + n
             bar.step(total / positions)
         seconds = perf_counter() - started
-        metrics = summary(self._validate())
+        metrics = summary(self._validate()) if len(self.validation) else {}
         return EpochReport(epoch, total / positions, metrics, seconds, positions)
 
     def _validate(self) -> NDArray[np.int32]:

@@ -15,7 +15,7 @@ from assets.resources import Home, Shared
 from assets.state.champions import Champions
 from assets.state.lake import LakeError
 from assets.training.bundling import data_fingerprint
-from models.bundle.bundle import BundleError, bundle_hash, read_manifest
+from models.bundle.bundle import BundleError, Manifest, bundle_hash, read_manifest
 from pipelines.coming import next_night
 from pipelines.instance import killed_runs, open_instance
 from pipelines.operator.history import Night, Run, read_nights
@@ -39,6 +39,7 @@ class Champion:
     since: float
     why: str
     bento: str
+    learned: str = ""  # from what, where that is more than what it was judged by
 
 
 @dataclass(frozen=True)
@@ -189,6 +190,12 @@ def _about_champion(settings: Settings, home: Home, now: Pointer) -> Iterator[st
     if not folder.exists() or bundle_hash(folder) != now.bundle_hash:
         yield f"The champion's bundle {folder.name} is missing or damaged: make run or make rollback."
         return
+    twin = home.champions().twin(now)
+    if twin != folder and (not twin.exists() or bundle_hash(twin) != now.twin_hash):
+        yield (
+            f"The bundle {twin.name}, which was judged in the champion's place, is missing or damaged: the "
+            "champion serves, and the next winner replaces it without a comparison."
+        )
     try:
         if read_manifest(folder).data_fingerprint != data_fingerprint(home.lake()):
             yield "The champion was trained on other tables than the current ones."
@@ -210,11 +217,24 @@ def size(path: Path) -> int:
 
 def with_architecture(champions: Champions, pointer: Pointer) -> Champion:
     """A champion with what kind of model it is, as far as its bundle is there."""
+    learned = ""
     try:
-        architecture = read_manifest(champions.folder(pointer)).architecture
+        manifest = read_manifest(champions.folder(pointer))
+        architecture, learned = manifest.architecture, _learned(manifest)
     except BundleError:
         architecture = "its bundle is missing"
-    return Champion(pointer.version, architecture, pointer.promoted_at, pointer.reason, pointer.bento)
+    return Champion(
+        pointer.version, architecture, pointer.promoted_at, pointer.reason, pointer.bento, learned
+    )
+
+
+def _learned(manifest: Manifest) -> str:
+    if not manifest.twin:
+        return ""
+    until = f" up to {manifest.trained_until}" if manifest.trained_until else ""
+    return (
+        f"Trained once more on {manifest.trained_on} known{until}; the figures are those of its judged twin."
+    )
 
 
 def _registry(home: Home) -> Registry | None:

@@ -32,7 +32,8 @@ def _print(console: Console, status: Status) -> None:
         console.print(
             f"[bold]Champion[/bold]  version {now.version}, {now.architecture}, since {since(now)}\n"
         )
-        console.print(Padding(escape(now.why), (0, 0, 0, 2)))
+        for sentence in filter(None, (now.why, now.learned)):
+            console.print(Padding(escape(sentence), (0, 0, 0, 2)))
     console.print("\n[bold]Attention[/bold]" if status.attention else "\n[bold]Attention[/bold]  nothing")
     for sentence in status.attention:
         console.print(Padding(escape(sentence), (0, 0, 0, 2)))

@@ -14,7 +14,8 @@ class Pointer:
 
     `bundle` is a folder, absolute or relative to the pointer file's own folder; `version` is the registered
     version; `promoted_at` is in seconds since the epoch, UTC; `bento` is the tag of the Bento that answered.
-    `baselines` names the folders of the bundles that the champion had to beat, for comparisons.
+    `baselines` names the folders of the bundles that the champion had to beat, for comparisons. `judged` and
+    `judged_hash` are of its twin, the bundle that the gate judged, where that is not what serves.
     """
 
     bundle: str
@@ -24,10 +25,21 @@ class Pointer:
     reason: str = ""
     bento: str = ""
     baselines: dict[str, str] = field(default_factory=dict)  # name -> folder
+    judged: str = ""
+    judged_hash: str = ""
+
+    @property
+    def twin_hash(self) -> str:
+        """Of the bundle that was judged, which may be the one that serves."""
+        return self.judged_hash or self.bundle_hash
 
     def folder(self, pointer_file: Path) -> Path:
         """The bundle's folder, made absolute."""
         return (pointer_file.parent / self.bundle).resolve()
+
+    def twin_folder(self, pointer_file: Path) -> Path:
+        """The folder of the bundle that was judged, made absolute."""
+        return (pointer_file.parent / (self.judged or self.bundle)).resolve()
 
     def baseline_folders(self, pointer_file: Path) -> dict[str, Path]:
         """The baselines' folders by name, made absolute."""
@@ -36,7 +48,8 @@ class Pointer:
     def relative_to(self, folder: Path) -> "Pointer":
         """Absolute paths made relative to the pointer file's `folder`: all of it can be moved together."""
         baselines = {name: os.path.relpath(path, folder) for name, path in self.baselines.items()}
-        return replace(self, bundle=os.path.relpath(self.bundle, folder), baselines=baselines)
+        judged = os.path.relpath(self.judged, folder) if self.judged else ""
+        return replace(self, bundle=os.path.relpath(self.bundle, folder), baselines=baselines, judged=judged)
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=2, sort_keys=True)

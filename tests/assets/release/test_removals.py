@@ -30,7 +30,8 @@ def inventories(draw: st.DrawFn) -> Inventory:
         for promoted in draw(st.lists(st.sampled_from(bundles), max_size=2)):
             tables = promoted.inputs | {("interactions", f"n{night}")}
             baselines = frozenset({f"markov-{night}"})
-            champions.append(Crowned(promoted.digest, promoted.name, baselines, f"b{night}", tables))
+            twin = draw(st.sampled_from(bundles)).name
+            champions.append(Crowned(promoted.digest, promoted.name, baselines, f"b{night}", tables, twin))
             past = [*(d for d in past if d not in (now, promoted.digest)), *([now] if now else [])]
             now = promoted.digest
     registered = {str(b.number): b.digest for b in bundles if b.number is not None}
@@ -65,7 +66,7 @@ def test_what_somebody_needs_stays(there: Inventory, candidates: int, champions:
     needed = {there.now, there.alias, *there.past[-3:], *(c.digest for c in last)}
     for one in there.champions:
         if one.digest in needed:
-            assert one.bundle not in gone.bundles and one.baselines.isdisjoint(gone.bundles)
+            assert not {one.bundle, one.twin} & set(gone.bundles) and one.baselines.isdisjoint(gone.bundles)
             assert one.tables.isdisjoint(gone.tables) and one.bento not in gone.bentos
     assert there.current_bundles.isdisjoint(gone.bundles) and there.anchor not in gone.bundles
     assert not {there.registered[version] for version in gone.registered} & (needed - {None})

@@ -1,0 +1,116 @@
+"""The winner trained once more, on everything known: what serves in the place of the bundle that was judged.
+
+The judged bundle, its twin, has not learned from the validation and test plays, which are the newest. The
+refit has: with the twin's settings, for as many epochs as were best for the twin.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assets.formats.timestamps import units_a_second
+from assets.state.code import KEEPERS
+from assets.training.bundling import (
+    CURVE_FILE,
+    TrainingData,
+    baseline_code,
+    candidate_code,
+    train_network,
+)
+from models.baselines import BASELINES
+from models.baselines.bundles import baseline_bundle
+from models.bundle.bundle import EVERYTHING, BundleError, bundle_hash, read_manifest
+from models.bundle.code import code_version
+from models.config import TrainConfig
+from models.mistakes import UserError
+from models.writing import Origin
+
+if TYPE_CHECKING:
+    from models.training.train import EpochReport
+
+
+class RefitError(UserError):
+    """A refit could not be trained; the message says why."""
+
+
+@cache
+def refit_code(name: str) -> str:
+    """The version of the code that refits a model and writes its bundle."""
+    own = code_version(__name__, without=(*KEEPERS, "models", "assets.training.bundling"), statements=False)
+    return f"{baseline_code(name) if name in BASELINES else candidate_code()}-{own}"
+
+
+def write_refit(
+    folder: Path,
+    twin: Path,
+    data: TrainingData,
+    *,
+    checkpoints: Path | None = None,
+    on_epoch: Callable[["EpochReport"], None] | None = None,
+    progress: bool = False,
+) -> None:
+    """Train a judged bundle's model on everything (`load_everything`) and write its bundle.
+
+    Its manifest has the metrics of the twin, for there is no play left to judge it by. Raises RefitError
+    and BundleError.
+    """
+    judged = read_manifest(twin)
+    name = judged.architecture
+    if judged.data_fingerprint != data.fingerprint:
+        raise RefitError(f"{twin.name} was made from other tables than the current ones.")
+    made = replace(data.origin(refit_code(name)), split=judged.split)
+    origin = replace(
+        made, trained_on=EVERYTHING, trained_until=newest_day(data.facts.times), twin=bundle_hash(twin)
+    )
+    if name in BASELINES:
+        fitted = BASELINES[name].load(twin).refit(data.split.train, data.facts)
+        baseline_bundle(folder, fitted, data.items, origin, judged.metrics)
+        return
+    _write_network(folder, twin, data, origin, checkpoints, on_epoch, progress)
+
+
+def _write_network(
+    folder: Path,
+    twin: Path,
+    data: TrainingData,
+    origin: Origin,
+    checkpoints: Path | None,
+    on_epoch: Callable[["EpochReport"], None] | None,
+    progress: bool,
+) -> None:
+    from models.training.export import export_bundle  # torch takes seconds to import: only where it is used
+    from models.training.train import TrainingError
+
+    judged = read_manifest(twin)
+    config = TrainConfig.from_dict(judged.config).with_changes(exact_epochs=best_epoch(twin))
+    try:
+        trained = train_network(
+            judged.architecture, data.split, config,
+            checkpoints=checkpoints, on_epoch=on_epoch, progress=progress,
+        )  # fmt: skip
+    except TrainingError as error:
+        raise RefitError(str(error)) from error
+    export_bundle(folder, trained, data.items, origin, judged.metrics)
+
+
+def best_epoch(twin: Path) -> int:
+    """The epoch whose weights a judged network has; raises BundleError where its curve cannot be read."""
+    try:
+        curve = [(point["ndcg"], -point["epoch"]) for point in json.loads((twin / CURVE_FILE).read_text())]
+        return -int(max(curve)[1])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BundleError(f"{twin} has no readable {CURVE_FILE} ({error}).") from error
+
+
+def newest_day(times: NDArray[np.int64] | None) -> str:
+    """The UTC day of the newest play; empty for data without times, or whose times only count."""
+    newest = int(times.max(initial=0)) if times is not None else 0
+    unit = units_a_second(newest)
+    return datetime.fromtimestamp(newest / unit, UTC).date().isoformat() if unit else ""
