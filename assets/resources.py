@@ -22,6 +22,7 @@ from assets.state.remote_tables import RemoteTables
 from assets.state.run_lock import database_lock
 from assets.state.shared import SharedState
 from assets.tracking.tracking import Tracking
+from models.config import TrainConfig
 from models.evaluation.evidence import Policy
 from serving.state.event_stores import is_database, open_event_store
 from serving.state.events import EventStore
@@ -279,7 +280,9 @@ class Training(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     candidates: list[str] = Field(default_factory=lambda: ["gru4rec", "sasrec"])
     seed: int = Field(default=0, description="seed of training")
-    threads: int | None = Field(default=None, description="threads of training; all cores by default")
+    threads: int = Field(
+        default=TrainConfig.threads, description="threads of one training; candidates train side by side"
+    )
     changes: dict[str, Any] = Field(default_factory=dict)
     refit: bool = Field(default=True, description="train the winner once more on everything, and serve that")
     progress: bool = Field(default=True, description="show progress bars; unset, on a terminal alone")

@@ -10,7 +10,6 @@ docs/benchmarks/bert4rec.md and docs/pictures/bert4rec.svg; docs/bert4rec.md say
 
 import argparse
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -80,7 +79,7 @@ def measured(scorer: Scorer, split: Split) -> dict[str, list[float]]:
     return {name: per_user("ndcg@10", found).tolist() for name, found in ranks.items()}
 
 
-def result(setting: Setting, split: Split, threads: int | None) -> dict[str, list[float]]:
+def result(setting: Setting, split: Split, threads: int) -> dict[str, list[float]]:
     """The per-user figures of one training; trained where they are missing."""
     folder = CACHE / "bert4rec"
     folder.mkdir(parents=True, exist_ok=True)
@@ -137,7 +136,7 @@ def main() -> None:
     from common import load_split
 
     parser = argparse.ArgumentParser()
-    parser.add_argument("--threads", type=int)
+    parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     split = load_split(split_file("sample"))
     settings = [Setting(n, loss, epochs) for loss in LOSSES for epochs in BUDGETS for n in NETWORKS]
@@ -148,7 +147,7 @@ def main() -> None:
             "",
             f"`make study-bert4rec`: the built-in sample, {len(split.test):,} test users, "
             f"{split.train.n_items:,} "
-            f"items, leave-one-out, seed 0, threads a training: {options.threads or os.cpu_count()}; "
+            f"items, leave-one-out, seed 0, threads a training: {options.threads}; "
             "the best epoch by validation over the full catalogue. NDCG@10 with 95 % bootstrap intervals "
             "over users.",
             "",

@@ -65,23 +65,18 @@ class TrainConfig:
     validation_users: int = 10_000  # at most; a seeded sample of them above that
     seed: int = 0
     device: str = "auto"  # that trains: the CPU, or the GPU where PyTorch sees one and "cpu" is not asked for
-    threads: int | None = None  # of the CPU; all of them by default
+    threads: int = 1  # of the CPU: more are faster on cores that nothing else uses, and slower on others
     processes: int = 1  # that share each batch, on this machine or, with torchrun's settings, on many
 
     def __post_init__(self) -> None:
         _check_types(self)
-        for name in ("epochs", "patience", "batch_positions", "negatives", "validation_users", "processes"):
+        counts = ("epochs", "patience", "batch_positions", "negatives", "validation_users")
+        for name in (*counts, "threads", "processes"):
             _check(name, getattr(self, name), lambda value: value >= 1, "at least 1")
         for name in ("learning_rate", "embedding_learning_rate", "max_gradient_norm"):
             _check(name, getattr(self, name), lambda value: 0 < value < math.inf, "above 0")
         for name in ("exact_epochs", "warmup_steps", "weight_decay", "negative_power", "seed"):
             _check(name, getattr(self, name), lambda value: 0 <= value < math.inf, "at least 0")
-        _check(
-            "threads",
-            self.threads,
-            lambda value: value is None or (type(value) is int and value >= 1),
-            "a whole number of at least 1, or left out",
-        )
         _check("mask_share", self.mask_share, lambda value: 0 < value < 1, "above 0 and below 1")
         _check("calibration", self.calibration, lambda value: 0 <= value <= 1, "from 0 to 1")
         _check("precision", self.precision, PRECISIONS.__contains__, f"one of {', '.join(PRECISIONS)}")

@@ -1,6 +1,5 @@
 """What a bundle becomes in memory. Free of torch, so that evaluation and serving run the same code."""
 
-import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +18,7 @@ from models.bundle.bundle import (
     BundleError,
     read_manifest,
 )
+from models.cores import usable_cores
 from models.repeats import Repeats, is_of_repeats
 
 
@@ -84,7 +84,7 @@ class OnnxScorer:
                 embeddings, bias = weights.get_tensor(ITEM_EMBEDDINGS), weights.get_tensor(ITEM_BIAS)
                 names = [name for name in weights.keys() if is_of_repeats(name)]  # noqa: SIM118
                 repeats = Repeats.of({name: weights.get_tensor(name) for name in names})
-            threads = threads or os.cpu_count() or 1
+            threads = threads or usable_cores()
             scorer = cls(model, embeddings, bias, manifest.max_length, threads, repeats)
         except Exception as error:  # onnxruntime raises its own kinds
             raise BundleError(f"The network in {folder} cannot be loaded: {error}") from error

@@ -2,7 +2,11 @@
 
 import os
 
+from models.cores import usable_cores
+
 # Read when torch loads OpenMP: how long a thread spins before it sleeps. Spinning for ever makes training 25
 # times slower where cores are shared (an endpoint beside the nightly run, say), and sleeping at once makes it
 # half as fast where they are not.
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+# Read when NumPy, Arrow and torch are imported: they count the cores of the machine, not those of a pod.
+os.environ.setdefault("OMP_NUM_THREADS", str(usable_cores()))

@@ -7,6 +7,7 @@ import dagster as dg
 
 import assets
 from assets.feedback.events import events_of_a_day
+from assets.training.networks import network_assets
 from models.networks import NETWORKS
 from pipelines.console import console
 from pipelines.freshness import Asset, fresh
@@ -33,12 +34,14 @@ def room_assets() -> list[Any]:
 def only_trained(assets: Sequence[Asset], candidates: Collection[str]) -> list[Asset]:
     """The assets; a network that is no candidate is named and nothing more, so that no run makes it green."""
     idle = {dg.AssetKey(name) for name in NETWORKS if name not in candidates}
-    return [
-        _named(next(iter(asset.specs)))
-        if isinstance(asset, dg.AssetsDefinition) and asset.keys <= idle
-        else asset
-        for asset in assets
-    ]
+    kept: list[Asset] = []
+    for asset in assets:
+        if isinstance(asset, dg.AssetsDefinition) and asset.keys & idle:
+            kept.append(network_assets([spec for spec in asset.specs if spec.key not in idle]))
+            kept += [_named(spec) for spec in asset.specs if spec.key in idle]
+        else:
+            kept.append(asset)
+    return kept
 
 
 def _named(network: dg.AssetSpec) -> dg.AssetSpec:

@@ -8,12 +8,13 @@ from dagster._core.events import RunFailureReason
 
 from assets.engines.spark import SparkError
 from assets.release.bento import BentoError
+from assets.training.side_by_side import LostTrainingError
 from models.mistakes import UserError
 from serving.state.events import EventStoreError
 from serving.state.storage import StorageError
 
 # What lies with another program, which may answer the next time.
-MAY_PASS = (BentoError, EventStoreError, SparkError, StorageError)
+MAY_PASS = (BentoError, EventStoreError, LostTrainingError, SparkError, StorageError)
 
 LONGEST = 400  # characters
 

@@ -10,7 +10,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import dagster as dg
-from pydantic import AfterValidator, BaseModel, Field, Json, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    Json,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from assets.formats.reading import missing_texts
@@ -54,6 +63,7 @@ def taken(
 SAMPLES = Only("source", ("sample", "sample-dated", "sample-repeats"))
 TABLE = Only("source", ("table",))
 SPARK = Only("engine", ("spark",))
+ONCE = BeforeValidator(checked.each_key_once)  # of a JSON object
 
 
 class Settings(BaseSettings):
@@ -70,7 +80,7 @@ class Settings(BaseSettings):
     steam_reviews: Annotated[str | None, Only("source", ("steam-reviews",))] = taken(Source, "reviews")
     table: Annotated[str | None, Only("source", ("table",))] = taken(Source, "table")
     table_items: Annotated[str | None, Only("source", ("table",))] = taken(Source, "table_items")
-    columns: Annotated[Json[dict[str, str]], AfterValidator(checked.columns), TABLE] = taken(
+    columns: Annotated[Json[dict[str, str]], ONCE, AfterValidator(checked.columns), TABLE] = taken(
         Source,
         "columns",
         convert=lambda _: "{}",
@@ -101,7 +111,7 @@ class Settings(BaseSettings):
     engine: Literal["duckdb", "spark"] = taken(Home, "engine")
     spark_master: Annotated[str, SPARK] = taken(Home, "spark_master")
     spark_remote: Annotated[str | None, SPARK] = taken(Home, "spark_remote")
-    spark_conf: Annotated[Json[dict[str, str]], SPARK] = Field(
+    spark_conf: Annotated[Json[dict[str, str]], ONCE, SPARK] = Field(
         default="{}",
         validate_default=True,
         description='settings of Spark as JSON, such as {"spark.executor.memory": "8g"}',
@@ -112,8 +122,8 @@ class Settings(BaseSettings):
         description=f"networks to train, separated by commas, of {', '.join(NETWORKS)}",
     )
     seed: int = taken(Training, "seed", ge=0, le=MOST)
-    threads: int | None = taken(Training, "threads", ge=1, le=1_024)
-    training: Annotated[Json[dict[str, Any]], AfterValidator(checked.training)] = Field(
+    threads: int = taken(Training, "threads", ge=1, le=1_024)
+    training: Annotated[Json[dict[str, Any]], ONCE, AfterValidator(checked.training)] = Field(
         default="{}",
         validate_default=True,
         description='changes of how networks are trained as JSON, such as {"epochs": 3}',
@@ -184,6 +194,19 @@ class Settings(BaseSettings):
                     f"{variable(name)}={own} and NEXTPLAY_TRAINING with {name}={inside} are one setting with "
                     "two values: leave one of them out"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _spark_once(self) -> "Settings":
+        given = {name: getattr(self, name) for name in ("spark_master", "spark_remote")}
+        given = {name: value for name, value in given.items() if name in self.model_fields_set and value}
+        inside = [key for key in ("spark.master", "spark.remote") if key in self.spark_conf]
+        places = [f"{variable(name)}={value}" for name, value in given.items()]
+        places += [f"NEXTPLAY_SPARK_CONF with {key}={self.spark_conf[key]}" for key in inside]
+        if len(places) > 1:
+            raise ValueError(
+                f"{' and '.join(places)} both say where Spark runs: leave all but one of them out"
+            )
         return self
 
     @property

@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from models.cores import usable_cores
 from serving.environment import (
     Local,
     Only,
@@ -111,10 +112,10 @@ class Deployment(BaseSettings):
     host: str = Field(default="127.0.0.1", description="the address that the endpoint listens on")
     port: Port = Field(default=3000, description="its port; 0 takes a free one")
     workers: int = Field(
-        default_factory=lambda: os.cpu_count() or 1,
+        default_factory=usable_cores,
         ge=1,
         le=1_024,
-        description="processes that answer, under python -m serving alone; one a core by default",
+        description="processes that answer, under python -m serving alone; one a usable core by default",
     )
 
     @model_validator(mode="before")

@@ -8,27 +8,26 @@ sequences that a pipeline makes of the files are the process's own, and its opti
 import gzip
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from assets.formats.parallel import in_processes
 from assets.sample import SEED
 from assets.sample.process import SampleProcess, SampleSize
 from assets.sample.titles import draw_titles, pick, theme_of
+from models.cores import usable_cores
 
 LIBRARIES_FILE = "libraries.json.gz"
 GAMES_FILE = "games.json.gz"
 
 PLAYERS_AT_ONCE = 1000  # drawn and held in memory together
+WORTH_PROCESSES = 20  # batches: fewer are drawn while processes would start
 PLAYED_MINUTES = 60  # really played is more than this
 MEDIAN_MINUTES, MINUTES_SPREAD, MOST_MINUTES = 500.0, 1.6, 300_000  # of really played games
 RECENT_SHARE = 0.05  # of the really played games, also played in the last two weeks
-
-# Accounts beside the players, as shares of them.
-VISITOR_SHARE = 0.15  # play 1 to 4 games: too few for a 5-core
-IDLE_SHARE = 0.08  # play nothing; half of them own nothing
-UNPLAYED_SHARE = 1.1  # games owned and not really played, a game played
 
 SPLIT_SHARE = 0.02  # of the accounts: the library goes on in a second line
 REPEATED_SHARE = 0.01  # of the accounts: the same line comes again
@@ -66,7 +65,7 @@ class Shop:
 def write_sample(folder: Path, size: str | SampleSize = "default", seed: int = SEED) -> None:
     """Write `libraries.json.gz` and `games.json.gz`; the same size and seed give the same bytes.
 
-    Each file appears whole or not at all. No more than some 1,000 players are in memory at a time.
+    Each file appears whole or not at all. No more than some 1,000 players a core are in memory at a time.
     """
     folder.mkdir(parents=True, exist_ok=True)
     process = SampleProcess.from_seed(size, seed)
@@ -91,29 +90,38 @@ def library_lines(process: SampleProcess, shop: Shop, seed: int) -> Iterator[str
 
 
 def _whole_library_lines(process: SampleProcess, shop: Shop, seed: int) -> Iterator[str]:
-    owned = _Items(shop)
-    account = 0
-    for start in range(0, process.size.players, PLAYERS_AT_ONCE):
-        rng = np.random.default_rng([seed, 3, start])
-        n_players = min(PLAYERS_AT_ONCE, process.size.players - start)
-        later: list[str] = []
-        for played in played_games(rng, process, n_players):
-            items = owned.of(rng, played)
-            if items and account % MALFORMED_ITEM_EVERY == MALFORMED_ITEM_EVERY // 2:
-                items.insert(int(rng.integers(len(items) + 1)), owned.malformed(rng, account))
-            first, *second = _account_lines(rng, account, items, seed)
-            yield first
-            later += second
-            account += 1
-        yield from later
+    starts = range(0, process.size.players, PLAYERS_AT_ONCE)
+    batch = partial(_batch_lines, process, shop, seed)
+    cores = usable_cores() if len(starts) >= WORTH_PROCESSES else 1
+    for lines in in_processes(batch, starts, cores) if cores > 1 else map(batch, starts):
+        yield from lines
+
+
+def _batch_lines(process: SampleProcess, shop: Shop, seed: int, start: int) -> list[str]:
+    """The libraries of some players and of accounts beside them, which follow from where the batch starts."""
+    owned = _Items(shop, process.size.unplayed_share)
+    rng = np.random.default_rng([seed, 3, start])
+    n_players = min(PLAYERS_AT_ONCE, process.size.players - start)
+    account = start // PLAYERS_AT_ONCE * process.size.accounts(PLAYERS_AT_ONCE)
+    lines: list[str] = []
+    later: list[str] = []
+    for played in played_games(rng, process, n_players):
+        items = owned.of(rng, played)
+        if items and account % MALFORMED_ITEM_EVERY == MALFORMED_ITEM_EVERY // 2:
+            items.insert(int(rng.integers(len(items) + 1)), owned.malformed(rng, account))
+        first, *second = _account_lines(rng, account, items, seed)
+        lines.append(first)
+        later += second
+        account += 1
+    return lines + later
 
 
 def played_games(
     rng: np.random.Generator, process: SampleProcess, n_players: int
 ) -> Iterator[NDArray[np.int64]]:
     """What each account of a batch really plays, in order: players, visitors and idle ones mixed."""
-    visits = rng.integers(1, process.size.shortest, round(VISITOR_SHARE * n_players))
-    idle = np.zeros(round(IDLE_SHARE * n_players), dtype=np.int64)
+    visits = rng.integers(1, process.size.shortest, process.size.visitors(n_players))
+    idle = np.zeros(process.size.idle(n_players), dtype=np.int64)
     lengths = np.concatenate([process.sample_lengths(rng, n_players), visits, idle])
     yield from process.sample_users(rng, rng.permutation(lengths))
 
@@ -121,8 +129,8 @@ def played_games(
 class _Items:
     """Writes the items of a library."""
 
-    def __init__(self, shop: Shop) -> None:
-        self._n_games = len(shop.ids)
+    def __init__(self, shop: Shop, unplayed_share: float) -> None:
+        self._n_games, self._unplayed_share = len(shop.ids), unplayed_share
         self._heads = [
             f"{{'item_id': {item_id!r}, 'item_name': {title!r}, 'playtime_forever': "
             for item_id, title in zip(shop.ids, shop.titles, strict=True)
@@ -155,7 +163,7 @@ class _Items:
 
     def _draw_unplayed(self, rng: np.random.Generator, played: NDArray[np.int64]) -> NDArray[np.int64]:
         """Games that are not among those played: who plays nothing owns a few or none."""
-        typical = UNPLAYED_SHARE * len(played) if len(played) else 6.0 * rng.integers(2)
+        typical = self._unplayed_share * len(played) if len(played) else 6.0 * rng.integers(2)
         n = int(typical * rng.uniform(0.3, 1.7))
         drawn = rng.permutation(self._n_games)
         return drawn[~np.isin(drawn, played)][:n]

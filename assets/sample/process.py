@@ -39,12 +39,30 @@ class SampleSize:
     shortest: int = 5
     longest_share: float = 0.2  # of the games
 
+    # Of the accounts beside the players, as shares of them, and of what is owned and not played.
+    visitor_share: float = 0.15  # play fewer games than the shortest: too few for a 5-core
+    idle_share: float = 0.08  # play nothing; half of them own nothing
+    unplayed_share: float = 1.1  # games owned and not really played, a game played
+
+    def accounts(self, players: int) -> int:
+        """How many accounts there are for so many players."""
+        return players + self.visitors(players) + self.idle(players)
+
+    def visitors(self, players: int) -> int:
+        return round(self.visitor_share * players)
+
+    def idle(self, players: int) -> int:
+        return round(self.idle_share * players)
+
 
 SIZES = {
     "tiny": SampleSize(350, 80, groups=8, tastes=4, median_length=14.0, length_spread=0.6, longest_share=0.4),
     "default": SampleSize(4_000, 800),
     "large": SampleSize(100_000, 3_000, longest_share=0.1),
     "huge": SampleSize(1_000_000, 6_000, longest_share=0.05),
+    "steam": SampleSize(  # lines, games owned and core of the Steam libraries, see docs/data.md
+        56_808, 6_382, length_spread=0.91, visitor_share=0.185, idle_share=0.32, unplayed_share=1.23
+    ),
 }
 
 POPULARITY_DECAY = 3.0  # of a game's weight with its rank

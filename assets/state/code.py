@@ -10,6 +10,7 @@ KEEPERS = (
     "assets.resources",
     "assets.contracts",
     "serving",
+    "models.cores",
     "models.mistakes",
     "models.bundle.code",
 )

@@ -28,6 +28,7 @@ from filelock import FileLock, Timeout
 
 from assets.state.files import literal, replace_text, sync_entry, sync_folder
 from assets.state.remote_tables import RemoteTables
+from models.cores import usable_cores
 from models.mistakes import UserError
 from serving.state.storage import Store
 
@@ -139,6 +140,7 @@ class Lake:
         connection = duckdb.connect(
             config={
                 "memory_limit": self.memory_limit,
+                "threads": usable_cores(),
                 "temp_directory": str(
                     spill / f"{os.getpid()}-{uuid.uuid4().hex}"
                 ),  # DuckDB removes it at its end

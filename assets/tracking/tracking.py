@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from assets.state.files import sqlite_address
 from assets.tracking.mlflow_store import TrackingError, check, point_to, prepare
 from assets.tracking.patience import Patient
+from models.cores import usable_cores
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -279,7 +280,7 @@ def environment() -> dict[str, str]:
     """What a run depends on beside its inputs: versions, machine, and the commit where there is one."""
     packages = ("torch", "numpy", "scipy", "duckdb", "onnx", "onnxruntime", "dagster", "nextplay")
     found = {name: version(name) for name in packages}
-    found |= {"python": platform.python_version(), "machine": f"{platform.machine()}, {os.cpu_count()} cores"}
+    found |= {"python": platform.python_version(), "machine": f"{platform.machine()}, {usable_cores()} cores"}
     return found | ({"commit": commit} if (commit := _commit()) else {})
 
 

@@ -29,7 +29,9 @@ from models.evaluation.metrics import rank_targets, summary
 from models.writing import Origin
 
 if TYPE_CHECKING:
-    from models.training.train import EpochReport, Trained
+    from models.training.progress import Look
+    from models.training.reports import EpochReport
+    from models.training.train import Trained
 
 CURVE_FILE = "curve.json"
 
@@ -140,7 +142,7 @@ def write_candidate(
     *,
     checkpoints: Path | None = None,
     on_epoch: Callable[["EpochReport"], None] | None = None,
-    progress: bool = False,
+    progress: "bool | Callable[[Look], None]" = False,
     usual_epochs: int | None = None,
 ) -> None:
     """Train a network and write its bundle, learning curve included; raises TrainingError, BundleError."""
@@ -162,7 +164,7 @@ def train_network(
     *,
     checkpoints: Path | None = None,
     on_epoch: Callable[["EpochReport"], None] | None = None,
-    progress: bool = False,
+    progress: "bool | Callable[[Look], None]" = False,
     usual_epochs: int | None = None,
 ) -> "Trained":
     """Train in this process or in several, as the config says; raises TrainingError."""

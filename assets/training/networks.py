@@ -1,11 +1,13 @@
 """One candidate for each architecture: trained, exported to a bundle, logged and registered in MLflow."""
 
 import json
+import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 
@@ -18,21 +20,24 @@ from assets.state.bundles import BundleStore
 from assets.state.lake import fingerprint
 from assets.training.bundling import (
     CURVE_FILE,
+    TrainingData,
     baseline_code,
     candidate_code,
     load_training_data,
     write_baseline,
     write_candidate,
 )
+from assets.training.side_by_side import DONE, EPOCH, ERROR, LOOK, Job, trained
 from assets.training.versions import register
 from models.baselines import BASELINES, NotApplicableError
 from models.bundle.bundle import bundle_hash, read_manifest
 from models.config import TrainConfig
+from models.cores import usable_cores
 from models.data import Split
+from models.mistakes import UserError
 from models.networks import NETWORKS, default_config
-
-if TYPE_CHECKING:
-    from models.training.train import EpochReport
+from models.training.progress import Bars, Look
+from models.training.reports import EpochReport
 
 FITTED = ("baseline", "validation NDCG@10", "settings", "MB", "version", "seconds")
 
@@ -74,75 +79,186 @@ def baselines(context: dg.AssetExecutionContext, home: Home, source: Source) -> 
     )
 
 
-def candidate_asset(architecture: str) -> dg.AssetsDefinition:
-    """The asset that trains one registered network."""
+WORTH_A_PROCESS = 1_000_000  # positions in all: some 20 s of training, where a process takes 3 s to begin
 
-    @dg.asset(
-        pool="training",
-        name=architecture,
-        kinds={"pytorch", "onnx", "mlflow"},
-        code_version=candidate_code(),
-        deps=["sequences", "items"],
-        description=(NETWORKS[architecture].build.__doc__ or "").splitlines()[0],
-    )
-    def candidate(
+
+def network_assets(specs: Sequence[dg.AssetSpec]) -> dg.AssetsDefinition:
+    """One step that trains networks. Where one cannot be trained the others are, and then it fails."""
+
+    @dg.multi_asset(name="networks", pool="training", can_subset=True, specs=specs)
+    def networks(
         context: dg.AssetExecutionContext, home: Home, source: Source, training: Training
-    ) -> dg.MaterializeResult[None]:
-        if architecture not in training.candidates:
-            return dg.MaterializeResult(metadata={"trained": "no: it is not among NEXTPLAY_CANDIDATES"})
-        lake, store, tracking = home.lake(), home.bundles(), home.tracking()
-        started = time.monotonic()
-        data = load_training_data(lake, source.name)
-        config = training_config(architecture, data.split, training)
-        made_from = fingerprint(
-            architecture, data.fingerprint, config.to_dict(), candidate_code(), source.name
+    ) -> Iterator[dg.MaterializeResult[None]]:
+        data = load_training_data(home.lake(), source.name)
+        wanted = [spec.key.to_user_string() for spec in specs if spec.key in context.selected_asset_keys]
+        for name in wanted:
+            if name not in training.candidates:
+                untrained = {"trained": "no: it is not among NEXTPLAY_CANDIDATES"}
+                yield dg.MaterializeResult(asset_key=name, metadata=untrained)
+        candidates = [
+            Candidate(context, name, data, home, training) for name in wanted if name in training.candidates
+        ]
+        failures = []
+        for made in _trained(candidates, home, training.progress):
+            if isinstance(made, Exception):
+                failures.append(made)
+            else:
+                yield made
+        if failures:
+            raise _together(failures)
+
+    return networks
+
+
+class Candidate:
+    """One network on its way from its MLflow run to its bundle."""
+
+    def __init__(
+        self,
+        context: dg.AssetExecutionContext,
+        architecture: str,
+        data: TrainingData,
+        home: Home,
+        training: Training,
+    ) -> None:
+        self._log_event = context.log_event
+        self._store, self._tracking = home.bundles(), home.tracking()
+        self.name, self.data = architecture, data
+        self.config = training_config(architecture, data.split, training)
+        self.made_from = fingerprint(
+            architecture, data.fingerprint, self.config.to_dict(), candidate_code(), data.source
         )
-        known = store.find(architecture, made_from) is not None
-        checkpoints = home.folder("checkpoints", f"{architecture}-{made_from[:16]}")
-        with tracking.run(architecture, made_from) as run:
-            run.params({"architecture": architecture, "source": source.name, **_flat(config.to_dict())})
+        self.known = self._store.find(architecture, self.made_from) is not None
+        self.checkpoints = home.folder("checkpoints", f"{architecture}-{self.made_from[:16]}")
+        self.usual_epochs = _epochs_before(self._store, architecture)
+        self._reports: list[EpochReport] = []
+        self.within = ExitStack()
 
-            reports: list[EpochReport] = []
+    @property
+    def positions(self) -> int:
+        """That are trained on at most."""
+        return self.config.epochs * len(self.data.split.train.items)
 
-            def log_epoch(report: "EpochReport") -> None:
-                run.metrics({"train loss": report.loss, "validation ndcg@10": report.ndcg}, step=report.epoch)
-                reports.append(report)
-                context.log_event(epoch_event(context.asset_key, reports))
+    def begin(self) -> None:
+        self._started = time.monotonic()
+        self._run = self.within.enter_context(self._tracking.run(self.name, self.made_from))
+        given = {"architecture": self.name, "source": self.data.source, **_flat(self.config.to_dict())}
+        self._run.params(given)
 
-            def write(folder: Path) -> None:
-                write_candidate(
-                    folder, architecture, data, config,
-                    checkpoints=checkpoints, on_epoch=log_epoch, progress=training.progress,
-                    usual_epochs=_epochs_before(store, architecture),
-                )  # fmt: skip
+    def epoch(self, report: EpochReport) -> None:
+        """An epoch is done: MLflow and Dagster show it."""
+        figures = {"train loss": report.loss, "validation ndcg@10": report.ndcg}
+        self._run.metrics(figures, step=report.epoch)
+        self._reports.append(report)
+        self._log_event(epoch_event(dg.AssetKey(self.name), self._reports))
 
-            folder = store.publish(architecture, made_from, write)
-        version = register(tracking, architecture, made_from, folder)
+    def end(self, write: Callable[[Path], None]) -> dg.MaterializeResult[None] | Exception:
+        """What came of it, once `write` has left the bundle in a folder; an exception where it has not."""
+        try:
+            with self.within:
+                folder = self._store.publish(self.name, self.made_from, write)
+            version = register(self._tracking, self.name, self.made_from, folder)
+        except Exception as error:
+            return error
+        return self._result(folder, version)
+
+    def _result(self, folder: Path, version: str) -> dg.MaterializeResult[None]:
         manifest = read_manifest(folder)
         curve = json.loads((folder / CURVE_FILE).read_text())
         drawn = learning_curve(curve, "ndcg", "validation NDCG@10")
         return dg.MaterializeResult(
+            asset_key=self.name,
             metadata={
                 "validation NDCG@10": manifest.metrics["ndcg@10"],
                 "epochs": len(curve),
                 "learning curve": dg.MetadataValue.md(
-                    markdown_image(drawn, f"Learning curve of {architecture}")
+                    markdown_image(drawn, f"Learning curve of {self.name}")
                 ),
-                "trained in this run": not known,
+                "trained in this run": not self.known,
                 "export error (largest difference of a logit)": manifest.export_error,
                 "bundle": dg.MetadataValue.path(str(folder)),
                 "bundle hash": bundle_hash(folder),
                 "registered version": version,
-                "settings": dg.MetadataValue.json(config.to_dict()),
-                "seconds": round(time.monotonic() - started, 1),
+                "settings": dg.MetadataValue.json(self.config.to_dict()),
+                "seconds": round(time.monotonic() - self._started, 1),
             },
             data_version=dg.DataVersion(bundle_hash(folder)),
         )
 
-    return candidate
+
+def _trained(
+    candidates: Sequence[Candidate], home: Home, shown: bool
+) -> Iterator[dg.MaterializeResult[None] | Exception]:
+    """Each candidate as soon as it is ready: side by side where that is worth processes of their own."""
+    new = [candidate for candidate in candidates if not candidate.known]
+    at_once = min(len(new), *(usable_cores() // one.config.threads for one in new)) if new else 1
+    small = sum(one.positions for one in new) < WORTH_A_PROCESS
+    apart = [] if at_once < 2 or small or any(one.config.processes > 1 for one in new) else new
+    for one in candidates:
+        if one not in apart:
+            one.begin()
+            yield one.end(partial(_write_here, one=one, shown=shown))
+    if apart:
+        yield from _side_by_side(apart, at_once, home, shown)
 
 
-def epoch_event(asset: dg.AssetKey, reports: Sequence["EpochReport"]) -> dg.AssetObservation:
+def _write_here(folder: Path, one: Candidate, shown: bool) -> None:
+    """Train in this process."""
+    write_candidate(
+        folder, one.name, one.data, one.config, checkpoints=one.checkpoints, on_epoch=one.epoch,
+        progress=shown, usual_epochs=one.usual_epochs,
+    )  # fmt: skip
+
+
+def _side_by_side(
+    candidates: Sequence[Candidate], at_once: int, home: Home, shown: bool
+) -> Iterator[dg.MaterializeResult[None] | Exception]:
+    """Train in processes of their own; what they say is shown here, as it is of a training in this one."""
+    by_name = {one.name: one for one in candidates}
+    folders = {one.name: one.checkpoints / "bundle" for one in candidates}
+    for one in candidates:
+        shutil.rmtree(folders[one.name], ignore_errors=True)  # of a killed run
+        folders[one.name].mkdir(parents=True)
+        one.begin()
+    jobs = [
+        Job(
+            one.name, one.config.to_dict(), one.data.source, str(home.folder("lake")), home.lake_address,
+            one.data.fingerprint, str(folders[one.name]), str(one.checkpoints), one.usual_epochs,
+        )
+        for one in candidates
+    ]  # fmt: skip
+    with ExitStack() as stack:
+        bars = Bars()
+        stack.callback(bars.close)
+        for one in candidates:
+            stack.push(one.within)  # where all ends before it has
+        for name, kind, what in stack.enter_context(closing(trained(jobs, at_once))):
+            if kind == EPOCH:
+                by_name[name].epoch(EpochReport(**what))
+            elif kind == LOOK and shown:
+                bars.show(Look(**what))
+            elif kind in (DONE, ERROR):
+                yield by_name[name].end(partial(_take_over, made=folders[name], error=what))
+
+
+def _take_over(folder: Path, made: Path, error: Exception | None) -> None:
+    """Move the files of a bundle that another process has made. Raises its error where it has failed."""
+    if error:
+        raise error
+    for path in made.iterdir():
+        path.replace(folder / path.name)
+    made.rmdir()
+
+
+def _together(failures: Sequence[Exception]) -> Exception:
+    """What the step fails with. A bug comes before mistakes of a user: it is worth another try."""
+    told = [failure for failure in failures if isinstance(failure, UserError)]
+    if len(told) < len(failures):
+        return next(failure for failure in failures if failure not in told)
+    return type(told[0])(" ".join(map(str, told)))
+
+
+def epoch_event(asset: dg.AssetKey, reports: Sequence[EpochReport]) -> dg.AssetObservation:
     """What Dagster shows of the last epoch while the training goes on, with the curve so far."""
     report, curve = reports[-1], sparkline([report.ndcg for report in reports])
     return dg.AssetObservation(
@@ -181,4 +297,16 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-candidate_assets: Sequence[dg.AssetsDefinition] = [candidate_asset(name) for name in NETWORKS]
+networks = network_assets(
+    [
+        dg.AssetSpec(
+            architecture,
+            kinds={"pytorch", "onnx", "mlflow"},
+            code_version=candidate_code(),
+            deps=["sequences", "items"],
+            description=(network.build.__doc__ or "").splitlines()[0],
+            skippable=True,
+        )
+        for architecture, network in NETWORKS.items()
+    ]
+)

@@ -18,7 +18,7 @@ from models.mistakes import UserError
 if TYPE_CHECKING:
     import optuna
 
-    from models.training.train import EpochReport
+    from models.training.reports import EpochReport
 
 TUNED = (
     "dropout",

@@ -28,7 +28,7 @@ def seed(*key: int) -> None:
 
 
 @contextmanager
-def reproducible(threads: int | None, device: torch.device | None = None) -> Iterator[None]:
+def reproducible(threads: int, device: torch.device | None = None) -> Iterator[None]:
     """Deterministic kernels, a thread count and a random state of its own; all as before afterwards.
 
     On a GPU, an operation without a deterministic kernel only warns.
@@ -38,7 +38,7 @@ def reproducible(threads: int | None, device: torch.device | None = None) -> Ite
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", CUBLAS_WORKSPACE)
     before_threads, before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     before_fill = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
-    torch.set_num_threads(threads or os.cpu_count() or 1)
+    torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=bool(gpu))
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     try:

@@ -2,7 +2,6 @@
 
 import hashlib
 import math
-import os
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
@@ -37,28 +36,13 @@ from models.scorer import padded
 from models.training.checkpoint import Checkpoint, CheckpointFolder
 from models.training.device import find_device, reproducible, seed
 from models.training.optimizer import Optimizer, Touched
-from models.training.progress import Progress, likely_epochs
+from models.training.progress import Look, Progress, likely_epochs
 from models.training.ranks import Ranks
+from models.training.reports import EpochReport
 
 
 class TrainingError(UserError):
     """Training cannot go on; the message says why and what to change."""
-
-
-@dataclass(frozen=True)
-class EpochReport:
-    """One epoch of training and the validation after it."""
-
-    epoch: int  # from 1
-    loss: float  # mean over the positions of the epoch
-    metrics: dict[str, float]  # of validation, as models.evaluation.metrics names them; none without any
-    seconds: float  # of training, validation not counted
-    positions: int  # trained on
-
-    @property
-    def ndcg(self) -> float:
-        """Validation NDCG@10, by which training stops; NaN without any validation."""
-        return self.metrics.get("ndcg@10", math.nan)
 
 
 @dataclass(frozen=True)
@@ -84,7 +68,7 @@ def train(
     *,
     checkpoint_folder: Path | None = None,
     on_epoch: Callable[[EpochReport], None] | None = None,
-    progress: bool = False,
+    progress: bool | Callable[[Look], None] = False,
     usual_epochs: int | None = None,
     ranks: Ranks | None = None,
 ) -> Trained:
@@ -94,11 +78,11 @@ def train(
 
     With a checkpoint folder, training goes on where an earlier call with the same arguments was cut short,
     and ends with the same bytes; the folder stays behind and is the caller's to delete. `on_epoch` is not
-    called again for epochs that were resumed. `usual_epochs` are those of an earlier training like this one,
-    for the time left that `progress` shows. `ranks` are the processes that train together, each of which
-    calls this with the same arguments; the first alone writes checkpoints. Same arguments and thread count
-    give the same weights on the CPU. The network comes back on the CPU. Raises TrainingError, and ConfigError
-    where the config's device is missing.
+    called again for epochs that were resumed. `progress` is a bar, or what is told how far it is, and
+    `usual_epochs` are those of an earlier training like this one, for the time that is left. `ranks` are the
+    processes that train together, each of which calls this with the same arguments; the first alone writes
+    checkpoints. Same arguments and thread count give the same weights on the CPU. The network comes back on
+    the CPU. Raises TrainingError, and ConfigError where the config's device is missing.
     """
     if NETWORKS.get(name) is None:
         raise TrainingError(f"There is no network {name!r}; choose one of {', '.join(NETWORKS)}.")
@@ -163,7 +147,10 @@ class Training:
         return done >= self.config.epochs or done - self.best_epoch >= self.config.patience
 
     def run(
-        self, on_epoch: Callable[[EpochReport], None] | None, shown: bool, usual_epochs: int | None = None
+        self,
+        on_epoch: Callable[[EpochReport], None] | None,
+        shown: bool | Callable[[Look], None],
+        usual_epochs: int | None = None,
     ) -> Trained:
         with Progress(self.name, shown) as bar:
             while not self.finished:
@@ -327,7 +314,6 @@ def _identity(name: str, split: Split, config: TrainConfig, device: torch.device
         "network": name,
         "config": config.to_dict(),
         "device": device.type,
-        "threads": config.threads or os.cpu_count(),
         "torch": torch.__version__,
         "data": [part.fingerprint() for part in (split.train, split.validation.histories)],
         "targets": hashlib.sha256(targets).hexdigest(),

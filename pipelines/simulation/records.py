@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from assets.shown.charts import alone
+from models.cores import usable_cores
 from pipelines.simulation.judging import Mean
 from pipelines.simulation.nights import Night
 from pipelines.simulation.picture import WayOnDay, by_day, draw, nights_table, table
@@ -69,7 +70,7 @@ def page(outcome: Outcome) -> str:
         training=scenario.training,
         minutes=outcome.seconds / 60,
         machine=platform.machine(),
-        cores=os.cpu_count(),
+        cores=usable_cores(),
         load=os.getloadavg()[0],
         python=platform.python_version(),
         versions=", ".join(f"{name} {version(name)}" for name in USED),

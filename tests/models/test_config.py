@@ -28,7 +28,7 @@ from models.networks import NETWORKS, default_config
         ({"learning_rate": float("inf")}, "learning_rate=inf is not allowed: it must be above 0."),
         ({"weight_decay": -0.1}, "weight_decay=-0.1 is not allowed: it must be at least 0."),
         ({"seed": -1}, "seed=-1 is not allowed: it must be at least 0."),
-        ({"threads": 0}, "threads=0 is not allowed: it must be a whole number of at least 1, or left out."),
+        ({"threads": 0}, "threads=0 is not allowed: it must be at least 1."),
         ({"loss": "hinge"}, "loss='hinge' is not allowed: it must be one of full, sampled, gbce, bce."),
         ({"schedule": None}, "schedule=None is not allowed: it must be one of constant, cosine."),
     ],

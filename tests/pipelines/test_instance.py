@@ -44,7 +44,7 @@ def test_whatever_writes_is_in_a_pool() -> None:
         if asset.is_executable and asset.keys and not isinstance(asset, dg.AssetChecksDefinition)
     }
     assert set(pools.values()) == set(POOLS)
-    assert {"clean", "gru4rec", "sasrec", "gate", "promotion", "retention"} <= set(pools)
+    assert {"clean", "networks", "gate", "promotion", "retention"} <= set(pools)
     for name, pool in pools.items():
         assert pool == ("training" if name in {*NETWORKS, "baselines"} else "lake"), name
     for job in ("promote", "rollback", "prune"):

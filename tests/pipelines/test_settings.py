@@ -250,6 +250,13 @@ def test_what_has_an_effect_or_is_the_default_is_not_told() -> None:
         ("TRAINING", '{"threads": "3"}', "threads"),
         ("TRAINING", '{"network": {"width": 8}}', "network"),
         ("TRAINING", '{"dropout": NaN}', "below 1"),
+        (
+            "TRAINING",
+            '{"epochs": 1, "epochs": 5}',
+            '"epochs": 1 and "epochs": 5, one setting with two values',
+        ),
+        ("COLUMNS", '{"user_id": "a", "user_id": "b"}', '"user_id": "a" and "user_id": "b"'),
+        ("SPARK_CONF", '{"a.b": "1", "a.b": "2"}', '"a.b": "1" and "a.b": "2"'),
         ("TRAINING", "[]", 'give a JSON object, such as {"epochs": 5}'),
         ("TRAINING", "{epochs: 1}", 'give a JSON object, such as {"epochs": 5}'),
         ("COLUMNS", "user_id", 'give a JSON object, such as {"user_id": "customer"}'),
@@ -300,6 +307,36 @@ def test_seed_and_threads_may_stand_among_the_changes_of_training(monkeypatch: p
     assert told.startswith(
         "NEXTPLAY_SEED=4 and NEXTPLAY_TRAINING with seed=3 are one setting with two values"
     )
+
+
+def test_what_is_said_twice_and_alike_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEXTPLAY_TRAINING", '{"epochs": 2, "epochs": 2}')
+    assert read_settings().training == {"epochs": 2}
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        (
+            {"MASTER": "local[2]", "REMOTE": "sc://a:15002"},
+            ("SPARK_MASTER=local[2]", "SPARK_REMOTE=sc://a:15002"),
+        ),
+        (
+            {"MASTER": "local[2]", "CONF": '{"spark.master": "local[4]"}'},
+            ("SPARK_MASTER=local[2]", "SPARK_CONF with spark.master=local[4]"),
+        ),
+        (
+            {"REMOTE": "sc://a:15002", "CONF": '{"spark.remote": "sc://b:15002"}'},
+            ("SPARK_REMOTE=sc://a:15002", "SPARK_CONF with spark.remote=sc://b:15002"),
+        ),
+    ],
+)
+def test_where_spark_runs_is_said_once(
+    given: dict[str, str], named: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variables = {f"NEXTPLAY_SPARK_{name}": value for name, value in given.items()}
+    told = mistake(monkeypatch, NEXTPLAY_ENGINE="spark", **variables)
+    assert all(name in told for name in named) and "leave all but one of them out" in told
 
 
 def test_names_of_networks_may_have_blanks_and_repeat() -> None:

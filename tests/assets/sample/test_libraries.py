@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from assets.sample import libraries as module
 from assets.sample.libraries import Shop, game_lines, library_lines, played_games, write_sample
 from assets.sample.process import SIZES, SampleProcess, SampleSize
 from assets.sample.titles import ODD_TITLES, THEMES, draw_titles
@@ -189,6 +190,7 @@ def test_libraries_are_drawn_as_they_are_read(monkeypatch: pytest.MonkeyPatch) -
         return draw(self, rng, lengths)
 
     monkeypatch.setattr(SampleProcess, "sample_users", counted)
+    monkeypatch.setattr(module, "usable_cores", lambda: 1)
     process = SampleProcess.from_seed("huge", SEED)
     stream = library_lines(process, Shop.from_seed(process, SEED), SEED)
     assert drawn == []
@@ -227,3 +229,42 @@ def test_the_documentation_asks_for_games_of_the_sample() -> None:
     asked_for = set(re.findall(r"\d+", str(named)))
     assert len(asked_for) > 3
     assert asked_for <= set(SampleProcess.from_seed("default", SEED).game_ids)
+
+
+def test_processes_write_what_one_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    size = SampleSize(260, 60, groups=6, tastes=3, median_length=8.0)
+    monkeypatch.setattr(module, "PLAYERS_AT_ONCE", 100)
+    process = SampleProcess.from_seed(size, SEED)
+    here = list(library_lines(process, Shop.from_seed(process, SEED), SEED))
+    monkeypatch.setattr(module, "WORTH_PROCESSES", 2)
+    monkeypatch.setattr(module, "usable_cores", lambda: 2)
+    monkeypatch.setattr(module, "_batch_lines", BatchesOfAHundred())
+    apart = list(library_lines(process, Shop.from_seed(process, SEED), SEED))
+    assert apart == here and len(here) > 260
+
+
+class BatchesOfAHundred:
+    """In a process of its own the module has its usual size of a batch."""
+
+    def __call__(self, *arguments: Any) -> list[str]:
+        module.PLAYERS_AT_ONCE = 100
+        return module._batch_lines(*arguments)
+
+
+def test_the_size_of_steam_is_that_of_the_steam_libraries() -> None:
+    """88,310 lines with 5.15 million games owned; 2,235,453 plays of 56,808 users are left."""
+    size = SIZES["steam"]
+    process = SampleProcess.from_seed(size, SEED)
+    rng = np.random.default_rng(0)
+    lengths = process.sample_lengths(rng, size.players)
+    assert (size.players, size.games) == (56_808, 6_382)
+    assert lengths.sum() == pytest.approx(2_235_453, rel=0.02) and np.median(lengths) == 26
+    shop = Shop.from_seed(process, SEED)
+    batch = module._batch_lines(process, shop, SEED, 3_000)
+    share = size.players / module.PLAYERS_AT_ONCE
+    malformed = 1 + 1 / module.MALFORMED_LINE_EVERY
+    assert len(batch) * share * malformed == pytest.approx(88_310, rel=0.03)
+    owned = sum(line.count("'item_id'") for line in batch)
+    assert owned * share == pytest.approx(5_150_000, rel=0.05)
+    weakest = process.weights.min() / process.weights.sum() * lengths.sum()
+    assert weakest > 20  # plays of the game that is played least: the core keeps all games

@@ -20,7 +20,8 @@ from models.data import Sequences, Split, leave_one_out
 from models.evaluation.metrics import rank_targets, summary
 from models.networks import NETWORKS
 from models.training.checkpoint import STATE_FILE
-from models.training.train import EpochReport, NetworkScorer, Trained, Training, TrainingError, train
+from models.training.reports import EpochReport
+from models.training.train import NetworkScorer, Trained, Training, TrainingError, train
 
 every_network = pytest.mark.parametrize("name", NETWORKS)
 SMALL = TrainConfig(

@@ -1,0 +1,89 @@
+"""The process of one training: `assets.training.side_by_side` starts it, and hears from it line by line.
+
+    python -m assets.training.trainer < JOB
+
+The first line of standard input is the job. When its end comes, whoever started this is gone.
+"""
+
+import json
+import os
+import signal
+import sys
+import traceback
+import warnings
+from dataclasses import asdict
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING, Any, TextIO
+
+from assets.state.lake import Lake
+from assets.state.remote_tables import RemoteTables
+from assets.training.bundling import load_training_data, write_candidate
+from assets.training.side_by_side import DONE, EPOCH, ERROR, LOOK, Job
+from models.config import TrainConfig
+from models.mistakes import UserError
+from serving.state.storage import Store
+
+if TYPE_CHECKING:
+    from models.training.progress import Look
+    from models.training.reports import EpochReport
+
+
+def main() -> None:
+    """Do what standard input says; standard output is for what is heard, and what others print is not."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all of a terminal: who started this decides
+    heard = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    job = Job(**json.loads(sys.stdin.readline()))
+    Thread(target=_end_with_the_other, daemon=True).start()
+    if not os.environ.get("NEXTPLAY_VERBOSE"):
+        warnings.simplefilter("ignore")  # as `nextplay run` does
+    try:
+        train(job, heard)
+    except UserError as error:
+        kind = type(error)
+        _say(heard, ERROR, {"module": kind.__module__, "kind": kind.__qualname__, "message": str(error)})
+    except Exception:
+        _say(heard, ERROR, {"module": "", "kind": "", "message": traceback.format_exc()})
+    else:
+        _say(heard, DONE, None)
+
+
+def train(job: Job, heard: TextIO) -> None:
+    """Train, and leave a bundle. Raises UserError."""
+    lake = Lake(Path(job.lake), remote=RemoteTables(Store(job.address)) if job.address else None)
+    data = load_training_data(lake, job.source)
+    if data.fingerprint != job.data:
+        raise RuntimeError(f"The tables in {job.lake} have changed since the training began.")
+
+    def on_epoch(report: "EpochReport") -> None:
+        _say(heard, EPOCH, asdict(report))
+
+    def on_look(look: "Look") -> None:
+        _say(heard, LOOK, asdict(look))
+
+    write_candidate(
+        Path(job.folder),
+        job.architecture,
+        data,
+        TrainConfig.from_dict(job.config),
+        checkpoints=Path(job.checkpoints),
+        on_epoch=on_epoch,
+        progress=on_look,
+        usual_epochs=job.usual_epochs,
+    )
+
+
+def _say(heard: TextIO, kind: str, what: Any) -> None:
+    heard.write(json.dumps([kind, what]) + "\n")
+    heard.flush()
+
+
+def _end_with_the_other() -> None:
+    while os.read(0, 1):
+        pass
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()
