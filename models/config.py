@@ -129,7 +129,9 @@ def _check_types(config: Any) -> None:
             _check(f.name, value, lambda v: type(v) in (int, float), "a number")
 
 
-MOST_POSITIONS = 100_000_000  # trained on in all, so that large data take hours and not days
+ENOUGH_POSITIONS = 45_000_000  # trained on in all: 20 minutes of one thread
+FEW_EPOCHS = 10  # that are made of larger data even so
+MOST_POSITIONS = 100_000_000  # but then, so that they take hours and not days
 EPOCHS, FEWEST_EPOCHS = 30, 3
 FULL_UP_TO = 4_096  # items; above, a sample of the catalogue stands for it
 SPARSE, DENSE = 20.0, 100.0  # plays per item
@@ -150,8 +152,8 @@ def defaults_for(
     - A step takes about a two-hundredth of an epoch, with a sampled loss, whose steps cost more, a hundredth,
       within bounds: small data need steps, large data need speed.
     - Networks look at 64 items, or at as many as nine users of ten have, 256 at most.
-    - There are 30 epochs, up to twice as many as more items are hidden, fewer where that would be more than
-      100 million positions.
+    - There are 30 epochs, up to twice as many as more items are hidden; fewer, but 10, where that would be
+      more than 45 million positions, and still fewer where it would be more than 100 million.
 
     Found on validation of part of Steam and of Amazon's games; see benchmarks/quality_notes.md.
     """
@@ -168,8 +170,14 @@ def defaults_for(
         ),
         loss=loss,
         batch_positions=min(max(batch, 128), 2048),
-        epochs=min(epochs, max(MOST_POSITIONS // max(1, n_interactions), FEWEST_EPOCHS)),
+        epochs=min(epochs, _affordable(max(1, n_interactions))),
     )
+
+
+def _affordable(n_interactions: int) -> int:
+    """Epochs over so many plays that a night has time for."""
+    enough, most = ENOUGH_POSITIONS // n_interactions, MOST_POSITIONS // n_interactions
+    return max(enough, min(FEW_EPOCHS, most), FEWEST_EPOCHS)
 
 
 def _share_of_way(value: float, low: float, high: float) -> float:

@@ -9,12 +9,13 @@ import torch
 from common import HEADS, LAYERS, LENGTH, VALIDATION_USERS, WIDTH, Course, Settings, main
 
 from models.config import TrainConfig
+from models.cores import usable_cores
 from models.data import Split, plan_epoch
 from models.networks import default_config
 from models.training.device import reproducible
 from models.training.train import NetworkScorer, Training, train
 
-THREADS = int(os.environ["OMP_NUM_THREADS"]) if "OMP_NUM_THREADS" in os.environ else None
+THREADS = int(os.environ["OMP_NUM_THREADS"]) if "OMP_NUM_THREADS" in os.environ else usable_cores()
 SAME_AS_PEERS = {"width": WIDTH, "layers": LAYERS, "heads": HEADS, "max_length": LENGTH, "feed_factor": 1}
 PLAIN = {"length": "max_length"}  # what has another name here
 LOSSES: Mapping[str, Mapping[str, Any]] = {

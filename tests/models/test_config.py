@@ -85,6 +85,7 @@ def test_large_data_are_trained_on_fewer_times_and_long_histories_are_seen_whole
     assert defaults_for(1_000, 100_000, mean_history=10.0).epochs == 47
     assert defaults_for(1_000, 100_000, mean_history=12.0).epochs == 60
     assert defaults_for(1_000, 10_000_000).epochs == 10
+    assert [defaults_for(9_000, n, mean_history=40.0).epochs for n in (750_000, 2_130_000)] == [60, 21]
     assert defaults_for(1_000, 10**9).epochs == 3
     assert [defaults_for(1_000, 10**5, n).network.max_length for n in (5, 100, 999)] == [64, 100, 256]
 
