@@ -14,7 +14,7 @@ ifneq ($(SOURCE),)
 export NEXTPLAY_SOURCE := $(SOURCE)
 endif
 
-.PHONY: help setup run test test-all test-scale lint ui reports serve demo mlflow status promote rollback forget reproduce simulate bench-etl bench-etl-scale bench-scale bench-swaps bench-gate pictures bench-leaderboards clean tune bench-training bench-quality study-bert4rec prune backup restore test-faults load bench-serving bench-overload
+.PHONY: help setup run test test-all test-scale lint ui reports serve demo mlflow status promote rollback forget reproduce simulate bench-etl bench-etl-scale bench-scale bench-swaps bench-gate bench-real-size pictures bench-leaderboards clean tune bench-training bench-quality study-bert4rec prune backup restore test-faults load bench-serving bench-overload
 
 help: ## List the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -136,6 +136,9 @@ bench-overload: setup ## Four times as many requests as the endpoint can answer,
 
 pictures: setup ## The pictures of docs/ anew: charts, Dagster, report, demo page (needs Chromium)
 	@$(BIN)/python -m benchmarks.screenshots
+
+bench-real-size: setup ## A first and a later night at the size of the Steam libraries, by stage (80 minutes)
+	@$(BIN)/python -m benchmarks.real_size
 
 bench-gate: setup ## How often the gate is right (3 minutes)
 	@$(BIN)/python benchmarks/gate_power.py

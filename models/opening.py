@@ -11,7 +11,7 @@ from models.bundle.bundle import BundleError, read_golden, read_manifest
 from models.scorer import OnnxScorer, Scorer
 
 
-def open_scorer(folder: Path, threads: int | None = None) -> Scorer:
+def open_scorer(folder: Path, threads: int = 1) -> Scorer:
     """The scorer of a bundle; raises BundleError where the bundle is broken or of unknown architecture."""
 
     architecture = read_manifest(folder).architecture

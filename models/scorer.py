@@ -18,7 +18,6 @@ from models.bundle.bundle import (
     BundleError,
     read_manifest,
 )
-from models.cores import usable_cores
 from models.repeats import Repeats, is_of_repeats
 
 
@@ -75,7 +74,7 @@ class OnnxScorer:
         self._repeats = repeats
 
     @classmethod
-    def load(cls, folder: Path, threads: int | None = None) -> Self:
+    def load(cls, folder: Path, threads: int = 1) -> Self:
         """Raises BundleError where the network or its weights cannot be loaded or do not fit each other."""
         manifest = read_manifest(folder)
         try:
@@ -84,7 +83,6 @@ class OnnxScorer:
                 embeddings, bias = weights.get_tensor(ITEM_EMBEDDINGS), weights.get_tensor(ITEM_BIAS)
                 names = [name for name in weights.keys() if is_of_repeats(name)]  # noqa: SIM118
                 repeats = Repeats.of({name: weights.get_tensor(name) for name in names})
-            threads = threads or usable_cores()
             scorer = cls(model, embeddings, bias, manifest.max_length, threads, repeats)
         except Exception as error:  # onnxruntime raises its own kinds
             raise BundleError(f"The network in {folder} cannot be loaded: {error}") from error

@@ -90,7 +90,7 @@ CHANGES: list[tuple[str, set[str]]] = [
     ("serving/state/events_postgres.py", {"endpoint"}),
     ("serving/state/user_state.py", {"user state", "endpoint"}),
     ("serving/demo/style.css", {"endpoint"}),
-    ("models/cores.py", {"endpoint", "report"}),
+    ("models/cores.py", {"endpoint"}),
     ("models/mistakes.py", {"endpoint", "report", "user state"}),
     ("assets/state/lake.py", set()),
     ("assets/shown/tables.py", set()),

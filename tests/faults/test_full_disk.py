@@ -13,7 +13,7 @@ from tests.faults.runs import run, state
 
 SCRIPT = Path(__file__).with_name("full_disk_run.py")
 STEPS = (
-    "raw_files", "clean", "core_interactions", "sequences", "baselines", "gru4rec",
+    "raw_files", "clean", "core_interactions", "sequences", "baselines", "networks",
     "leaderboard", "gate", "report", "bento", "promotion", "batch_recommendations",
 )  # fmt: skip
 

@@ -1,0 +1,219 @@
+"""The whole pipeline at the size of the Steam libraries: from the raw file to a served champion, by stage.
+
+    make bench-real-size                                    a first night, and one with 1 % new plays
+    python -m benchmarks.real_size --size default --beside 5    how much five busy processes slow a night down
+
+Time is what each stage says of itself; memory is that of all processes of the run together, shared pages
+counted once (PSS). Writes docs/benchmarks/real-size.md, unless other work is to run beside it.
+"""
+
+import argparse
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event, Thread
+
+import psutil
+
+from assets.evaluation.leaderboard import leaderboard_rows
+from assets.resources import Home
+from models.cores import usable_cores
+from serving.state.event_stores import open_event_store
+from serving.state.events import Play
+
+ROOT = Path(__file__).parents[1]
+REPORT = ROOT / "docs" / "benchmarks" / "real-size.md"
+STAGE = re.compile(r"^  (done|FAILED) +(\S+) +([\d.]+) s")
+NEW_SHARE = 0.01  # of the plays, that come before the second night
+PLAYS_AT_ONCE = 1_000  # of one commit
+LOOK_EVERY_S = 0.5
+LIMITS = {"first": 60, "later": 20}  # minutes on two idle cores
+BUSY = "import os; os.nice(19)\nwhile True: pass"  # of the lowest priority
+
+
+@dataclass(frozen=True)
+class Stage:
+    name: str
+    seconds: float
+    peak: int  # bytes
+
+
+@dataclass
+class Night:
+    """What a run of the pipeline took."""
+
+    seconds: float = 0.0
+    stages: list[Stage] = field(default_factory=list)
+
+    @property
+    def peak(self) -> int:
+        return max(stage.peak for stage in self.stages)
+
+
+class Memory:
+    """The memory of a process and of all that it has started, watched from a thread."""
+
+    def __init__(self, pid: int) -> None:
+        self._process, self._ended = psutil.Process(pid), Event()
+        self._peak = 0
+        Thread(target=self._watch, daemon=True).start()
+
+    def since_last(self) -> int:
+        """The most since this was last asked, in bytes."""
+        peak, self._peak = self._peak, 0
+        return peak
+
+    def end(self) -> None:
+        self._ended.set()
+
+    def _watch(self) -> None:
+        while not self._ended.wait(LOOK_EVERY_S):
+            total = 0
+            with suppress(psutil.NoSuchProcess):
+                for process in [self._process, *self._process.children(recursive=True)]:
+                    with suppress(psutil.Error):
+                        total += process.memory_full_info().pss
+            self._peak = max(self._peak, total)
+
+
+def night(home: Path, size: str, log: Path) -> Night:
+    """Run the pipeline; ends this program where it fails."""
+    mine = {name: value for name, value in os.environ.items() if not name.startswith("NEXTPLAY_")}
+    settings = {"NEXTPLAY_HOME": str(home), "NEXTPLAY_SOURCE": "sample", "NEXTPLAY_SAMPLE_SIZE": size}
+    started, made = time.monotonic(), Night()
+    with log.open("w") as kept, subprocess.Popen(
+        [sys.executable, "-m", "pipelines.run"], cwd=ROOT, env=mine | settings | {"DAGSTER_HOME": ""},
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    ) as run:  # fmt: skip
+        memory = Memory(run.pid)
+        assert run.stderr is not None
+        for line in run.stderr:
+            kept.write(line)
+            if found := STAGE.match(line):
+                made.stages.append(Stage(found[2], float(found[3]), memory.since_last()))
+                print(line.rstrip(), f"{made.stages[-1].peak / 1e9:.2f} GB", flush=True)
+        memory.end()
+    made.seconds = time.monotonic() - started
+    if run.returncode != 0:
+        raise SystemExit(f"The run failed: see {log}.")
+    return made
+
+
+def new_plays(home: Home) -> int:
+    """Plays as an endpoint keeps them: of some users, what some others have played."""
+    with home.lake().connect("core_interactions") as connection:
+        rows = connection.execute(
+            "SELECT user_id, item_id FROM core_interactions ORDER BY hash(user_id || ' ' || item_id) LIMIT "
+            "(SELECT 2 * CAST(? * count(*) AS INTEGER) FROM core_interactions)",
+            [NEW_SHARE],
+        ).fetchall()
+    half = len(rows) // 2
+    plays = [
+        Play(f"new-{number}", user, item)
+        for number, ((user, _), (_, item)) in enumerate(zip(rows[:half], rows[half:], strict=False))
+    ]
+    store = open_event_store(home.events_file)
+    for start in range(0, half, PLAYS_AT_ONCE):
+        store.add([plays[start : start + PLAYS_AT_ONCE]])
+    store.close()
+    return half
+
+
+@contextmanager
+def beside(processes: int) -> Iterator[None]:
+    """Busy loops of the lowest priority, each in a session of its own, as what others start is."""
+    started = [
+        subprocess.Popen([sys.executable, "-c", BUSY], start_new_session=True) for _ in range(processes)
+    ]
+    try:
+        yield
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+
+
+def table(made: Night) -> Iterator[str]:
+    yield "| stage | seconds | peak memory |"
+    yield "|---|---:|---:|"
+    for stage in made.stages:
+        yield f"| `{stage.name}` | {stage.seconds:,.1f} | {stage.peak / 1e9:.2f} GB |"
+    whole = f"{made.seconds:,.0f}** ({made.seconds / 60:.1f} minutes)"
+    yield f"| **all** | **{whole} | **{made.peak / 1e9:.2f} GB** |"
+
+
+def page(size: str, first: Night, later: Night, plays: int, home: Home, load: float) -> str:
+    judged = [
+        f"| {row['model']} | {row['role']} | {row['ndcg_at_10']:.4f} |"
+        for row in leaderboard_rows(home.lake())
+    ]
+    return "\n".join(
+        [
+            "# The real size",
+            "",
+            f"`make bench-real-size`: the built-in sample of size `{size}`, {usable_cores()} usable cores "
+            f"({platform.machine()}), load {load:.1f} before it, from the raw file to a served champion. "
+            "Memory is that of all processes of the run, shared pages counted once. The aims are "
+            f"{LIMITS['first']} minutes for a first night, {LIMITS['later']} for a later one, and 4 GB.",
+            "",
+            "## A first night",
+            *table(first),
+            "",
+            f"## A night with {plays:,} new plays",
+            *table(later),
+            "",
+            "## What came of it",
+            "| model | role | NDCG@10 |",
+            "|---|---|---:|",
+            *judged,
+            "",
+        ]
+    )
+
+
+def slowdown(folder: Path, size: str, processes: int) -> None:
+    """A first night alone and beside busy processes, in turns, each in a home of its own."""
+    alone = night(folder / "alone", size, folder / "alone.log")
+    with beside(processes):
+        shared = night(folder / "beside", size, folder / "beside.log")
+    print(f"alone {alone.seconds:.0f} s, beside {processes} {shared.seconds:.0f} s: "
+          f"{shared.seconds / alone.seconds:.2f} times")  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--size", default="steam")
+    parser.add_argument("--beside", type=int, default=0, metavar="N", help="busy processes beside a night")
+    parser.add_argument(
+        "--keep", type=Path, help="a folder for homes and logs, instead of one that is removed"
+    )
+    options = parser.parse_args()
+    folder = options.keep or Path(tempfile.mkdtemp(prefix="nextplay-real-size-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        if options.beside:
+            slowdown(folder, options.size, options.beside)
+            return
+        load, home = os.getloadavg()[0], Home(path=str(folder / "home"))
+        first = night(Path(home.path), options.size, folder / "first.log")
+        plays = new_plays(home)
+        later = night(Path(home.path), options.size, folder / "later.log")
+        REPORT.write_text(page(options.size, first, later, plays, home, load), encoding="utf-8")
+    finally:
+        if not options.keep:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
