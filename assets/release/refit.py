@@ -23,7 +23,7 @@ from assets.training.versions import register
 from models.bundle.bundle import BundleError, bundle_hash, read_manifest
 
 if TYPE_CHECKING:
-    from models.training.train import EpochReport
+    from models.training.reports import EpochReport
 
 TURNED_OFF = "NEXTPLAY_REFIT=no"
 REFIT = Table(

@@ -33,7 +33,7 @@ from models.mistakes import UserError
 from models.writing import Origin
 
 if TYPE_CHECKING:
-    from models.training.train import EpochReport
+    from models.training.reports import EpochReport
 
 
 class RefitError(UserError):
