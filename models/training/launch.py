@@ -22,11 +22,10 @@ from safetensors.torch import load_file, save_file
 
 from models.config import ConfigError, TrainConfig
 from models.data import Split
-from models.networks import NETWORKS
 from models.training.device import find_device
 from models.training.ranks import FabricRanks
 from models.training.reports import EpochReport
-from models.training.train import Trained, TrainingError, train
+from models.training.train import Trained, TrainingError, build_network, train
 
 JOB_FILE, CURVE_FILE, WEIGHTS_FILE = "job.json", "curve.json", "weights.safetensors"
 ERROR_FILE = "error.txt"  # why no process can go on
@@ -79,7 +78,7 @@ def train_in_processes(
 
 
 def _read(folder: Path, name: str, split: Split, config: TrainConfig) -> Trained:
-    network = NETWORKS[name].build(config.network, split.train.n_items)
+    network = build_network(name, split, config)
     network.load_state_dict(load_file(folder / WEIGHTS_FILE))
     network.eval()
     made = json.loads((folder / CURVE_FILE).read_text())
