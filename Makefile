@@ -140,8 +140,8 @@ pictures: setup ## The pictures of docs/ anew: charts, Dagster, report, demo pag
 bench-real-size: setup ## A first and a later night at the size of the Steam libraries, by stage (80 minutes)
 	@$(BIN)/python -m benchmarks.real_size
 
-bench-gate: setup ## How often the gate is right (3 minutes)
-	@$(BIN)/python benchmarks/gate_power.py
+bench-gate: setup ## How often the gate is right (10 minutes)
+	@$(BIN)/python -m benchmarks.gate_page
 
 clean: ## Remove all state (var/) and nothing else; the installed packages stay
 	@$(PYTHON) -m pipelines.operator.clean

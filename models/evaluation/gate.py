@@ -196,7 +196,7 @@ def _with_baseline(
         estimate = above[best.model.name]
         why = (
             f"The champion {champion.name} is below a baseline of tonight and falls: {best.model.name} beats "
-            f"it: {figures(estimate, policy)} lies above 0."
+            f"it: {figures(estimate, policy)} lies above 0, also corrected for the number of baselines."
         )
         estimates = [*estimates, estimate]
     elif champion.name in {b.name for b in baselines} and champion.bundle_hash != best.model.bundle_hash:

@@ -17,10 +17,11 @@ from assets.sequences.loading import load_items, load_sequences, load_split, loa
 from models.bundle.bundle import PADDING, ItemTable
 from models.data import Sequences
 from models.evaluation.audit import Figure
-from models.evaluation.evidence import Verdict
+from models.evaluation.evidence import Evidence, Verdict
 from models.evaluation.metrics import MISSED, per_user
 
 LISTED = 10  # items of a list
+INCUMBENTS = ("champion", "anchor")
 TABLES = (
     "leaderboard", "test_ranks", "test_recommendations", "gate", "sequences", "items", "sequence_audit",
 )  # fmt: skip
@@ -31,7 +32,7 @@ class Model:
     """A model on the leaderboard: its row, and what it did for each test user."""
 
     name: str
-    role: str  # candidate, champion, baseline or optimum
+    role: str  # candidate, champion, anchor, baseline or optimum
     row: Mapping[str, Any]
     ranks: NDArray[np.int32]  # [users], of the item taken next
     lists: NDArray[np.int32]  # [users, LISTED] item indexes, best first, 0 where a list is short
@@ -43,8 +44,18 @@ class Model:
 
     @property
     def label(self) -> str:
-        """Its name with, for a champion, what it is."""
-        return f"champion ({self.row['architecture']})" if self.role == "champion" else self.name
+        """Its name with, for a champion or anchor, what it is."""
+        return f"{self.role} ({self.row['architecture']})" if self.role in INCUMBENTS else self.name
+
+    def evidence(self, users: NDArray[np.str_]) -> Evidence:
+        """What the gate reads of it, as far as figures of the report are the gate's."""
+        return Evidence(
+            self.name,
+            self.ranks,
+            users,
+            self.row["coverage_at_10"],
+            validation=self.row["validation_ndcg_at_10"],
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +96,12 @@ class RunEvidence:
     @property
     def best_baseline(self) -> Model | None:
         return next(iter(self.with_role("baseline")), None)
+
+    @property
+    def coverable(self) -> float:
+        """Share of the catalogue that lists of so many users have room for."""
+        n_items = self.items.n_items
+        return min(1.0, LISTED * len(self.users) / n_items) if n_items else 1.0
 
     @property
     def references(self) -> list[Model]:

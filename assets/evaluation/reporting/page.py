@@ -120,6 +120,8 @@ def render(run: RunEvidence, examined: Examined | None = None) -> str:
         ],
         dated=run.gaps is not None,
         exposure=exposure(run),
+        anchored=bool(run.with_role("anchor")),
+        coverable=f"{run.coverable:.1%}" if run.coverable < 1 else "",
         curves=learning_curves(run),
         audit_text=describe(run.audit) if run.audit else "",
         audit=audit_table(run),
@@ -347,7 +349,7 @@ def _shown_role(model: Model, run: RunEvidence) -> str:
 def _note(model: Model, run: RunEvidence) -> str:
     if model is run.submitted:
         return "candidate, submitted"
-    notes = {"optimum": "best possible", "champion": "until now"}
+    notes = {"optimum": "best possible", "champion": "until now", "anchor": "best champion of late"}
     return notes.get(model.role, model.role)
 
 

@@ -1,7 +1,7 @@
 """The floor: a candidate beats every baseline, and a champion that a baseline beats is one no longer."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from models.evaluation.evidence import Estimate, Evidence, Policy
 from models.evaluation.rules.finding import Finding, compare, figures, metric_of
@@ -35,17 +35,20 @@ def against_baselines(candidate: Evidence, baselines: Sequence[Evidence], policy
 def above_champion(
     champion: Evidence | None, baselines: Sequence[Evidence], policy: Policy
 ) -> dict[str, Estimate]:
-    """The baselines that beat the champion with their interval, by name."""
+    """The baselines that beat the champion with their interval, by name.
+
+    The interval is corrected for the number of baselines (Bonferroni), for any of many is above by chance.
+    """
     if champion is None or champion.error is not None:
         return {}
+    others = [b for b in baselines if can_serve(b, policy) and not _same_bundle(b, champion)]
+    strict = replace(policy, confidence=1 - (1 - policy.confidence) / max(len(others), 1))
     found = {}
-    for baseline in baselines:
-        same = baseline.bundle_hash is not None and baseline.bundle_hash == champion.bundle_hash
-        if same or not can_serve(baseline, policy):
-            continue
-        estimate = compare(baseline, champion, policy, "champion")
+    for baseline in others:
+        estimate = compare(baseline, champion, strict, "champion")
         if isinstance(estimate, Estimate) and estimate.low > 0:
-            found[baseline.name] = estimate
+            shown = compare(baseline, champion, policy, "champion")
+            found[baseline.name] = shown if isinstance(shown, Estimate) else estimate
     return found
 
 
@@ -100,6 +103,10 @@ def _on_validation(usable: Sequence[Evidence], policy: Policy) -> tuple[Evidence
         f"{best.name} is the best baseline on validation, which alone chooses "
         f"({policy.metric.upper()} {best.validation:.4f}), though {on_test.name} is above it on test."
     ]
+
+
+def _same_bundle(baseline: Evidence, champion: Evidence) -> bool:
+    return baseline.bundle_hash is not None and baseline.bundle_hash == champion.bundle_hash
 
 
 def _in_one_sentence(candidate: Evidence, beaten: Sequence[Finding]) -> list[Finding]:

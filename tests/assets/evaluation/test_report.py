@@ -23,7 +23,7 @@ from assets.evaluation.reporting.checks import checks
 from assets.evaluation.reporting.comparisons import Compared
 from assets.evaluation.reporting.evidence import RunEvidence, read_evidence
 from assets.evaluation.reporting.facts import newest_facts, read_facts, write_facts
-from assets.evaluation.reporting.page import Examined, headline, lead, render
+from assets.evaluation.reporting.page import Examined, examine, headline, lead, render
 from assets.evaluation.sequence_audit import sequence_audit
 from assets.resources import Gate, Home
 from assets.sequences.attributes import FURTHER, TEXT_COLUMNS
@@ -501,3 +501,24 @@ def test_a_run_keeps_its_report_in_the_home_and_in_mlflow(tiny_run) -> None:
     page = path.read_text(encoding="utf-8")
     assert event.metadata["verdict"].text in text_of(page)
     assert "validation NDCG@10" in page and 'class="learning"' in page
+
+
+def test_the_anchor_is_named_for_what_it_is(sound_run: tuple[RunEvidence, str]) -> None:
+    run, _ = sound_run
+    best = run.named("markov")
+    assert best is not None
+    anchor = replace(best, name="anchor", role="anchor", row={**best.row, "role": "anchor"})
+    text = text_of(render(replace(run, models=[*run.models, anchor])))
+    assert f"anchor ({best.row['architecture']})" in text and "best champion of late" in text
+    assert "The anchor is the best champion of late" not in text_of(render(run))
+
+
+def test_the_leak_check_of_the_page_is_the_gate_s_own(sound_run: tuple[RunEvidence, str]) -> None:
+    """Without a number on validation it asks for a look, where it was left out before."""
+    run, _ = sound_run
+    candidate = run.submitted
+    assert candidate is not None
+    silent = replace(candidate, row={**candidate.row, "validation_ndcg_at_10": float("nan")})
+    models = [silent if model is candidate else model for model in run.models]
+    (check,) = [c for c in examine(replace(run, models=models)).checks if "validation" in c.question]
+    assert check.suspicious
