@@ -14,7 +14,7 @@ from tests.faults.runs import run, state
 SCRIPT = Path(__file__).with_name("full_disk_run.py")
 STEPS = (
     "raw_files", "clean", "core_interactions", "sequences", "baselines", "networks",
-    "leaderboard", "gate", "report", "bento", "promotion", "batch_recommendations",
+    "leaderboard", "gate", "report", "refit", "bento", "promotion", "batch_recommendations",
 )  # fmt: skip
 
 

@@ -34,10 +34,14 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
 
 
 def drawn(boundaries: list[str]) -> list[int]:
-    """Thirty points, from 1: all from the Bento's table to the champion's pointer, the rest by chance."""
+    """Thirty points, from 1: what the refit publishes, all from the Bento's table to the pointer, and
+    the rest by chance.
+    """
     bento = max(i for i, what in enumerate(boundaries) if what.startswith("lake/tables/bento"))
     pointer = boundaries.index("champion/pointer.json")
     always = set(range(bento, pointer + 2))
+    always |= {i for i, what in enumerate(boundaries) if what.startswith(("bundles/", "lake/tables/refit"))
+               and "refit" in what}  # fmt: skip
     others = [i for i in range(len(boundaries)) if i not in always]
     step = len(others) / (POINTS - len(always))
     chance = random.Random(20261125)
