@@ -14,7 +14,7 @@ ifneq ($(SOURCE),)
 export NEXTPLAY_SOURCE := $(SOURCE)
 endif
 
-.PHONY: help setup run test test-all test-scale lint ui reports serve demo mlflow status promote rollback forget reproduce simulate bench-etl bench-etl-scale bench-scale bench-swaps bench-gate bench-real-size pictures bench-leaderboards clean tune bench-training bench-quality study-bert4rec prune backup restore test-faults load bench-serving bench-overload
+.PHONY: help setup run test test-all test-scale lint ui reports serve demo mlflow status promote rollback forget reproduce as-served bench-as-served simulate bench-etl bench-etl-scale bench-scale bench-swaps bench-gate bench-real-size pictures bench-leaderboards clean tune bench-training bench-quality study-bert4rec prune backup restore test-faults load bench-serving bench-overload
 
 help: ## List the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -87,6 +87,12 @@ backup: setup ## Copy all state to a new folder: TO=/mnt/backups/tonight
 
 restore: setup ## Fill an empty home from a backup: FROM=/mnt/backups/tonight
 	@$(BIN)/nextplay restore -- "$$FROM"
+
+as-served: setup ## What is served, measured: nights with plays held back (CUT=last or a date; REFIT=no)
+	@$(BIN)/nextplay as-served $(if $(CUT),--cut "$$CUT") $(if $(filter no,$(REFIT)),--no-refit)
+
+bench-as-served: setup ## What is served on the shared real data, with refit and without (hours, resumable)
+	@PYTHONPATH=. $(BIN)/python benchmarks/as_served.py
 
 simulate: setup ## 60 simulated days and nights: what freshness is worth (half an hour)
 	@$(BIN)/nextplay simulate

@@ -241,6 +241,9 @@ class Source(dg.ConfigurableResource):  # type: ignore[type-arg]
         return Reading(self.columns, tuple(self.missing), self.time_format)
 
 
+LAST = "last"  # of `Cleaning.hold_back`: the last play of each user
+
+
 class Cleaning(dg.ConfigurableResource):  # type: ignore[type-arg]
     """What an interaction must fulfil to be learned from."""
 

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from assets.clean.left_out_in_all import left_out_in_all
 from assets.engines.engine import DuckDB
+from assets.evaluation.as_served import in_words, latest
 from assets.evaluation.gate import read_verdict
 from assets.evaluation.leaderboard import leaderboard_rows
 from assets.evaluation.report import report_path
@@ -51,6 +52,9 @@ def _print(console: Console, settings: Settings, seconds: float) -> None:
     facts = read_facts(report_path(home))
     if facts:
         _print_alarms(console, facts)
+    if told := in_words(latest(home.lake())):
+        console.print("\n[bold]As served[/bold]\n")
+        console.print(Padding(escape(told), (0, 0, 0, 2)))
     _print_left_out(console, home, settings.repeats)
     _print_champion(console, home, read_pointer(home.pointer_file))
     console.print(f"[bold]Report[/bold]    {escape(str(report_path(home)))}", soft_wrap=True)

@@ -10,6 +10,7 @@ from assets.clean.core_interactions import CORE_INTERACTIONS
 from assets.clean.raw_lines import RAW_LINES
 from assets.clean.shrinking import ACCEPTED_SOURCE
 from assets.engines.sql import markdown
+from assets.evaluation.as_served_tables import AS_SERVED_TABLES
 from assets.evaluation.gate import GATE
 from assets.evaluation.leaderboard_tables import LEADERBOARD_TABLES
 from assets.evaluation.sequence_audit import SEQUENCE_AUDIT
@@ -36,6 +37,7 @@ TABLES = by_name(
     *LEADERBOARD_TABLES.values(),
     SEQUENCE_AUDIT,
     GATE,
+    *AS_SERVED_TABLES.values(),
     REFIT,
     BENTO,
     BATCH_RECOMMENDATIONS,

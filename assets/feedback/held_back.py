@@ -9,9 +9,9 @@ import duckdb
 
 from assets.engines.sql import make_table, statement
 from assets.formats.timestamps import MICROSECONDS, units_a_second
+from assets.resources import LAST
 from models.mistakes import UserError
 
-LAST = "last"
 ADVICE = "give last, a date such as 2017-07-01, or a whole number as the column timestamp has it"
 
 

@@ -38,7 +38,7 @@ champion = dg.AssetSpec(
 @dg.asset(
     pool="lake",
     kinds={"mlflow"},
-    deps=["gate", "refit", "bento"],
+    deps=["gate", "refit", "bento", "as_served"],  # the last judges what serves until now
     description="Moves the alias, then the pointer that serving follows: nothing refuses after it.",
 )
 def promotion(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult[None]:

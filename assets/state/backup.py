@@ -26,7 +26,10 @@ MANIFEST_FILE = "manifest.json"
 FORMAT = 1
 SQLITE_MAGIC = b"SQLite format 3\0"
 LEFT_OUT = ("*.lock", WAREHOUSE_FILE, ".*", "*-wal", "*-shm", "*-journal")  # remade, or unfinished
-FOLDERS_LEFT_OUT = ("lake/spill", "bentoml/tmp", "bentoml/prometheus_multiproc_dir", "dagster/.logs_queue")
+FOLDERS_LEFT_OUT = (
+    "as_served",  # homes whose nights can be run again
+    *("lake/spill", "bentoml/tmp", "bentoml/prometheus_multiproc_dir", "dagster/.logs_queue"),
+)
 EMPTY_ENOUGH = {"dagster/dagster.yaml", ".nextplay"}  # what the other commands put there
 
 

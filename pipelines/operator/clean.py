@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pipelines.operator.environment import MARKER, PARTS, HomeError, looks_like_home
 
-CACHES = ("warehouse.duckdb", "warehouse.duckdb.wal", "tuning", "simulation", "bench")
+CACHES = ("warehouse.duckdb", "warehouse.duckdb.wal", "tuning", "simulation", "as_served", "bench")
 OURS = {*PARTS, *CACHES, MARKER}
 
 

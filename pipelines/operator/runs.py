@@ -51,6 +51,24 @@ def status(as_json: bool) -> None:
     say(json.dumps(asdict(now), indent=2) if as_json else rendered(now))
 
 
+@click.command("as-served")
+@click.option("--cut", "cuts", multiple=True, help="last, or a time; more than once for several.")
+@click.option("--refit/--no-refit", default=None, help="Other than NEXTPLAY_REFIT: shown, and not kept.")
+def as_served(cuts: tuple[str, ...], refit: bool | None) -> None:
+    """Measure what is served, by nights with plays held back.
+
+    Each night takes as long as a first one; a second call runs none where nothing has changed.
+    """
+    end_at_once()
+    warnings.simplefilter("ignore")  # of libraries: nothing that a user can mend
+    settings, _ = open_home()
+    from pipelines.as_served.measure import measure
+    from pipelines.as_served.page import rendered
+
+    say(rendered(measure(settings, cuts, refit, tell=click.echo)))
+    leave(0)
+
+
 @click.command()
 @click.option("--network", default="sasrec", show_default=True)
 @click.option("--minutes", type=click.FloatRange(min=0), default=30.0, show_default=True)
@@ -99,4 +117,4 @@ def leave(status: int) -> NoReturn:
     os._exit(status)
 
 
-COMMANDS = (run, status, tune, simulate)
+COMMANDS = (run, status, as_served, tune, simulate)

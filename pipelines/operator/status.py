@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+from assets.evaluation.as_served import in_words, latest
 from assets.evaluation.reporting.facts import newest_facts
 from assets.resources import Home, Shared
 from assets.state.champions import Champions
@@ -27,7 +28,10 @@ SECONDS_A_DAY = 86_400
 ANSWER_WITHIN_S = 30.0  # of a shared MLflow
 UNKNOWN = "unknown: DAGSTER_HOME is not set"
 AT_WORK = ("under way", "waiting", "queued")
-PARTS = ("lake", "raw", "bundles", "checkpoints", "mlflow", "bentoml", "reports", "events", "dagster")
+PARTS = (
+    *("lake", "raw", "bundles", "checkpoints", "mlflow", "bentoml", "reports", "events"),
+    *("as_served", "dagster"),
+)
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,7 @@ class Status:
     nights: list[Night]  # newest first
     next_night: str  # when the schedule ticks next, or why it does not
     alarms: list[str]  # what the checks of the newest report ask a person to look at
+    as_served: str  # what is served, as it was measured last; empty where it never was
 
 
 def read_status(settings: Settings, home: Home) -> Status:
@@ -91,7 +96,15 @@ def read_status(settings: Settings, home: Home) -> Status:
         nights=nights,
         next_night=coming,
         alarms=_alarms(newest_facts(home.folder("reports"))),
+        as_served=_as_served(home),
     )
+
+
+def _as_served(home: Home) -> str:
+    try:
+        return in_words(latest(home.lake()))
+    except LakeError:  # told of elsewhere
+        return ""
 
 
 def _alarms(facts: Mapping[str, Any]) -> list[str]:

@@ -25,15 +25,7 @@ def rendered(status: Status, colour: bool | None = None) -> str:
 
 
 def _print(console: Console, status: Status) -> None:
-    now = status.champion
-    if now is None:
-        console.print("[bold]Champion[/bold]  none")
-    else:
-        console.print(
-            f"[bold]Champion[/bold]  version {now.version}, {now.architecture}, since {since(now)}\n"
-        )
-        for sentence in filter(None, (now.why, now.learned)):
-            console.print(Padding(escape(sentence), (0, 0, 0, 2)))
+    _print_champion(console, status)
     console.print("\n[bold]Attention[/bold]" if status.attention else "\n[bold]Attention[/bold]  nothing")
     for sentence in status.attention:
         console.print(Padding(escape(sentence), (0, 0, 0, 2)))
@@ -52,11 +44,27 @@ def _print(console: Console, status: Status) -> None:
     if status.versions:
         console.print("\n[bold]Versions[/bold]  for make promote\n")
         for version in status.versions:
-            note = " (champion)" if now and version.version == now.version else ""
+            note = " (champion)" if status.champion and version.version == status.champion.version else ""
             console.print(f"  {version.version:>4}  {escape(version.description)}{note}")
     console.print(f"\n[bold]Sizes[/bold]     {escape(status.home)}\n")
     for name, size in status.sizes.items():
         console.print(f"  {name:<12} {size / 1e6:>10,.1f} MB")
+
+
+def _print_champion(console: Console, status: Status) -> None:
+    """Who it is and why, and what is served, as it was measured last."""
+    now = status.champion
+    if now is None:
+        console.print("[bold]Champion[/bold]  none")
+    else:
+        console.print(
+            f"[bold]Champion[/bold]  version {now.version}, {now.architecture}, since {since(now)}\n"
+        )
+        for sentence in filter(None, (now.why, now.learned)):
+            console.print(Padding(escape(sentence), (0, 0, 0, 2)))
+    if status.as_served:
+        console.print("\n[bold]As served[/bold]\n")
+        console.print(Padding(escape(status.as_served), (0, 0, 0, 2)))
 
 
 def _print_night(console: Console, night: Night) -> None:

@@ -1,26 +1,21 @@
 """One night: the job `everything` in process, on what the source holds then, and what came of it."""
 
-import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
-
 from assets.evaluation.gate import read_verdict
 from assets.resources import Home
 from models.mistakes import UserError
-from pipelines.factory import define
-from pipelines.failures import reason
+from pipelines.apart import own_environment, run_apart
 from pipelines.resources import Settings
 from pipelines.simulation.source import CATALOGUE, HISTORY, date_of
 from serving.state.pointer import Pointer, read_pointer
 
 CORE = 2  # a day's new games have few plays each
-LEADS_OUT = ("NEXTPLAY_", "MLFLOW_REGISTRY_URI")  # beginnings of variables that name other places
 
 
 class NightError(UserError):
@@ -73,37 +68,9 @@ Run = Callable[[Plan, Path, int, str], Night]  # of a home, a day and a way
 
 def run_job(plan: Plan, home: Path, day: int, until: Sequence[str] = ()) -> str | None:
     """Run the job, or what is needed for some of its assets; returns why it failed, if it did."""
-    with (
-        own_environment(),
-        plan.log.open("a", encoding="utf-8") as log,
-        redirect_stderr(log),
-        dg.DagsterInstance.ephemeral() as instance,
-    ):
-        definitions = define(plan.settings(home, day))
-        selected = None
-        if until:
-            needed = dg.AssetSelection.assets(*until).upstream().required_multi_asset_neighbors()
-            selected = sorted(needed.resolve(definitions.resolve_asset_graph()))
+    with own_environment(), plan.log.open("a", encoding="utf-8") as log, redirect_stderr(log):
         log.write(f"{date_of(day)} {home.name}\n")
-        result = definitions.resolve_job_def("everything").execute_in_process(
-            instance=instance, raise_on_error=False, asset_selection=selected
-        )
-    failures = [event for event in result.all_events if event.is_step_failure]
-    return None if result.success else _why(failures)
-
-
-@contextmanager
-def own_environment() -> Iterator[None]:
-    """Without what would lead a simulated night out of its own home: its champions are toys.
-
-    Settings are not all: shared databases are read from the environment where they are used.
-    """
-    names = [name for name in os.environ if name.upper().startswith(LEADS_OUT)]
-    kept = {name: os.environ.pop(name) for name in names}
-    try:
-        yield
-    finally:
-        os.environ.update(kept)
+        return run_apart(plan.settings(home, day), until)
 
 
 def run_night(plan: Plan, home: Path, day: int, way: str) -> Night:
@@ -127,9 +94,3 @@ def night(
 
 def champion(home: Path) -> Pointer | None:
     return read_pointer(home / "champion" / "pointer.json")
-
-
-def _why(failures: Sequence[dg.DagsterEvent]) -> str:
-    if not failures:
-        return "no step failed, and the run did"
-    return f"{failures[0].step_key}: {reason(failures[0])}"

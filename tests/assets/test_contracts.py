@@ -15,6 +15,7 @@ from assets.clean.core_interactions import CORE_CHECKS
 from assets.contracts import checks_of, contract, rule_faults, schema_faults, verdict
 from assets.engines.engine import DuckDB
 from assets.engines.spark_dialect import carried
+from assets.evaluation.as_served_tables import AS_SERVED_TABLES
 from assets.resources import Cleaning, Home
 from assets.sequences.sequences import SEQUENCES_CHECKS
 from assets.state.lake import LakeError, fingerprint, write_parquet
@@ -24,6 +25,7 @@ from tests.support.homes import evaluation
 
 HASH = "0a" * 32
 METRICS = [f"{name}_at_{k}" for name in ("hr", "ndcg", "mrr") for k in (1, 5, 10, 20)]
+ENDS = ("", "_low", "_high")  # of an interval
 GOOD = [0.5] * len(METRICS)
 VERDICT = (True, "sasrec", ["it is better"], "[]", "null", HASH, "", 0, HASH)
 
@@ -161,10 +163,27 @@ TABLES = {
         "name VARCHAR, value DOUBLE, low DOUBLE, high DOUBLE",
         [("popularity", 0.1, 0.05, 0.2), ("correlation", -0.7, math.nan, math.nan)],
     ),
+    "as_served": (
+        "measured VARCHAR, kind VARCHAR, cut VARCHAR, model VARCHAR, architecture VARCHAR, "
+        "bundle_hash VARCHAR, users BIGINT, never_trained BIGINT, "
+        + ", ".join(f"{name}_at_10{end} DOUBLE" for name in ("ndcg", "hr", "mrr") for end in ENDS)
+        + ", new_users BIGINT, new_users_ndcg_at_10 DOUBLE",
+        [
+            ("2026-11-24T02:31:00+00:00", "held back", "last", "served", "sasrec", HASH, 9, 1)
+            + (0.2, 0.1, 0.3) * 3
+            + (0, None)
+        ],
+    ),
+    "played_until": ("user_id VARCHAR, item_id VARCHAR, timestamp BIGINT", [("1", "d", 9), ("2", "c", None)]),
     "gate": (
         "promote BOOLEAN, winner VARCHAR, reasons VARCHAR[], estimates VARCHAR, override VARCHAR, "
         "winner_hash VARCHAR, champion_hash VARCHAR, champion_reign BIGINT, anchor_hash VARCHAR",
         [VERDICT],
+    ),
+    "refit": (
+        "winner_hash VARCHAR, served_hash VARCHAR, refitted BOOLEAN, why VARCHAR, overlap DOUBLE, "
+        "coverage_at_10 DOUBLE, ndcg_at_10 DOUBLE, twin_ndcg_at_10 DOUBLE",
+        [(HASH, HASH, False, "NEXTPLAY_REFIT=no", None, None, None, None)],
     ),
     "bento": ("tag VARCHAR, bundle_hash VARCHAR, answer VARCHAR", [("nextplay:1", HASH, "{}")]),
     "batch_recommendations": (
@@ -469,7 +488,7 @@ def test_a_failing_check_blocks_and_shows_a_sample(tmp_path: Path) -> None:
 def test_a_table_that_was_never_published_is_a_fault_unless_it_is_optional(tmp_path: Path) -> None:
     home = Home(path=str(tmp_path))
     optional = {name for name, table in DESCRIBED.items() if table.optional}
-    assert optional == {"bento", "batch_recommendations", "accepted_source"}
+    assert optional == {"bento", "batch_recommendations", "accepted_source", "refit", *AS_SERVED_TABLES}
     for name in optional:
         assert evaluation(contract(DESCRIBED[name]), home=home).passed
     with pytest.raises(LakeError, match="materialize the asset 'gate' first"):

@@ -8,6 +8,7 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
+from assets.evaluation.as_served import latest
 from assets.evaluation.fairness import read_test
 from assets.evaluation.gate import read_verdict
 from assets.evaluation.leaderboard import leaderboard_rows
@@ -77,6 +78,7 @@ class RunEvidence:
     origin: Mapping[str, str] = field(default_factory=dict)  # what the run was made from, name to value
     exclude_seen: bool = True  # what a user has played before is no answer
     stamp: Mapping[str, str] = field(default_factory=dict)  # when, which run, which versions, name to value
+    served: Sequence[Mapping[str, Any]] = ()  # the newest measurement of what is served, best first
 
     @property
     def submitted(self) -> Model | None:
@@ -159,6 +161,7 @@ def read_evidence(
         origin=origin or {},
         exclude_seen=test.exclude_seen,
         stamp=stamp or {},
+        served=latest(lake),
     )
 
 

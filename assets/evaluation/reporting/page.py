@@ -9,6 +9,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from assets.evaluation.as_served_tables import JUDGED, SERVED
 from assets.evaluation.reporting.checks import Check, checks
 from assets.evaluation.reporting.comparisons import EVERYBODY, Compared, by_slice, paired, stated_p
 from assets.evaluation.reporting.evidence import Model, RunEvidence
@@ -108,9 +109,12 @@ def render(run: RunEvidence, examined: Examined | None = None) -> str:
         headline=headline(run),
         lead=lead(run),
         stamp=run.stamp,
-        key_figures=key_figures(run, found.comparisons, found.checks),
+        key_figures=[*key_figures(run, found.comparisons, found.checks), *as_served_figure(run)],
         checks=found.checks,
         leaderboard=leaderboard(run),
+        as_served=as_served(run),
+        measured=run.served[0]["measured"][:10] if run.served else "",
+        cut=run.served[0]["cut"] if run.served else "",
         n_users=len(run.users),
         candidate=candidate,
         differences=difference_table(found.comparisons, "compared with") if found.comparisons else None,
@@ -220,6 +224,41 @@ def leaderboard(run: RunEvidence) -> Table:
         plot = interval(axis, low, row["ndcg_at_10"], high, _shown_role(model, run))
         rows.append(Row(model.label, _note(model, run), _shown_role(model, run), cells, plot))
     return Table("model", columns, rows, "test NDCG@10 with 95 % interval", scale(axis))
+
+
+def as_served_figure(run: RunEvidence) -> list[tuple[str, str, str]]:
+    """The key figure of the system, as it was measured last, if it was."""
+    return [
+        (
+            "NDCG@10 as served",
+            f"{row['ndcg_at_10']:.4f}",
+            f"95 % interval {row['ndcg_at_10_low']:.4f} to {row['ndcg_at_10_high']:.4f}, measured on "
+            f"{row['measured'][:10]}",
+        )
+        for row in run.served
+        if row["model"] == SERVED
+    ]
+
+
+def as_served(run: RunEvidence) -> Table | None:
+    """What was served before plays that were held back, its judged twin and the baselines of the same day."""
+    if not run.served:
+        return None
+    axis = Axis.over(row["ndcg_at_10_high"] for row in run.served)
+    columns = [
+        Column("NDCG@10"),
+        *(Column(n, spare=True) for n in ("95 % interval", "HR@10", "MRR@10", "users")),
+    ]
+    notes = {SERVED: "served", JUDGED: "its twin that was judged"}
+    rows = []
+    for row in run.served:
+        low, value, high = row["ndcg_at_10_low"], row["ndcg_at_10"], row["ndcg_at_10_high"]
+        role = "candidate" if row["model"] == SERVED else "other"
+        cells = [_plain(value), f"{low:.4f} to {high:.4f}", _plain(row["hr_at_10"]), _plain(row["mrr_at_10"])]
+        cells.append(f"{row['users']:,}")
+        plot = interval(axis, low, value, high, role)
+        rows.append(Row(row["architecture"], notes.get(row["model"], "baseline"), role, cells, plot))
+    return Table("model", columns, rows, "NDCG@10 with 95 % interval", scale(axis))
 
 
 def difference_table(comparisons: Sequence[Compared], label: str) -> Table:

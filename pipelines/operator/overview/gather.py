@@ -57,6 +57,7 @@ def gather(settings: Settings, home: Home) -> Overview:
         home=status.home,
         champion=_serving(status.champion, zone) if status.champion else None,
         attention=[*status.attention, *(f"The newest report asks for a look. {a}" for a in status.alarms)],
+        as_served=status.as_served,
         next_night=status.next_night,
         reigns=reigns[::-1],
         drift=drift,

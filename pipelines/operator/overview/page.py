@@ -68,6 +68,7 @@ class Overview:
     home: str
     zone: str = "UTC"
     champion: Serving | None = None
+    as_served: str = ""  # what is served, as it was measured last
     attention: Sequence[str] = ()
     next_night: str = ""
     nights: Sequence[Night] = ()  # newest first

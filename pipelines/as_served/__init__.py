@@ -1,0 +1,1 @@
+"""The evaluation of the system: whole nights before held-back plays, and what they served against these."""
