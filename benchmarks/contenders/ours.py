@@ -48,7 +48,7 @@ def measure(name: str, split: Split, config: TrainConfig, course: Course) -> Non
         for epoch in range(1, 1000):
             rng = np.random.default_rng(epoch)
             length, positions = config.network.max_length, config.batch_positions
-            for windows in plan_epoch(split.train, length, positions, config.seed, epoch):
+            for windows in plan_epoch(split.train, length, positions, config.seed, epoch, training.wanted):
                 _, n = training.step(training.gather(windows, rng), progress=0.1)
                 if course.clock.step(n):
                     return
