@@ -47,6 +47,8 @@ def main() -> None:
         _say(heard, ERROR, {"module": "", "kind": "", "message": traceback.format_exc()})
     else:
         _say(heard, DONE, None)
+    sys.stderr.flush()
+    os._exit(0)  # all is said: a thread still reads, and DuckDB lists on the terminal what that thread holds
 
 
 def train(job: Job, heard: TextIO) -> None:

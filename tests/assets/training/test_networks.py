@@ -211,6 +211,18 @@ def test_a_mistake_keeps_its_kind_and_words(home: Home, tmp_path: Path) -> None:
     assert str(error).startswith("Training of sasrec failed: the loss became")
 
 
+def test_the_end_of_a_training_leaves_nothing_on_the_terminal(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    nowhere = str(tmp_path / "nowhere")
+    lost = Job("gru4rec", {}, "sample", nowhere, None, "", nowhere, nowhere, None)
+
+    ((_, kind, error),) = trained([lost], 1)
+
+    assert (kind, type(error).__name__) == (ERROR, "LakeError")
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_bug_keeps_its_stack_trace(home: Home, tmp_path: Path) -> None:
     *_, (_, kind, error) = trained([replace(job(home, tmp_path), data="of yesterday")], at_once=1)
     assert kind == ERROR and type(error) is RuntimeError
