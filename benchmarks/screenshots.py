@@ -38,7 +38,7 @@ STEAM = ROOT.parent / "shared" / "data" / "steam"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 HALF_LIFE = "220,380,400"  # Half-Life 2, its Episode One, Portal
 PATIENCE = 120_000  # ms, for a busy machine
-TALL, WIDE, PAGE = (1800, 1560), (1800, 900), (1120, 900)  # px, of the UI and of the report
+TALL, WIDE, PAGE = (1800, 1880), (1800, 900), (1120, 900)  # px, of the UI and of the report
 
 
 @dataclass(frozen=True)
