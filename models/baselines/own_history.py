@@ -2,33 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.baselines.base import (
-    NO_FACTS,
-    Facts,
-    NotApplicableError,
-    popularity,
-    save_weights,
-    saved_weights,
-    vector,
-)
+from models.baselines.base import NO_FACTS, Facts, NotApplicableError, popularity
+from models.baselines.popularity import Popularity
 from models.bundle.bundle import PADDING
 from models.data import Holdout, Sequences
 
 
 @dataclass(frozen=True, eq=False)
-class MostRecent:
+class MostRecent(Popularity):
     """The items of the history, the newest first; then all others by popularity."""
 
     architecture: ClassVar[str] = "most_recent"
     max_length: ClassVar[int] = 500
-
-    share: NDArray[np.float32]  # [n_items + 1], popularity
 
     @classmethod
     def fit(cls, train: Sequences, validation: Holdout | None = None, facts: Facts = NO_FACTS) -> Self:
@@ -41,9 +31,6 @@ class MostRecent:
             raise NotApplicableError("what a user has played before is left out of the answers")
         return cls(share)
 
-    def refit(self, train: Sequences, facts: Facts = NO_FACTS) -> Self:
-        return self.fit(train, None, facts)
-
     def score(self, histories: Sequence[NDArray[np.integer]]) -> NDArray[np.float32]:
         scores = np.tile(self.share, (len(histories), 1))  # [users, n_items + 1], at most 1
         for row, history in zip(scores, histories, strict=True):
@@ -51,18 +38,6 @@ class MostRecent:
             row[newest] = 2 + self._ranked(newest)
         scores[:, PADDING] = -np.inf
         return scores
-
-    def config(self) -> dict[str, Any]:
-        return {}
-
-    def save(self, folder: Path) -> None:
-        save_weights(folder, {"share": self.share})
-
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Raises BundleError where the weights cannot be read or are not those of such a baseline."""
-        with saved_weights(folder, cls.architecture) as weights:
-            return cls(vector(weights["share"], np.float32))
 
     def _ranked(self, history: NDArray[np.integer]) -> NDArray[np.floating]:
         """A number for each play, [history]; of an item's plays that of the last one counts."""

@@ -25,8 +25,8 @@ then on new games are among the most popular, and each taste likes other games. 
 best possible ranking of each play is known too. {history} days of history come as a table; after that each
 day's plays are events in the endpoint's store. Each night runs the job `everything`, all of it: tables and
 their contracts, candidates, leaderboard, gate, Bento, promotion. It tests on the day that has just ended,
-validates on the day before, and trains on all that was before that, so a promoted model has seen no play of
-the last two days.
+validates on the day before, and trains on all that was before that, so a judged model has seen no play of
+the last two days. What serves is its refit, which has learned from those, too.
 
 ![NDCG@10 a day for nightly, weekly and no retraining](../pictures/freshness.svg)
 
