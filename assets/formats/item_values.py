@@ -4,13 +4,13 @@ Each function gives the one form in which a value is kept, or None where the tex
 can be read in two ways, such as a price of 1,234 or a date 03/04/2018, is none: it is not guessed.
 """
 
-import ast
 import json
 import re
 import unicodedata
 from datetime import date, datetime
 from functools import lru_cache
 
+from assets.formats.literals import RefusedError, literal
 from models.bundle.attributes import LIST_SEPARATOR, is_date, parts
 from models.bundle.ids import trimmed
 from models.bundle.numbers import number
@@ -106,8 +106,8 @@ def _listed(text: str) -> list[str] | None:
         found = json.loads(text)
     except (ValueError, RecursionError):
         try:
-            found = ast.literal_eval(text)
-        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            found = literal(text)
+        except RefusedError:
             return None
     if not isinstance(found, list):
         return None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeGuard
 
 TEXT_KEPT = 2000  # characters of a quarantined text
+PARSES = 5  # of one text at most; see `_evaluated`
 
 _WARNINGS = threading.Lock()  # what is ignored is set for the whole process, and chunks are read in threads
 
@@ -34,9 +35,23 @@ def literal(text: bytes | str) -> object:
     try:
         with _WARNINGS, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of escapes such as \d, which are read as they stand
-            return ast.literal_eval(decoded)
+            return _evaluated(decoded)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         raise RefusedError("not a Python literal") from None
+
+
+def _evaluated(text: str) -> object:
+    """The value of `text`, parsed again where Python 3.11 lost count of its depth.
+
+    A garbage collection amid a parse may print a traceback (a finalizer's), which parses, too, and leaves its
+    own depth behind: the outer parse then ends with a SystemError, whatever its text was.
+    """
+    for _ in range(PARSES - 1):
+        try:
+            return ast.literal_eval(text)
+        except SystemError:
+            continue
+    return ast.literal_eval(text)
 
 
 def is_text(value: object) -> TypeGuard[str]:
