@@ -12,7 +12,7 @@ import sqlglot
 from assets import contracts
 from assets.clean.clean import CLEAN_CHECKS
 from assets.clean.core_interactions import CORE_CHECKS
-from assets.contracts import checks_of, contract, rule_faults, schema_faults, verdict
+from assets.contracts import checks_of, contract, is_sound, rule_faults, schema_faults, verdict
 from assets.engines.engine import DuckDB
 from assets.engines.spark_dialect import carried
 from assets.evaluation.as_served_tables import AS_SERVED_TABLES
@@ -213,6 +213,7 @@ def tables() -> Iterator[Connection]:
 
 @pytest.mark.parametrize("table", TABLES)
 def test_tables_without_faults_fulfil_their_schemas(tables: Connection, table: str) -> None:
+    assert is_sound(DuckDB(tables).ibis_table(table), DESCRIBED[table]), "one query is enough"
     assert schema_faults(DuckDB(tables), DESCRIBED[table]) == []
     tables.execute(f"DELETE FROM {table}")
     assert schema_faults(DuckDB(tables), DESCRIBED[table]) == [], "an empty table breaks no promise"
@@ -281,7 +282,13 @@ def test_a_schema_finds_what_breaks_it(tables: Connection, change: str, table: s
     tables.execute(change)
     faults = schema_faults(DuckDB(tables), DESCRIBED[table])
     assert faults
+    assert not is_sound(DuckDB(tables).ibis_table(table), DESCRIBED[table])
     assert any(column in " ".join(fault) for fault in faults)
+
+
+def test_a_column_that_may_be_missing_is_not_sound_with_nan(tables: Connection) -> None:
+    tables.execute("UPDATE catalogue SET price = 'nan'::DOUBLE")
+    assert not is_sound(DuckDB(tables).ibis_table("catalogue"), DESCRIBED["catalogue"])
 
 
 def test_a_schema_tells_all_that_is_broken_at_once(tables: Connection) -> None:
