@@ -159,20 +159,21 @@ def ask_golden(address: str, bundle: Path) -> dict[str, Any]:
     """Ask the bundle's golden requests; returns the first answer, raises BentoError when one differs."""
     items = read_items(bundle)
     first: dict[str, Any] = {}
-    for golden in read_golden(bundle):
-        body = {"history": [items.ids[i] for i in golden.history], "k": len(golden.items)}
-        response = httpx.post(f"{address}/recommend", json=body, timeout=30)
-        response.raise_for_status()
-        answer = response.json()
-        del answer["request_id"]  # drawn anew for each request
-        scores = [item["score"] for item in answer["items"]]
-        expected = {items.ids[i] for i in golden.items}
-        if golden.history and not agree(scores, golden.scores, relative=False):  # this machine made them
-            got = [item["item_id"] for item in answer["items"]]
-            raise BentoError(
-                f"it answers {got} to {body['history']}, and the bundle says {sorted(expected)}."
-            )
-        first = first or {"request": body, "response": answer}
+    with httpx.Client(base_url=address, timeout=30) as client:
+        for golden in read_golden(bundle):
+            body = {"history": [items.ids[i] for i in golden.history], "k": len(golden.items)}
+            response = client.post("/recommend", json=body)
+            response.raise_for_status()
+            answer = response.json()
+            del answer["request_id"]  # drawn anew for each request
+            scores = [item["score"] for item in answer["items"]]
+            expected = {items.ids[i] for i in golden.items}
+            if golden.history and not agree(scores, golden.scores, relative=False):  # this machine made them
+                got = [item["item_id"] for item in answer["items"]]
+                raise BentoError(
+                    f"it answers {got} to {body['history']}, and the bundle says {sorted(expected)}."
+                )
+            first = first or {"request": body, "response": answer}
     return first
 
 
@@ -181,16 +182,17 @@ def _wait_until_ready(address: str, process: "subprocess.Popen[bytes]") -> None:
         if process.poll() is not None:
             raise BentoError(f"the server ended with status {process.returncode} before it was ready.")
         try:
-            return httpx.get(f"{address}/readyz", timeout=2).status_code == httpx.codes.OK
+            return client.get(f"{address}/readyz").status_code == httpx.codes.OK
         except httpx.TransportError:
             return False
 
     try:
-        tenacity.Retrying(
-            retry=tenacity.retry_if_result(lambda ok: not ok),
-            wait=tenacity.wait_fixed(0.2),
-            stop=tenacity.stop_after_delay(START_TIMEOUT_S),
-        )(ready)
+        with httpx.Client(timeout=2) as client:  # one: making it costs more than asking
+            tenacity.Retrying(
+                retry=tenacity.retry_if_result(lambda ok: not ok),
+                wait=tenacity.wait_fixed(0.2),
+                stop=tenacity.stop_after_delay(START_TIMEOUT_S),
+            )(ready)
     except tenacity.RetryError:
         raise BentoError(f"the server was not ready after {START_TIMEOUT_S} s.") from None
 

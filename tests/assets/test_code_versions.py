@@ -35,7 +35,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def _forget_the_imports() -> None:
-    for cached in (code._imports, code._statements, code._parsed):
+    for cached in (code._imports, code._statements, code._read):
         cached.cache_clear()
 
 

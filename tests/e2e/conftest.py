@@ -36,13 +36,14 @@ class Endpoint:
         app = create_app(self._settings)
         app.state.follower.check()  # so that the first answer does not wait for the model
         listener = socket.create_server(("127.0.0.1", self._port))
-        self._server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=0)  # nor for the browser
+        self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [listener]}, daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
+        """Not by force: the app would go on to follow its pointer, and to report what it sees of it."""
         self._server.should_exit = True
-        self._server.force_exit = True  # the browser's idle connections are not waited for
         self._thread.join(timeout=20)
         assert not self._thread.is_alive()
 

@@ -17,6 +17,9 @@ ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 
+# One for all questions: making a client costs ten times as much as asking. Each question connects anew.
+PROBE = httpx.Client(timeout=5, limits=httpx.Limits(max_keepalive_connections=0))
+
 # Makes what training needs unimportable, in the server's process and in those that it starts.
 BLOCKER = """
 import os, sys
@@ -72,7 +75,7 @@ class Server:
 
     def is_ready(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200
+            return PROBE.get(f"{self.url}/readyz").status_code == 200
         except httpx.TransportError:
             return False
 

@@ -38,7 +38,7 @@ def test_the_bound_of_a_bento_is_absolute(
     answer = httpx.Response(200, json=body, request=httpx.Request("POST", "http://bento/recommend"))
     monkeypatch.setattr(bento, "read_items", lambda _: items)
     monkeypatch.setattr(bento, "read_golden", lambda _: [GoldenRequest([1], [2], [12.0])])
-    monkeypatch.setattr(httpx, "post", lambda *_, **__: answer)
+    monkeypatch.setattr(httpx.Client, "post", lambda *_, **__: answer)
     if accepted:
         assert ask_golden("http://bento", Path())["request"] == {"history": ["a"], "k": 1}
     else:
