@@ -270,7 +270,11 @@ class Cleaning(dg.ConfigurableResource):  # type: ignore[type-arg]
 class Splitting(dg.ConfigurableResource):  # type: ignore[type-arg]
     """How sequences are split: see `assets.sequences.splitting`."""
 
-    split: str = Field(default="leave-one-out", description="what is held out: leave-one-out or temporal")
+    split: str = Field(
+        default="auto",
+        description="what is held out: each user's last play (leave-one-out), all plays of a last stretch of "
+        "time (temporal), or auto: the latter where the plays have times of a clock",
+    )
     cutoffs: str = Field(default="0.8,0.9", description="of a temporal split: shares, dates or numbers")
     exclude_seen: str = Field(
         default="auto",

@@ -84,15 +84,23 @@ class Sequences:
 
 @dataclass(frozen=True)
 class Holdout:
-    """One held-out item a user, what came before it, and whether that counts as an answer."""
+    """Held-out plays, what came before each, and whether that counts as an answer.
 
-    users: NDArray[np.int64]  # [n], rows of the sequences that were split
+    Split leave-one-out a user has one, split in time as many as fall into its stretch of time.
+    """
+
+    users: NDArray[np.int64]  # [n], rows of the sequences that were split; a user's plays are neighbours
     targets: NDArray[np.int32]  # [n]
     histories: Sequences  # n rows
     exclude_seen: bool = True  # the items of a history are no answers
 
     def __len__(self) -> int:
         return len(self.users)
+
+    @cached_property
+    def people(self) -> NDArray[np.int64] | None:
+        """Whose each play is, [n], where somebody has several: they are alike. None where nobody has."""
+        return self.users if len(np.unique(self.users)) < len(self.users) else None
 
     def rows(self, rows: NDArray[np.integer]) -> Self:
         """Some of the cases, in the order given."""
@@ -154,7 +162,7 @@ def leave_one_out(sequences: Sequences, exclude_seen: bool = True) -> Split:
 def labelled(sequences: Sequences, labels: NDArray[np.str_], name: str, exclude_seen: bool = True) -> Split:
     """The split that labels the interactions [interactions] with train, validation, test or something else.
 
-    Training parts come first in each sequence, and a user has at most one validation and one test item. The
+    Training parts come first in each sequence, and a user may have several validation and test items. The
     history of a target is all that comes before it. Raises ValueError where the labels do not say that.
     """
     starts, n_users = sequences.offsets[:-1], len(sequences)
@@ -172,8 +180,6 @@ def labelled(sequences: Sequences, labels: NDArray[np.str_], name: str, exclude_
 
     def holdout(label: str) -> Holdout:
         (found,) = np.nonzero(labels == label)
-        if np.any(np.diff(owner[found]) == 0):
-            raise ValueError(f"A user has more than one {label} item.")
         histories = part(place[found], owner[found])
         return Holdout(owner[found], sequences.items[found], histories, exclude_seen)
 
@@ -187,7 +193,7 @@ def holdout_at(
     positions: NDArray[np.integer],
     exclude_seen: bool = True,
 ) -> Holdout:
-    """The items at these positions, one for each user, each with all that comes before it."""
+    """The items at these positions of these users, [n] each, each with all that comes before it."""
     rows, places = np.asarray(users, np.int64), np.asarray(positions, np.int64)  # [n] each
     starts = sequences.offsets[rows]
     histories = Sequences(*_ranges(sequences.items, starts, places), sequences.n_items)

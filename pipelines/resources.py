@@ -25,7 +25,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from assets.formats.reading import missing_texts
 from assets.ingest.sources import SOURCES, dated_sources
 from assets.resources import Cleaning, Gate, Home, Retention, Shared, Source, Splitting, Training, Watching
-from assets.sequences.splitting import TEMPORAL
+from assets.sequences.splitting import AUTO, TEMPORAL
 from models.mistakes import UserError
 from models.networks import NETWORKS
 from pipelines import checked
@@ -94,10 +94,13 @@ class Settings(BaseSettings):
         Source, "time_format"
     )
     repeats: Literal["first", "keep"] = taken(Cleaning, "repeats")
-    split: Literal["leave-one-out", "temporal"] = taken(Splitting, "split")
-    cutoffs: Annotated[str, AfterValidator(checked.cutoffs), Only("split", ("temporal",))] = taken(
-        Splitting, "cutoffs"
-    )
+    split: Literal["auto", "leave-one-out", "temporal"] = taken(Splitting, "split")
+    cutoffs: Annotated[
+        str,
+        AfterValidator(checked.cutoffs),
+        Only("split", (AUTO, TEMPORAL)),
+        Only("source", tuple(dated_sources())),
+    ] = taken(Splitting, "cutoffs")
     exclude_seen: Literal["auto", "yes", "no"] = taken(Splitting, "exclude_seen")
     hold_back: Annotated[str | None, AfterValidator(checked.hold_back)] = taken(Cleaning, "hold_back")
     sample_size: Annotated[str, AfterValidator(checked.sample_size), SAMPLES] = taken(Source, "sample_size")

@@ -39,7 +39,9 @@ def summary(settings: Settings, seconds: float) -> str:
 def _print(console: Console, settings: Settings, seconds: float) -> None:
     home = home_of(settings)
     rows = leaderboard_rows(home.lake())
-    how = f"{rows[0]['users']:,} test users, {split_name(home.lake())}, full catalogue"
+    users, plays = rows[0]["users"], rows[0].get("plays", 0)
+    tested = f"{plays:,} test plays of {users:,} users" if plays > users else f"{users:,} test users"
+    how = f"{tested}, {split_name(home.lake())}, full catalogue"
     console.print(f"\n[bold]Leaderboard[/bold]  {how}\n")
     console.print(Padding(_leaderboard(rows), (0, 0, 0, 2)))
     for note in filter(None, [_way_to_optimum(rows), _order_note(home)]):

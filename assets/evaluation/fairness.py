@@ -1,6 +1,6 @@
 """A fair comparison with the champion: on plays that neither it nor tonight's candidates have learned from.
 
-Split in time, champion and candidates are compared on each user's first play after the cut-offs of both.
+Split in time, champion and candidates are compared on the plays after the cut-offs of both.
 Where too few have played since the champion's, it has an advantage, and a warning says so.
 """
 
@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from assets.engines.sql import statement
 from assets.evaluation.leaderboard_tables import TEST_TARGETS
@@ -57,12 +59,64 @@ def _match(home: Home, split: Split, champion: Path) -> Match:
         if cut <= test_from:
             return Match(champion, split.test)
         later = _plays_after(home.lake(), cut)
-        if len(later) >= Policy.min_fair_users:
-            return Match(
-                champion, later, cut, f"each user's first play from {cut} on, the champion's cut-off"
-            )
-    _warn_of_another_split(read_manifest(champion).split, split.name)
+        if _users(later) >= Policy.min_fair_users:
+            return Match(champion, later, cut, f"the plays from {cut} on, the champion's cut-off")
+    champions = read_manifest(champion).split
+    if _kind(champions) != _kind(split.name):
+        return _across_kinds(home, split, champion, champions)
+    _warn_of_another_split(champions, split.name)
     return Match(champion, split.test)
+
+
+def _across_kinds(home: Home, split: Split, champion: Path, champions: str) -> Match:
+    """Of a champion that was split leave-one-out where tonight is split in time, or the other way round.
+
+    It has learned from many of tonight's test plays, so all are compared on those that it has not. Where
+    they are too few, or its data are gone, it cannot be compared, and yields to what beats the baselines.
+    """
+    left = _not_learned(home, split.test, champion)
+    if left is not None and len(left) == len(split.test):
+        return Match(champion, split.test)
+    if left is not None and _users(left) >= Policy.min_fair_users:
+        note = (
+            f"{len(left):,} of {len(split.test):,} test plays: from the others the champion, split "
+            f"{champions}, has learned"
+        )
+        return Match(champion, left, note=note)
+    dg.get_dagster_logger().warning(
+        "The champion was trained on the split %s, and tonight's is %s. It has learned from what it would be "
+        "tested on, so it is no hurdle tonight: the baselines are all there is to beat.",
+        champions,
+        split.name,
+    )
+    return Match(None, split.test)
+
+
+def _not_learned(home: Home, test: Holdout, champion: Path) -> Holdout | None:
+    """The test plays that the champion has not learned from; None where its data are gone."""
+    lake = home.lake()
+    made_from = input_tables(lake, read_manifest(champion))
+    kept = {
+        table: next((v.path for v in lake.versions(table) if v.fingerprint == made_from.get(table)), None)
+        for table in ("sequences", "items")
+    }
+    if None in kept.values():
+        return None
+    with lake.connect("sequences", "items") as connection:
+        paths = {table: str(path) for table, path in kept.items()}
+        found = connection.execute(statement("learned_plays"), paths).fetchnumpy()
+    width = int(test.histories.lengths.max(initial=0)) + 1
+    learned = found["user_index"].astype(np.int64) * width + found["position"]
+    return test.rows(np.flatnonzero(~np.isin(test.users * width + test.histories.lengths, learned)))
+
+
+def _kind(split: str) -> str:
+    """Such as temporal of temporal (0.8,0.9)."""
+    return split.partition(" ")[0]
+
+
+def _users(test: Holdout) -> int:
+    return len(np.unique(test.users))
 
 
 def _cutoff(home: Home, champion: Path) -> int | None:
@@ -84,9 +138,16 @@ def _plays_after(lake: Lake, since: int) -> Holdout:
 
 
 def target_rows(test: Holdout) -> pa.Table:
-    """Which plays the models were compared on, as rows of `test_targets`, by user."""
+    """Which plays the models were compared on, as rows of `test_targets`, by user and position."""
     columns = {"user_index": test.users, "position": test.histories.lengths}
-    return pa.table(columns).cast(TEST_TARGETS.schema).sort_by("user_index")
+    order = [("user_index", "ascending"), ("position", "ascending")]
+    return pa.table(columns).cast(TEST_TARGETS.schema).sort_by(order)
+
+
+def first_of_each(test: Holdout) -> NDArray[np.int64]:
+    """Which of the plays are the first of their users, [users]."""
+    _, first = np.unique(test.users, return_index=True)
+    return first.astype(np.int64)
 
 
 def read_test(lake: Lake) -> Holdout:

@@ -146,17 +146,20 @@ def evidence(home: Home, role: str) -> Iterator[Evidence]:
     rows = [row for row in leaderboard_rows(home.lake()) if row["role"] == role]
     n_items = load_items(home.lake()).n_items
     asked = role == "candidate" and bool(rows)
-    people, groups = groups_of_test(home.lake()) if asked else (np.empty(0, dtype=np.str_), list[Slice]())
+    tested, groups = groups_of_test(home.lake()) if asked else (np.empty(0, dtype=np.str_), list[Slice]())
     for row in sorted(rows, key=lambda row: -row["validation_ndcg_at_10"]):
         with home.lake().connect("test_ranks") as connection:
             ranks = connection.execute(
-                "SELECT user_id, rank FROM test_ranks WHERE model = ? ORDER BY user_id", [row["model"]]
+                "SELECT user_id, position, rank FROM test_ranks WHERE model = ? ORDER BY user_id, position",
+                [row["model"]],
             ).fetchnumpy()
         users = np.asarray(ranks["user_id"]).astype(str)
+        plays = play_ids(users, ranks["position"])
         yield Evidence(
             name=row["architecture"],
             ranks=np.asarray(ranks["rank"], dtype=np.int32),
-            users=users,
+            users=plays,
+            people=users if row["users"] < len(users) else None,
             coverage=row["coverage_at_10"],
             age_days=_champion_age(home) if role == "champion" else None,
             export_error=row["export_error"],
@@ -165,14 +168,14 @@ def evidence(home: Home, role: str) -> Iterator[Evidence]:
             unknown_targets=row["unknown_targets"],
             validation=row["validation_ndcg_at_10"],
             n_items=n_items,
-            groups=[replace(g, users=np.isin(users, people[g.users])) for g in groups],
+            groups=[replace(g, users=np.isin(plays, tested[g.users])) for g in groups],
         )
     if role == "champion" and not rows:
         yield from _broken_champion(home)
 
 
 def groups_of_test(lake: Lake) -> tuple[NDArray[np.str_], list[Slice]]:
-    """The test users, and the groups of them on which nobody may collapse."""
+    """The test plays, and the groups of them on which nobody may collapse."""
     sequences, user_ids = load_sequences(lake)
     test, train, times = read_test(lake), load_split(lake).train, load_times(lake)
     groups = all_slices(
@@ -184,7 +187,12 @@ def groups_of_test(lake: Lake) -> tuple[NDArray[np.str_], list[Slice]]:
         times.gaps(sequences, test) if times else None,
         times.units_a_second if times else None,
     )
-    return user_ids[test.users], groups
+    return play_ids(user_ids[test.users], test.histories.lengths), groups
+
+
+def play_ids(users: NDArray[np.str_], positions: NDArray[np.integer]) -> NDArray[np.str_]:
+    """A name of each play, [plays], of whose it is and its place among the plays of that user."""
+    return np.char.add(np.char.add(positions.astype(np.str_), " "), users)
 
 
 def _broken_champion(home: Home) -> Iterator[Evidence]:

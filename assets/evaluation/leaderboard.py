@@ -11,12 +11,24 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from assets.contracts import checks_of
-from assets.engines.sql import query
-from assets.evaluation.fairness import fair_match, target_rows
-from assets.evaluation.leaderboard_tables import LEADERBOARD, LEADERBOARD_TABLES, TEST_TARGETS, TOP
+from assets.evaluation.cohorts import (
+    cohort_rows,
+    cohorts_markdown,
+    cohorts_of,
+    first_play_rows,
+    read_cohorts,
+)
+from assets.evaluation.fairness import fair_match, first_of_each, target_rows
+from assets.evaluation.leaderboard_tables import (
+    LEADERBOARD,
+    LEADERBOARD_TABLES,
+    TEST_COHORTS,
+    TEST_TARGETS,
+    TOP,
+)
 from assets.ingest.sources import optimum
 from assets.resources import Home, Source, Training
-from assets.sequences.loading import load_items, load_sequences, split_name
+from assets.sequences.loading import load_items, load_sequences, split_name, split_reason
 from assets.shown.charts import markdown_image
 from assets.shown.plots import leaderboard_chart
 from assets.shown.tables import table_specs
@@ -29,6 +41,7 @@ from models.baselines import BASELINES
 from models.bundle.bundle import PADDING, BundleError, ItemTable, bundle_hash
 from models.data import Holdout
 from models.evaluation.metrics import coverage, evaluate, per_user, summary
+from models.evaluation.slices import Slice
 from models.evaluation.stats import SEED, bootstrap_interval
 from models.networks import NETWORKS
 
@@ -36,7 +49,7 @@ CODE = made_by(__name__)
 STANDINGS = "standings"  # metadata of the table: all nights' together are the leaderboards over time
 ORDER = {
     "leaderboard": ["model"],
-    "test_ranks": ["model", "user_id"],
+    "test_ranks": ["model", "user_id", "position"],
     "test_recommendations": ["model", "user_id", "rank"],
 }
 
@@ -77,18 +90,21 @@ def leaderboard(home: Home, source: Source, training: Training) -> Iterator[dg.M
         CODE,
         lake.current("sequences").fingerprint,
         [(m.model, m.bundle_hash) for m in models],
-        match.since,
+        match.note,
         asdict(champion),
     )
 
     def write(paths: Mapping[str, Path]) -> None:
         users = np.asarray(user_ids)[test.users]
-        results = [_evaluate(model, test, users, items, champion) for model in models]
+        some = cohorts_of(lake, test)
+        results = [_evaluate(model, test, users, items, champion, some) for model in models]
         for table, order in ORDER.items():
             rows = pa.concat_tables(result[table] for result in results)
             rows = rows.select(LEADERBOARD_TABLES[table].schema.names).cast(LEADERBOARD_TABLES[table].schema)
             write_rows(lake, rows.sort_by([(column, "ascending") for column in order]), paths[table])
         write_rows(lake, target_rows(test), paths[TEST_TARGETS.name])
+        cohorts = [result[TEST_COHORTS.name] for result in results]
+        write_rows(lake, pa.concat_tables([*cohorts, first_play_rows(lake)]), paths[TEST_COHORTS.name])
 
     published = lake.publish_many(made_from, list(LEADERBOARD_TABLES), write)
     rows = leaderboard_rows(lake)
@@ -96,11 +112,13 @@ def leaderboard(home: Home, source: Source, training: Training) -> Iterator[dg.M
         "leaderboard": dg.MetadataValue.md(leaderboard_markdown(rows)),
         "other measures": dg.MetadataValue.md(measures_markdown(rows)),
         "NDCG@10": dg.MetadataValue.md(markdown_image(leaderboard_chart(rows), "Leaderboard")),
-        "test users": len(test),
+        "test users": rows[0]["users"],
+        "test plays": len(test),
         "compared on": match.note,
         **repeated_targets(test),
         "split": f"{split_name(lake)}, full catalogue, {seen_items(test)}, ties count against the model",
-        **unseen_users(lake),
+        "why this split": split_reason(lake),
+        "known and new": dg.MetadataValue.md(cohorts_markdown(read_cohorts(lake), shown_apart(rows))),
         STANDINGS: dg.MetadataValue.json(standings(rows)),
     }
     for table, version in published.items():
@@ -131,16 +149,23 @@ def _anchor_beside(home: Home, champion: Path | None) -> Path | None:
 
 
 def _evaluate(
-    entrant: Entrant, test: Holdout, users: NDArray[np.str_], items: ItemTable, champion: Incumbent
+    entrant: Entrant,
+    test: Holdout,
+    users: NDArray[np.str_],
+    items: ItemTable,
+    champion: Incumbent,
+    some: Sequence[Slice],
 ) -> dict[str, pa.Table]:
     result = evaluate(entrant.scorer, test, k=TOP)
-    low, high = bootstrap_interval(per_user("ndcg@10", result.ranks), seed=SEED)
+    low, high = bootstrap_interval(per_user("ndcg@10", result.ranks), seed=SEED, people=test.people)
+    first = first_of_each(test)
     row = {
         "model": entrant.model,
         "role": entrant.role,
         "architecture": entrant.architecture,
         "bundle_hash": entrant.bundle_hash,
-        "users": len(test),
+        "users": len(first),
+        "plays": len(test),
         "validation_ndcg_at_10": entrant.validation_ndcg,
         "ndcg_at_10_low": low,
         "ndcg_at_10_high": high,
@@ -156,9 +181,17 @@ def _evaluate(
     return {
         "leaderboard": LEADERBOARD.rows([row]),
         "test_ranks": pa.table(
-            {"model": [entrant.model] * len(test), "user_id": users, "rank": result.ranks}
+            {
+                "model": [entrant.model] * len(test),
+                "user_id": users,
+                "position": test.histories.lengths,
+                "rank": result.ranks,
+            }
         ),
-        "test_recommendations": recommendation_rows(entrant.model, users, result.items, result.scores, items),
+        "test_recommendations": recommendation_rows(
+            entrant.model, users[first], result.items[first], result.scores[first], items
+        ),
+        TEST_COHORTS.name: cohort_rows(entrant.model, result.ranks, users, some),
     }
 
 
@@ -201,6 +234,8 @@ def repeated_targets(test: Holdout) -> dict[str, str]:
     if not repeated:
         return {}
     told = f"{repeated:,} of {len(test):,} test users played next what they had played before."
+    if test.people is not None:
+        told = f"{repeated:,} of {len(test):,} test plays are of an item that the user had played before."
     if test.exclude_seen:
         told += (
             " Items of the history are never recommended, so every model misses them; "
@@ -211,15 +246,12 @@ def repeated_targets(test: Holdout) -> dict[str, str]:
     return {"repeated targets": told}
 
 
-def unseen_users(lake: Lake) -> dict[str, Any]:
-    """Where a temporal split has test users that training has not seen: how the models do on these, apart."""
-    with lake.connect("split", "test_ranks", "sequences") as connection:
-        ((unseen,),) = connection.execute("SELECT unseen_in_training FROM split").fetchall()
-        return (
-            {"users unseen in training": dg.MetadataValue.md(query(connection, "unseen_users"))}
-            if unseen
-            else {}
-        )
+def shown_apart(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The models whose cohorts are shown, of rows best first: candidates, champion and the best baseline."""
+    baseline = next((row["model"] for row in rows if row["role"] == "baseline"), None)
+    return [
+        row["model"] for row in rows if row["role"] in ("candidate", "champion") or row["model"] == baseline
+    ]
 
 
 def leaderboard_markdown(rows: Sequence[Mapping[str, Any]]) -> str:

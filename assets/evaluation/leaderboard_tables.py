@@ -14,6 +14,7 @@ from assets.formats.table import (
     share,
     text,
 )
+from models.evaluation.cohorts import FIRST_PLAYS, KINDS
 from models.evaluation.metrics import CUTOFFS, MISSED
 
 TOP = 20  # items of a list
@@ -37,6 +38,7 @@ LEADERBOARD = Table(
         text("architecture", "its network or baseline"),
         text("bundle_hash", "of the bundle that was judged; empty for the optimum", matches=HASH_OR_NONE),
         count("users", "test users", at_least=1),
+        count("plays", "test plays: one for each user, or split in time all of them", at_least=1),
         share("validation_ndcg_at_10", "NDCG@10 on validation; NaN where it is unknown", or_nan=True),
         share("ndcg_at_10_low", "of the 95 % interval"),
         share("ndcg_at_10_high", "of the 95 % interval"),
@@ -53,7 +55,7 @@ LEADERBOARD = Table(
         Rule(
             "evidence_is_whole",
             "fault_evidence",
-            "Each model is there once, with one rank for each user whose play is a test target.",
+            "Each model is there once, with one rank for each play that is a test target.",
             beside=("test_ranks", "test_targets"),
         ),
     ),
@@ -61,10 +63,11 @@ LEADERBOARD = Table(
 )
 TEST_RANKS = Table(
     "test_ranks",
-    "Where each model ranks what each test user played next, over the full catalogue.",
+    "Where each model ranks each test play, over the full catalogue.",
     (
         MODEL,
         text("user_id", "whose play it is"),
+        index("position", "as in `sequences`", at_least=1),
         index(
             "rank", f"from 1; ties count against it; {MISSED} where it can never be recommended", at_least=1
         ),
@@ -72,15 +75,32 @@ TEST_RANKS = Table(
 )
 TEST_RECOMMENDATIONS = Table(
     "test_recommendations",
-    "Every test user's top 20 by every model, with seen items where they are answers, in original ids.",
+    "Every test user's top 20 by every model before the first test play, with seen items where they are "
+    "answers, in original ids.",
     (MODEL, *RECOMMENDED),
 )
 TEST_TARGETS = Table(
     "test_targets",
-    "The plays that the models are compared on: one for each test user.",
+    "The plays that the models are compared on.",
     (
         index("user_index", "as in `sequences`"),
         index("position", "as in `sequences`; what comes before it is the history", at_least=1),
     ),
 )
-LEADERBOARD_TABLES = by_name(LEADERBOARD, TEST_RANKS, TEST_RECOMMENDATIONS, TEST_TARGETS)
+TEST_COHORTS = Table(
+    "test_cohorts",
+    "NDCG@10 of each model on test plays of known or new users and items, and by days since the cut.",
+    (
+        MODEL,
+        text("kind", "what plays are told apart by; each play is in one cohort of a kind", one_of=KINDS),
+        text("cohort", f"which of them these are; “{FIRST_PLAYS}” are none of the test plays"),
+        count("plays", "test plays", at_least=1),
+        count("users", "whose they are", at_least=1),
+        share("ndcg_at_10", "mean over these plays"),
+        share("ndcg_at_10_low", "of the 95 % interval over users; NaN for a single user", or_nan=True),
+        share("ndcg_at_10_high", "of the 95 % interval over users; NaN for a single user", or_nan=True),
+    ),
+    optional=True,
+    answers=True,
+)
+LEADERBOARD_TABLES = by_name(LEADERBOARD, TEST_RANKS, TEST_RECOMMENDATIONS, TEST_TARGETS, TEST_COHORTS)

@@ -80,7 +80,7 @@ def recommended(
     )
     lists = np.full((len(known), LISTED), PADDING, dtype=np.int32)
     empty = known.lengths == 0
-    for rows, asked in ((np.flatnonzero(~empty), scorer), (np.flatnonzero(empty), _Counts(items))):
+    for rows, asked in ((np.flatnonzero(~empty), scorer), (np.flatnonzero(empty), Counts(items.counts))):
         if len(rows):
             lists[rows], _ = top_k(asked, known.rows(rows), LISTED, exclude_seen=exclude_seen)
     return np.asarray(items.ids, dtype=np.str_)[lists]
@@ -119,11 +119,11 @@ def _never_trained(judged: Judged) -> int:
     return sum(item not in judged.answers.trained for item in targets)
 
 
-class _Counts:
+class Counts:
     """How often each item occurs in training: what the endpoint answers where it knows nothing of a user."""
 
-    def __init__(self, items: ItemTable) -> None:
-        self._counts = items.counts.astype(np.float32)
+    def __init__(self, counts: NDArray[np.integer]) -> None:
+        self._counts = counts.astype(np.float32)  # [n_items + 1]
 
     def score(self, histories: Sequence[NDArray[np.integer]]) -> NDArray[np.float32]:
         return np.tile(self._counts, (len(histories), 1))

@@ -50,10 +50,19 @@ class Times:
     units_a_second: float | None  # None where the numbers are no time since 1970
 
     def gaps(self, sequences: Sequences, test: Holdout) -> NDArray[np.int64]:
-        """From the play before each held-out item to that item, [test users]; none is a first play."""
-        place = sequences.offsets[test.users] + test.histories.lengths  # [test users], of the held-out item
+        """From the play before each held-out item to that item, [test plays]; none is a first play."""
+        place = _places(sequences, test)
         found: NDArray[np.int64] = self.plays[place] - self.plays[place - 1]
         return found
+
+    def of(self, sequences: Sequences, test: Holdout) -> NDArray[np.int64]:
+        """When each held-out item was played, [test plays]."""
+        return self.plays[_places(sequences, test)]
+
+
+def _places(sequences: Sequences, test: Holdout) -> NDArray[np.int64]:
+    """Where the held-out items stand among all plays, [test plays]."""
+    return sequences.offsets[test.users] + test.histories.lengths
 
 
 def load_times(lake: Lake) -> Times | None:
@@ -71,6 +80,12 @@ def load_times(lake: Lake) -> Times | None:
 def split_name(lake: Lake) -> str:
     """Such as leave-one-out or temporal (0.8,0.9). Raises LakeError."""
     return str(pq.read_table(lake.current("split").path)["name"][0].as_py())
+
+
+def split_reason(lake: Lake) -> str:
+    """Why it is split so; nothing where the table is from before that was said. Raises LakeError."""
+    table = pq.read_table(lake.current("split").path)
+    return str(table["reason"][0].as_py()) if "reason" in table.column_names else ""
 
 
 def excludes_seen(split: TableVersion) -> bool:

@@ -12,7 +12,15 @@ from assets.contracts import checks_of
 from assets.resources import Home, Splitting
 from assets.sequences import seen
 from assets.sequences.sequences_tables import SEQUENCES_TABLES
-from assets.sequences.splitting import TEMPORAL, SplitError, check_parts, make_splits
+from assets.sequences.splitting import (
+    AUTO,
+    CUTOFFS,
+    LEAVE_ONE_OUT,
+    SplitError,
+    check_parts,
+    make_splits,
+    why_split,
+)
 from assets.sequences.vocabulary import order_items, played_items
 from assets.shown.tables import table_result, table_specs
 from assets.state.code import made_by
@@ -37,7 +45,7 @@ def sequences(home: Home, splitting: Splitting) -> Iterator[dg.MaterializeResult
         "sequences",
         CODE,
         [lake.current(table).fingerprint for table in INPUTS],
-        [splitting.split, splitting.cutoffs if splitting.split == TEMPORAL else None],
+        [splitting.split, splitting.cutoffs if splitting.split != LEAVE_ONE_OUT else None],
         splitting.exclude_seen,
         *([vocabulary.order] if vocabulary.kept else []),
     )
@@ -59,15 +67,20 @@ def sequences(home: Home, splitting: Splitting) -> Iterator[dg.MaterializeResult
     except SplitError as error:
         raise dg.Failure(str(error), allow_retries=False) from None
     row = pq.read_table(versions["split"].path).to_pylist()[0]
-    _say(row, splitting.exclude_seen)
+    _say(row, splitting)
     with lake.connect(*SEQUENCES_TABLES) as connection:
         for version in versions.values():
-            told = {"seen items": seen.told(row, splitting.exclude_seen)} if version.table == "split" else {}
-            yield table_result(connection, version, started, told)
+            told = {"split": why_split(row), "seen items": seen.told(row, splitting.exclude_seen)}
+            yield table_result(connection, version, started, told if version.table == "split" else {})
 
 
-def _say(row: Mapping[str, Any], setting: str) -> None:
-    log = dg.get_dagster_logger()
+def _say(row: Mapping[str, Any], splitting: Splitting) -> None:
+    log, setting = dg.get_dagster_logger(), splitting.exclude_seen
+    log.info("%s", why_split(row))
+    if splitting.split == AUTO and splitting.cutoffs != CUTOFFS and row["test_from"] is None:
+        log.warning(
+            "NEXTPLAY_CUTOFFS=%s has no effect, for the plays are not split in time.", splitting.cutoffs
+        )
     log.info("%s", seen.told(row, setting))
     if against := seen.warning(row, setting):
         log.warning("%s", against)

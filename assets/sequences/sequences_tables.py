@@ -65,7 +65,7 @@ SEQUENCES = Table(
         Rule(
             "sequences_temporal_split",
             "fault_temporal",
-            "Temporal: what comes before the cut is trained on, and the first play after it is the target.",
+            "Temporal: plays before the cut are trained on, and later plays but a user's first are targets.",
             beside=("split", "core_interactions"),
         ),
         Rule(
@@ -87,6 +87,9 @@ SPLIT = Table(
         count("unseen_in_training", "users with a test target and nothing in training"),
         number("repeated_share", "of plays after a user's first: their user had the item", at_least=0),
         flag("exclude_seen", "what a user has played before is no answer: not trained on, counted or given"),
+        count("test_users", "users with a test target: split leave-one-out each has one"),
+        count("first_plays", "plays from the test on with nothing before them: judged apart"),
+        text("reason", "why the plays are split so"),
     ),
 )
 SEQUENCES_TABLES = by_name(ITEMS, ITEMS_BEFORE, SEQUENCES, SPLIT)

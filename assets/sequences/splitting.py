@@ -6,12 +6,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from assets.engines.engine import Engine
-from assets.formats.timestamps import MICROSECONDS
+from assets.formats.timestamps import MICROSECONDS, units_a_second
 from assets.ingest.sources import dated_sources
+from assets.resources import Splitting
+from models.evaluation.evidence import Policy
 from models.mistakes import UserError
 
-LEAVE_ONE_OUT, TEMPORAL = "leave-one-out", "temporal"
-
+AUTO, LEAVE_ONE_OUT, TEMPORAL = "auto", "leave-one-out", "temporal"
+CUTOFFS = Splitting().cutoffs  # unless they are set
+FEWEST_TEST_USERS = Policy.min_users  # the gate tells no two models apart with fewer
 PARTS = ("train", "validation", "test")
 _ADVICE = "give two rising shares of the plays such as 0.8,0.9, two dates, or two whole numbers"
 
@@ -63,16 +66,67 @@ def _date(text: str) -> int:
 def make_splits(engine: Engine, split: str, cutoffs: str, seen: Mapping[str, Any]) -> dict[str, Any]:
     """Make `splits` of the view `core_interactions`; returns the parameters of `split.sql`.
 
-    Those that say whether seen items are answers are given, as `seen`.
-    Raises SplitError where the data have no times, or the cut-offs leave a part empty.
+    Those that say whether seen items are answers are given, as `seen`. Set to `auto`, plays are split in time
+    where their times are a clock and leave every part something, else leave-one-out.
+    Raises SplitError where the data cannot be split as it is set.
     """
     if split == LEAVE_ONE_OUT:
-        engine.make_view("splits")
-        return {"name": LEAVE_ONE_OUT, "validation_from": None, "test_from": None, **seen}
-    cuts = _times(engine, Cutoffs.from_text(cutoffs))
+        return _leave_one_out(engine, seen, f"NEXTPLAY_SPLIT={split} says so")
+    span = engine.find("time_span").one()
+    if split == TEMPORAL:
+        return _temporal(engine, cutoffs, span, seen, f"NEXTPLAY_SPLIT={split} says so")
+    if fault := no_clock(**span):
+        return _leave_one_out(engine, seen, fault)
+    try:
+        made = _temporal(engine, cutoffs, span, seen, "each play has a time, and the times are a clock")
+        sizes = engine.find("split", made).one()
+        check_parts(sizes)
+        if sizes["test_users"] >= FEWEST_TEST_USERS:
+            return made
+        fault = f"split in time only {sizes['test_users']} users have a test play"
+        fault += f", and {FEWEST_TEST_USERS} are needed"
+    except SplitError as error:
+        if cutoffs != CUTOFFS:
+            raise
+        fault = f"the plays have times, but cannot be split by them: {str(error).rstrip('.')}"
+    return _leave_one_out(engine, seen, fault)
+
+
+def no_clock(plays: int, dated: int, first: int | None, last: int | None, different: int) -> str | None:
+    """Why the times of plays are none that can be split at; None where they can.
+
+    `dated` of the `plays` have a time, `different` ones from `first` to `last`. Times since 1970 are a clock,
+    in a unit that is told from their size. Numbers without a gap or a repeat count lines.
+    """
+    if first is None or last is None:
+        return "the plays have no times"
+    if dated < plays:
+        return f"{plays - dated:,} of {plays:,} plays have no time"
+    if last - first + 1 == different == plays > 1:
+        return f"the times from {first} to {last} only number the plays"
+    unit = units_a_second(last)
+    if unit is None or units_a_second(first) != unit:
+        return f"the times from {first} to {last} are no clock, such as seconds since 1970"
+    return None
+
+
+def why_split(row: Mapping[str, Any]) -> str:
+    """The split of a row of the table `split` and why it is, in a sentence."""
+    return f"The plays are split {row['name']}, for {row['reason']}."
+
+
+def _leave_one_out(engine: Engine, seen: Mapping[str, Any], reason: str) -> dict[str, Any]:
+    engine.make_view("splits")
+    return {"name": LEAVE_ONE_OUT, "validation_from": None, "test_from": None, **seen, "reason": reason}
+
+
+def _temporal(
+    engine: Engine, cutoffs: str, span: Mapping[str, Any], seen: Mapping[str, Any], reason: str
+) -> dict[str, Any]:
+    cuts = _times(engine, Cutoffs.from_text(cutoffs), span)
     engine.make_table("temporal_splits", cuts)
     engine.alias("splits", "temporal_splits")
-    made = {"name": f"{TEMPORAL} ({cutoffs})", **cuts, **seen}
+    made = {"name": f"{TEMPORAL} ({cutoffs})", **cuts, **seen, "reason": reason}
     sizes = engine.find("split", made).one()
     for part in PARTS:
         if not sizes[part]:
@@ -90,10 +144,10 @@ def check_parts(sizes: Mapping[str, Any]) -> None:
         )
 
 
-def _times(engine: Engine, cutoffs: Cutoffs) -> Mapping[str, int]:
+def _times(engine: Engine, cutoffs: Cutoffs, span: Mapping[str, Any]) -> Mapping[str, int]:
     """Where validation and test begin, as times."""
-    ((plays, dated, first, last),) = engine.find("time_span").rows
-    if dated < plays:
+    first, last = span["first"], span["last"]
+    if span["dated"] < span["plays"]:
         raise SplitError(
             "NEXTPLAY_SPLIT=temporal needs plays with a time, and this source has none: set "
             f"NEXTPLAY_SPLIT=leave-one-out, or take a dated source ({' or '.join(dated_sources())})."

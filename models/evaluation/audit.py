@@ -58,7 +58,7 @@ def audit(split: Split, ids: Sequence[str], *, seed: int) -> list[Figure]:
 
     def judged(name: str, scorer: Scorer) -> tuple[Figure, NDArray[np.float64]]:
         values = per_user(METRIC, rank_targets(scorer, validation))  # [users]
-        return _mean(name, values, seed), values
+        return _mean(name, values, seed, validation.people), values
 
     def chain(reorder: Callable[[Sequences], Sequences]) -> Scorer:
         return _Reordered(Markov.fit(reorder(train), facts=facts, smoothing=SMOOTHING), reorder)
@@ -70,7 +70,7 @@ def audit(split: Split, ids: Sequence[str], *, seed: int) -> list[Figure]:
     figures = [
         real_figure,
         _mean("markov_shuffled_order", shuffled, seed),
-        _mean("gain_from_order", real - shuffled, seed),
+        _mean("gain_from_order", real - shuffled, seed, validation.people),
         judged("popularity", Popularity.fit(train, facts=facts))[0],
         Figure("repeated_transitions", repeated_transitions(train)),
         Figure("repeated_transitions_shuffled", repeated_transitions(shuffled_within(train, rng))),
@@ -181,8 +181,10 @@ def _sample(holdout: Holdout, rng: np.random.Generator) -> Holdout:
     return holdout.rows(np.sort(rng.choice(len(holdout), USERS, replace=False)))
 
 
-def _mean(name: str, values: NDArray[np.float64], seed: int) -> Figure:
-    return Figure(name, float(values.mean()), *bootstrap_interval(values, seed=seed))
+def _mean(
+    name: str, values: NDArray[np.float64], seed: int, people: NDArray[np.int64] | None = None
+) -> Figure:
+    return Figure(name, float(values.mean()), *bootstrap_interval(values, seed=seed, people=people))
 
 
 def _on_order(figures: Mapping[str, Figure]) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +17,11 @@ LISTED = 10  # items of a list that coverage looks at
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What is known of one model on tonight's test users. Raises ValueError where it contradicts itself."""
+    """What is known of one model on tonight's test plays. Raises ValueError where it contradicts itself."""
 
     name: str  # as readers know it: the architecture
-    ranks: NDArray[np.int32]  # [users], 1-based
-    users: NDArray[np.generic]  # [users], ids, each once, aligned with `ranks`; any sequence is taken
+    ranks: NDArray[np.int32]  # [users], 1-based; where users have several plays, [plays]
+    users: NDArray[np.generic]  # [users], ids, each once; where users have several plays, those of the plays
     coverage: float = 0.0  # share of the catalogue in any user's top 10
     age_days: float | None = None  # since training; asked of a champion
     export_error: float | None = None  # largest difference of a logit, exported against trained
@@ -50,6 +51,21 @@ class Evidence:
                 raise ValueError(f"{self.name} has groups of {rows.size} users for {self.users.size} users.")
         if self.people is not None and self.people.shape != self.users.shape:
             raise ValueError(f"{self.name} names {self.people.size} people for {self.users.size} plays.")
+
+    @property
+    def whose(self) -> NDArray[np.generic]:
+        """Whose each play is, [users]."""
+        return self.users if self.people is None else self.people
+
+    @cached_property
+    def n_people(self) -> int:
+        """How many users there are: no more than plays."""
+        return len(self.users) if self.people is None else len(np.unique(self.people))
+
+    @property
+    def unit(self) -> str:
+        """What the rows are, in words."""
+        return "users" if self.people is None else "plays"
 
     @property
     def coverable(self) -> float:
@@ -143,7 +159,8 @@ class Estimate:
     margin: float  # 0 against a baseline
     detectable_difference: float
     role: str = ""  # of the other: baseline, champion or anchor; empty in verdicts of earlier versions
-    plays: int = 0  # more than the users where several nights' count; 0 in verdicts of earlier versions
+    plays: int = 0  # more than the users where they have several; 0 in verdicts of earlier versions
+    pooled: bool = False  # plays of earlier nights are among them
 
     @property
     def of_champion(self) -> bool:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from models.bundle.bundle import PADDING
 from models.data import Sequences
-from models.evaluation.stats import bootstrap_interval
+from models.evaluation.stats import bootstrap_interval, by_person
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,9 +23,9 @@ class Slice:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two models on the same users; the difference is own minus other, with its 95 % interval.
+    """Two models on the same plays; the difference is own minus other, with its 95 % interval.
 
-    Without users all figures are NaN; with one there is no interval, and p is 1.
+    Without plays all figures are NaN; of one user there is no interval, and p is 1.
     """
 
     users: int
@@ -35,6 +35,7 @@ class Comparison:
     low: float
     high: float
     p: float  # two-sided, of a paired t-test, not corrected
+    plays: int = 0  # as many as users, or more
 
 
 def all_slices(
@@ -150,28 +151,48 @@ def transition_slices(
     return [Slice(kind, "taken in training too", seen), Slice(kind, "new", ~seen)]
 
 
-def compare(own: NDArray[np.floating], other: NDArray[np.floating], *, seed: int) -> Comparison:
-    """The paired comparison of a metric a user, [users] each."""
+def compare(
+    own: NDArray[np.floating],
+    other: NDArray[np.floating],
+    *,
+    seed: int,
+    people: NDArray[np.generic] | None = None,
+) -> Comparison:
+    """The paired comparison of a metric a play, [plays] each.
+
+    Where users have several plays, `people` [plays] says whose each is.
+    """
     nan = float("nan")
-    users = len(own)
-    if users == 0:
+    plays = len(own)
+    if plays == 0:
         return Comparison(0, nan, nan, nan, nan, nan, p=1.0)
-    differences = np.asarray(own, dtype=np.float64) - other  # [users]
-    low, high = bootstrap_interval(differences, seed=seed) if users > 1 else (nan, nan)
+    users = plays if people is None else len(np.unique(people))
+    differences = np.asarray(own, dtype=np.float64) - other  # [plays]
+    low, high = bootstrap_interval(differences, seed=seed, people=people) if users > 1 else (nan, nan)
     return Comparison(
         users, float(np.mean(own)), float(np.mean(other)), float(differences.mean()), low, high,
-        paired_p(differences),
+        paired_p(differences, people), plays,
     )  # fmt: skip
 
 
-def paired_p(differences: NDArray[np.floating]) -> float:
-    """Two-sided p of Student's paired t-test that the mean difference [users] is 0; 1 below two users."""
+def paired_p(differences: NDArray[np.floating], people: NDArray[np.generic] | None = None) -> float:
+    """Two-sided p of Student's paired t-test that the mean difference [plays] is 0; 1 below two users.
+
+    Where users have several plays, `people` [plays] says whose each is: the error of the mean is then that
+    of a ratio over users (Cochran 1977, section 2.11).
+    """
     from scipy.special import stdtr
 
-    users = len(differences)
+    plays = len(differences)
+    users = plays if people is None else len(np.unique(people))
     if users < 2:
         return 1.0
-    mean, error = float(differences.mean()), float(differences.std(ddof=1)) / users**0.5
+    mean = float(differences.mean())
+    if people is None:
+        error = float(differences.std(ddof=1)) / plays**0.5
+    else:
+        sums, counts = by_person(differences, people)
+        error = float((sums - mean * counts).std(ddof=1)) * users**0.5 / plays
     if error == 0:
         return 1.0 if mean == 0 else 0.0
     return float(2 * stdtr(users - 1, -abs(mean / error)))

@@ -9,7 +9,7 @@ from assets.feedback.held_back import HoldBack
 from assets.formats.timestamps import MICROSECONDS, units_a_second
 from assets.ingest.sources import UNKNOWN
 from assets.resources import LAST, Home, Shared
-from assets.sequences.splitting import TEMPORAL, Cutoffs
+from assets.sequences.splitting import LEAVE_ONE_OUT, Cutoffs
 from assets.state.apart import home_apart, read_note, remove_apart, share_raw, write_note
 from models.mistakes import UserError
 from pipelines.apart import own_environment, run_apart
@@ -72,7 +72,7 @@ def _events(home: Home) -> Mapping[str, str]:
 
 def _cutoffs(settings: Settings, home: Home, cut: str) -> str:
     """Times at which a split cuts move with the end of the plays: they stay as far from it as they were."""
-    if settings.split != TEMPORAL or cut == LAST or Cutoffs.from_text(settings.cutoffs).are_shares:
+    if settings.split == LEAVE_ONE_OUT or cut == LAST or Cutoffs.from_text(settings.cutoffs).are_shares:
         return settings.cutoffs
     with home.lake().connect("all_interactions") as connection:
         ((last,),) = connection.execute("SELECT max(timestamp) FROM all_interactions").fetchall()

@@ -127,8 +127,9 @@ TABLES = {
     ),
     "split": (
         "name VARCHAR, validation_from BIGINT, test_from BIGINT, train BIGINT, validation BIGINT, "
-        "test BIGINT, context BIGINT, unseen_in_training BIGINT, repeated_share DOUBLE, exclude_seen BOOLEAN",
-        [("leave-one-out", None, None, 2, 1, 1, 0, 0, 0.0, True)],
+        "test BIGINT, context BIGINT, unseen_in_training BIGINT, repeated_share DOUBLE, "
+        "exclude_seen BOOLEAN, test_users BIGINT, first_plays BIGINT, reason VARCHAR",
+        [("leave-one-out", None, None, 2, 1, 1, 0, 0, 0.0, True, 1, 0, "the plays have no times")],
     ),
     "sequences": (
         "user_index INTEGER, user_id VARCHAR, position INTEGER, item_index INTEGER, split VARCHAR, "
@@ -142,17 +143,41 @@ TABLES = {
     ),
     "leaderboard": (
         "model VARCHAR, role VARCHAR, architecture VARCHAR, bundle_hash VARCHAR, users BIGINT, "
-        "validation_ndcg_at_10 DOUBLE, ndcg_at_10_low DOUBLE, ndcg_at_10_high DOUBLE, coverage_at_10 DOUBLE, "
-        "coverage_at_20 DOUBLE, export_error DOUBLE, nan_users BIGINT, unknown_targets BIGINT, "
-        "champion_hash VARCHAR, champion_reign BIGINT, " + ", ".join(f"{name} DOUBLE" for name in METRICS),
+        "plays BIGINT, validation_ndcg_at_10 DOUBLE, ndcg_at_10_low DOUBLE, ndcg_at_10_high DOUBLE, "
+        "coverage_at_10 DOUBLE, coverage_at_20 DOUBLE, export_error DOUBLE, nan_users BIGINT, "
+        "unknown_targets BIGINT, champion_hash VARCHAR, champion_reign BIGINT, "
+        + ", ".join(f"{name} DOUBLE" for name in METRICS),
         [
-            ("m", "baseline", "markov", HASH, 2, 0.5, 0.4, 0.6, 0.1, 0.2, 0.0, 0, 0, HASH, 3, *GOOD),
-            ("o", "optimum", "known process", "", 2, math.nan, 0.4, 1.0, 1.0, 1.0, 0.0, 0, 0, "", 0, *GOOD),
+            ("m", "baseline", "markov", HASH, 2, 2, 0.5, 0.4, 0.6, 0.1, 0.2, 0.0, 0, 0, HASH, 3, *GOOD),
+            (
+                "o",
+                "optimum",
+                "known process",
+                "",
+                2,
+                2,
+                math.nan,
+                0.4,
+                1.0,
+                1.0,
+                1.0,
+                0.0,
+                0,
+                0,
+                "",
+                0,
+                *GOOD,
+            ),
         ],
     ),
     "test_ranks": (
-        "model VARCHAR, user_id VARCHAR, rank INTEGER",
-        [("m", "1", 1), ("m", "3", 7), ("o", "1", 1), ("o", "3", 1)],
+        "model VARCHAR, user_id VARCHAR, position INTEGER, rank INTEGER",
+        [("m", "1", 2, 1), ("m", "3", 1, 7), ("o", "1", 2, 1), ("o", "3", 1, 1)],
+    ),
+    "test_cohorts": (
+        "model VARCHAR, kind VARCHAR, cohort VARCHAR, plays BIGINT, users BIGINT, ndcg_at_10 DOUBLE, "
+        "ndcg_at_10_low DOUBLE, ndcg_at_10_high DOUBLE",
+        [("m", "user", "new", 1, 1, 0.5, math.nan, math.nan), ("m", "item", "new", 3, 2, 0.2, 0.1, 0.3)],
     ),
     "test_recommendations": (
         "model VARCHAR, user_id VARCHAR, item_id VARCHAR, rank INTEGER, score FLOAT",
@@ -402,6 +427,8 @@ PLANTED = [
     ("fault_evidence", "DELETE FROM leaderboard WHERE model = 'm'", "m"),
     ("fault_evidence", "UPDATE leaderboard SET model = 'm'", "m"),
     ("fault_evidence", "UPDATE test_ranks SET user_id = '1'", "m"),
+    ("fault_evidence", "UPDATE test_ranks SET user_id = '1', position = 2", "m"),
+    ("fault_evidence", "UPDATE leaderboard SET plays = 3", "m"),
     ("fault_evidence", "DELETE FROM test_targets WHERE position = 1", "o"),
 ]
 
@@ -495,7 +522,9 @@ def test_a_failing_check_blocks_and_shows_a_sample(tmp_path: Path) -> None:
 def test_a_table_that_was_never_published_is_a_fault_unless_it_is_optional(tmp_path: Path) -> None:
     home = Home(path=str(tmp_path))
     optional = {name for name, table in DESCRIBED.items() if table.optional}
-    assert optional == {"bento", "batch_recommendations", "accepted_source", "refit", *AS_SERVED_TABLES}
+    assert optional == {
+        "bento", "batch_recommendations", "accepted_source", "refit", "test_cohorts", *AS_SERVED_TABLES,
+    }  # fmt: skip
     for name in optional:
         assert evaluation(contract(DESCRIBED[name]), home=home).passed
     with pytest.raises(LakeError, match="materialize the asset 'gate' first"):

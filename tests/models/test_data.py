@@ -66,12 +66,20 @@ def test_context_stands_in_histories_and_is_not_trained_on() -> None:
     assert unpack(split.test.histories) == [[1, 2, 3, 4], [7]]
 
 
+def test_a_user_with_several_targets_is_asked_before_each_of_them() -> None:
+    sequences = Sequences.from_lists([[1, 2, 3, 4], [5, 6]], N_ITEMS)
+    split = labelled(sequences, np.array(["train", "test", "test", "test", "train", "test"]), "x")
+    assert (split.test.users.tolist(), split.test.targets.tolist()) == ([0, 0, 0, 1], [2, 3, 4, 6])
+    assert unpack(split.test.histories) == [[1], [1, 2], [1, 2, 3], [5]]
+    assert split.test.people is not None and split.test.people.tolist() == [0, 0, 0, 1]
+    assert split.test.rows(np.array([0, 3])).people is None, "one play each"
+
+
 @pytest.mark.parametrize(
     ("labels", "sentence"),
     [
         (["train"], "1 labels for 3 interactions"),
         (["validation", "train", "train"], "must be its beginning"),
-        (["train", "test", "test"], "more than one test item"),
     ],
 )
 def test_labels_that_are_no_split_are_refused(labels: list[str], sentence: str) -> None:

@@ -203,7 +203,11 @@ def test_what_two_sources_read_chooses_none(monkeypatch: pytest.MonkeyPatch) -> 
         ({"source": "table", "sample_seed": 3}, "NEXTPLAY_SAMPLE_SEED"),
         ({"steam_games": "a.gz"}, "it needs NEXTPLAY_SOURCE=steam or steam-reviews"),
         ({"source": "sample", "steam_reviews": "a.gz"}, "NEXTPLAY_STEAM_REVIEWS"),
-        ({"cutoffs": "0.5,0.6"}, "NEXTPLAY_CUTOFFS has no effect with NEXTPLAY_SPLIT=leave-one-out"),
+        ({"cutoffs": "0.5,0.6"}, "NEXTPLAY_CUTOFFS has no effect with NEXTPLAY_SOURCE=sample"),
+        (
+            {"cutoffs": "0.5,0.6", "source": "sample-dated", "split": "leave-one-out"},
+            "NEXTPLAY_CUTOFFS has no effect with NEXTPLAY_SPLIT=leave-one-out",
+        ),
         ({"spark_master": "local[2]"}, "NEXTPLAY_SPARK_MASTER has no effect with NEXTPLAY_ENGINE=duckdb"),
         ({"spark_conf": '{"a": "b"}'}, "NEXTPLAY_SPARK_CONF"),
     ],

@@ -83,8 +83,9 @@ def _room(run: RunEvidence) -> str:
 def _test_against_validation(run: RunEvidence, candidate: Model) -> Iterator[Check]:
     """The gate's own rule, in figures."""
     validation = candidate.row["validation_ndcg_at_10"]
-    own = candidate.evidence(run.users)
-    baselines = [model.evidence(run.users) for model in run.with_role("baseline")]
+    plays, people = run.plays, run.people
+    own = candidate.evidence(plays, people)
+    baselines = [model.evidence(plays, people) for model in run.with_role("baseline")]
     if not baselines:
         return
     usual, _ = usual_gain(baselines, Policy())

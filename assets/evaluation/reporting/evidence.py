@@ -1,7 +1,8 @@
-"""What the report is made from: tables of the lake and learning curves, read once and aligned by user."""
+"""What the report is made from: tables of the lake and learning curves, read once and aligned by play."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import duckdb
@@ -9,12 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assets.evaluation.as_served import latest
-from assets.evaluation.fairness import read_test
-from assets.evaluation.gate import read_verdict
+from assets.evaluation.cohorts import read_cohorts
+from assets.evaluation.fairness import first_of_each, read_test
+from assets.evaluation.gate import play_ids, read_verdict
 from assets.evaluation.leaderboard import leaderboard_rows
+from assets.evaluation.leaderboard_tables import TEST_COHORTS
 from assets.evaluation.sequence_audit import read_figures
 from assets.resources import Home
-from assets.sequences.loading import load_items, load_sequences, load_split, load_times
+from assets.sequences.loading import load_items, load_sequences, load_split, load_times, split_reason
+from assets.sequences.splitting import why_split
 from models.bundle.bundle import PADDING, ItemTable
 from models.data import Sequences
 from models.evaluation.audit import Figure
@@ -30,17 +34,18 @@ TABLES = (
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A model on the leaderboard: its row, and what it did for each test user."""
+    """A model on the leaderboard: its row, and what it did before each test play."""
 
     name: str
     role: str  # candidate, champion, anchor, baseline or optimum
     row: Mapping[str, Any]
-    ranks: NDArray[np.int32]  # [users], of the item taken next
-    lists: NDArray[np.int32]  # [users, LISTED] item indexes, best first, 0 where a list is short
+    ranks: NDArray[np.int32]  # [plays], of the item taken next
+    lists: NDArray[np.int32]  # [plays, LISTED] item indexes, best first, 0 where a list is short; none but of
+    # each user's first play
 
     @property
     def ndcg(self) -> NDArray[np.float64]:
-        """NDCG@10 of each user, [users]."""
+        """NDCG@10 of each play, [plays]."""
         return per_user("ndcg@10", self.ranks)
 
     @property
@@ -48,14 +53,15 @@ class Model:
         """Its name with, for a champion or anchor, what it is."""
         return f"{self.role} ({self.row['architecture']})" if self.role in INCUMBENTS else self.name
 
-    def evidence(self, users: NDArray[np.str_]) -> Evidence:
+    def evidence(self, plays: NDArray[np.str_], people: NDArray[np.str_] | None) -> Evidence:
         """What the gate reads of it, as far as figures of the report are the gate's."""
         return Evidence(
             self.name,
             self.ranks,
-            users,
+            plays,
             self.row["coverage_at_10"],
             validation=self.row["validation_ndcg_at_10"],
+            people=people,
         )
 
 
@@ -65,20 +71,42 @@ class RunEvidence:
 
     verdict: Verdict
     models: Sequence[Model]  # best on test first
-    users: NDArray[np.str_]  # [users], ids of the test users
-    histories: Sequences  # [users], what came before the test item
-    targets: NDArray[np.int32]  # [users], the test item
-    trained: NDArray[np.int64]  # [users], items of each test user in training
+    users: NDArray[np.str_]  # [plays], whose each test play is
+    histories: Sequences  # [plays], what came before the test item
+    targets: NDArray[np.int32]  # [plays], the test item
+    trained: NDArray[np.int64]  # [plays], items of the test user in training
     train: Sequences
     items: ItemTable
     audit: Sequence[Figure]
-    gaps: NDArray[np.int64] | None = None  # [users], from the play before to the test item; None: no times
+    gaps: NDArray[np.int64] | None = None  # [plays], from the play before to the test item; None: no times
     units_a_second: float | None = None  # of the gaps
     curves: Mapping[str, Sequence[Mapping[str, float]]] = field(default_factory=dict)  # a candidate's epochs
     origin: Mapping[str, str] = field(default_factory=dict)  # what the run was made from, name to value
     exclude_seen: bool = True  # what a user has played before is no answer
     stamp: Mapping[str, str] = field(default_factory=dict)  # when, which run, which versions, name to value
     served: Sequence[Mapping[str, Any]] = ()  # the newest measurement of what is served, best first
+    split: str = ""  # how the plays are split, and why
+    cohorts: Sequence[Mapping[str, Any]] = ()  # rows of `test_cohorts`
+
+    @cached_property
+    def n_users(self) -> int:
+        return len(np.unique(self.users))
+
+    @property
+    def people(self) -> NDArray[np.str_] | None:
+        """Whose each play is, where somebody has several; else None."""
+        return self.users if self.n_users < len(self.users) else None
+
+    @property
+    def plays(self) -> NDArray[np.str_]:
+        """A name of each test play, [plays]."""
+        return play_ids(self.users, self.histories.lengths)
+
+    @property
+    def first_plays(self) -> NDArray[np.int64]:
+        """Which of the plays are the first of their users: of these there are lists, [users]."""
+        _, first = np.unique(self.users, return_index=True)
+        return first.astype(np.int64)
 
     @property
     def submitted(self) -> Model | None:
@@ -101,7 +129,7 @@ class RunEvidence:
 
     @property
     def coverable(self) -> float:
-        """Share of the catalogue that lists of so many users have room for."""
+        """Share of the catalogue that lists of so many plays have room for."""
         n_items = self.items.n_items
         return min(1.0, LISTED * len(self.users) / n_items) if n_items else 1.0
 
@@ -132,7 +160,8 @@ def read_evidence(
     sequences, user_ids = load_sequences(lake)
     split, test, times = load_split(lake), read_test(lake), load_times(lake)
     users = user_ids[test.users]
-    place = {user: row for row, user in enumerate(users.tolist())}
+    place = {play: row for row, play in enumerate(play_ids(users, test.histories.lengths).tolist())}
+    first = {users[row]: row for row in first_of_each(test).tolist()}
     index = items.index()
     with lake.connect("test_ranks", "test_recommendations") as connection:
         models = [
@@ -141,7 +170,7 @@ def read_evidence(
                 row["role"],
                 row,
                 _ranks(connection, row["model"], place),
-                _lists(connection, row["model"], place, index),
+                _lists(connection, row["model"], len(test), first, index),
             )
             for row in leaderboard_rows(lake)
         ]
@@ -162,25 +191,34 @@ def read_evidence(
         exclude_seen=test.exclude_seen,
         stamp=stamp or {},
         served=latest(lake),
+        split=why_split({"name": split.name, "reason": split_reason(lake)}),
+        cohorts=read_cohorts(lake) if lake.has(TEST_COHORTS.name) else [],
     )
 
 
 def _ranks(connection: duckdb.DuckDBPyConnection, model: str, place: Mapping[str, int]) -> NDArray[np.int32]:
-    found = connection.execute("SELECT user_id, rank FROM test_ranks WHERE model = ?", [model]).fetchnumpy()
-    ranks = np.full(len(place), MISSED, dtype=np.int32)  # a user without a rank is a miss
-    ranks[_places(found["user_id"], place)] = found["rank"]
+    found = connection.execute(
+        "SELECT user_id, position, rank FROM test_ranks WHERE model = ?", [model]
+    ).fetchnumpy()
+    ranks = np.full(len(place), MISSED, dtype=np.int32)  # a play without a rank is a miss
+    plays = play_ids(found["user_id"].astype(np.str_), found["position"])
+    ranks[_places(plays.tolist(), place)] = found["rank"]
     return ranks
 
 
 def _lists(
-    connection: duckdb.DuckDBPyConnection, model: str, place: Mapping[str, int], index: Mapping[str, int]
+    connection: duckdb.DuckDBPyConnection,
+    model: str,
+    plays: int,
+    first: Mapping[str, int],
+    index: Mapping[str, int],
 ) -> NDArray[np.int32]:
     found = connection.execute(
         "SELECT user_id, item_id, rank FROM test_recommendations WHERE model = ? AND rank <= ?",
         [model, LISTED],
     ).fetchnumpy()
-    lists = np.full((len(place), LISTED), PADDING, dtype=np.int32)
-    lists[_places(found["user_id"], place), found["rank"] - 1] = _places(found["item_id"], index)
+    lists = np.full((plays, LISTED), PADDING, dtype=np.int32)
+    lists[_places(found["user_id"], first), found["rank"] - 1] = _places(found["item_id"], index)
     return lists
 
 

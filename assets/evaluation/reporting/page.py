@@ -1,15 +1,17 @@
 """The report's page: evidence in, one self-contained HTML text out. No clock, no network, no randomness."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from assets.evaluation.as_served_tables import JUDGED, SERVED
+from assets.evaluation.cohorts import by_cohort
 from assets.evaluation.reporting.checks import Check, checks
 from assets.evaluation.reporting.comparisons import EVERYBODY, Compared, by_slice, paired, stated_p
 from assets.evaluation.reporting.evidence import Model, RunEvidence
@@ -18,6 +20,7 @@ from assets.shown.charts import STYLE, interval, scale
 from assets.shown.plots import learning_curve
 from models.bundle.bundle import PADDING
 from models.evaluation.audit import AUDIT_LABELS, describe
+from models.evaluation.cohorts import FIRST_PLAYS, KINDS
 from models.evaluation.exposure import gini, novelty, overlap
 from models.evaluation.metrics import MISSED
 
@@ -115,7 +118,11 @@ def render(run: RunEvidence, examined: Examined | None = None) -> str:
         as_served=as_served(run),
         measured=run.served[0]["measured"][:10] if run.served else "",
         cut=run.served[0]["cut"] if run.served else "",
-        n_users=len(run.users),
+        n_users=run.n_users,
+        n_plays=len(run.users),
+        tested=tested(run),
+        split=run.split,
+        cohorts=cohort_tables(run),
         candidate=candidate,
         differences=difference_table(found.comparisons, "compared with") if found.comparisons else None,
         slices=[
@@ -132,6 +139,12 @@ def render(run: RunEvidence, examined: Examined | None = None) -> str:
         examples=examples(run),
         origin=run.origin,
     )  # fmt: skip
+
+
+def tested(run: RunEvidence) -> str:
+    """What the figures are means over, in words."""
+    users = f"{run.n_users:,} test users"
+    return users if run.people is None else f"{len(run.users):,} test plays of {users}"
 
 
 def headline(run: RunEvidence) -> str:
@@ -261,6 +274,34 @@ def as_served(run: RunEvidence) -> Table | None:
     return Table("model", columns, rows, "NDCG@10 with 95 % interval", scale(axis))
 
 
+def cohort_tables(run: RunEvidence) -> list[tuple[str, Table]]:
+    """The submitted candidate and its references on known and new users and items, and by days."""
+    shown = [m for m in (run.submitted, *run.references) if m is not None] or list(run.models[:1])
+    labels = {model.name: model.label for model in shown}
+    rows = by_cohort(run.cohorts, list(labels))
+    axis = Axis.over(row["ndcg_at_10_high"] for row in rows if isfinite(row["ndcg_at_10_high"]))
+    columns = [
+        Column("NDCG@10"),
+        *(Column(name, spare=True) for name in ("95 % interval", "plays", "users")),
+    ]
+    made = []
+    for kind in KINDS:
+        drawn = [_cohort(row, labels, run, axis) for row in rows if row["kind"] == kind]
+        if len({row.group for row in drawn}) > 1:
+            made.append((kind, Table("model", columns, drawn, "NDCG@10 with 95 % interval", scale(axis))))
+    return made
+
+
+def _cohort(row: Mapping[str, Any], labels: Mapping[str, str], run: RunEvidence, axis: Axis) -> Row:
+    low, value, high = row["ndcg_at_10_low"], row["ndcg_at_10"], row["ndcg_at_10_high"]
+    span = f"{low:.4f} to {high:.4f}" if isfinite(low) else "–"
+    model = run.named(row["model"]) if row["cohort"] != FIRST_PLAYS else None
+    role = _shown_role(model, run) if model else "other"
+    name = labels.get(row["model"], row["model"]) if model else "what is popular"
+    cells = [_plain(value), span, f"{row['plays']:,}", f"{row['users']:,}"]
+    return Row(name, "", role, cells, interval(axis, low, value, high, role), group=row["cohort"])
+
+
 def difference_table(comparisons: Sequence[Compared], label: str) -> Table:
     """Differences of NDCG@10 with their intervals; above 0 the candidate is better."""
     axis = Axis.over(v for c in comparisons for v in (c.result.low, c.result.high, c.result.difference))
@@ -346,8 +387,8 @@ def audit_table(run: RunEvidence) -> Table | None:
 def examples(run: RunEvidence) -> list[Example]:
     """Users drawn by the hash of their id: the same ones on the same data, and nobody chose them."""
     shown = [m for m in (run.submitted, *run.references[:1]) if m is not None]
-    drawn = sorted(range(len(run.users)), key=lambda u: _hash(str(run.users[u])))[:EXAMPLES]
-    return [_example(run, user, shown) for user in drawn]
+    drawn = sorted(run.first_plays.tolist(), key=lambda play: _hash(str(run.users[play])))[:EXAMPLES]
+    return [_example(run, play, shown) for play in drawn]
 
 
 def _example(run: RunEvidence, user: int, models: Sequence[Model]) -> Example:

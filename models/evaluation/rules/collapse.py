@@ -43,12 +43,13 @@ def collapses(
     if len(own) < policy.min_users:
         return []
     ranks, before = candidate.ranks[own], reference.ranks[others]
+    people = None if candidate.people is None else candidate.people[own]
     groups = [Slice(g.kind, g.label, g.users[own]) for g in candidate.groups]
     lost = ranks > max(policy.lost, policy.lost_share * (candidate.n_items or 0))  # [users]
-    hits = _Hits(candidate.name, reference.name, before <= policy.sure, lost)
+    hits = _Hits(candidate.name, reference.name, before <= policy.sure, lost, people)
     gained = (ranks <= policy.sure) & (before > policy.lost)
     found = [
-        *_groups(candidate.name, reference.name, groups, ranks, before, policy),
+        *_groups(candidate.name, reference.name, groups, ranks, before, people, policy),
         *_sure_hits(hits, gained, policy),
     ]
     less_sure = (before > policy.sure) & (before <= LISTED)
@@ -65,14 +66,22 @@ def _groups(
     groups: Sequence[Slice],
     ranks: np.ndarray,
     before: np.ndarray,
+    people: np.ndarray | None,
     policy: Policy,
 ) -> list[Finding]:
-    least = max(policy.min_group, policy.min_group_share * len(ranks))
-    large = [group for group in groups if group.users.sum() >= least]
+    everybody = np.arange(len(ranks)) if people is None else people  # [plays]
+    least = max(policy.min_group, policy.min_group_share * len(np.unique(everybody)))
+    large = [group for group in groups if len(np.unique(everybody[group.users])) >= least]
     if not large:
         return []
     own, theirs = per_user(policy.metric, ranks), per_user(policy.metric, before)
-    results = [compare(own[g.users], theirs[g.users], seed=policy.seed) for g in large]
+    results = [
+        compare(
+            own[g.users], theirs[g.users],
+            seed=policy.seed, people=None if people is None else people[g.users],
+        )
+        for g in large
+    ]  # fmt: skip
     corrected = holm([result.p for result in results])
     fallen = [
         _fallen(name, other, group, result, p, policy)
@@ -105,6 +114,11 @@ class _Hits:
     other: str
     sure: NDArray[np.bool_]  # [users]
     lost: NDArray[np.bool_]  # [users]
+    people: NDArray[np.generic] | None = None  # [users], whose each is, where somebody has several plays
+
+    @property
+    def asked(self) -> str:
+        return "users whose next" if self.people is None else "plays whose"
 
     @property
     def gone(self) -> int:
@@ -112,11 +126,15 @@ class _Hits:
 
     def exceed(self, allowed: float, policy: Policy) -> bool:
         """Whether more of them than allowed are lost, chance among users aside."""
-        return self.gone > 0 and _least_share(self.gone, int(self.sure.sum()), policy.confidence) > allowed
+        if not self.gone:
+            return False
+        hits = int(self.sure.sum())
+        users = hits if self.people is None else len(np.unique(self.people[self.sure]))
+        return _least_share(self.gone / hits, users, policy.confidence) > allowed
 
     def told(self, whom: str) -> str:
         return (
-            f"{self.name} gives up {self.gone:,} of the {int(self.sure.sum()):,} users whose next item "
+            f"{self.name} gives up {self.gone:,} of the {int(self.sure.sum()):,} {self.asked} item "
             f"{whom}: it ranks the item where nobody looks ({self.gone / self.sure.sum():.0%}"
         )
 
@@ -126,7 +144,11 @@ def _sure_hits(hits: _Hits, gained: NDArray[np.bool_], policy: Policy) -> list[F
         return []
     net = (hits.sure & hits.lost).astype(np.float64) - gained  # [users]
     low, _ = bootstrap_interval(
-        net, confidence=policy.confidence, resamples=policy.resamples, seed=policy.seed
+        net,
+        confidence=policy.confidence,
+        resamples=policy.resamples,
+        seed=policy.seed,
+        people=hits.people,
     )
     if low <= 0:
         return []
@@ -144,9 +166,8 @@ def _agreed_hits(hits: _Hits, witness: str, policy: Policy) -> list[Finding]:
     return [Finding(False, f"{hits.told(whom)}; {policy.max_lost_agreed:.0%} is allowed).")]
 
 
-def _least_share(found: int, of: int, confidence: float) -> float:
-    """The lower end of Wilson's interval of a share (Wilson, JASA 1927)."""
+def _least_share(share: float, of: int, confidence: float) -> float:
+    """The lower end of Wilson's interval of a share among so many users (Wilson, JASA 1927)."""
     z = NormalDist().inv_cdf((1 + confidence) / 2)
-    share = found / of
     spread = z * sqrt(share * (1 - share) / of + z * z / (4 * of * of))
     return (share + z * z / (2 * of) - spread) / (1 + z * z / of)

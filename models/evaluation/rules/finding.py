@@ -27,6 +27,7 @@ class Pairs:
     own: NDArray[np.int32]  # [plays], ranks
     other: NDArray[np.int32]  # [plays]
     people: NDArray[np.generic] | None  # [plays]; None: each play is another person's
+    pooled: bool = False  # plays of earlier nights are among them
 
     @property
     def users(self) -> int:
@@ -36,21 +37,24 @@ class Pairs:
 def paired(model: Evidence, other: Evidence, policy: Policy) -> Pairs:
     """The plays that both models ranked; with few users tonight those of earlier nights, too."""
     own, others = _common(model, other)
-    if model.earlier is None or other.earlier is None or len(model.users) >= policy.pool_below:
-        return Pairs(model.ranks[own], other.ranks[others], None)
+    if model.earlier is None or other.earlier is None or model.n_people >= policy.pool_below:
+        people = None if model.people is None else model.people[own]
+        return Pairs(model.ranks[own], other.ranks[others], people)
     before, before_other = _common(model.earlier, other.earlier)
-    people = (model.users[own], _people(model.earlier)[before])
+    parts = (model.whose[own], model.earlier.whose[before])
     return Pairs(
         np.concatenate([model.ranks[own], model.earlier.ranks[before]]),
         np.concatenate([other.ranks[others], other.earlier.ranks[before_other]]),
-        np.concatenate([part.astype(str) for part in people]),
+        np.concatenate([part.astype(str) for part in parts]),
+        pooled=True,
     )
 
 
 def compare(model: Evidence, other: Evidence, policy: Policy, role: str) -> Estimate | str:
     """The paired comparison without a margin, or the sentence that says why there is none."""
     tonight, _ = _common(model, other)
-    users, larger = len(tonight), max(len(model.users), len(other.users))
+    users = len(tonight) if model.people is None else len(np.unique(model.people[tonight]))
+    larger = max(model.n_people, other.n_people)
     if larger < policy.min_users:  # whatever the other model is, so this is said once
         return (
             f"{larger:,} test users are too few to tell models apart: at least {policy.min_users:,} are "
@@ -88,16 +92,18 @@ def compare(model: Evidence, other: Evidence, policy: Policy, role: str) -> Esti
         ),
         role=role,
         plays=len(differences),
+        pooled=pairs.pooled,
     )
 
 
 def figures(estimate: Estimate, policy: Policy) -> str:
     """The comparison in words, without what follows from it."""
-    pooled = estimate.plays > estimate.users
-    on = f"{estimate.plays:,} plays of {estimate.users:,} users, earlier nights' included" if pooled else ""
+    on = f"{estimate.users:,} users"
+    if estimate.plays > estimate.users:
+        on = f"{estimate.plays:,} plays of {on}" + (", earlier nights' included" if estimate.pooled else "")
     return (
         f"{estimate.metric.upper()} {estimate.candidate_value:.4f} against {estimate.other_value:.4f} on "
-        f"{on or f'{estimate.users:,} users'}, a difference of {estimate.difference:+.4f} whose "
+        f"{on}, a difference of {estimate.difference:+.4f} whose "
         f"{policy.confidence:.0%} interval ({estimate.low:+.4f} to {estimate.high:+.4f})"
     )
 
@@ -111,7 +117,3 @@ def _common(model: Evidence, other: Evidence) -> tuple[NDArray[np.int64], NDArra
     """Where the users of both stand in each, [common] both."""
     _, own, others = np.intersect1d(model.users, other.users, assume_unique=True, return_indices=True)
     return own, others
-
-
-def _people(earlier: Evidence) -> NDArray[np.generic]:
-    return earlier.users if earlier.people is None else earlier.people

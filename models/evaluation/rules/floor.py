@@ -126,7 +126,7 @@ def _against_baseline(candidate: Evidence, baseline: Evidence, policy: Policy) -
         return Finding(
             False,
             f"The baseline {baseline.name} is no measure: it gave no number (NaN) for "
-            f"{baseline.nan_users:,} of {len(baseline.ranks):,} users.",
+            f"{baseline.nan_users:,} of {len(baseline.ranks):,} {baseline.unit}.",
         )
     estimate = compare(candidate, baseline, policy, "baseline")
     if isinstance(estimate, str):

@@ -27,7 +27,7 @@ def leaks(candidate: Evidence, baselines: Sequence[Evidence], policy: Policy) ->
             f"{name} has no number on validation ({validation}): whether test items leaked cannot be told."
         )
         return [Finding(False, reason)]
-    low, _ = _interval(per_user(policy.metric, candidate.ranks), policy)
+    low, _ = _interval(per_user(policy.metric, candidate.ranks), candidate.people, policy)
     if low <= 0:
         return []
     usual, whose = usual_gain(baselines, policy)
@@ -51,16 +51,17 @@ def usual_gain(baselines: Sequence[Evidence], policy: Policy) -> tuple[float, st
     users = reduce(np.intersect1d, (b.users for b in known)) if known else np.empty(0)
     if total <= 0 or not len(users):
         return 1.0, "where no baseline's validation is known and so"
-    together = np.zeros(len(users))
+    together, people = np.zeros(len(users)), None
     for baseline in known:
         order = np.argsort(baseline.users)
         rows = order[np.searchsorted(baseline.users[order], users)]
         together += per_user(policy.metric, baseline.ranks[rows])
-    _, high = _interval(together, policy)
+        people = None if baseline.people is None else baseline.people[rows]
+    _, high = _interval(together, people, policy)
     return high / total, "with the baselines together"
 
 
-def _interval(values: np.ndarray, policy: Policy) -> tuple[float, float]:
+def _interval(values: np.ndarray, people: np.ndarray | None, policy: Policy) -> tuple[float, float]:
     return bootstrap_interval(
-        values, confidence=policy.confidence, resamples=policy.resamples, seed=policy.seed
+        values, confidence=policy.confidence, resamples=policy.resamples, seed=policy.seed, people=people
     )

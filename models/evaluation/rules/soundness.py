@@ -21,8 +21,8 @@ def all_users(candidate: Evidence, others: Sequence[Evidence]) -> list[Finding]:
             return [
                 Finding(
                     False,
-                    f"{candidate.name} was not asked for {missing:,} of the {len(other.users):,} users of "
-                    f"{other.name}: all models are judged on the same users.",
+                    f"{candidate.name} was not asked for {missing:,} of the {len(other.users):,} "
+                    f"{other.unit} of {other.name}: all models are judged on the same {other.unit}.",
                 )
             ]
     return []
@@ -37,7 +37,7 @@ def breadth(model: Evidence) -> str:
     """How much a model shows, as `covers 4.5% of the catalogue, 60.0% of what ... can be shown`."""
     told = f"{model.coverage:.1%} of the catalogue"
     if model.coverable < 1:
-        told += f", {model.covered:.1%} of what {len(model.users):,} users can be shown"
+        told += f", {model.covered:.1%} of what {len(model.users):,} {model.unit} can be shown"
     return told
 
 
@@ -45,6 +45,9 @@ def unknown_items(who: str, model: Evidence) -> str:
     return (
         f"{who} does not know the item that {model.unknown_targets:,} of {len(model.ranks):,} users "
         "took next; they count as misses."
+        if model.people is None
+        else f"{who} does not know the item of {model.unknown_targets:,} of {len(model.ranks):,} test plays; "
+        "they count as misses."
     )
 
 
@@ -83,7 +86,7 @@ def _numbers(candidate: Evidence) -> list[Finding]:
             Finding(
                 False,
                 f"{candidate.name} gave no number (NaN) for {candidate.nan_users:,} of "
-                f"{len(candidate.ranks):,} users.",
+                f"{len(candidate.ranks):,} {candidate.unit}.",
             )
         )
     if candidate.unknown_targets:

@@ -133,10 +133,11 @@ def test_with_too_few_such_plays_it_is_met_on_the_test_of_the_split_and_that_is_
     assert "may have learned from what it is tested on" in caplog.text
     found = judge(home)
     test, ids = read_test(home.lake()), load_items(home.lake()).ids
-    assert (len(test), {ids[target] for target in test.targets}) == (140, {"d"})
+    assert (len(test), {ids[target] for target in test.targets}) == (140 + 99, {"d", "e"})
     # Of d, e, f and g the champion puts d first; the candidate puts e and g before it, and f is tied with it.
-    assert found["champion"] == pytest.approx(1.0)
-    assert found["sasrec"] == pytest.approx(1 / log2(1 + 4))
+    # Of e, f and g the candidate puts e first, which the champion does not know.
+    assert found["champion"] == pytest.approx(140 / 239)
+    assert found["sasrec"] == pytest.approx((140 / log2(1 + 4) + 99) / 239)
 
 
 def test_a_champion_of_the_same_split_is_met_on_its_test(tmp_path: Path) -> None:
@@ -144,12 +145,44 @@ def test_a_champion_of_the_same_split_is_met_on_its_test(tmp_path: Path) -> None
     folder = bundle(home, "champion", "d", "abcdefg", data_fingerprint(home.lake()))
     crown(home, folder)
     match = fair_match(home)
-    assert (match.champion, match.since, len(match.test)) == (folder, None, 140)
+    assert (match.champion, match.since, len(match.test)) == (folder, None, 140 + 120)
+
+
+def test_a_champion_that_was_split_otherwise_is_met_on_plays_that_it_has_not_learned_from(
+    tmp_path: Path,
+) -> None:
+    """Split leave-one-out it has learned from d of the 120 who played e last, and held back e and their d."""
+    home = made(tmp_path, core(), Splitting(split="leave-one-out"))
+    folder = bundle(home, "champion", "d", "abcdfg", data_fingerprint(home.lake()), "leave-one-out")
+    crown(home, folder)
+    made(tmp_path, core(), TEMPORAL)
+    match = fair_match(home)
+    ids = load_items(home.lake()).ids
+    held = [(int(user), ids[item]) for user, item in zip(match.test.users, match.test.targets, strict=True)]
+    assert match.champion == folder
+    assert held == [*((user, "e") for user in range(120)), *((user, "d") for user in range(120, 140))]
+    assert match.note == (
+        "140 of 260 test plays: from the others the champion, split leave-one-out, has learned"
+    )
+
+
+def test_a_champion_that_has_learned_from_nearly_all_test_plays_is_no_hurdle(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    plays = core(with_e=0)
+    home = made(tmp_path, [*plays, *((user, "e", 4, 8) for user, item, *_ in plays if item == "d")],
+                Splitting(split="leave-one-out"))  # fmt: skip
+    folder = bundle(home, "champion", "d", "abcdfg", data_fingerprint(home.lake()), "leave-one-out")
+    crown(home, folder)
+    later = [*core(with_e=0), *((f"u{user:03}", "e", 4, 8) for user in range(99))]
+    made(tmp_path, later, Splitting(split="temporal", cutoffs="2,6"))
+    assert fair_match(home).champion is None
+    assert "no hurdle tonight" in caplog.text
 
 
 def test_a_broken_champion_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     home = made(tmp_path, core(), Splitting())
-    folder = bundle(home, "champion", "fg", "abcdfg")
+    folder = bundle(home, "champion", "fg", "abcdfg", split="leave-one-out")
     crown(home, folder)
     assert fair_match(home).champion == folder
     (folder / "weights.safetensors").write_bytes(b"")

@@ -124,7 +124,7 @@ def plant(home: Home, planted: Planted) -> None:
         rows.append(
             {
                 "model": name, "role": role, "architecture": name.removeprefix("champion "),
-                "bundle_hash": f"hash of {name}", "users": len(split.test),
+                "bundle_hash": f"hash of {name}", "users": len(split.test), "plays": len(split.test),
                 "validation_ndcg_at_10": summary(validation.ranks)["ndcg@10"],
                 "ndcg_at_10_low": low, "ndcg_at_10_high": high,
                 "coverage_at_10": coverage(result.items[:, :10], ITEMS),
@@ -133,7 +133,9 @@ def plant(home: Home, planted: Planted) -> None:
             }
             | {metric.replace("@", "_at_"): value for metric, value in summary(result.ranks).items()}
         )  # fmt: skip
-        ranks.append(pa.table({"model": [name] * len(users), "user_id": users, "rank": result.ranks}))
+        places = split.test.histories.lengths
+        ranked = {"user_id": users, "position": places, "rank": result.ranks}
+        ranks.append(pa.table({"model": [name] * len(users), **ranked}))
         lists.append(recommendation_rows(name, users, result.items, result.scores, items))
     tables = {
         "items": pa.table(

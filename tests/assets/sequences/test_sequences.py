@@ -4,9 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import duckdb
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from assets.engines.sql import statement
 from assets.formats.timestamps import units_a_second
 from assets.resources import Cleaning, Home, Splitting
 from assets.sequences import sequences
@@ -20,7 +24,7 @@ from assets.sequences.loading import (
 from assets.sequences.splitting import Cutoffs, SplitError
 from assets.state.lake import Lake, LakeError
 from models.bundle.bundle import Manifest, write_bundle
-from models.data import leave_one_out
+from models.data import Sequences, labelled, leave_one_out
 from serving.state.pointer import Pointer
 from tests.support.tables import publish
 
@@ -169,7 +173,7 @@ def test_loading_before_making_is_one_sentence(tmp_path: Path) -> None:
 DATED = {
     "u1": [("a", 1), ("b", 2), ("c", 5), ("d", 6), ("e", 9)],  # train, validation, test
     "u2": [("a", 5), ("b", 6), ("c", 8), ("d", 9)],  # unseen in training
-    "u3": [("a", 8), ("c", 9)],  # comes after the second cut: no target without a history
+    "u3": [("a", 8), ("c", 9)],  # comes after the second cut: the first has nothing before it
     "u4": [("b", 3), ("d", 4), ("e", 4)],  # gone before the first
 }
 
@@ -192,15 +196,18 @@ def test_the_temporal_split_cuts_all_users_at_the_same_times(tmp_path: Path) -> 
     for _, user, _, _, part, _ in rows(home.lake(), "sequences"):
         found.setdefault(user, []).append(part)
     assert found == {
-        "u1": ["train", "train", "validation", "context", "test"],
-        "u2": ["context", "context", "test", "context"],
-        "u3": ["context", "context"],
+        "u1": ["train", "train", "validation", "validation", "test"],
+        "u2": ["context", "validation", "test", "test"],
+        "u3": ["context", "test"],
         "u4": ["train", "train", "train"],
     }
-    assert rows(home.lake(), "split") == [("temporal (5,8)", 5, 8, 5, 1, 2, 6, 1, 0.0, True)]
+    assert rows(home.lake(), "split") == [
+        ("temporal (5,8)", 5, 8, 5, 3, 4, 2, 2, 0.0, True, 3, 1, "NEXTPLAY_SPLIT=temporal says so")
+    ]
     split = load_split(home.lake())
     assert split.name == "temporal (5,8)"
-    assert split.test.histories.lengths.tolist() == [4, 2]
+    assert split.test.users.tolist() == [0, 1, 1, 2]
+    assert split.test.histories.lengths.tolist() == [4, 2, 3, 1]
     assert load_items(home.lake()).counts.tolist() == [0, 1, 2, 0, 1, 1]
 
 
@@ -211,9 +218,9 @@ def test_times_go_with_the_plays_of_training_and_with_the_test_items(tmp_path: P
     assert times.train.tolist() == [1, 2, 3, 4, 4]
     assert len(split.train.items) == 5
     sequences, _ = load_sequences(home.lake())
-    assert times.gaps(sequences, split.test).tolist() == [9 - 6, 8 - 6]  # of u1 and u2
-    assert times.gaps(sequences, split.validation).tolist() == [5 - 2]
-    materialize(home)
+    assert times.gaps(sequences, split.test).tolist() == [9 - 6, 8 - 6, 9 - 8, 9 - 8]  # of u1 to u3
+    assert times.gaps(sequences, split.validation).tolist() == [5 - 2, 6 - 5, 6 - 5]
+    materialize(home, splitting=Splitting(split="leave-one-out"))
     leave = load_times(home.lake())
     assert leave.train.tolist() == [1, 2, 5, 5, 6, 8, 9, 3]  # u1 and u2 without their last two, u3, u4
     assert leave.gaps(sequences, load_split(home.lake()).test).tolist() == [3, 1, 0]
@@ -296,6 +303,135 @@ def test_cutoffs_are_shares_numbers_or_dates(text: str, cutoffs: tuple[float, fl
 def test_other_cutoffs_are_refused(text: str) -> None:
     with pytest.raises(SplitError, match=r"The cut-offs .* give two rising shares"):
         Cutoffs.from_text(text)
+
+
+# --- which split the data get where none is set
+
+DAY = 86_400
+SINCE = 1_400_000_000
+
+
+def played_daily(users: int, unit: int = 1) -> dict[str, list[tuple[str, int | None]]]:
+    """Users who each play five things on five days, one after the other."""
+    return {f"u{n:02}": [(item, (SINCE + (n + t) * DAY) * unit) for t, item in enumerate("abcde")]
+            for n in range(users)}  # fmt: skip
+
+
+@pytest.mark.parametrize("unit", [1, 1_000, 1_000_000])
+def test_plays_with_times_of_a_clock_are_split_by_them(tmp_path: Path, unit: int) -> None:
+    home = dated_home(tmp_path, played_daily(300, unit))
+    result = materialize(home, checks=True)
+    assert [e.check_name for e in result.get_asset_check_evaluations() if not e.passed] == []
+    ((name, *_, reason),) = rows(home.lake(), "split")
+    assert (name, reason) == ("temporal (0.8,0.9)", "each play has a time, and the times are a clock")
+    (made,) = [m for m in result.get_asset_materialization_events() if m.asset_key.path == ["split"]]
+    told = str(made.materialization.metadata["split"].value)
+    assert told == f"The plays are split temporal (0.8,0.9), for {reason}."
+
+
+def _numbered(plays: dict[str, list[tuple[str, int | None]]]) -> dict[str, list[tuple[str, int | None]]]:
+    """As in a file whose times are the numbers of its lines, from a number that could be a time."""
+    lines = iter(range(SINCE, 2 * SINCE))
+    return {user: [(item, next(lines)) for item, _ in of_user] for user, of_user in plays.items()}
+
+
+ONE_DAY = {user: [(item, SINCE) for item, _ in plays] for user, plays in played_daily(30).items()}
+
+
+@pytest.mark.parametrize(
+    ("plays", "reason"),
+    [
+        ({u: [(i, None) for i, _ in p] for u, p in played_daily(30).items()}, "the plays have no times"),
+        (played_daily(30) | {"v": [("a", None), ("b", SINCE)]}, "1 of 152 plays have no time"),
+        ({u: [(i, 7 * n) for n, (i, _) in enumerate(p)] for u, p in played_daily(30).items()},
+         "the times from 0 to 28 are no clock, such as seconds since 1970"),
+        (played_daily(30) | {"v": [("a", 3), ("b", SINCE)]},
+         f"the times from 3 to {SINCE + 33 * DAY} are no clock, such as seconds since 1970"),
+        (_numbered(played_daily(30)), f"the times from {SINCE} to {SINCE + 149} only number the plays"),
+        (ONE_DAY, "the plays have times, but cannot be split by them: NEXTPLAY_CUTOFFS cut at"),
+        (played_daily(15), "split in time only 4 users have a test play, and 20 are needed"),
+    ],
+)  # fmt: skip
+def test_other_plays_are_split_leave_one_out_and_that_is_said(
+    tmp_path: Path, plays: dict[str, list[tuple[str, int | None]]], reason: str
+) -> None:
+    home = dated_home(tmp_path, plays)
+    assert materialize(home).success
+    ((name, *_, why),) = rows(home.lake(), "split")
+    assert name == "leave-one-out"
+    assert why.startswith(reason), why
+
+
+def test_a_setting_wins_over_the_data(tmp_path: Path) -> None:
+    home = dated_home(tmp_path, played_daily(300))
+    materialize(home, splitting=Splitting(split="leave-one-out"))
+    ((name, *_, why),) = rows(home.lake(), "split")
+    assert (name, why) == ("leave-one-out", "NEXTPLAY_SPLIT=leave-one-out says so")
+
+
+def test_cutoffs_that_are_set_and_do_not_fit_are_a_mistake_and_no_reason_for_another_split(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(dg.Failure) as caught:
+        materialize(dated_home(tmp_path, played_daily(300)), splitting=Splitting(cutoffs="5,8"))
+    assert "NEXTPLAY_CUTOFFS cut at 5 and 8" in str(caught.value.description)
+
+
+def test_a_split_that_is_set_and_one_by_the_data_give_the_same_sequences(tmp_path: Path) -> None:
+    home = dated_home(tmp_path, played_daily(300))
+    materialize(home)
+    by_data = home.lake().current("sequences").content_hash
+    materialize(home, splitting=Splitting(split="temporal"))
+    assert home.lake().current("sequences").content_hash == by_data
+
+
+times = st.lists(st.lists(st.integers(0, 30), min_size=1, max_size=6), min_size=1, max_size=6)
+
+
+@given(times, st.integers(1, 30), st.integers(1, 30))
+@settings(max_examples=60, deadline=None)
+def test_each_play_is_judged_once_after_its_history_or_never(
+    plays: list[list[int]], first: int, second: int
+) -> None:
+    """The statement against a loop: ties lie on one side of a cut, and in the order of the plays."""
+    cuts = {"validation_from": min(first, second), "test_from": max(first, second) + 1}
+    flat = [
+        (f"u{u}", str(n), n, time)
+        for u, times in enumerate(plays)
+        for n, time in enumerate(sorted(times))
+    ]  # fmt: skip
+    with duckdb.connect() as connection:
+        connection.execute(
+            "CREATE TABLE core_interactions (user_id VARCHAR, item_id VARCHAR, position INTEGER, "
+            "timestamp BIGINT)"
+        )
+        connection.executemany("INSERT INTO core_interactions VALUES (?, ?, ?, ?)", flat)
+        found = connection.execute(
+            f"SELECT user_id, position, split, timestamp FROM ({statement('temporal_splits')}) ORDER BY ALL",
+            cuts,
+        ).fetchall()
+    assert [(user, place) for user, place, *_ in found] == sorted((u, n) for u, _, n, _ in flat)
+    for _, place, part, time in found:
+        side = (
+            "train"
+            if time < cuts["validation_from"]
+            else "validation"
+            if time < cuts["test_from"]
+            else "test"
+        )
+        assert part == (side if side == "train" or place else "context")
+    lengths = [len(times) for times in plays]
+    made = Sequences.from_lists([range(1, n + 1) for n in lengths], 6)
+    split = labelled(made, np.array([part for _, _, part, _ in found], dtype=np.str_), "x")
+    for held in (split.validation, split.test):
+        asked = list(zip(held.users.tolist(), held.targets.tolist(), strict=True))
+        assert len(set(asked)) == len(asked)
+        assert [held.histories.user(n).tolist() for n in range(len(held))] == [
+            list(range(1, target)) for _, target in asked
+        ], "an item's index is its place, so a history is all that comes before"
+    judged = len(split.validation) + len(split.test)
+    context = sum(part == "context" for *_, part, _ in found)
+    assert len(split.train.items) + judged + context == sum(lengths)
 
 
 # --- the vocabulary from night to night
