@@ -67,7 +67,7 @@ class Recommender:
         if not np.any(split.train.lengths > 1):
             raise FrameError("Nobody in the frame has played 4 items: there is no order to learn from.")
         items = ItemTable(["", *plays.items], ["", *plays.items], split.train.counts())
-        scorer, write = self._learn(split, items, Facts(items.ids, plays.times_of(split.train)))
+        scorer, write = self._learn(split, items, Facts(items.ids, plays.times_of(split.train), items=items))
         self._fitted = _Fitted(scorer, items, write, plays, split.test)
         return self
 

@@ -4,6 +4,7 @@ Opened by serving too: scoring and loading need NumPy and safetensors alone, and
 """
 
 from models.baselines.base import Baseline, Facts, NotApplicableError
+from models.baselines.content import Content
 from models.baselines.ease import Ease
 from models.baselines.item_knn import ItemKnn
 from models.baselines.markov import SMOOTHING, SMOOTHINGS, Markov
@@ -16,6 +17,7 @@ __all__ = [
     "SMOOTHING",
     "SMOOTHINGS",
     "Baseline",
+    "Content",
     "Ease",
     "Facts",
     "ItemKnn",
@@ -39,5 +41,6 @@ BASELINES: dict[str, type[Baseline]] = {
         Markov,
         ItemKnn,
         Ease,
+        Content,
     )
 }

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from models.bundle.bundle import WEIGHTS_FILE, BundleError
+from models.bundle.bundle import WEIGHTS_FILE, BundleError, ItemTable
 from models.data import Holdout, Sequences
 from models.evaluation.metrics import per_user, rank_targets
 
@@ -29,6 +29,7 @@ class Facts:
     ids: Sequence[str] | None = None  # [n_items + 1], of the item vocabulary, padding first
     times: NDArray[np.int64] | None = None  # [interactions of the training part], in any one unit
     exclude_seen: bool = True  # the items of a history are no answers
+    items: ItemTable | None = None  # what the catalogue says of them
 
 
 NO_FACTS = Facts(exclude_seen=False)  # every play counts

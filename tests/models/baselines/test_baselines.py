@@ -27,6 +27,7 @@ from models.baselines import (
     RecentPopularity,
 )
 from models.baselines.bundles import baseline_bundle
+from models.bundle.attributes import TEXT, Attribute
 from models.bundle.bundle import (
     WEIGHTS_FILE,
     BundleError,
@@ -43,8 +44,11 @@ from models.writing import Origin
 
 # Item 1 is followed twice by 2 and once by 3; nothing follows 4 or 5; 5 is never played.
 TRAIN = Sequences.from_lists([[1, 2], [1, 2, 1, 3], [4], []], 5)
-ITEMS = ItemTable(["", "30", "10", "20", "50", "40"], ["", "A", "B", "C", "D", "E"], TRAIN.counts())
-FACTS = Facts(ITEMS.ids, times=np.array([1, 2, 3, 4, 5, 9, 7]), exclude_seen=False)
+GENRES = Attribute(TEXT, [None, ["Puzzle"], ["Puzzle", "Indie"], ["Indie"], None, ["Puzzle"]])
+ITEMS = ItemTable(
+    ["", "30", "10", "20", "50", "40"], ["", "A", "B", "C", "D", "E"], TRAIN.counts(), {"genres": GENRES}
+)
+FACTS = Facts(ITEMS.ids, times=np.array([1, 2, 3, 4, 5, 9, 7]), exclude_seen=False, items=ITEMS)
 
 
 def score(scorer: Baseline, *histories: Sequence[int]) -> list[list[float]]:
@@ -212,7 +216,7 @@ def test_smoothing_must_be_positive(smoothing: float) -> None:
 def test_fitting_leaves_the_data_as_they_are(name: str) -> None:
     split = leave_one_out(TRAIN)
     before = [split.train.fingerprint(), split.validation.histories.fingerprint(), TRAIN.fingerprint()]
-    facts = Facts(ITEMS.ids, np.arange(len(split.train.items)), exclude_seen=False)
+    facts = Facts(ITEMS.ids, np.arange(len(split.train.items)), exclude_seen=False, items=ITEMS)
     BASELINES[name].fit(split.train, split.validation, facts)
     assert [
         split.train.fingerprint(),

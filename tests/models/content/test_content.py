@@ -1,0 +1,134 @@
+"""Items by their description: features, TF-IDF, vectors, and the baseline that is made of them."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from models.baselines import Content, Facts, NotApplicableError
+from models.baselines.base import ndcg
+from models.baselines.content import NEWNESS, POWERS
+from models.bundle.attributes import DATE, FLAG, NUMBER, TEXT, Attribute
+from models.bundle.bundle import ItemTable
+from models.content.features import item_features, table_features
+from models.content.tfidf import ContentIndex, TfIdf
+from models.content.vectors import content_vectors
+from models.data import Sequences, leave_one_out
+from models.evaluation.metrics import rank_targets
+
+
+def table(genres: list[list[str] | None], dates: list[str | None] | None = None) -> ItemTable:
+    ids = ["", *(str(i) for i in range(1, len(genres) + 1))]
+    attributes = {"genres": Attribute(TEXT, [None, *genres])}
+    if dates:
+        attributes["release_date"] = Attribute(DATE, [None, *dates])
+    return ItemTable(ids, ids, np.zeros(len(ids), np.int64), attributes)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "expected"),
+    [
+        (TEXT, ["Indie", "INDIE", "Turn-Based"], ["of indie", "of turn-based"]),
+        (
+            TEXT,
+            ["A long text " + "that describes " * 4],
+            ["of a", "of describes", "of long", "of text", "of that"],
+        ),
+        (NUMBER, 9.99, ["of 3.0"]),
+        (NUMBER, 0, ["of 0.0"]),
+        (NUMBER, -9.99, ["of -3.0"]),
+        (DATE, "2018-01-04", ["of 2018"]),
+        (FLAG, True, ["of true"]),
+        (FLAG, False, []),
+        (TEXT, None, []),
+    ],
+)
+def test_a_value_gives_its_features_by_its_kind(kind: str, value: Any, expected: list[str]) -> None:
+    assert item_features("", {"of": (kind, value)}) == expected
+
+
+def test_titles_are_words_and_a_title_that_is_the_id_says_nothing() -> None:
+    assert item_features("Pokémon: Red & red", {}) == ["title pokemon", "title red"]
+    assert table_features(table([["Indie"]])) == [[], ["genres indie"]]
+
+
+def test_what_is_rare_tells_more_and_what_one_item_alone_has_tells_nothing() -> None:
+    index = ContentIndex.of([[], ["a", "b"], ["a", "b"], ["a"], ["a", "only"]])
+    assert set(index.tfidf.column) == {"a", "b"}
+    assert index.tfidf.idf[1] > index.tfidf.idf[0]
+    found = index.cosines(["a", "b", "unheard of"])
+    assert found == pytest.approx([0, 1, 1, found[3], found[3]])
+    assert 0 < found[3] < 1
+    assert index.cosines(["unheard of"]).tolist() == index.cosines([]).tolist() == [0.0] * 5
+
+
+@pytest.mark.parametrize("n", [6, 400])  # the whole decomposition, and the truncated one
+def test_vectors_keep_who_is_like_whom(n: int) -> None:
+    rng = np.random.default_rng(1)
+    genres = [[f"{i % 3} of {g}" for g in rng.choice(100, 5, replace=False)] + [f"{i % 3}"] for i in range(n)]
+    items = table([*genres, None])
+    vectors = content_vectors(items)
+    assert vectors is not None and vectors.dtype == np.float32
+    assert len(vectors) == n + 2 and vectors.shape[1] <= 64
+    lengths = np.linalg.norm(vectors, axis=1)
+    assert lengths == pytest.approx([0, *[1] * n, 0], abs=1e-5)
+    alike = vectors @ vectors[1]
+    same = np.arange(n) % 3 == 0
+    assert alike[1:-1][~same] == pytest.approx(0, abs=1e-5)  # those have nothing in common
+    assert alike[1:-1][same].mean() > 0.05
+    again = content_vectors(items)
+    assert again is not None and again.tobytes() == vectors.tobytes()
+
+
+def test_without_anything_in_common_there_are_no_vectors_and_no_baseline() -> None:
+    train = Sequences.from_lists([[1, 2]], 2)
+    apart = table([["a"], ["b"]])
+    assert content_vectors(apart) is None
+    for facts in (Facts(), Facts(items=apart)):
+        with pytest.raises(NotApplicableError, match="nothing is known of the items"):
+            Content.fit(train, facts=facts)
+
+
+def test_what_is_like_the_history_comes_first_and_a_new_item_without_plays_too() -> None:
+    """1, 2, 3 are puzzles, 4, 5, 6 are not; nobody has played 3 and 6, and 3 came out last."""
+    items = table(
+        [["Puzzle"]] * 3 + [["Racing"]] * 3,
+        ["2015-01-01", "2018-01-01", "2018-03-01", "2015-01-01", None, "2014-01-01"],
+    )
+    train = Sequences.from_lists([[1, 2], [1, 2, 4, 5], [4, 5]], 6)
+    fitted = Content.fit(train, facts=Facts(items=items))
+    puzzles = fitted.score([np.array([1])])[0]
+    assert fitted.newness == NEWNESS[0] and puzzles[3] == 0 < puzzles[5] < puzzles[2]
+    welcoming = Content(fitted.vectors, fitted.share, fitted.new, 1.0, 3.0)
+    puzzles, racing = welcoming.score([np.array([1]), np.array([4])])
+    assert puzzles[3] > puzzles[4:].max()
+    assert racing[3] < racing[4:6].min()
+    assert racing[0] == puzzles[0] == -np.inf
+    empty = welcoming.score([np.array([], np.int64)])[0]
+    assert np.isfinite(empty[1:]).all()
+
+
+def test_settings_are_chosen_on_validation_and_kept_by_a_refit() -> None:
+    rng = np.random.default_rng(3)
+    genres = [[f"g{i % 5}", f"h{i % 2}"] for i in range(40)]
+    items = table(genres, [f"201{i % 9}-01-01" for i in range(40)])
+    users = [(rng.choice(8, 6, replace=False) * 5 + rng.integers(5)).tolist() for _ in range(100)]
+    sequences = Sequences.from_lists([[1 + i for i in user] for user in users], 40)
+    split = leave_one_out(sequences)
+    facts = Facts(times=np.arange(len(split.train.items)), items=items)
+    chosen = Content.fit(split.train, split.validation, facts)
+    others = [
+        ndcg(Content(chosen.vectors, chosen.share, chosen.new, power, newness), split.validation)
+        for power in POWERS
+        for newness in NEWNESS
+    ]
+    assert ndcg(chosen, split.validation) == max(others)
+    assert (rank_targets(chosen, split.test) <= 8).mean() > 0.9  # the eight of a genre that a user plays
+    refitted = chosen.refit(sequences, Facts(times=np.arange(len(sequences.items)), items=items))
+    assert refitted.config() == chosen.config()
+    assert refitted.share.tolist() != chosen.share.tolist()
+
+
+def test_features_that_an_index_has_never_seen_are_passed_over() -> None:
+    tfidf = TfIdf.fit([["a"], ["a"]])
+    assert tfidf.entries([["b"], ["a", "c"]]).weights.tolist() == [1.0]
