@@ -16,12 +16,13 @@ from serving.access import ApiKeys
 from serving.blocklist import Blocklist
 from serving.bodies import answer_problem, answer_wrong_parameter
 from serving.context import Context
+from serving.listing import Listing
 from serving.mirror import Mirror
 from serving.observe import Observe
 from serving.openapi import document, served_examples
 from serving.recorder import Recorder
 from serving.reload import Follower
-from serving.routes import catalogue, demo, events, operations, recommend, reports
+from serving.routes import catalogue, demo, events, listed, operations, recommend, reports
 from serving.settings import Settings, load_settings, parts
 from serving.state.event_stores import open_event_store
 from serving.state.events import EventStore, EventStoreError
@@ -32,7 +33,15 @@ from serving.users import Users
 
 STORE_THREADS = 4
 PATIENCE_SECONDS = 20.0  # with the first model; kubelets and load balancers want to hear something
-ROUTERS = (recommend.router, catalogue.router, events.router, operations.router, demo.router, reports.router)
+ROUTERS = (
+    recommend.router,
+    catalogue.router,
+    events.router,
+    listed.router,
+    operations.router,
+    demo.router,
+    reports.router,
+)
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -48,17 +57,22 @@ def create_app(settings: Settings) -> FastAPI:
     users = Users(store, pointer_file.with_name(SNAPSHOT_FILE))
     blocklist = Blocklist(settings.blocklist, settings.poll_seconds)
     turns, store_threads = Turns(settings.max_waiting), ThreadPoolExecutor(STORE_THREADS, "store")
-    context = Context(settings, follower, users, recorder, blocklist, turns, store_threads)
+    listing = Listing(store, follower, settings.poll_seconds, store_threads) if store else None
+    context = Context(settings, follower, users, recorder, listing, blocklist, turns, store_threads)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         telemetry.configure_logging()
+        if listing:
+            await run_in_threadpool(listing.start)
         follower.start()
         await run_in_threadpool(follower.first_look, PATIENCE_SECONDS)
         if recorder:
             recorder.start()
         yield
         await run_in_threadpool(follower.stop)
+        if listing:
+            await run_in_threadpool(listing.stop)
         if recorder:
             await run_in_threadpool(recorder.stop)
 

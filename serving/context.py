@@ -10,6 +10,7 @@ import numpy as np
 from fastapi import HTTPException
 
 from serving.blocklist import Blocklist
+from serving.listing import Listing
 from serving.recommender import Scored
 from serving.recorder import Recorder, Shown
 from serving.reload import Follower, ServedModel
@@ -18,25 +19,28 @@ from serving.state.events import now_ms
 from serving.turns import Turns
 from serving.users import Users
 
+Asked = TypeVar("Asked")
 Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
 class Context:
-    """Settings, the model in service, the users, what records events (None where no store is set), the items
-    that operators took out, the turns in which answers are computed, and the threads that ask the store."""
+    """Settings, the model in service, the users, what records events and what lists items (None where no
+    store is set), the items that operators took out, the turns in which answers are computed, and the threads
+    that ask the store."""
 
     settings: Settings
     follower: Follower
     users: Users
     recorder: Recorder | None
+    listing: Listing | None
     blocklist: Blocklist
     turns: Turns
     store_threads: Executor
 
-    async def ask_store(self, call: Callable[[str], Found], user_id: str) -> Found:
+    async def ask_store(self, call: Callable[[Asked], Found], asked: Asked) -> Found:
         """Call in one of a few threads that stay: the store keeps one connection per thread."""
-        return await asyncio.get_running_loop().run_in_executor(self.store_threads, call, user_id)
+        return await asyncio.get_running_loop().run_in_executor(self.store_threads, call, asked)
 
     def log_answer(
         self, answer_id: str, user_id: str | None, items: Sequence[Scored], version: str, fallback: str | None

@@ -77,6 +77,11 @@ class Recommender:
         """The catalogue that this model chooses from."""
         return self._items
 
+    @property
+    def index(self) -> Mapping[str, int]:
+        """Item id -> item index, of the items that this model chooses from."""
+        return self._index
+
     def title(self, item_id: str) -> str | None:
         """None for an item that the model does not know."""
         index = self._index.get(item_id)
@@ -100,7 +105,8 @@ class Recommender:
         history = self._indexes(history_ids)
         unknown = [item_id for item_id in dict.fromkeys(history_ids) if item_id not in self._index]
         passing = self._filters.mask(filters) if filters else None
-        scores = self._score(history) if len(history) else self._items.counts.astype(np.float64)
+        looked_at = self._looked_at(history)
+        scores = self._score(looked_at) if len(looked_at) else self._popularity()
         if passing is not None:
             np.copyto(scores, -np.inf, where=~passing)
         if self.manifest.exclude_seen if exclude_seen is None else exclude_seen:
@@ -108,10 +114,10 @@ class Recommender:
         scores[self._indexes(exclude)] = -np.inf
         best = self._best(scores, k)
         because: Sequence[int | None] = [None] * len(best)
-        if explain and len(history):
-            because = contributors(self._scorer, history, best, self.manifest.max_length)
+        if explain and len(looked_at):
+            because = self._contributors(history, best)
         items = self._named(scores, best, because)
-        return Recommendation(items, unknown, fallback=len(history) == 0)
+        return Recommendation(items, unknown, fallback=len(looked_at) == 0)
 
     def similar(self, item_id: str, k: int, exclude: Iterable[str] = ()) -> list[Scored]:
         """The `k` items most like a known one, itself left out; raises KeyError for an unknown one.
@@ -119,10 +125,7 @@ class Recommender:
         By the cosine between item embeddings; where the model has none, by what it recommends after the item.
         """
         index = self._index[item_id]
-        if isinstance(self._scorer, OnnxScorer):
-            scores = self._scorer.similarities(index)  # [n_items + 1]
-        else:
-            scores = self._score(np.array([index]))
+        scores = self._likeness(index)  # [items + 1]
         scores[index] = -np.inf
         scores[self._indexes(exclude)] = -np.inf
         best = self._best(scores, k)
@@ -163,9 +166,27 @@ class Recommender:
         """Is it in the item vocabulary?"""
         return item_id in self._index
 
-    def _score(self, history: NDArray[np.int64]) -> NDArray[np.float32]:
+    def _looked_at(self, history: NDArray[np.int64]) -> NDArray[np.int64]:
+        """What of a history the model can look at."""
+        return history
+
+    def _score(self, history: NDArray[np.int64]) -> NDArray[Any]:
         scores: NDArray[np.float32] = self._scorer.score([history])[0]  # [n_items + 1]
         return scores
+
+    def _popularity(self) -> NDArray[Any]:
+        """Scores for an empty history, [n_items + 1]."""
+        return self._items.counts.astype(np.float64)
+
+    def _likeness(self, index: int) -> NDArray[Any]:
+        """How much each item is like one, [n_items + 1]."""
+        if isinstance(self._scorer, OnnxScorer):
+            return self._scorer.similarities(index)
+        return Recommender._score(self, np.array([index]))
+
+    def _contributors(self, history: NDArray[np.int64], best: NDArray[np.int64]) -> Sequence[int | None]:
+        """For each of the best items the one of the history that contributed most."""
+        return contributors(self._scorer, history, best, self.manifest.max_length)
 
     def _verify(self, golden: GoldenRequest, folder: Path) -> None:
         """Compare with the trained model's answer, whether or not that left out seen items."""

@@ -4,9 +4,9 @@ import gc
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,8 +15,10 @@ from serving import telemetry
 from serving.baselines import load_baselines
 from serving.mirror import Mirror
 from serving.recommender import Recommender
+from serving.state.events import ListedItem
 from serving.state.pointer import Pointer, read_pointer
 from serving.state.storage import StorageError
+from serving.with_listed import Content, WithListed
 
 RETRY_SECONDS = 30.0  # before a bundle that could not be loaded is tried again
 TURN_SECONDS = 0.0005  # for which loading keeps the interpreter while requests wait; Python's own is 0.005
@@ -60,6 +62,10 @@ class Follower:
         self._mirror = mirror
         self._poll_seconds = poll_seconds
         self._threads = threads
+        self._changing = threading.Lock()  # held while `current` is replaced
+        self._listed: Sequence[ListedItem] = ()
+        self._plain: Recommender | None = None  # the model in service, without what is listed
+        self._content: Content | None = None  # of its items
         self._with_baselines = with_baselines
         self._refused: tuple[object, ...] | None = None
         self._retry_at = 0.0
@@ -83,6 +89,13 @@ class Follower:
             self._follow()
         except Exception as error:  # whatever it is, the model in service must stay
             self._keep(error)
+
+    def list_items(self, listed: Sequence[ListedItem]) -> None:
+        """From now on these are listed, with this model and the next ones."""
+        with self._changing, _requests_first():
+            self._listed = listed
+            if self.current is not None:
+                self.current = replace(self.current, recommender=self._with_listed())
 
     def first_look(self, seconds: float) -> None:
         """Wait until a model is loaded, or none could be, or the time is over."""
@@ -132,7 +145,9 @@ class Follower:
         )
 
     def _swap(self, model: ServedModel) -> None:
-        old, self.current = self.current, model
+        with self._changing:
+            self._plain, self._content = model.recommender, Content(model.recommender.items)
+            old, self.current = self.current, replace(model, recommender=self._with_listed())
         if old is not None:
             telemetry.MODEL_INFO.labels(old.version, old.architecture).set(0)
         telemetry.MODEL_INFO.labels(model.version, model.architecture).set(1)
@@ -140,6 +155,11 @@ class Follower:
         telemetry.MODEL_PROMOTED.set(model.promoted_at)
         telemetry.RELOADS.labels("success").inc()
         telemetry.log("model loaded", version=model.version, architecture=model.architecture)
+
+    def _with_listed(self) -> Recommender:
+        assert self._plain is not None and self._content is not None
+        self._content.keep(self._listed)
+        return WithListed(self._plain, self._content, self._listed) if self._listed else self._plain
 
     def _keep(self, error: Exception) -> None:
         """Report a failure once, until another takes its place; a bug comes with its stack trace."""

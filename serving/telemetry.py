@@ -32,6 +32,12 @@ BLOCKLIST_ITEMS = Gauge("nextplay_blocklist_items", "Ids in the blocklist.", mul
 BLOCKLIST_FAILING = Gauge(
     "nextplay_blocklist_failing", "1 while the blocklist cannot be read.", multiprocess_mode="mostrecent"
 )
+LISTED_ITEMS = Gauge("nextplay_listed_items", "Items listed.", multiprocess_mode="mostrecent")
+LISTING_FAILING = Gauge(
+    "nextplay_listing_failing",
+    "1 while what is listed cannot be read or followed.",
+    multiprocess_mode="mostrecent",
+)
 MODEL_PROMOTED = Gauge(
     "nextplay_model_promoted_timestamp_seconds",
     "When the model in service was promoted.",

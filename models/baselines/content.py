@@ -61,15 +61,13 @@ class Content:
         Raises NotApplicableError where nothing is known of the items, and ValueError without any interaction.
         """
         popularity(train)  # raises where there is nothing to count
-        vectors = None if facts.items is None else content_vectors(facts.items)
-        if facts.items is None or vectors is None:
-            raise NotApplicableError("nothing is known of the items but their ids")
+        items, vectors = _described(facts)
         liked: Popularity | RecentPopularity = Popularity.fit(train, validation, facts)
         half_life = 0.0
         if facts.times is not None:
             recent = RecentPopularity.fit(train, validation, facts)
             liked, half_life = recent, recent.half_life
-        new = _newness(facts.items, train)
+        new = _newness(items, train)
         tried = product(POWERS, NEWNESS if new.any() else NEWNESS[:1])
         made = (cls(vectors, liked.share, new, *settings, half_life) for settings in tried)
         if validation is None or len(validation) == 0:
@@ -79,14 +77,12 @@ class Content:
 
     def refit(self, train: Sequences, facts: Facts = NO_FACTS) -> Self:
         """Raises as `fit` does."""
-        vectors = None if facts.items is None else content_vectors(facts.items)
-        if facts.items is None or vectors is None:
-            raise NotApplicableError("nothing is known of the items but their ids")
+        items, vectors = _described(facts)
         if self.half_life and facts.times is not None:
             share = RecentPopularity(self.share, self.half_life).refit(train, facts).share
         else:
             share = Popularity.fit(train, None, facts).share
-        new = _newness(facts.items, train)
+        new = _newness(items, train)
         return type(self)(vectors, share, new, self.power, self.newness, self.half_life)
 
     def score(self, histories: Sequence[NDArray[np.integer]]) -> NDArray[np.float32]:
@@ -130,6 +126,15 @@ class Content:
                 raise ValueError(f"an array has shape {vectors.shape} and type {vectors.dtype}")
             share, new = (vector(weights[name], np.float32, len(vectors)) for name in ("share", "new"))
             return cls(vectors, share, new, *settings)
+
+
+def _described(facts: Facts) -> tuple[ItemTable, NDArray[np.float32]]:
+    """The items and their vectors. Raises NotApplicableError where titles are all that is known of them."""
+    if facts.items is not None and facts.items.attributes:
+        vectors = content_vectors(facts.items)
+        if vectors is not None:
+            return facts.items, vectors
+    raise NotApplicableError("nothing is known of the items but their ids and titles")
 
 
 def _newness(items: ItemTable, train: Sequences) -> NDArray[np.float32]:

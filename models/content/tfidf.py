@@ -9,8 +9,6 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-FEWEST = 2  # items with a feature: what one item alone has makes it like no other
-
 
 @dataclass(frozen=True, eq=False)
 class Entries:
@@ -30,10 +28,10 @@ class TfIdf:
     idf: NDArray[np.float64]  # [features]
 
     @classmethod
-    def fit(cls, features: Sequence[Sequence[str]]) -> Self:
-        """Of the features of each item, each named once an item."""
+    def fit(cls, features: Sequence[Sequence[str]], fewest: int = 1) -> Self:
+        """Of the features of each item, each named once an item; those of `fewest` items and more."""
         found = Counter(feature for of_item in features for feature in of_item)
-        names = sorted(name for name, items in found.items() if items >= FEWEST)
+        names = sorted(name for name, items in found.items() if items >= fewest)
         items = np.array([found[name] for name in names], dtype=np.float64)
         return cls({name: i for i, name in enumerate(names)}, np.log((1 + len(features)) / (1 + items)) + 1)
 

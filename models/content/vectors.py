@@ -8,6 +8,7 @@ from models.content.features import table_features
 from models.content.tfidf import TfIdf
 
 WIDTH = 64
+FEWEST = 2  # items with a feature: what one item alone has makes it like no other
 
 
 def content_vectors(items: ItemTable, width: int = WIDTH) -> NDArray[np.float32] | None:
@@ -20,7 +21,7 @@ def content_vectors(items: ItemTable, width: int = WIDTH) -> NDArray[np.float32]
     from scipy.sparse.linalg import svds
 
     features = table_features(items)
-    tfidf = TfIdf.fit(features)
+    tfidf = TfIdf.fit(features, FEWEST)
     found = tfidf.entries(features)
     shape = (found.n, len(tfidf.idf))
     if not len(found.rows):

@@ -17,4 +17,5 @@ class IdConvertor(Convertor[str]):
 
 register_url_convertor("id", IdConvertor())
 USER_PATH = "/users/{user_id:id}"
+ITEM_PATH = "/items/{item_id:id}"
 SIMILAR_PATH = "/similar/{item_id:id}"

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from models.mistakes import UserError
 
+MAX_LISTED = 10_000  # items
 MAX_HISTORY = 10_000  # items of one user that are looked at, the newest
 CLOCK_TOLERANCE_MS = 86_400_000  # a day, by which a reporting client's clock may be ahead of ours
 
@@ -61,6 +62,30 @@ class Impression:
     model_version: str
     fallback: str | None
     shown_at: int
+
+
+@dataclass(frozen=True)
+class ListedItem:
+    """A row of `listed_items`: an item that the application offers, with or without plays.
+
+    `attributes` is a JSON object with its keys in order: by name a text, a list of texts, a number or a flag.
+    """
+
+    item_id: str
+    title: str
+    attributes: str
+
+
+@dataclass(frozen=True)
+class Listed:
+    """How many items of a request were not listed before, and how many were, and are described anew."""
+
+    new: int
+    replaced: int
+
+
+class ListingFullError(Exception):
+    """More items would be listed than MAX_LISTED: nothing of the request is stored."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +152,22 @@ class EventStore(Protocol):
 
     def impressions(self, shown_from: int = 0) -> Iterator[Impression]:
         """Impressions in the order in which they were shown."""
+        ...
+
+    def list_items(self, items: Sequence[ListedItem]) -> Listed:
+        """List items, or describe listed ones anew, in one durable commit. Raises ListingFullError."""
+        ...
+
+    def unlist(self, item_id: str) -> bool:
+        """End the listing of an item; says whether it was listed. Durable."""
+        ...
+
+    def listed_items(self) -> list[ListedItem]:
+        """All listed items, by their ids."""
+        ...
+
+    def listing_state(self) -> tuple[int, int]:
+        """Another value after every change of what is listed; cheap to ask for."""
         ...
 
     def close(self) -> None:

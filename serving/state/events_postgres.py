@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 
 from serving.state.events import EventStoreError
-from serving.state.events_sql import DDL, FORMAT, PAGE, Connection, Row, SqlEventStore
+from serving.state.events_sql import DDL, FORMAT, LISTED_DDL, PAGE, Connection, Row, SqlEventStore
 
 WRITERS = 7_305_001  # the advisory lock of writers
 CONNECT_SECONDS = 10
@@ -123,3 +123,4 @@ def _create(connection: Connection) -> None:
     (found,) = next(connection.rows("SELECT format FROM event_store"), (None,))
     if found != FORMAT:
         raise EventStoreError(f"The event store in Postgres is of format {found}, not {FORMAT}.")
+    connection.change(LISTED_DDL)

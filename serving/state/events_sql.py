@@ -12,10 +12,14 @@ from typing import Any, Protocol
 
 from serving.state.events import (
     MAX_HISTORY,
+    MAX_LISTED,
     Conflict,
     Event,
     Forgotten,
     Impression,
+    Listed,
+    ListedItem,
+    ListingFullError,
     Play,
     Stored,
     now_ms,
@@ -54,6 +58,21 @@ CREATE TABLE forgotten (
 );
 CREATE INDEX forgotten_by_time ON forgotten (forgotten_at);
 """
+
+# Additive, so a store of before gets it when it is opened.
+LISTED_DDL = """
+CREATE TABLE IF NOT EXISTS listed_items (
+    item_id TEXT PRIMARY KEY,
+    title TEXT NOT NULL,
+    attributes TEXT NOT NULL,
+    listed_at BIGINT NOT NULL
+)
+"""
+LIST_ITEM = """
+INSERT INTO listed_items VALUES (?, ?, ?, ?) ON CONFLICT (item_id) DO UPDATE
+SET title = excluded.title, attributes = excluded.attributes, listed_at = excluded.listed_at
+"""
+LISTING_STATE = "SELECT count(*), coalesce(sum(listed_at), 0), coalesce(max(listed_at), 0) FROM listed_items"
 
 INSERT_EVENT = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)"
 INSERT_IMPRESSION = """
@@ -154,6 +173,31 @@ class SqlEventStore:
     def impressions(self, shown_from: int = 0) -> Iterator[Impression]:
         statement = "SELECT * FROM impressions WHERE shown_at >= ? ORDER BY shown_at, request_id, rank"
         return (Impression(*row) for row in self._connection().rows(statement, (shown_from,)))
+
+    def list_items(self, items: Sequence[ListedItem]) -> Listed:
+        connection = self._connection()
+        with connection.writing():
+            ((before, _, last),) = connection.rows(LISTING_STATE)
+            listed_at = max(now_ms(), int(last) + 1)
+            connection.change(LIST_ITEM, ((*astuple(item), listed_at) for item in items))
+            ((after, _, _),) = connection.rows(LISTING_STATE)
+            if after > max(MAX_LISTED, before):
+                raise ListingFullError
+        return Listed(after - before, len(items) - (after - before))
+
+    def unlist(self, item_id: str) -> bool:
+        connection = self._connection()
+        with connection.writing():
+            return connection.change("DELETE FROM listed_items WHERE item_id = ?", [(item_id,)]) > 0
+
+    def listed_items(self) -> list[ListedItem]:
+        statement = "SELECT item_id, title, attributes FROM listed_items"
+        rows = (ListedItem(*row) for row in self._connection().rows(statement))
+        return sorted(rows, key=lambda item: item.item_id)  # a database's order follows its locale
+
+    def listing_state(self) -> tuple[int, int]:
+        ((count, total, _),) = self._connection().rows(LISTING_STATE)
+        return int(count), int(total)
 
     def close(self) -> None:
         while self._opened:

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from serving.state.events import EventStoreError
-from serving.state.events_sql import DDL, FORMAT, PAGE, Row, SqlEventStore
+from serving.state.events_sql import DDL, FORMAT, LISTED_DDL, PAGE, Row, SqlEventStore
 
 BUSY_SECONDS = 10.0  # that a writer waits for the writers of other processes
 
@@ -23,7 +23,7 @@ class SqliteEventStore(SqlEventStore):
         with _failures(f"The event store {file} cannot be opened"):
             if not file.exists():
                 _create(file)
-        self._connection()
+        list(self._connection().rows(LISTED_DDL))
 
 
 class _Connection:

@@ -65,7 +65,7 @@ def test_mlflow_says_of_each_version_how_it_did_on_test_and_what_became_of_it(ti
         rows = connection.execute(
             "SELECT bundle_hash, ndcg_at_10 FROM leaderboard WHERE role IN ('baseline', 'candidate')"
         ).fetchall()
-    assert len(rows) == 7
+    assert len(rows) == 8
     for digest, ndcg in rows:
         run = client.get_run(tracking.run_of(tracking.version_of(digest)))
         assert run.data.metrics["test ndcg_at_10"] == pytest.approx(ndcg)

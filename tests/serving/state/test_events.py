@@ -11,7 +11,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serving.state import events_sql as store_module
-from serving.state.events import Conflict, Event, EventStoreError, Forgotten, Impression, Play, Stored
+from serving.state.events import (
+    MAX_LISTED,
+    Conflict,
+    Event,
+    EventStoreError,
+    Forgotten,
+    Impression,
+    Listed,
+    ListedItem,
+    ListingFullError,
+    Play,
+    Stored,
+)
 from serving.state.events_sqlite import SqliteEventStore
 
 
@@ -228,3 +240,26 @@ def test_any_order_of_calls_gives_what_a_plain_dictionary_gives(
         assert (found[name].user_id, found[name].item_id) == (play.user_id, play.item_id)
         assert found[name].played_at == (play.played_at or found[name].received_at)
     store.close()
+
+
+def test_the_store_keeps_what_is_listed_and_tells_of_every_change(store: SqliteEventStore) -> None:
+    states = [store.listing_state()]
+    one, two = ListedItem("b", "B", "{}"), ListedItem("a", "A", "{}")
+    assert store.list_items([one, two]) == Listed(2, 0)
+    states.append(store.listing_state())
+    assert store.list_items([two]) == Listed(0, 1)
+    states.append(store.listing_state())
+    assert store.listed_items() == [two, one]
+    assert store.unlist("a") and not store.unlist("a")
+    states.append(store.listing_state())
+    assert store.list_items([two]) == Listed(1, 0)
+    states.append(store.listing_state())
+    assert len(set(states)) == len(states)
+
+
+def test_more_than_the_most_are_refused_whole(store: SqliteEventStore) -> None:
+    store.list_items([ListedItem(str(i), "", "{}") for i in range(MAX_LISTED)])
+    with pytest.raises(ListingFullError):
+        store.list_items([ListedItem("0", "new", "{}"), ListedItem("one more", "", "{}")])
+    assert len(store.listed_items()) == MAX_LISTED and store.listed_items()[0].title == ""
+    assert store.list_items([ListedItem("0", "new", "{}")]) == Listed(0, 1)
