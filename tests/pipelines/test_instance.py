@@ -66,15 +66,23 @@ def test_a_change_of_champion_that_failed_is_not_tried_again(
         assert instance.get_run_by_id(result.run_id).tags["dagster/will_retry"] == "false"
 
 
-SLEEPERS = """
+WAITERS = """
 import time
+from pathlib import Path
+
 import dagster as dg
 
+LOOKED = Path(__file__).with_name("looked")
+
 @dg.op(pool="lake")
-def write(): time.sleep(6)
+def write():
+    until = time.monotonic() + 150
+    while not LOOKED.exists():
+        assert time.monotonic() < until, "the look has not come"
+        time.sleep(0.1)
 
 @dg.op
-def look(): time.sleep(6)
+def look(): LOOKED.touch()
 
 @dg.job(executor_def=dg.in_process_executor)
 def writing(): write()
@@ -88,8 +96,9 @@ defs = dg.Definitions(jobs=[writing, looking])
 
 @pytest.mark.slow
 def test_one_run_at_a_time_gets_a_pool(dagster_home: Path) -> None:
-    code = dagster_home / "sleepers.py"
-    code.write_text(SLEEPERS)
+    """The first to write holds the pool until the look is done, however slow the machine is."""
+    code = dagster_home / "waiters.py"
+    code.write_text(WAITERS)
     environment = os.environ | {"DAGSTER_HOME": str(dagster_home)}
     dagster = [sys.executable, "-m", "dagster"]
     preparing = "from pipelines.instance import prepare_instance; prepare_instance()"
@@ -112,7 +121,7 @@ def test_one_run_at_a_time_gets_a_pool(dagster_home: Path) -> None:
     writing = sorted((r.start_time, r.end_time) for r in records if r.dagster_run.job_name == "writing")
     looking = next((r.start_time, r.end_time) for r in records if r.dagster_run.job_name == "looking")
     assert writing[0][1] <= writing[1][0]  # the second writer waited for the first
-    assert looking[0] < writing[1][1]  # and the look did not wait for the last
+    assert looking[0] < writing[0][1]  # and the look did not wait for the first
 
 
 def finished(instance: dg.DagsterInstance, count: int) -> list[dg.RunRecord]:
