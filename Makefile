@@ -10,6 +10,7 @@ export NEXTPLAY_HOME
 export BENTOML_DO_NOT_TRACK := True
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
+export PYTHONDONTWRITEBYTECODE :=
 ifneq ($(SOURCE),)
 export NEXTPLAY_SOURCE := $(SOURCE)
 endif

@@ -1,4 +1,7 @@
-"""What is dear to make, once for all workers: a run of the whole pipeline, a store of MLflow."""
+"""What is dear to make, once for all workers: a run of the whole pipeline, a store of MLflow.
+
+The project is imported where it is used: the process that hands the tests to workers runs none.
+"""
 
 import os
 import shutil
@@ -6,14 +9,18 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
 
-from assets.resources import Home
-from assets.tracking.mlflow_store import prepare
 from tests.support.once import made_once
-from tests.support.runs import FinishedRun, finished_run, run_in
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+    from assets.resources import Home
+    from tests.support.runs import FinishedRun
 
 hypothesis.settings.register_profile("untimed", deadline=None)  # the machine may be busy
 hypothesis.settings.load_profile("untimed")
@@ -21,26 +28,52 @@ hypothesis.settings.load_profile("untimed")
 EXIT_STATUS = pytest.StashKey[int]()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _migrations_are_read_once() -> Iterator[None]:
+    """Dagster and MLflow read all files of their migrations whenever a store is opened: 30 ms each time."""
+    from alembic.script import ScriptDirectory
+
+    read, known = ScriptDirectory.from_config, dict[str | None, ScriptDirectory]()
+
+    def from_config(config: "Config") -> ScriptDirectory:
+        place = config.get_main_option("script_location")
+        if place not in known:
+            known[place] = read(config)
+        return known[place]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ScriptDirectory, "from_config", from_config)
+        yield
+
+
 @pytest.fixture(scope="session")
-def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> "FinishedRun":
     """For reading alone: all workers share it."""
+    from tests.support.runs import finished_run, run_in
+
     return finished_run(made_once(tmp_path_factory, "tiny", run_in))
 
 
 @pytest.fixture
-def home(tiny_run: FinishedRun, tmp_path: Path) -> Home:
+def home(tiny_run: "FinishedRun", tmp_path: Path) -> "Home":
     """A copy of the finished home that a test may change."""
+    from assets.resources import Home
+
     return Home(path=shutil.copytree(tiny_run.home.path, str(tmp_path / "home")))
 
 
 @pytest.fixture
-def empty_home(tmp_path: Path) -> Home:
+def empty_home(tmp_path: Path) -> "Home":
+    from assets.resources import Home
+
     return Home(path=str(tmp_path / "home"))
 
 
 @pytest.fixture
 def mlflow_folder(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Path:
     """A folder with an empty store of MLflow, whose migrations ran once for all tests."""
+    from assets.tracking.mlflow_store import prepare
+
     made = made_once(tmp_path_factory, "mlflow", lambda folder: prepare(folder / "mlflow.db"))
     shutil.copy(made / "mlflow.db", tmp_path)
     return tmp_path
