@@ -13,6 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.support.runs import ENVIRONMENT, FinishedRun
+
 playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = shutil.which("chromium")
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,18 +29,22 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
-def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """`nextplay ui`, on an empty home."""
+@pytest.fixture(scope="module", params=["a home with bundles", pytest.param("empty", marks=pytest.mark.slow)])
+def ui(
+    request: pytest.FixtureRequest, tiny_run: FinishedRun, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """`nextplay ui`, with no runs and no champion so far; where bundles are, nothing has to be trained."""
     home = tmp_path_factory.mktemp("ui")
+    if request.param != "empty":
+        shutil.copytree(tiny_run.home.path, home, dirs_exist_ok=True)
+        shutil.rmtree(home / "champion")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environment = os.environ | {
         "DAGSTER_HOME": str(home / "dagster"),
         "NEXTPLAY_HOME": str(home),
-        "NEXTPLAY_SAMPLE_SIZE": "tiny",
-        "NEXTPLAY_TRAINING": '{"epochs": 2}',
+        **ENVIRONMENT,
     }
     log = (home / "ui.log").open("w")
     process = subprocess.Popen(

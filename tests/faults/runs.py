@@ -41,5 +41,6 @@ def state(home: Path) -> dict[str, str]:
     lake = Home(path=str(home)).lake()
     tables = json.loads((home / "lake" / "pointer.json").read_text())
     hashes = {table: lake.current(table).content_hash for table in tables}
-    bundles = json.loads((home / "bundles" / "current.json").read_text())
+    known = home / "bundles" / "current.json"
+    bundles = json.loads(known.read_text()) if known.exists() else {}
     return hashes | {name: bundle_hash(home / "bundles" / folder) for name, folder in bundles.items()}

@@ -1,5 +1,7 @@
 """The models on a DataFrame: what is learned, saved and served, and one sentence for each mistake."""
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -39,14 +41,20 @@ def fitted(name: str) -> Recommender:
     return FITTED[name]
 
 
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder of a fitted model, saved once."""
+    return cache(lambda name: fitted(name).save(tmp_path_factory.mktemp("saved") / "deep" / name))
+
+
 @pytest.mark.parametrize("name", ["markov", "sasrec"])
-def test_five_lines(name: str, tmp_path: Path) -> None:
+def test_five_lines(name: str, saved: Callable[[str], Path]) -> None:
     model = fitted(name)
     assert model.evaluate()["hr@1"] > 0.9
     best = model.recommend(histories=[["game 03", "game 04"], ["game 18", "game 19"]], k=3)
     assert best.columns.tolist() == ["history", "rank", "item_id", "score"]
     assert best[best["rank"] == 1]["item_id"].tolist() == ["game 05", "game 00"]
-    folder = model.save(tmp_path / "deep" / name)
+    folder = saved(name)
     again = Recommender.load(folder)
     assert again.model == name
     same = again.recommend(histories=[["game 03", "game 04"], ["game 18", "game 19"]], k=3)
@@ -57,10 +65,10 @@ def test_five_lines(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["markov", "sasrec"])
-def test_the_endpoint_serves_what_was_saved(name: str, tmp_path: Path) -> None:
-    endpoint = Endpoint(fitted(name).save(tmp_path / name))
+def test_the_endpoint_serves_what_was_saved(name: str, saved: Callable[[str], Path]) -> None:
+    endpoint = Endpoint(saved(name))
     assert endpoint.manifest.architecture == name
-    assert read_manifest(tmp_path / name).metrics["ndcg@10"] > 0.5
+    assert read_manifest(saved(name)).metrics["ndcg@10"] > 0.5
     assert endpoint.recommend(["game 03", "game 04"], 3).items[0].item_id == "game 05"
 
 
@@ -117,10 +125,12 @@ def test_ids_that_became_floats_are_those_of_the_frame() -> None:
     assert model.recommend(histories=[[3.5, "4.5"]], k=1)["item_id"].tolist() == ["5.5"]
 
 
-def test_a_loaded_network_learns_anew_with_the_settings_of_its_bundle(tmp_path: Path) -> None:
-    again = Recommender.load(fitted("sasrec").save(tmp_path / "first")).fit(FRAME)
+def test_a_loaded_network_learns_anew_with_the_settings_of_its_bundle(
+    saved: Callable[[str], Path], tmp_path: Path
+) -> None:
+    again = Recommender.load(saved("sasrec")).fit(FRAME)
     again.save(tmp_path / "second")
-    assert bundle_hash(tmp_path / "second") == bundle_hash(tmp_path / "first")
+    assert bundle_hash(tmp_path / "second") == bundle_hash(saved("sasrec"))
 
 
 def test_new_items_of_a_frame_rank_last_and_are_passed_over() -> None:

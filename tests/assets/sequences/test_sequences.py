@@ -32,12 +32,24 @@ PLAYED = {"u2": ["9", "10", "100", "7"], "u10": ["7", "9", "10"], "u1": ["100", 
 CORE = [(user, item, n, 61, None) for user, items in PLAYED.items() for n, item in enumerate(items)]
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Home:
-    home = Home(path=str(tmp_path))
+def home_in(folder: Path) -> Home:
+    home = Home(path=str(folder))
     publish(home.lake(), "core_interactions", CORE)
     publish(home.lake(), "catalogue", [("7", "Seven"), ("9", None), ("555", "Played by nobody")])
     publish(home.lake(), "item_names", [("7", "seven"), ("9", "nine"), ("10", "ten")])
+    return home
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return home_in(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A home whose sequences are made, for reading alone."""
+    home = home_in(tmp_path_factory.mktemp("made"))
+    materialize(home)
     return home
 
 
@@ -108,14 +120,12 @@ def test_what_the_catalogue_knows_of_an_item_goes_with_it(home: Home) -> None:
     }
 
 
-def test_a_catalogue_that_knows_nothing_gives_no_attributes(home: Home) -> None:
-    materialize(home)
-    assert load_items(home.lake()).attributes == {}
+def test_a_catalogue_that_knows_nothing_gives_no_attributes(made: Home) -> None:
+    assert load_items(made.lake()).attributes == {}
 
 
-def test_the_sequences_are_split_leave_one_out(home: Home) -> None:
-    materialize(home)
-    assert [row[:5] for row in rows(home.lake(), "sequences")] == [
+def test_the_sequences_are_split_leave_one_out(made: Home) -> None:
+    assert [row[:5] for row in rows(made.lake(), "sequences")] == [
         (0, "u1", 0, 2, "train"), (0, "u1", 1, 5, "train"),
         (1, "u10", 0, 3, "train"), (1, "u10", 1, 4, "validation"), (1, "u10", 2, 1, "test"),
         (2, "u2", 0, 4, "train"), (2, "u2", 1, 1, "train"), (2, "u2", 2, 2, "validation"),
@@ -123,10 +133,9 @@ def test_the_sequences_are_split_leave_one_out(home: Home) -> None:
     ]  # fmt: skip
 
 
-def test_what_is_loaded_is_what_was_made(home: Home) -> None:
-    materialize(home)
-    loaded, user_ids = load_sequences(home.lake())
-    items = load_items(home.lake())
+def test_what_is_loaded_is_what_was_made(made: Home) -> None:
+    loaded, user_ids = load_sequences(made.lake())
+    items = load_items(made.lake())
     assert user_ids.tolist() == sorted(PLAYED)
     assert {str(user): [items.ids[i] for i in loaded.user(n)] for n, user in enumerate(user_ids)} == PLAYED
     assert (loaded.items.dtype, loaded.offsets.dtype, loaded.n_items) == (np.int32, np.int64, 5)
@@ -135,20 +144,19 @@ def test_what_is_loaded_is_what_was_made(home: Home) -> None:
     assert items.titles[3] == "Seven"
 
 
-def test_the_split_in_the_table_is_the_split_of_the_models(home: Home) -> None:
+def test_the_split_in_the_table_is_the_split_of_the_models(made: Home) -> None:
     """Two implementations of leave-one-out, SQL and NumPy, have to agree."""
-    materialize(home)
-    loaded, _ = load_sequences(home.lake())
+    loaded, _ = load_sequences(made.lake())
     split = leave_one_out(loaded)
-    read = load_split(home.lake())
+    read = load_split(made.lake())
     assert (read.name, read.train.fingerprint()) == ("leave-one-out", split.train.fingerprint())
     assert read.test.histories.fingerprint() == split.test.histories.fingerprint()
-    table = rows(home.lake(), "sequences")
+    table = rows(made.lake(), "sequences")
     for name, holdout in (("validation", split.validation), ("test", split.test)):
         wanted = [(row[0], row[3]) for row in table if row[4] == name]
         assert list(zip(holdout.users.tolist(), holdout.targets.tolist(), strict=True)) == wanted
     assert split.train.items.tolist() == [row[3] for row in table if row[4] == "train"]
-    assert split.train.counts().tolist() == load_items(home.lake()).counts.tolist()
+    assert split.train.counts().tolist() == load_items(made.lake()).counts.tolist()
 
 
 def test_made_twice_the_bytes_are_the_same(home: Home, tmp_path: Path) -> None:
