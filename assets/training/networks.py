@@ -47,7 +47,7 @@ FITTED = ("baseline", "validation NDCG@10", "settings", "MB", "version", "second
     kinds={"numpy", "scipy", "mlflow"},
     code_version=fingerprint(*map(baseline_code, BASELINES))[:16],
     deps=["sequences", "items"],
-    description="Popularity, a Markov chain, item-kNN, EASE and others: what every candidate has to beat.",
+    description="Popularity, Markov chain, transitions, item-kNN, others: what every candidate has to beat.",
 )
 def baselines(context: dg.AssetExecutionContext, home: Home, source: Source) -> dg.MaterializeResult[None]:
     lake, store, tracking = home.lake(), home.bundles(), home.tracking()

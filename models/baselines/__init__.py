@@ -11,6 +11,7 @@ from models.baselines.markov import SMOOTHING, SMOOTHINGS, Markov
 from models.baselines.next_larger_id import NextLargerId
 from models.baselines.own_history import MostFrequent, MostRecent
 from models.baselines.popularity import Popularity, RecentPopularity
+from models.baselines.transitions import Transitions
 
 __all__ = [
     "BASELINES",
@@ -28,6 +29,7 @@ __all__ = [
     "NotApplicableError",
     "Popularity",
     "RecentPopularity",
+    "Transitions",
 ]
 
 BASELINES: dict[str, type[Baseline]] = {
@@ -39,6 +41,7 @@ BASELINES: dict[str, type[Baseline]] = {
         MostFrequent,
         NextLargerId,
         Markov,
+        Transitions,
         ItemKnn,
         Ease,
         Content,

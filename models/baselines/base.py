@@ -1,6 +1,6 @@
 """What every baseline is, and what their files share: popularity, choosing on validation, saved arrays."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +79,27 @@ def some_users(validation: Holdout) -> Holdout:
     if len(validation) <= CHOOSING_USERS:
         return validation
     return validation.rows(np.linspace(0, len(validation) - 1, CHOOSING_USERS).astype(np.int64))
+
+
+def one_by_one(
+    start: Mapping[str, float],
+    options: Mapping[str, Sequence[float]],
+    value: Callable[[dict[str, float]], float],
+) -> dict[str, float]:
+    """Settings of a high value: from `start`, each one in turn takes the first of its best options.
+
+    One pass: as many values as there are options, where trying all together would take their product.
+    """
+    best = dict(start)
+    highest = value(best)
+    for name, values in options.items():
+        for option in values:
+            if option == start[name]:
+                continue
+            tried = {**best, name: option}
+            if (found := value(tried)) > highest:
+                best, highest = tried, found
+    return best
 
 
 def save_weights(folder: Path, weights: dict[str, NDArray[Any]]) -> None:
