@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.blend.scorer import Blend
 from models.bundle.agreement import agree, allowance
 from models.bundle.bundle import (
     PADDING,
@@ -180,7 +181,7 @@ class Recommender:
 
     def _likeness(self, index: int) -> NDArray[Any]:
         """How much each item is like one, [n_items + 1]."""
-        if isinstance(self._scorer, OnnxScorer):
+        if isinstance(self._scorer, OnnxScorer | Blend):
             return self._scorer.similarities(index)
         return Recommender._score(self, np.array([index]))
 
