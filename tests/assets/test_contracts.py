@@ -224,13 +224,21 @@ TABLES = {
 Connection = duckdb.DuckDBPyConnection
 
 
-@pytest.fixture
-def tables() -> Iterator[Connection]:
+@pytest.fixture(scope="module")
+def all_made() -> Iterator[Connection]:
     with duckdb.connect() as connection:
         for table, (columns, rows) in TABLES.items():
             connection.execute(f"CREATE TABLE {table} ({columns})")
             connection.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(rows[0]))})", rows)
         yield connection
+
+
+@pytest.fixture
+def tables(all_made: Connection) -> Iterator[Connection]:
+    """What a test changes in them is undone."""
+    all_made.begin()
+    yield all_made
+    all_made.rollback()
 
 
 # --- schemas
