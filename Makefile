@@ -15,7 +15,7 @@ ifneq ($(SOURCE),)
 export NEXTPLAY_SOURCE := $(SOURCE)
 endif
 
-.PHONY: help setup run test test-all test-scale lint ui reports serve demo mlflow status promote rollback forget reproduce as-served bench-as-served simulate bench-etl bench-etl-scale bench-scale bench-swaps bench-gate bench-real-size pictures bench-leaderboards clean tune bench-training bench-quality study-bert4rec prune backup restore test-faults load bench-serving bench-overload
+.PHONY: help setup run test test-all test-scale lint ui reports serve demo mlflow status promote rollback forget reproduce as-served bench-as-served bench-tomorrow simulate bench-etl bench-etl-scale bench-scale bench-swaps bench-gate bench-real-size pictures bench-leaderboards clean tune bench-training bench-quality study-bert4rec prune backup restore test-faults load bench-serving bench-overload
 
 help: ## List the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -91,6 +91,9 @@ restore: setup ## Fill an empty home from a backup: FROM=/mnt/backups/tonight
 
 as-served: setup ## What is served, measured: nights with plays held back (CUT=last or a date; REFIT=no)
 	@$(BIN)/nextplay as-served $(if $(CUT),--cut "$$CUT") $(if $(filter no,$(REFIT)),--no-refit)
+
+bench-tomorrow: setup ## Every model on the next days' plays of dated data, cut by cut (hours, resumable)
+	@$(BIN)/python -m benchmarks.tomorrow
 
 bench-as-served: setup ## What is served on the shared real data, with refit and without (hours, resumable)
 	@PYTHONPATH=. $(BIN)/python benchmarks/as_served.py

@@ -13,6 +13,7 @@ from assets.engines.sql import markdown
 from assets.evaluation.as_served_tables import AS_SERVED_TABLES
 from assets.evaluation.gate import GATE
 from assets.evaluation.leaderboard_tables import LEADERBOARD_TABLES
+from assets.evaluation.other_splits import OTHER_SPLITS
 from assets.evaluation.sequence_audit import SEQUENCE_AUDIT
 from assets.feedback.all_interactions import UNITED_TABLES
 from assets.feedback.drift import DRIFT
@@ -23,7 +24,6 @@ from assets.ingest.raw_files import RAW_FILES
 from assets.release.batch_recommendations import BATCH_RECOMMENDATIONS
 from assets.release.bento import BENTO
 from assets.release.refit import REFIT
-from assets.sequences.listed_items import LISTED_ITEMS
 from assets.sequences.sequences_tables import SEQUENCES_TABLES
 
 TABLES = by_name(
@@ -32,11 +32,11 @@ TABLES = by_name(
     RAW_LINES,
     ACCEPTED_SOURCE,
     EVENTS,
-    LISTED_ITEMS,
     *UNITED_TABLES.values(),
     CORE_INTERACTIONS,
     *SEQUENCES_TABLES.values(),
     *LEADERBOARD_TABLES.values(),
+    OTHER_SPLITS,
     SEQUENCE_AUDIT,
     GATE,
     *AS_SERVED_TABLES.values(),

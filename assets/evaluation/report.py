@@ -8,6 +8,7 @@ from pathlib import Path
 import dagster as dg
 
 from assets.evaluation.as_served_tables import AS_SERVED
+from assets.evaluation.other_splits import OTHER_SPLITS
 from assets.evaluation.reporting.evidence import TABLES, RunEvidence, read_evidence
 from assets.evaluation.reporting.facts import alarms, stamp, write_facts
 from assets.evaluation.reporting.page import STYLES, TEMPLATE, examine, headline, render
@@ -27,7 +28,7 @@ CODE = fingerprint(made_by(__name__), code_version("assets.shown.plots"))[:16]  
     pool="lake",
     kinds={"python"},
     code_version=CODE,
-    deps=[*TABLES, "test_targets", "as_served"],
+    deps=[*TABLES, "test_targets", "test_cohorts", "other_splits", "as_served"],
     description="Verdict, leaderboard, slices, audit and examples on one page, to decide from.",
 )
 def report(context: dg.AssetExecutionContext, home: Home, training: Training) -> dg.MaterializeResult[None]:
@@ -60,7 +61,10 @@ def report_path(home: Home) -> Path:
     """Where the page of the current tables is, named by them and by what makes it."""
     lake = home.lake()
     looks = [path.read_text(encoding="utf-8") for path in (TEMPLATE, *STYLES)]
-    tables = [lake.current(table).fingerprint for table in (*TABLES, *filter(lake.has, [AS_SERVED.name]))]
+    tables = [
+        lake.current(table).fingerprint
+        for table in (*TABLES, *filter(lake.has, [AS_SERVED.name, OTHER_SPLITS.name]))
+    ]
     return home.folder("reports") / f"{fingerprint('report', CODE, looks, tables)[:16]}.html"
 
 

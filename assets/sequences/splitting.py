@@ -25,14 +25,20 @@ class SplitError(UserError):
 
 @dataclass(frozen=True)
 class Cutoffs:
-    """Where validation and test begin: shares of the plays, or times as the column `timestamp` has them."""
+    """Where validation and test begin: shares of the plays, times as in the column `timestamp`, or dates."""
 
     validation: float | int
     test: float | int
+    are_dates: bool = False  # microseconds since 1970, whatever the unit of the plays is
 
     @property
     def are_shares(self) -> bool:
         return isinstance(self.validation, float)
+
+    def times(self, newest: int) -> tuple[int, int]:
+        """In the unit of plays of which the newest has this time; not for shares."""
+        unit = (units_a_second(newest) if self.are_dates else None) or MICROSECONDS
+        return int(self.validation) * unit // MICROSECONDS, int(self.test) * unit // MICROSECONDS
 
     @classmethod
     def from_text(cls, text: str) -> "Cutoffs":
@@ -44,7 +50,7 @@ class Cutoffs:
             except ValueError:
                 continue
             if len(values) == 2 and values[0] < values[1]:
-                return cls(*values)
+                return cls(values[0], values[1], are_dates=read is _date)
         raise SplitError(f"The cut-offs '{text}' cannot be used: {_ADVICE}.")
 
 
@@ -152,15 +158,16 @@ def _times(engine: Engine, cutoffs: Cutoffs, span: Mapping[str, Any]) -> Mapping
             "NEXTPLAY_SPLIT=temporal needs plays with a time, and this source has none: set "
             f"NEXTPLAY_SPLIT=leave-one-out, or take a dated source ({' or '.join(dated_sources())})."
         )
-    times = [cutoffs.validation, cutoffs.test]
     if cutoffs.are_shares:
-        times = [_quantile(engine, share) for share in times]
+        times = (_quantile(engine, cutoffs.validation), _quantile(engine, cutoffs.test))
+    else:
+        times = cutoffs.times(last)
     if not first < times[0] < times[1] <= last:
         raise SplitError(
             f"NEXTPLAY_CUTOFFS cut at {times[0]} and {times[1]}, and the plays run from {first} to {last} "
             f"(as the column timestamp has it; dates are microseconds): {_ADVICE}."
         )
-    return {"validation_from": int(times[0]), "test_from": int(times[1])}
+    return {"validation_from": times[0], "test_from": times[1]}
 
 
 def _quantile(engine: Engine, share: float) -> int:

@@ -79,4 +79,5 @@ def _cutoffs(settings: Settings, home: Home, cut: str) -> str:
     hold, unit = HoldBack.from_text(cut), units_a_second(last or 0) or MICROSECONDS
     until = hold.number if hold.moment is None else hold.moment * unit // MICROSECONDS
     back, cuts = int(last) - int(until or 0), Cutoffs.from_text(settings.cutoffs)
-    return f"{int(cuts.validation) - back},{int(cuts.test) - back}"
+    validation, test = cuts.times(int(last))
+    return f"{validation - back},{test - back}"

@@ -15,6 +15,7 @@ from assets.evaluation.fairness import first_of_each, read_test
 from assets.evaluation.gate import play_ids, read_verdict
 from assets.evaluation.leaderboard import leaderboard_rows
 from assets.evaluation.leaderboard_tables import TEST_COHORTS
+from assets.evaluation.other_splits import OTHER_SPLITS, read_other_splits
 from assets.evaluation.sequence_audit import read_figures
 from assets.resources import Home
 from assets.sequences.loading import load_items, load_sequences, load_split, load_times, split_reason
@@ -87,6 +88,7 @@ class RunEvidence:
     served: Sequence[Mapping[str, Any]] = ()  # the newest measurement of what is served, best first
     split: str = ""  # how the plays are split, and why
     cohorts: Sequence[Mapping[str, Any]] = ()  # rows of `test_cohorts`
+    other_splits: Sequence[Mapping[str, Any]] = ()  # rows of the table, split after split, best first
 
     @cached_property
     def n_users(self) -> int:
@@ -193,6 +195,7 @@ def read_evidence(
         served=latest(lake),
         split=why_split({"name": split.name, "reason": split_reason(lake)}),
         cohorts=read_cohorts(lake) if lake.has(TEST_COHORTS.name) else [],
+        other_splits=read_other_splits(lake) if lake.has(OTHER_SPLITS.name) else [],
     )
 
 

@@ -123,6 +123,7 @@ def render(run: RunEvidence, examined: Examined | None = None) -> str:
         tested=tested(run),
         split=run.split,
         cohorts=cohort_tables(run),
+        other_splits=other_splits(run),
         candidate=candidate,
         differences=difference_table(found.comparisons, "compared with") if found.comparisons else None,
         slices=[
@@ -290,6 +291,24 @@ def cohort_tables(run: RunEvidence) -> list[tuple[str, Table]]:
         if len({row.group for row in drawn}) > 1:
             made.append((kind, Table("model", columns, drawn, "NDCG@10 with 95 % interval", scale(axis))))
     return made
+
+
+def other_splits(run: RunEvidence) -> Table | None:
+    """The baselines on the splits that tonight's is not, beside their figures of tonight."""
+    if not run.other_splits:
+        return None
+    axis = Axis.over(row["ndcg_at_10_high"] for row in run.other_splits if isfinite(row["ndcg_at_10_high"]))
+    names = ("95 % interval", "plays", "users", "on tonight's split")
+    columns = [Column("NDCG@10"), *(Column(name, spare=True) for name in names)]
+    rows = []
+    for row in run.other_splits:
+        tonight = run.named(row["model"])
+        low, value, high = row["ndcg_at_10_low"], row["ndcg_at_10"], row["ndcg_at_10_high"]
+        cells = [_plain(value), f"{low:.4f} to {high:.4f}", f"{row['plays']:,}", f"{row['users']:,}"]
+        cells.append(_plain(tonight.row["ndcg_at_10"]) if tonight else "–")
+        plot = interval(axis, low, value, high, "other")
+        rows.append(Row(row["model"], "", "other", cells, plot, group=row["split"]))
+    return Table("baseline", columns, rows, "NDCG@10 with 95 % interval", scale(axis))
 
 
 def _cohort(row: Mapping[str, Any], labels: Mapping[str, str], run: RunEvidence, axis: Axis) -> Row:

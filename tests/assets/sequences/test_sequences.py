@@ -6,10 +6,12 @@ from typing import Any
 import dagster as dg
 import duckdb
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from assets.engines.engine import DuckDB
 from assets.engines.sql import statement
 from assets.formats.timestamps import units_a_second
 from assets.resources import Cleaning, Home, Splitting
@@ -21,7 +23,7 @@ from assets.sequences.loading import (
     load_split,
     load_times,
 )
-from assets.sequences.splitting import Cutoffs, SplitError
+from assets.sequences.splitting import AUTO, CUTOFFS, Cutoffs, SplitError, make_splits, why_split
 from assets.state.lake import Lake, LakeError
 from models.bundle.bundle import Manifest, write_bundle
 from models.data import Sequences, labelled, leave_one_out
@@ -37,7 +39,6 @@ def home_in(folder: Path) -> Home:
     publish(home.lake(), "core_interactions", CORE)
     publish(home.lake(), "catalogue", [("7", "Seven"), ("9", None), ("555", "Played by nobody")])
     publish(home.lake(), "item_names", [("7", "seven"), ("9", "nine"), ("10", "ten")])
-    publish(home.lake(), "listed_items", [])
     return home
 
 
@@ -193,7 +194,6 @@ def dated_home(tmp_path: Path, plays: dict[str, list[tuple[str, int | None]]]) -
     publish(home.lake(), "core_interactions", rows)
     publish(home.lake(), "catalogue", [("a", "A")])
     publish(home.lake(), "item_names", [("a", "A")])
-    publish(home.lake(), "listed_items", [])
     return home
 
 
@@ -317,6 +317,7 @@ def test_other_cutoffs_are_refused(text: str) -> None:
 
 # --- which split the data get where none is set
 
+CORE_COLUMNS = "user_id VARCHAR, item_id VARCHAR, position INTEGER, timestamp BIGINT"
 DAY = 86_400
 SINCE = 1_400_000_000
 
@@ -327,16 +328,48 @@ def played_daily(users: int, unit: int = 1) -> dict[str, list[tuple[str, int | N
             for n in range(users)}  # fmt: skip
 
 
+def split_of(
+    plays: dict[str, list[tuple[str, int | None]]], split: str = AUTO, cutoffs: str = CUTOFFS
+) -> dict[str, Any]:
+    """What `make_splits` says of these plays."""
+    with duckdb.connect() as connection:
+        flat = pa.table(
+            {
+                "user_id": [user for user, of_user in plays.items() for _ in of_user],
+                "item_id": [item for of_user in plays.values() for item, _ in of_user],
+                "position": [n for of_user in plays.values() for n in range(len(of_user))],
+                "timestamp": pa.array(
+                    [time for of_user in plays.values() for _, time in of_user], pa.int64()
+                ),
+            }
+        )
+        connection.register("core_interactions", flat)
+        seen = {"repeated_share": 0.0, "exclude_seen": True}
+        return make_splits(DuckDB(connection), split, cutoffs, seen)
+
+
 @pytest.mark.parametrize("unit", [1, 1_000, 1_000_000])
-def test_plays_with_times_of_a_clock_are_split_by_them(tmp_path: Path, unit: int) -> None:
-    home = dated_home(tmp_path, played_daily(300, unit))
-    result = materialize(home, checks=True)
+def test_plays_with_times_of_a_clock_are_split_by_them(unit: int) -> None:
+    made = split_of(played_daily(300, unit))
+    assert made["name"] == "temporal (0.8,0.9)"
+    assert why_split(made) == (
+        "The plays are split temporal (0.8,0.9), for each play has a time, and the times are a clock."
+    )
+
+
+@pytest.mark.parametrize("unit", [1, 1_000, 1_000_000])
+def test_dates_cut_plays_in_any_unit_of_time(unit: int) -> None:
+    made = split_of(played_daily(300, unit), cutoffs="2014-12-01,2015-01-01")
+    assert (made["validation_from"], made["test_from"]) == (1_417_392_000 * unit, 1_420_070_400 * unit)
+
+
+def test_the_split_by_the_data_and_why_are_in_the_metadata(tmp_path: Path) -> None:
+    result = materialize(dated_home(tmp_path, played_daily(300)), checks=True)
     assert [e.check_name for e in result.get_asset_check_evaluations() if not e.passed] == []
-    ((name, *_, reason),) = rows(home.lake(), "split")
-    assert (name, reason) == ("temporal (0.8,0.9)", "each play has a time, and the times are a clock")
     (made,) = [m for m in result.get_asset_materialization_events() if m.asset_key.path == ["split"]]
-    told = str(made.materialization.metadata["split"].value)
-    assert told == f"The plays are split temporal (0.8,0.9), for {reason}."
+    assert str(made.materialization.metadata["split"].value).startswith(
+        "The plays are split temporal (0.8,0.9), for each play has a time"
+    )
 
 
 def _numbered(plays: dict[str, list[tuple[str, int | None]]]) -> dict[str, list[tuple[str, int | None]]]:
@@ -363,43 +396,32 @@ ONE_DAY = {user: [(item, SINCE) for item, _ in plays] for user, plays in played_
     ],
 )  # fmt: skip
 def test_other_plays_are_split_leave_one_out_and_that_is_said(
-    tmp_path: Path, plays: dict[str, list[tuple[str, int | None]]], reason: str
+    plays: dict[str, list[tuple[str, int | None]]], reason: str
 ) -> None:
-    home = dated_home(tmp_path, plays)
-    assert materialize(home).success
-    ((name, *_, why),) = rows(home.lake(), "split")
-    assert name == "leave-one-out"
-    assert why.startswith(reason), why
+    made = split_of(plays)
+    assert made["name"] == "leave-one-out"
+    assert made["reason"].startswith(reason), made["reason"]
 
 
-def test_a_setting_wins_over_the_data(tmp_path: Path) -> None:
-    home = dated_home(tmp_path, played_daily(300))
-    materialize(home, splitting=Splitting(split="leave-one-out"))
-    ((name, *_, why),) = rows(home.lake(), "split")
-    assert (name, why) == ("leave-one-out", "NEXTPLAY_SPLIT=leave-one-out says so")
+def test_a_setting_wins_over_the_data() -> None:
+    made = split_of(played_daily(300), "leave-one-out")
+    assert (made["name"], made["reason"]) == ("leave-one-out", "NEXTPLAY_SPLIT=leave-one-out says so")
+    forced, by_data = split_of(played_daily(300), "temporal"), split_of(played_daily(300))
+    assert forced.pop("reason") == "NEXTPLAY_SPLIT=temporal says so"
+    del by_data["reason"]
+    assert forced == by_data
 
 
-def test_cutoffs_that_are_set_and_do_not_fit_are_a_mistake_and_no_reason_for_another_split(
-    tmp_path: Path,
-) -> None:
-    with pytest.raises(dg.Failure) as caught:
-        materialize(dated_home(tmp_path, played_daily(300)), splitting=Splitting(cutoffs="5,8"))
-    assert "NEXTPLAY_CUTOFFS cut at 5 and 8" in str(caught.value.description)
-
-
-def test_a_split_that_is_set_and_one_by_the_data_give_the_same_sequences(tmp_path: Path) -> None:
-    home = dated_home(tmp_path, played_daily(300))
-    materialize(home)
-    by_data = home.lake().current("sequences").content_hash
-    materialize(home, splitting=Splitting(split="temporal"))
-    assert home.lake().current("sequences").content_hash == by_data
+def test_cutoffs_that_are_set_and_do_not_fit_are_a_mistake_and_no_reason_for_another_split() -> None:
+    with pytest.raises(SplitError, match="NEXTPLAY_CUTOFFS cut at 5 and 8"):
+        split_of(played_daily(300), cutoffs="5,8")
 
 
 times = st.lists(st.lists(st.integers(0, 30), min_size=1, max_size=6), min_size=1, max_size=6)
 
 
 @given(times, st.integers(1, 30), st.integers(1, 30))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_each_play_is_judged_once_after_its_history_or_never(
     plays: list[list[int]], first: int, second: int
 ) -> None:
@@ -411,10 +433,7 @@ def test_each_play_is_judged_once_after_its_history_or_never(
         for n, time in enumerate(sorted(times))
     ]  # fmt: skip
     with duckdb.connect() as connection:
-        connection.execute(
-            "CREATE TABLE core_interactions (user_id VARCHAR, item_id VARCHAR, position INTEGER, "
-            "timestamp BIGINT)"
-        )
+        connection.execute(f"CREATE TABLE core_interactions ({CORE_COLUMNS})")
         connection.executemany("INSERT INTO core_interactions VALUES (?, ?, ?, ?)", flat)
         found = connection.execute(
             f"SELECT user_id, position, split, timestamp FROM ({statement('temporal_splits')}) ORDER BY ALL",

@@ -1,0 +1,239 @@
+"""Tomorrow: every model on the next days' plays of dated data, as judged and as served.
+
+    make bench-tomorrow
+    python -m benchmarks.tomorrow --only movielens --seeds 1
+
+For each cut the pipeline makes the tables with the plays up to the end of the test. A model *as judged* is
+trained on what comes before validation; *as served* its settings are trained once more on all that comes
+before the test, as a night does with its winner. Every result is a line of `benchmarks/tomorrow.jsonl`: a run
+that was stopped goes on from there, and what stands there is not done again. To do some again, remove their
+lines. Baselines come first, then networks seed by seed. Writes docs/benchmarks/tomorrow.md, complete or not.
+"""
+
+import argparse
+import base64
+import hashlib
+import json
+import os
+import time
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assets.resources import Home, Training
+from assets.sequences.loading import load_sequences, load_split, load_times, split_times
+from assets.training.bundling import TrainingData, load_training_data, write_baseline, write_candidate
+from assets.training.refit import write_refit
+from benchmarks.contenders.common import packed
+from benchmarks.tomorrow_data import Cut, DataSet, named
+from models.baselines import BASELINES, NotApplicableError
+from models.data import Holdout, Sequences, everything, holdout_at
+from models.evaluation.cohorts import cohorts, days_since
+from models.evaluation.metrics import rank_targets
+from models.networks import default_config
+from models.opening import open_scorer
+from pipelines.apart import run_apart
+from pipelines.operator.environment import set_defaults
+from pipelines.resources import Settings, home_of
+
+RESULTS = Path(__file__).with_name("tomorrow.jsonl")
+SEEDS = 3
+JUDGED, SERVED = "judged", "served"
+Result = dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One cut of a data set: what may be learned before it, and the plays after it."""
+
+    data: TrainingData  # as judged: trained before validation
+    known: TrainingData  # as served: all before the test
+    test: Holdout
+
+    @property
+    def made(self) -> str:
+        """What of the tables the results depend on."""
+        return self.data.fingerprint[:16]
+
+
+def open_case(name: str, data: DataSet, cut: Cut, bench: Path) -> tuple[Case, Result]:
+    """The tables of a cut, made unless they are there, and what the page has to know of its test plays."""
+    files, home = bench / name, bench / name / cut.test
+    home.mkdir(parents=True, exist_ok=True)
+    settings = Settings(
+        home=home, progress=False, split="temporal", cutoffs=f"{cut.validation},{cut.test}",
+        hold_back=cut.until, **data.settings, **data.make(files),
+    )  # fmt: skip
+    resource = home_of(settings)
+    if not resource.lake().has("sequences") and (why := run_apart(settings, until=["sequences"])):
+        raise SystemExit(f"The tables of {name} at {cut.test} could not be made: {why}")
+    lake = resource.lake()
+    judged, test = load_training_data(lake, settings.source), load_split(lake).test
+    served = known_before_the_test(resource, judged)
+    case = Case(judged, served, test)
+    return case, {"made": case.made, "case": about(resource, served, test)}
+
+
+def known_before_the_test(home: Home, judged: TrainingData) -> TrainingData:
+    """All plays before the test to train on, with the name of the data as judged: a refit asks for it."""
+    (sequences, _), times = load_sequences(home.lake()), load_times(home.lake())
+    cut = split_times(home.lake())[1]
+    assert times is not None and cut is not None
+    before = times.plays < cut  # [interactions]; a beginning of each user
+    owner = np.repeat(np.arange(len(sequences)), sequences.lengths)
+    lengths = np.bincount(owner[before], minlength=len(sequences))
+    offsets = np.append(0, np.cumsum(lengths)).astype(np.int64)
+    known = Sequences(sequences.items[before], offsets, sequences.n_items)
+    return replace(
+        judged,
+        split=replace(everything(known, judged.split.exclude_seen), name=judged.split.name),
+        items=replace(judged.items, counts=known.counts()),
+        facts=replace(judged.facts, times=times.plays[before]),
+    )
+
+
+def about(home: Home, known: TrainingData, test: Holdout) -> Result:
+    """Whose each test play is, by a code that names nobody, and the cohorts by what came before the test."""
+    (sequences, users), times = load_sequences(home.lake()), load_times(home.lake())
+    cut = split_times(home.lake())[1]
+    assert times is not None and cut is not None
+    unit = times.units_a_second or 1.0
+    days = days_since(cut, times.of(sequences, test), unit)
+    trained, played = known.split.train.lengths[test.users], known.items.counts[test.targets]
+    codes = [int.from_bytes(hashlib.blake2b(u.encode(), digest_size=3).digest()) for u in users[test.users]]
+    return {
+        "people": compressed(np.array(codes, dtype=np.int32)),
+        "cohorts": [[c.kind, c.label, packed(c.users)] for c in cohorts(trained, played, days)],
+        "tied": float(np.mean(times.gaps(sequences, test) == 0)),
+        "trained": [len(known.split.train.items), int((known.split.train.lengths > 0).sum())],
+        "items": test.histories.n_items,
+        "strangers": packed(strangers(home, known)),
+    }
+
+
+def strangers(home: Home, known: TrainingData) -> NDArray[np.int32]:
+    """Ranks of the first plays of users with nothing before them, by what was popular before the test."""
+    (sequences, _), times = load_sequences(home.lake()), load_times(home.lake())
+    cut = split_times(home.lake())[1]
+    assert times is not None and cut is not None
+    some = np.flatnonzero(sequences.lengths)
+    new = some[times.plays[sequences.offsets[some]] >= cut]
+    first = holdout_at(sequences, new, np.zeros_like(new), known.split.exclude_seen)
+    return rank_targets(_Counts(known.items.counts), first)
+
+
+class _Counts:
+    def __init__(self, counts: NDArray[np.integer]) -> None:
+        self._counts = counts.astype(np.float32)
+
+    def score(self, histories: Sequence[NDArray[np.integer]]) -> NDArray[np.float32]:
+        return np.tile(self._counts, (len(histories), 1))
+
+
+def compressed(codes: NDArray[np.int32]) -> str:
+    return base64.b85encode(zlib.compress(codes.tobytes(), 9)).decode()
+
+
+def codes_in(text: str) -> NDArray[np.int32]:
+    """The inverse of `compressed`."""
+    return np.frombuffer(zlib.decompress(base64.b85decode(text)), dtype=np.int32)
+
+
+def results() -> list[Result]:
+    """All lines so far; one that a kill cut short is left out."""
+    found: list[Result] = []
+    for line in RESULTS.read_text(encoding="utf-8").splitlines() if RESULTS.exists() else []:
+        with suppress(json.JSONDecodeError):
+            found.append(json.loads(line))
+    return found
+
+
+def keep(result: Mapping[str, Any]) -> None:
+    with RESULTS.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(result) + "\n")
+
+
+def key(result: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(result.get(name) for name in ("data", "cut", "made", "model", "seed"))
+
+
+def fit(model: str, seed: int, case: Case, folder: Path) -> None:
+    """The bundle of a model as judged; raises NotApplicableError."""
+    if model in BASELINES:
+        write_baseline(folder, model, case.data)
+        return
+    config = default_config(model, case.data.split.train).with_changes(seed=seed, threads=1, device="cpu")
+    write_candidate(folder, model, case.data, config)
+
+
+def measured(model: str, seed: int, case: Case, bench: Path) -> Result:
+    """Ranks of the test plays as judged and as served."""
+    judged, served = (bench / kind / f"{model}-{seed}" for kind in (JUDGED, SERVED))
+    found: Result = {}
+    started = time.monotonic()
+    if not judged.exists():
+        _written(judged, lambda folder: fit(model, seed, case, folder))
+    found[JUDGED] = packed(rank_targets(open_scorer(judged), case.test))
+    if not served.exists():
+        _written(served, lambda folder: write_refit(folder, judged, case.known))
+    found[SERVED] = packed(rank_targets(open_scorer(served), case.test))
+    return found | {"seconds": round(time.monotonic() - started, 1)}
+
+
+def _written(folder: Path, write: Any) -> None:
+    aside = folder.with_name(f"{folder.name}.part")
+    aside.mkdir(parents=True, exist_ok=True)
+    write(aside)
+    aside.rename(folder)
+
+
+def models_of(seeds: int) -> Iterator[tuple[str, int]]:
+    """Every baseline, then every candidate with each seed."""
+    yield from ((name, 0) for name in BASELINES)
+    yield from ((name, seed) for seed in range(seeds) for name in Training().candidates)
+
+
+def run(name: str, data: DataSet, cut: Cut, bench: Path, only: str, seeds: int) -> None:
+    """All that is missing of one cut."""
+    case, told = open_case(name, data, cut, bench)
+    line = {"data": name, "cut": cut.name, "made": case.made}
+    done = {key(result) for result in results()}
+    if key(line) not in done:
+        keep(line | told)
+    for model, seed in models_of(seeds):
+        asked = line | {"model": model, "seed": seed}
+        if key(asked) in done or only not in model:
+            continue
+        print(f"{name}, {cut.name}: {model}, seed {seed}", flush=True)
+        try:
+            keep(asked | measured(model, seed, case, bench / name / cut.test / "models"))
+        except NotApplicableError as why:
+            keep(asked | {"left out": str(why)})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--only", default="", help="what is in the name of the data set")
+    parser.add_argument("--model", default="", help="what is in the name of the model")
+    parser.add_argument("--seeds", type=int, default=SEEDS, help="of each network")
+    parser.add_argument("--page", action="store_true", help="measure nothing, write the page")
+    options = parser.parse_args()
+    set_defaults()
+    bench = Path(os.environ["NEXTPLAY_HOME"]) / "bench" / "tomorrow"
+    if not options.page:
+        for name, data in named(options.only).items():
+            for cut in data.cuts:
+                run(name, data, cut, bench, options.model, options.seeds)
+    from benchmarks import tomorrow_page
+
+    tomorrow_page.write(results())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,172 @@
+"""docs/benchmarks/tomorrow.md of what `benchmarks.tomorrow` has measured so far."""
+
+import os
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.contenders.common import unpacked
+from benchmarks.tomorrow import JUDGED, SEEDS, SERVED, Result, codes_in
+from benchmarks.tomorrow_data import DATA_SETS, DataSet
+from models.baselines import BASELINES
+from models.evaluation.metrics import per_user
+from models.evaluation.stats import SEED, bootstrap_interval
+
+PAGE = Path(__file__).parents[1] / "docs" / "benchmarks" / "tomorrow.md"
+USED = ("torch", "numpy", "onnxruntime", "duckdb")
+REFERENCE = "recent_popularity"
+GROUPS = (
+    ("item", "known from training", "warm items"),
+    ("item", "new", "cold items"),
+    ("user", "new", "new users"),
+)
+DASH = "–"
+
+
+@dataclass(frozen=True, eq=False)
+class Plays:
+    """The test plays of all cuts that a model has results of, with a value each, and whose each is."""
+
+    values: NDArray[np.float64]
+    people: NDArray[np.int32]
+
+    def __str__(self) -> str:
+        if not len(self.values):
+            return DASH
+        low, high = self.interval()
+        return f"{self.values.mean():.4f} ({low:.4f} to {high:.4f})"
+
+    def interval(self) -> tuple[float, float]:
+        if len(np.unique(self.people)) < 2:
+            return float("nan"), float("nan")
+        return bootstrap_interval(self.values, seed=SEED, people=self.people)
+
+
+def write(results: Sequence[Result]) -> None:
+    """Write the page."""
+    PAGE.write_text("\n".join([*_head(), *_body(results), *_foot()]) + "\n", encoding="utf-8")
+    print(f"{PAGE} is written.")
+
+
+def _head() -> Iterator[str]:
+    yield "# Tomorrow"
+    yield (
+        "NDCG@10 on every play after a cut in time, each given what its user had played before it, over the "
+        "full catalogue without what the user had; users are drawn with all their plays in the intervals of "
+        "95 %. *As judged* a model has learned from what comes before its validation, *as served* the same "
+        "settings have learned once more from all that comes before the test, as a night does with its "
+        "winner. Values are means over the plays of all cuts; networks are means over the seeds, of which "
+        f"there are {SEEDS} when the run is complete. Warm and cold items, and new users, are told apart by "
+        "what comes before the test; a model that knows item numbers alone misses every cold one, and these "
+        "count in the first columns. A user's very first play is shown popularity, which stands apart."
+    )
+
+
+def _body(results: Sequence[Result]) -> Iterator[str]:
+    for name, data in DATA_SETS.items():
+        cases = {r["cut"]: r["case"] for r in results if r["data"] == name and "case" in r}
+        yield from ["", f"## {data.title}", data.about]
+        if not cases:
+            yield "\nNot measured yet."
+            continue
+        yield from ["", *_cases(data, cases), "", *_table(name, results, cases)]
+
+
+def _cases(data: DataSet, cases: Mapping[str, Any]) -> Iterator[str]:
+    columns = (
+        "test", "plays before it", "users", "items", "test plays", "users", "of new items", "of new users",
+        "tied", "first plays: popularity",
+    )  # fmt: skip
+    yield f"| {' | '.join(columns)} |"
+    yield "|---|" + "---:|" * (len(columns) - 1)
+    for cut in (cut.name for cut in data.cuts if cut.name in cases):
+        case = cases[cut]
+        people, first = codes_in(case["people"]), per_user("ndcg@10", unpacked(case["strangers"]))
+        new = {kind: _mask(case, kind, "new").mean() for kind in ("item", "user")}
+        strangers = f"{len(first):,}: {first.mean():.4f}" if len(first) else DASH
+        yield (
+            f"| {cut} | {case['trained'][0]:,} | {case['trained'][1]:,} | {case['items']:,} "
+            f"| {len(people):,} | {len(np.unique(people)):,} | {new['item']:.1%} | {new['user']:.1%} "
+            f"| {case['tied']:.1%} | {strangers} |"
+        )
+    yield (
+        "\n*Tied*: test plays at the very time of the play before them. Their order is that of the file, and "
+        "the play before stands in their history."
+    )
+
+
+def _table(name: str, results: Sequence[Result], cases: Mapping[str, Any]) -> Iterator[str]:
+    made = [r for r in results if r["data"] == name and JUDGED in r]
+    models = list(dict.fromkeys(r["model"] for r in made))
+    values = {(m, how): _values(m, how, made, cases) for m in models for how in (JUDGED, SERVED)}
+    everywhere = [m for m in models if values[m, SERVED].keys() == cases.keys()]
+    partly = [m for m in models if m not in everywhere]
+    yield (
+        f"| model | seeds | as judged | as served | served minus {REFERENCE} | "
+        + " | ".join(f"{words}, served" for *_, words in GROUPS)
+        + " |"
+    )
+    yield "|---|---:|---:|---:|---:|" + "---:|" * len(GROUPS)
+    means = {m: np.concatenate(list(values[m, SERVED].values())).mean() for m in everywhere}
+    for model in sorted(everywhere, key=lambda m: -means[m]):
+        served, judged = (_plays(values[model, how], cases) for how in (SERVED, JUDGED))
+        seeds = DASH if model in BASELINES else str(min(_seeds(model, made, cut) for cut in cases))
+        groups = [str(_plays(values[model, SERVED], cases, kind, label)) for kind, label, _ in GROUPS]
+        cells = [model, seeds, str(judged), str(served), _against(model, values, cases), *groups]
+        yield f"| {' | '.join(cells)} |"
+    if partly:
+        yield f"\nNot on all cuts yet: {', '.join(partly)}."
+    left = {r["model"]: r["left out"] for r in results if r["data"] == name and "left out" in r}
+    if left:
+        yield "\nLeft out: " + "; ".join(f"{model} ({why})" for model, why in left.items()) + "."
+
+
+def _values(model: str, how: str, made: Sequence[Result], cases: Mapping[str, Any]) -> dict[str, Any]:
+    """NDCG@10 of each play of each cut, mean over the seeds."""
+    found = {}
+    for cut in cases:
+        ranks = [unpacked(r[how]) for r in made if (r["model"], r["cut"]) == (model, cut)]
+        if ranks:
+            found[cut] = np.mean([per_user("ndcg@10", seed) for seed in ranks], axis=0)
+    return found
+
+
+def _plays(values: Mapping[str, Any], cases: Mapping[str, Any], kind: str = "", label: str = "") -> Plays:
+    """Of all cuts, or of one of their cohorts."""
+    kept = {c: _mask(cases[c], kind, label) if kind else np.ones(len(v), bool) for c, v in values.items()}
+    people = [codes_in(cases[c]["people"])[kept[c]] for c in values]
+    return Plays(np.concatenate([v[kept[c]] for c, v in values.items()]), np.concatenate(people))
+
+
+def _against(model: str, values: Mapping[tuple[str, str], Any], cases: Mapping[str, Any]) -> str:
+    other = values.get((REFERENCE, SERVED), {})
+    if model == REFERENCE or other.keys() != cases.keys():
+        return DASH
+    own = values[model, SERVED]
+    plays = _plays({cut: own[cut] - other[cut] for cut in own}, cases)
+    low, high = plays.interval()
+    return f"{plays.values.mean():+.4f} ({low:+.4f} to {high:+.4f})"
+
+
+def _mask(case: Mapping[str, Any], kind: str, label: str) -> NDArray[np.bool_]:
+    found = (mask for k, name, mask in case["cohorts"] if (k, name) == (kind, label))
+    text = next(found, None)
+    return np.zeros(len(codes_in(case["people"])), bool) if text is None else unpacked(text).astype(bool)
+
+
+def _seeds(model: str, made: Sequence[Result], cut: str) -> int:
+    return len({r["seed"] for r in made if (r["model"], r["cut"]) == (model, cut)})
+
+
+def _foot() -> Iterator[str]:
+    yield ""
+    yield "- Command: `make bench-tomorrow`, which goes on where it was stopped"
+    yield f"- Machine: {platform.machine()}, {os.cpu_count()} cores, one thread a training"
+    packages = ", ".join(f"{package} {version(package)}" for package in USED)
+    yield f"- Versions: Python {platform.python_version()}, {packages}"

@@ -1,1 +1,0 @@
-"""Late fusion: a network and what counting knows beside it, as one model."""
