@@ -291,6 +291,10 @@ class Training(dg.ConfigurableResource):  # type: ignore[type-arg]
         default=TrainConfig.threads, description="threads of one training; candidates train side by side"
     )
     changes: dict[str, Any] = Field(default_factory=dict)
+    blend: str = Field(
+        default="one",
+        description="blend a network with baselines: one (the best network), all of them, or no",
+    )
     refit: bool = Field(default=True, description="train the winner once more on everything, and serve that")
     progress: bool = Field(default=True, description="show progress bars; unset, on a terminal alone")
 

@@ -3,6 +3,7 @@
 What is saved is a bundle, as the pipeline writes and the endpoint reads it.
 """
 
+import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 
 from models.baselines import BASELINES, Facts, NotApplicableError
 from models.baselines.bundles import baseline_bundle
+from models.blend.scorer import BLEND
 from models.bundle.bundle import PADDING, ItemTable, read_items, read_manifest
 from models.bundle.code import code_version
 from models.config import TrainConfig
@@ -46,7 +48,7 @@ class Recommender:
     """
 
     def __init__(self, model: str = "sasrec", **settings: Any) -> None:
-        if model not in NETWORKS and model not in BASELINES:
+        if model not in NETWORKS and model not in BASELINES and model != BLEND:
             raise FrameError(
                 f"There is no model {model!r}: take one of {', '.join([*NETWORKS, *BASELINES])}."
             )
@@ -62,6 +64,10 @@ class Recommender:
         Of each user with three items or more the last one is held out for `evaluate`, and the one before it
         chooses settings and says when to stop; neither is learned from. Raises FrameError.
         """
+        if self.model == BLEND:
+            raise FrameError(
+                "A blend is loaded and not fitted: fit one of its members, or run the pipeline, which blends."
+            )
         plays = read_plays(frame)
         split = leave_one_out(plays.sequences)
         if not np.any(split.train.lengths > 1):
@@ -145,9 +151,7 @@ class Recommender:
         check_golden(path)
 
         def copy(to: Path) -> None:
-            to.mkdir()
-            for file in path.iterdir():
-                (to / file.name).write_bytes(file.read_bytes())
+            shutil.copytree(path, to)
 
         model._fitted = _Fitted(scorer, items, copy)
         return model

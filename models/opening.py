@@ -1,11 +1,13 @@
 """Opens what a bundle holds, whatever its architecture."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from models.baselines import BASELINES
+from models.blend.scorer import BLEND, Blend
 from models.bundle.agreement import agree
 from models.bundle.bundle import BundleError, read_golden, read_manifest
 from models.scorer import OnnxScorer, Scorer
@@ -15,6 +17,8 @@ def open_scorer(folder: Path, threads: int = 1) -> Scorer:
     """The scorer of a bundle; raises BundleError where the bundle is broken or of unknown architecture."""
 
     architecture = read_manifest(folder).architecture
+    if architecture == BLEND:
+        return Blend.load(folder, partial(open_scorer, threads=threads))
     if architecture in BASELINES:
         load: Callable[[Path], Scorer] = BASELINES[architecture].load
         return load(folder)

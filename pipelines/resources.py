@@ -132,6 +132,7 @@ class Settings(BaseSettings):
         description='changes of how networks are trained as JSON, such as {"epochs": 3}',
         examples=['{"epochs": 5}'],
     )
+    blend: Literal["one", "all", "no"] = taken(Training, "blend")
     refit: bool = taken(Training, "refit")
     progress: bool = taken(Training, "progress")
     verbose: bool = Field(
@@ -306,6 +307,7 @@ def training_of(settings: Settings) -> Training:
         seed=settings.training.get("seed", settings.seed),
         threads=settings.training.get("threads", settings.threads),
         changes={name: value for name, value in settings.training.items() if name not in ("seed", "threads")},
+        blend=settings.blend,
         refit=settings.refit,
         progress=settings.shows_progress,
     )

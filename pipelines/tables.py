@@ -24,6 +24,7 @@ from assets.ingest.raw_files import RAW_FILES
 from assets.release.batch_recommendations import BATCH_RECOMMENDATIONS
 from assets.release.bento import BENTO
 from assets.release.refit import REFIT
+from assets.sequences.listed_items import LISTED_ITEMS
 from assets.sequences.sequences_tables import SEQUENCES_TABLES
 
 TABLES = by_name(
@@ -32,6 +33,7 @@ TABLES = by_name(
     RAW_LINES,
     ACCEPTED_SOURCE,
     EVENTS,
+    LISTED_ITEMS,
     *UNITED_TABLES.values(),
     CORE_INTERACTIONS,
     *SEQUENCES_TABLES.values(),

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from models.blend.scorer import Blend
 from models.scorer import OnnxScorer, Scorer
 
 MOST_LEFT_OUT = 32  # newest items of a history that are left out in turns: bounds the batch
@@ -37,6 +38,6 @@ def contributors(
 def _score_items(
     scorer: Scorer, histories: Sequence[NDArray[np.int64]], items: NDArray[np.int64]
 ) -> NDArray[np.float32]:
-    if isinstance(scorer, OnnxScorer):
+    if isinstance(scorer, OnnxScorer | Blend):
         return scorer.score_items(histories, items)
     return np.stack([scorer.score([history])[0][items] for history in histories])

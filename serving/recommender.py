@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.blend.scorer import Blend
 from models.bundle.agreement import agree, allowance
 from models.bundle.bundle import (
+    EVERYTHING,
     PADDING,
     BundleError,
     GoldenRequest,
     ItemTable,
+    Manifest,
     read_golden,
     read_items,
     read_manifest,
@@ -68,6 +71,7 @@ class Recommender:
         if self._items.n_items != self.manifest.n_items:
             raise BundleError(f"{folder} holds {self._items.n_items} items, not {self.manifest.n_items}.")
         self._scorer = open_scorer(folder, threads)
+        self._unplayed = unplayed(self._items, self.manifest)
         for golden in read_golden(folder):
             self._verify(golden, folder)
         self._warm_up()
@@ -111,7 +115,7 @@ class Recommender:
             np.copyto(scores, -np.inf, where=~passing)
         if self.manifest.exclude_seen if exclude_seen is None else exclude_seen:
             scores[history] = -np.inf
-        scores[self._indexes(exclude)] = -np.inf
+        scores[self._indexes(exclude)] = scores[self._unplayed] = -np.inf
         best = self._best(scores, k)
         because: Sequence[int | None] = [None] * len(best)
         if explain and len(looked_at):
@@ -127,7 +131,7 @@ class Recommender:
         index = self._index[item_id]
         scores = self._likeness(index)  # [items + 1]
         scores[index] = -np.inf
-        scores[self._indexes(exclude)] = -np.inf
+        scores[self._indexes(exclude)] = scores[self._unplayed] = -np.inf
         best = self._best(scores, k)
         return self._named(scores, best, [None] * len(best))
 
@@ -180,7 +184,7 @@ class Recommender:
 
     def _likeness(self, index: int) -> NDArray[Any]:
         """How much each item is like one, [n_items + 1]."""
-        if isinstance(self._scorer, OnnxScorer):
+        if isinstance(self._scorer, OnnxScorer | Blend):
             return self._scorer.similarities(index)
         return Recommender._score(self, np.array([index]))
 
@@ -210,3 +214,13 @@ class Recommender:
             self.recommend(self._items.ids[1:2] * length, k=1)
         self.recommend([], k=1)
         self.recommend(self._items.ids[1:2] * 2, k=1, explain=True)
+
+
+def unplayed(items: ItemTable, manifest: Manifest) -> NDArray[np.int64]:
+    """Items that a model of all plays has learned nothing of: what is listed no more, or gone from the data.
+
+    A model of the training part alone may know plays of them that were held out.
+    """
+    if manifest.trained_on != EVERYTHING:
+        return np.empty(0, dtype=np.int64)
+    return np.flatnonzero(items.counts == 0)

@@ -72,6 +72,7 @@ class WithListed(Recommender):
         self._index = self._items.index()
         self._filters, self._search = Filters(self._items.attributes), TitleSearch(self._items)
         self._cold = np.array([self._index[item.item_id] for item in cold], dtype=np.int64)  # [cold]
+        self._unplayed = np.setdiff1d(model._unplayed, self._cold)
         kinds = {name: attribute.kind for name, attribute in self._items.attributes.items()}
         nearest = [content.nearest(item, kinds) for item in cold]
         self._stands_for = np.arange(len(self._items.ids))  # [items + 1], in a history

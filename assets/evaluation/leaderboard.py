@@ -36,8 +36,10 @@ from assets.state.champions import Incumbent
 from assets.state.code import made_by
 from assets.state.lake import Lake, fingerprint
 from assets.state.made_here import write_rows
+from assets.training.blend import blended
 from assets.training.entrants import Entrant, open_bundle
 from models.baselines import BASELINES
+from models.blend.scorer import BLEND
 from models.bundle.bundle import PADDING, BundleError, ItemTable, bundle_hash
 from models.data import Holdout
 from models.evaluation.metrics import coverage, evaluate, per_user, summary
@@ -61,7 +63,7 @@ def entrants(
     store = home.bundles()
     for name in filter(store.has, BASELINES):  # those that these data allow
         yield open_bundle(store.current(name), name, "baseline", items)
-    for name in training.candidates:
+    for name in (*training.candidates, *blended(store, training)):
         yield open_bundle(store.current(name), name, "candidate", items)
     for name, folder in (("champion", champion), ("anchor", _anchor_beside(home, champion))):
         try:
@@ -76,7 +78,10 @@ def entrants(
 @dg.multi_asset(
     pool="lake",
     specs=table_specs(
-        LEADERBOARD_TABLES.values(), ["baselines", *NETWORKS, "sequences", "items"], {"duckdb", "onnx"}, CODE
+        LEADERBOARD_TABLES.values(),
+        ["baselines", *NETWORKS, BLEND, "sequences", "items"],
+        {"duckdb", "onnx"},
+        CODE,
     ),
 )
 def leaderboard(home: Home, source: Source, training: Training) -> Iterator[dg.MaterializeResult[None]]:

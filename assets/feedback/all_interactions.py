@@ -17,6 +17,7 @@ from assets.feedback.held_back import HoldBack, HoldBackError, hold_back
 from assets.formats.table import Rule, Table, by_name, text
 from assets.formats.timestamps import MICROSECONDS, units_a_second
 from assets.resources import Cleaning, Home, Source
+from assets.sequences.listed_items import listed
 from assets.shown.tables import table_result, table_specs
 from assets.state.code import made_by
 from assets.state.lake import Lake, TableVersion, fingerprint, write_parquet
@@ -51,14 +52,13 @@ HELD_BACK = Table(
     PLAYED,
 )
 UNITED_TABLES = by_name(ALL_INTERACTIONS, EVENT_QUARANTINE, HELD_BACK)
+DEPENDENCIES = ("interactions", "catalogue", "raw_lines", "events", "listed_items")
 
 
 @dg.multi_asset(
     pool="lake",
     name="all_interactions",
-    specs=table_specs(
-        UNITED_TABLES.values(), ["interactions", "catalogue", "raw_lines", "events"], {"duckdb", "sql"}, CODE
-    ),
+    specs=table_specs(UNITED_TABLES.values(), DEPENDENCIES, {"duckdb", "sql"}, CODE),
 )
 def all_interactions(
     context: dg.AssetExecutionContext, home: Home, cleaning: Cleaning, source: Source
@@ -92,11 +92,14 @@ def unite(
     parts = [CODE, source.fingerprint, lake.current("catalogue").fingerprint, events.fingerprint]
     # The tolerance of clocks is the endpoint's, so no part of CODE.
     rules = [cleaning.repeats, cutoff, CLOCK_TOLERANCE_MS, *missing]
+    new = listed(lake)
+    offered = [lake.current("listed_items").fingerprint] if new.num_rows else []
     held = [[hold.text, cleaning.min_playtime]] if hold else []
-    made_from = fingerprint("united", *parts, *rules, *held)
+    made_from = fingerprint("united", *parts, *rules, *held, *offered)
 
     def write(paths: Mapping[str, Path]) -> None:
         with lake.connect("interactions", "catalogue", "events") as connection:
+            connection.register("listed", new)
             connection.register("no_plays", HELD_BACK.schema.empty_table())
             make_table(connection, "judged_events", {"cutoff": END_OF_TIME_MS if cutoff is None else cutoff,
                                                      "clock_tolerance": CLOCK_TOLERANCE_MS,

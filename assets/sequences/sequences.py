@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from assets.contracts import checks_of
 from assets.resources import Home, Splitting
 from assets.sequences import seen
+from assets.sequences.listed_items import listed
 from assets.sequences.sequences_tables import SEQUENCES_TABLES
 from assets.sequences.splitting import (
     AUTO,
@@ -30,17 +31,20 @@ from serving.state.pointer import read_pointer
 
 CODE = made_by(__name__, "assets.engines")
 INPUTS = ("core_interactions", "catalogue", "item_names")
+DEPENDENCIES = (*INPUTS, "listed_items")
 
 
 @dg.multi_asset(
     pool="lake",
     name="sequences",
-    specs=table_specs(SEQUENCES_TABLES.values(), INPUTS, {"duckdb", "sql"}, CODE),
+    specs=table_specs(SEQUENCES_TABLES.values(), DEPENDENCIES, {"duckdb", "sql"}, CODE),
 )
 def sequences(home: Home, splitting: Splitting) -> Iterator[dg.MaterializeResult[None]]:
     started, lake = time.monotonic(), home.lake()
+    new = listed(lake)
     with lake.connect("core_interactions") as connection:
-        vocabulary = order_items(_champion_items(home), played_items(connection))
+        offered = played_items(connection) | set(new["item_id"].to_pylist())
+        vocabulary = order_items(_champion_items(home), offered)
     made_from = fingerprint(
         "sequences",
         CODE,
@@ -48,11 +52,13 @@ def sequences(home: Home, splitting: Splitting) -> Iterator[dg.MaterializeResult
         [splitting.split, splitting.cutoffs if splitting.split != LEAVE_ONE_OUT else None],
         splitting.exclude_seen,
         *([vocabulary.order] if vocabulary.kept else []),
+        *([lake.current("listed_items").fingerprint] if new.num_rows else []),
     )
 
     def write(paths: Mapping[str, Path]) -> None:
         with home.engine_on(*INPUTS) as engine:
             engine.load("item_order", vocabulary.rows())
+            engine.load("listed", new)
             counted = seen.count_seen(engine, splitting.exclude_seen)
             made = make_splits(engine, splitting.split, splitting.cutoffs, counted)
             engine.make_table("items")

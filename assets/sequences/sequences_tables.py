@@ -27,8 +27,9 @@ ITEMS = Table(
         Rule(
             "vocabulary_is_one_to_one",
             "fault_vocabulary",
-            "Item ids and the indexes 1..n are one to one, for the items of the core; none is renumbered.",
-            beside=("core_interactions", "items_before"),
+            "Item ids and the indexes 1..n are one to one, for items of the core and listed ones; none is "
+            "renumbered.",
+            beside=("core_interactions", "items_before", "listed_items"),
         ),
     ),
 )

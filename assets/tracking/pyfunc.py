@@ -36,7 +36,7 @@ def write_model(folder: Path, bundle: Path) -> None:
     )
     ids, asked = read_items(bundle).ids, read_golden(bundle)[:1]
     example = [[ids[item] for item in golden.history] for golden in asked]
-    needs = [*NEEDS, *(["onnxruntime"] if (bundle / ONNX_FILE).exists() else [])]
+    needs = [*NEEDS, *(["onnxruntime"] if any(bundle.rglob(ONNX_FILE)) else [])]
     with tempfile.TemporaryDirectory() as made:
         _copy_code(Path(made, "code"))
         Path(made, BUNDLE).symlink_to(bundle.resolve())  # MLflow keeps the name

@@ -4,6 +4,7 @@ The judged bundle, its twin, has not learned from the validation and test plays,
 refit has: with the twin's settings, for as many epochs as were best for the twin.
 """
 
+import itertools
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,15 +18,12 @@ from numpy.typing import NDArray
 
 from assets.formats.timestamps import units_a_second
 from assets.state.code import KEEPERS
-from assets.training.bundling import (
-    CURVE_FILE,
-    TrainingData,
-    baseline_code,
-    candidate_code,
-    train_network,
-)
+from assets.training.blending import code_of
+from assets.training.bundling import CURVE_FILE, TrainingData, train_network
 from models.baselines import BASELINES
 from models.baselines.bundles import baseline_bundle
+from models.blend.bundles import blend_bundle
+from models.blend.scorer import BLEND, MEMBERS_FOLDER, member_names
 from models.bundle.bundle import EVERYTHING, BundleError, bundle_hash, read_manifest
 from models.bundle.code import code_version
 from models.config import TrainConfig
@@ -44,7 +42,7 @@ class RefitError(UserError):
 def refit_code(name: str) -> str:
     """The version of the code that refits a model and writes its bundle."""
     own = code_version(__name__, without=(*KEEPERS, "models", "assets.training.bundling"), statements=False)
-    return f"{baseline_code(name) if name in BASELINES else candidate_code()}-{own}"
+    return f"{code_of(name)}-{own}"
 
 
 def write_refit(
@@ -69,6 +67,9 @@ def write_refit(
     origin = replace(
         made, trained_on=EVERYTHING, trained_until=newest_day(data.facts.times), twin=bundle_hash(twin)
     )
+    if name == BLEND:
+        _write_blend(folder, twin, data, origin, checkpoints, on_epoch, progress)
+        return
     if name in BASELINES:
         fitted = BASELINES[name].load(twin).refit(data.split.train, data.facts)
         baseline_bundle(folder, fitted, data.items, origin, judged.metrics)
@@ -98,6 +99,27 @@ def _write_network(
     except TrainingError as error:
         raise RefitError(str(error)) from error
     export_bundle(folder, trained, data.items, origin, judged.metrics)
+
+
+def _write_blend(
+    folder: Path,
+    twin: Path,
+    data: TrainingData,
+    origin: Origin,
+    checkpoints: Path | None,
+    on_epoch: Callable[["EpochReport"], None] | None,
+    progress: bool,
+) -> None:
+    """Every member is refitted; the weights stay."""
+    judged = read_manifest(twin)
+    for name in sorted(itertools.chain(*member_names(judged.config))):
+        member = Path(MEMBERS_FOLDER, name)
+        member_checkpoints = checkpoints / name if checkpoints else None
+        write_refit(
+            folder / member, twin / member, data,
+            checkpoints=member_checkpoints, on_epoch=on_epoch, progress=progress,
+        )  # fmt: skip
+    blend_bundle(folder, judged.config, data.items, origin, judged.metrics)
 
 
 def best_epoch(twin: Path) -> int:

@@ -9,9 +9,8 @@ from assets.resources import Home
 from assets.state.lake import Lake, LakeError, PastLake
 from assets.tracking.pyfunc import BUNDLE_PLACES
 from assets.tracking.tracking import Registered, environment
+from assets.training.blending import blend_again, code_of
 from assets.training.bundling import (
-    baseline_code,
-    candidate_code,
     input_tables,
     load_everything,
     load_training_data,
@@ -20,6 +19,7 @@ from assets.training.bundling import (
 )
 from assets.training.refit import refit_code, write_refit
 from models.baselines import BASELINES
+from models.blend.scorer import BLEND
 from models.bundle.bundle import MANIFEST_FILE, Manifest, bundle_hash, read_manifest
 from models.config import TrainConfig
 from models.mistakes import UserError
@@ -61,7 +61,9 @@ def reproduce(home: Home, version: str, *, progress: bool = True) -> str:
 
 def _make(folder: Path, lake: Lake, manifest: Manifest, progress: bool) -> None:
     data = load_training_data(lake, manifest.source)
-    if manifest.architecture in BASELINES:
+    if manifest.architecture == BLEND:
+        blend_again(folder, data, manifest.config, progress=progress)
+    elif manifest.architecture in BASELINES:
         write_baseline(folder, manifest.architecture, data)
     else:
         config = TrainConfig.from_dict(manifest.config)
@@ -99,8 +101,7 @@ def _manifest(home: Home, registered: Registered) -> Manifest:
 
 def _require_same_code(home: Home, registered: Registered, manifest: Manifest) -> None:
     name = manifest.architecture
-    now = baseline_code(name) if name in BASELINES else candidate_code()
-    now = refit_code(name) if manifest.twin else now
+    now = refit_code(name) if manifest.twin else code_of(name)
     if manifest.code_version == now:
         return
     commit = home.tracking().environment_of(registered).get("commit")
@@ -138,6 +139,10 @@ def _changed(then: Mapping[str, str], now: Mapping[str, str]) -> set[str]:
 
 
 def _different_files(old: Path, new: Path) -> list[str]:
-    names = sorted({path.name for folder in (old, new) for path in folder.iterdir()})
+    names = sorted({name for folder in (old, new) for name in _names(folder)})
     return [n for n in names if not ((old / n).exists() and (new / n).exists())
             or (old / n).read_bytes() != (new / n).read_bytes()]  # fmt: skip
+
+
+def _names(folder: Path) -> list[str]:
+    return [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]

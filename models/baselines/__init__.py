@@ -6,6 +6,7 @@ Opened by serving too: scoring and loading need NumPy and safetensors alone, and
 from models.baselines.base import Baseline, Facts, NotApplicableError
 from models.baselines.content import Content
 from models.baselines.ease import Ease
+from models.baselines.graph import Graph
 from models.baselines.item_knn import ItemKnn
 from models.baselines.markov import SMOOTHING, SMOOTHINGS, Markov
 from models.baselines.next_larger_id import NextLargerId
@@ -21,6 +22,7 @@ __all__ = [
     "Content",
     "Ease",
     "Facts",
+    "Graph",
     "ItemKnn",
     "Markov",
     "MostFrequent",
@@ -42,6 +44,7 @@ BASELINES: dict[str, type[Baseline]] = {
         NextLargerId,
         Markov,
         Transitions,
+        Graph,
         ItemKnn,
         Ease,
         Content,

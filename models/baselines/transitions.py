@@ -1,6 +1,6 @@
 """What comes within some plays of the last items of a history: a Markov chain that remembers ten items."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
@@ -75,11 +75,7 @@ class Transitions:
         counted = Counted(train, facts)
         if validation is None or len(validation) == 0:
             return cls.of(counted, Settings())
-        some = some_users(validation)
-        best = one_by_one(
-            Settings()._asdict(), OPTIONS, lambda tried: ndcg(cls.of(counted, Settings(**tried)), some)
-        )
-        return cls.of(counted, Settings(**best))
+        return cls.of(counted, chosen(counted, some_users(validation)))
 
     def refit(self, train: Sequences, facts: Facts = NO_FACTS) -> Self:
         return self.of(Counted(train, facts), self.settings)
@@ -102,17 +98,33 @@ class Transitions:
         return {"reach": REACH, "kept": KEPT, **self.settings._asdict()}
 
     def save(self, folder: Path) -> None:
-        own = {"back_off": self.back_off, "settings": np.array(self.settings)}
-        save_weights(folder, self.weights.arrays() | own)
+        save_weights(folder, self.arrays())
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        return self.weights.arrays() | {"back_off": self.back_off, "settings": np.array(self.settings)}
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Raises BundleError where the weights cannot be read or are not those of such a model."""
+        """Raises BundleError where the weights cannot be read or are not those of such a baseline."""
         with saved_weights(folder, cls.architecture) as weights:
-            kept = ItemWeights.from_arrays(weights)
-            settings = vector(weights["settings"], np.float64, len(Settings._fields))
-            back_off = vector(weights["back_off"], np.float32, len(kept.share))
-            return cls(kept, back_off, Settings(*settings.tolist()))
+            return cls.from_arrays(weights)
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """Raises KeyError, IndexError or ValueError where the arrays are not those of such a baseline."""
+        kept = ItemWeights.from_arrays(arrays)
+        settings = vector(arrays["settings"], np.float64, len(Settings._fields))
+        back_off = vector(arrays["back_off"], np.float32, len(kept.share))
+        return cls(kept, back_off, Settings(*settings.tolist()))
+
+
+def chosen(counted: "Counted", validation: Holdout) -> Settings:
+    """The best of OPTIONS on validation by NDCG@10, one setting after the other."""
+
+    def value(tried: dict[str, float]) -> float:
+        return ndcg(Transitions.of(counted, Settings(**tried)), validation)
+
+    return Settings(**one_by_one(Settings()._asdict(), OPTIONS, value))
 
 
 class Counted:

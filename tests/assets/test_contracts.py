@@ -91,6 +91,11 @@ TABLES = {
         [("a", None, ["x"], [], None, None, False, None), ("b", "B", [], [], 0.0, "2018", True, "{}")],
     ),
     "item_names": ("item_id VARCHAR, name VARCHAR", [("a", "A")]),
+    "listed_items": (
+        "item_id VARCHAR, title VARCHAR, genres VARCHAR[], tags VARCHAR[], price DOUBLE, release_date DATE, "
+        "early_access BOOLEAN, attributes VARCHAR",
+        [("a", "A", ["x"], None, 5.0, None, True, '{"studio": "Us"}')],
+    ),
     "raw_counts": (
         "file VARCHAR, lines_read BIGINT, items_read BIGINT, lines_accepted BIGINT, items_accepted BIGINT, "
         "lines_forgotten BIGINT, items_forgotten BIGINT, repeats BIGINT",
@@ -229,13 +234,21 @@ TABLES = {
 Connection = duckdb.DuckDBPyConnection
 
 
-@pytest.fixture
-def tables() -> Iterator[Connection]:
+@pytest.fixture(scope="module")
+def all_made() -> Iterator[Connection]:
     with duckdb.connect() as connection:
         for table, (columns, rows) in TABLES.items():
             connection.execute(f"CREATE TABLE {table} ({columns})")
             connection.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(rows[0]))})", rows)
         yield connection
+
+
+@pytest.fixture
+def tables(all_made: Connection) -> Iterator[Connection]:
+    """What a test changes in them is undone."""
+    all_made.begin()
+    yield all_made
+    all_made.rollback()
 
 
 # --- schemas
@@ -411,6 +424,11 @@ PLANTED = [
     ("fault_vocabulary", "UPDATE items SET item_index = 0 WHERE item_id = 'a'", "outside 1..n"),
     ("fault_vocabulary", "DELETE FROM items WHERE item_id = 'c'", "without an index"),
     ("fault_vocabulary", "INSERT INTO items (item_index, item_id) VALUES (4, 'z')", "played by nobody"),
+    (
+        "fault_vocabulary",
+        "UPDATE listed_items SET item_id = 'z'; INSERT INTO items (item_index, item_id) VALUES (4, 'y')",
+        "played by nobody",
+    ),
     ("fault_vocabulary", "UPDATE items_before SET item_index = 3 - item_index", "renumbered"),
     ("fault_vocabulary", "INSERT INTO items_before VALUES (4, 'z')", "renumbered"),
     ("fault_splits", "UPDATE sequences SET split = 'train' WHERE split = 'test'", "1"),

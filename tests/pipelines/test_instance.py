@@ -45,7 +45,7 @@ def test_whatever_writes_is_in_a_pool() -> None:
     assert set(pools.values()) == set(POOLS)
     assert {"clean", "networks", "gate", "promotion", "retention"} <= set(pools)
     for name, pool in pools.items():
-        assert pool == ("training" if name in ("networks", "baselines", "refit") else "lake"), name
+        assert pool == ("training" if name in ("networks", "baselines", "blend", "refit") else "lake"), name
     for job in ("promote", "rollback", "prune"):
         (node,) = definitions.resolve_job_def(job).nodes
         assert node.definition.pool == "lake", job

@@ -1,7 +1,9 @@
 """POST /items: a listed game is in answers at once, durable, found, filtered, and removed again."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from models.bundle.attributes import Attribute
-from models.bundle.bundle import ItemTable, read_golden, read_items, read_manifest, write_bundle
+from models.bundle.bundle import EVERYTHING, ItemTable, read_golden, read_items, read_manifest, write_bundle
 from serving.app import create_app
 from serving.recommender import Recommender
 from serving.settings import Settings
@@ -272,6 +274,20 @@ def test_values_of_another_kind_are_left_out(recommender: Recommender) -> None:
     of = {name: model.items.attributes[name].values[model.index["a"]] for name in ("genres", "price", "own")}
     assert of == {"genres": ["x"], "price": None, "own": 1}
     assert model.items.attributes["own"].values[model.index["b"]] is None
+
+
+def test_what_is_listed_no_more_is_no_answer_of_a_model_of_all_plays(bundle: Path, tmp_path: Path) -> None:
+    """The vocabulary keeps its index. Here that is 150; a model of the training part may know it."""
+    assert "150" in {one.item_id for one in Recommender(bundle).recommend(["3"], N_ITEMS).items}
+    folder = tmp_path / "refit"
+    shutil.copytree(bundle, folder)
+    manifest = replace(read_manifest(bundle), trained_on=EVERYTHING)
+    write_bundle(folder, manifest, read_items(bundle), [])
+    model = Recommender(folder)
+    assert "150" not in {one.item_id for one in model.recommend(["3"], N_ITEMS).items}
+    assert "150" not in {one.item_id for one in model.similar("3", N_ITEMS)}
+    relisted = with_listed(model, listed("150", genres=["Genre 3"]))
+    assert "150" in {one.item_id for one in relisted.recommend(["3"], N_ITEMS).items}
 
 
 # -- the store ---------------------------------------------------------------------------------------------

@@ -1,5 +1,5 @@
 -- The events, with the reason for which each is left out of this run, or none. A game is known that the source's
--- players have or its catalogue lists: an event that waits for its game is taken in by the first run that knows it.
+-- players have, its catalogue or an application lists: an event that waits for its game is taken in by the first run that knows it.
 -- `play` numbers the events in the order in which they were played.
 SELECT
     events.event_id,
@@ -19,4 +19,6 @@ LEFT JOIN (
     SELECT item_id FROM interactions
     UNION
     SELECT item_id FROM catalogue
+    UNION
+    SELECT item_id FROM listed
 ) AS known ON known.item_id = events.item_id

@@ -240,3 +240,15 @@ def test_an_event_of_a_user_who_is_called_as_missing_ones_are_is_left_out_and_sa
     assert rows(home, "event_quarantine", "user_id, reason") == [("NULL", reason), ("nan", reason)]
     materialize(home, source=Source(name="table", missing=["nan"]))
     assert rows(home, "event_quarantine", "user_id, reason") == [("nan", reason)]
+
+
+def test_an_event_of_a_listed_game_is_taken_in(home: Home, send) -> None:
+    send(DAY_1, ("e1", "u1", "new", DAY_1), ("e2", "u1", "unheard of", DAY_1))
+    materialize(home)
+    before = home.lake().current("all_interactions").fingerprint
+    assert ("u1", "new", 2) not in learned(home)
+    publish(home.lake(), "listed_items", [("new", "Stellar Drift")])
+    materialize(home)
+    assert home.lake().current("all_interactions").fingerprint != before
+    assert ("u1", "new", 2) in learned(home)
+    assert rows(home, "event_quarantine", "event_id") == [("e2",)]

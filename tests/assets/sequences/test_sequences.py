@@ -39,6 +39,7 @@ def home_in(folder: Path) -> Home:
     publish(home.lake(), "core_interactions", CORE)
     publish(home.lake(), "catalogue", [("7", "Seven"), ("9", None), ("555", "Played by nobody")])
     publish(home.lake(), "item_names", [("7", "seven"), ("9", "nine"), ("10", "ten")])
+    publish(home.lake(), "listed_items", [])
     return home
 
 
@@ -194,6 +195,7 @@ def dated_home(tmp_path: Path, plays: dict[str, list[tuple[str, int | None]]]) -
     publish(home.lake(), "core_interactions", rows)
     publish(home.lake(), "catalogue", [("a", "A")])
     publish(home.lake(), "item_names", [("a", "A")])
+    publish(home.lake(), "listed_items", [])
     return home
 
 

@@ -233,7 +233,7 @@ def test_nothing_to_fit_is_said_so(name: str) -> None:
             BASELINES[name].fit(Sequences.from_lists([[], []], 5), facts=facts)
 
 
-@pytest.mark.parametrize("name", ["markov", "transitions", "item_knn", "ease"])
+@pytest.mark.parametrize("name", ["markov", "transitions", "graph", "item_knn", "ease"])
 @pytest.mark.parametrize("item", [-1, 6])
 def test_an_item_outside_the_vocabulary_is_refused(name: str, item: int) -> None:
     with pytest.raises(ValueError, match=r"outside 1\.\.5"):

@@ -1,0 +1,76 @@
+"""The bundle of a blend: members that are there already, and weights learned on the validation plays."""
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from assets.state.code import KEEPERS
+from assets.state.lake import fingerprint
+from assets.training.bundling import (
+    TrainingData,
+    baseline_code,
+    candidate_code,
+    write_baseline,
+    write_candidate,
+)
+from models.baselines import BASELINES
+from models.blend.bundles import blend_bundle
+from models.blend.learning import learn
+from models.blend.scorer import BLEND, MEMBERS_FOLDER, WEIGHTS
+from models.bundle.bundle import read_manifest
+from models.bundle.code import code_version
+from models.config import TrainConfig
+from models.evaluation.metrics import summary
+from models.opening import open_scorer
+
+NETWORKS = "networks"  # in the config of a blend: the settings of each of its networks
+TRIED = "tried"  # and the baselines that could have been members
+
+
+@cache
+def code_of(architecture: str) -> str:
+    """The version of the code that makes a bundle of this architecture."""
+    if architecture == BLEND:
+        own = code_version(
+            "models.blend", __name__, without=(*KEEPERS, "assets.training.bundling"), statements=False
+        )
+        return fingerprint(own, candidate_code(), *map(baseline_code, BASELINES))[:16]
+    return baseline_code(architecture) if architecture in BASELINES else candidate_code()
+
+
+def write_blend(
+    folder: Path, networks: Mapping[str, Path], baselines: Mapping[str, Path], data: TrainingData
+) -> None:
+    """Learn which of these bundles help, with which weights, and write the blend's bundle.
+
+    Raises NoBlendError where no blend is surely better than its network, and BundleError.
+    """
+    bundles = {**networks, **baselines}
+    members = {name: open_scorer(bundle) for name, bundle in bundles.items()}
+    learned = learn(members, data.split.validation)
+    for name in learned.weights:
+        shutil.copytree(bundles[name], folder / MEMBERS_FOLDER / name)
+    config = {
+        WEIGHTS: learned.weights,
+        NETWORKS: {name: read_manifest(bundle).config for name, bundle in networks.items()},
+        TRIED: sorted(baselines),
+    }
+    blend_bundle(folder, config, data.items, data.origin(code_of(BLEND)), summary(learned.ranks))
+
+
+def blend_again(
+    folder: Path, data: TrainingData, config: Mapping[str, Any], *, progress: bool = False
+) -> None:
+    """The bundle of a blend from the tables alone: its members are trained and fitted anew."""
+    with tempfile.TemporaryDirectory() as aside:
+        networks = {name: Path(aside, name) for name in config[NETWORKS]}
+        baselines = {name: Path(aside, name) for name in config[TRIED]}
+        for name, member in networks.items():
+            settings = TrainConfig.from_dict(config[NETWORKS][name])
+            write_candidate(member, name, data, settings, progress=progress)
+        for name, member in baselines.items():
+            write_baseline(member, name, data)
+        write_blend(folder, networks, baselines, data)
