@@ -28,6 +28,7 @@ from serving.state.event_stores import open_event_store
 from serving.state.events import EventStore, EventStoreError
 from serving.state.storage import is_address
 from serving.state.user_state import SNAPSHOT_FILE
+from serving.trend import Trend
 from serving.turns import Turns
 from serving.users import Users
 
@@ -58,7 +59,9 @@ def create_app(settings: Settings) -> FastAPI:
     blocklist = Blocklist(settings.blocklist, settings.poll_seconds)
     turns, store_threads = Turns(settings.max_waiting), ThreadPoolExecutor(STORE_THREADS, "store")
     listing = Listing(store, follower, settings.poll_seconds, store_threads) if store else None
-    context = Context(settings, follower, users, recorder, listing, blocklist, turns, store_threads)
+    seconds = settings.trend_seconds
+    trend = Trend(store, follower, seconds, store_threads) if store and seconds else None
+    context = Context(settings, follower, users, recorder, listing, blocklist, turns, store_threads, trend)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -67,9 +70,13 @@ def create_app(settings: Settings) -> FastAPI:
             await run_in_threadpool(listing.start)
         follower.start()
         await run_in_threadpool(follower.first_look, PATIENCE_SECONDS)
+        if trend:
+            trend.start()
         if recorder:
             recorder.start()
         yield
+        if trend:
+            await run_in_threadpool(trend.stop)
         await run_in_threadpool(follower.stop)
         if listing:
             await run_in_threadpool(listing.stop)

@@ -16,6 +16,7 @@ from serving.recorder import Recorder, Shown
 from serving.reload import Follower, ServedModel
 from serving.settings import Settings
 from serving.state.events import now_ms
+from serving.trend import Trend
 from serving.turns import Turns
 from serving.users import Users
 
@@ -37,6 +38,7 @@ class Context:
     blocklist: Blocklist
     turns: Turns
     store_threads: Executor
+    trend: Trend | None = None
 
     async def ask_store(self, call: Callable[[Asked], Found], asked: Asked) -> Found:
         """Call in one of a few threads that stay: the store keeps one connection per thread."""

@@ -22,7 +22,7 @@ from models.bundle.bundle import (
     read_manifest,
 )
 from models.opening import open_scorer
-from models.scorer import OnnxScorer
+from models.scorer import OnnxScorer, Scorer
 from serving.explain import contributors
 from serving.filters import Filters
 from serving.ranking import top_k
@@ -80,6 +80,11 @@ class Recommender:
     def items(self) -> ItemTable:
         """The catalogue that this model chooses from."""
         return self._items
+
+    @property
+    def scorer(self) -> Scorer:
+        """What gives the scores of the items that this model has learned."""
+        return self._scorer
 
     @property
     def index(self) -> Mapping[str, int]:

@@ -265,6 +265,10 @@ class ModelResponse(ModelName):
     trained_until: str = Field(
         description="The UTC day of the newest play of a model trained on everything; empty if unknown."
     )
+    trend_until: str = Field(
+        description="The newest play that the recent popularity in a blend counts, ISO 8601, UTC: it follows "
+        "the events. Empty where the model has none."
+    )
     twin: str = Field(
         description="Of a model trained on everything, the hash of the bundle that was judged: metrics and "
         "verdict are that one's. Else empty."

@@ -65,6 +65,12 @@ class Settings(BaseSettings):
     impressions: Annotated[bool, Only("events")] = Field(
         default=True, description="log what was recommended, if there is an event store"
     )
+    trend_seconds: Annotated[float, Only("events")] = Field(
+        default=300.0,
+        ge=0,
+        le=86_400,
+        description="seconds after which plays since the training count in recent popularity; 0: never",
+    )
     blocklist: Local | None = Field(
         default=None, description="a file of item ids that are never recommended, one a line"
     )

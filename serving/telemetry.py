@@ -38,6 +38,16 @@ LISTING_FAILING = Gauge(
     "1 while what is listed cannot be read or followed.",
     multiprocess_mode="mostrecent",
 )
+TREND_UNTIL = Gauge(
+    "nextplay_trend_timestamp_seconds",
+    "When the newest play was that recent popularity counts.",
+    multiprocess_mode="mostrecent",
+)
+TREND_FAILING = Gauge(
+    "nextplay_trend_failing",
+    "1 while what was played since the training cannot be read.",
+    multiprocess_mode="mostrecent",
+)
 MODEL_PROMOTED = Gauge(
     "nextplay_model_promoted_timestamp_seconds",
     "When the model in service was promoted.",

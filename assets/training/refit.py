@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 
 from assets.formats.timestamps import units_a_second
 from assets.state.code import KEEPERS
-from assets.training.blending import code_of
+from assets.training.blending import code_of, prior_of
 from assets.training.bundling import CURVE_FILE, TrainingData, train_network
 from models.baselines import BASELINES
 from models.baselines.bundles import baseline_bundle
 from models.blend.bundles import blend_bundle
-from models.blend.scorer import BLEND, MEMBERS_FOLDER, member_names
+from models.blend.scorer import BLEND, MEMBERS_FOLDER, WEIGHTS, member_names
 from models.bundle.bundle import EVERYTHING, BundleError, bundle_hash, read_manifest
 from models.bundle.code import code_version
 from models.config import TrainConfig
@@ -119,7 +119,8 @@ def _write_blend(
             folder / member, twin / member, data,
             checkpoints=member_checkpoints, on_epoch=on_epoch, progress=progress,
         )  # fmt: skip
-    blend_bundle(folder, judged.config, data.items, origin, judged.metrics)
+    prior = prior_of(folder, judged.config[WEIGHTS], data)
+    blend_bundle(folder, {**judged.config, **prior}, data.items, origin, judged.metrics)
 
 
 def best_epoch(twin: Path) -> int:

@@ -7,14 +7,15 @@ logarithmic opinion pool (Genest and Zidek, Statistical Science 1986).
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.baselines import BASELINES
+from models.baselines import BASELINES, RecentPopularity
+from models.blend.prior import Prior
 from models.bundle.bundle import PADDING, BundleError, read_manifest
 from models.scorer import OnnxScorer, Scorer
 
@@ -41,8 +42,10 @@ class Blend:
     """At least one network, the one that leads first, and any number of baselines; a weight for each."""
 
     networks: Mapping[str, OnnxScorer]
-    baselines: Mapping[str, Scorer]
+    baselines: dict[str, Scorer]
     weights: Mapping[str, float]
+    prior: Prior | None = None  # of recent popularity, where that is a member and its times are a clock
+    learned: NDArray[np.float32] | None = None  # [n_items + 1], the shares of recent popularity as trained
 
     def score(self, histories: Sequence[NDArray[np.integer]]) -> NDArray[np.float32]:
         """Item indexes, oldest first, one array a user -> scores [users, n_items + 1]."""
@@ -65,17 +68,40 @@ class Blend:
         return self._leading.score_items(histories, items)
 
     @property
+    def n_items(self) -> int:
+        """Items that recent popularity counts; 0 where it does not move."""
+        return 0 if self.learned is None else len(self.learned) - 1
+
+    def move(self, items: NDArray[np.int64], played_ms: NDArray[np.int64]) -> None:
+        """From now on these plays, later than all that was learned from, count in recent popularity, too.
+
+        Safe while others score: what is replaced is one member as a whole.
+        """
+        if self.prior is None or self.learned is None:
+            raise ValueError("This blend has no recent popularity that moves.")
+        recent = self.baselines[RecentPopularity.architecture]
+        assert isinstance(recent, RecentPopularity)
+        share = self.prior.moved(self.learned, items, played_ms)
+        self.baselines[RecentPopularity.architecture] = replace(recent, share=share)
+
+    @property
     def _leading(self) -> OnnxScorer:
         return next(iter(self.networks.values()))
 
     @classmethod
-    def of(cls, members: Mapping[str, Scorer], weights: Mapping[str, float]) -> Self:
+    def of(
+        cls, members: Mapping[str, Scorer], weights: Mapping[str, float], prior: Prior | None = None
+    ) -> Self:
         """From those members that have a weight, the greatest first. ValueError without a network."""
         ordered = sorted(weights, key=lambda name: (-weights[name], name))
         networks = {n: s for n in ordered if isinstance(s := members[n], OnnxScorer)}
         if not networks:
             raise ValueError("A blend needs a network.")
-        return cls(networks, {n: members[n] for n in ordered if n not in networks}, dict(weights))
+        baselines = {n: members[n] for n in ordered if n not in networks}
+        recent = baselines.get(RecentPopularity.architecture)
+        if prior is None or not isinstance(recent, RecentPopularity):
+            return cls(networks, baselines, dict(weights))
+        return cls(networks, baselines, dict(weights), prior, recent.share)
 
     @classmethod
     def load(cls, folder: Path, open_member: Callable[[Path], Scorer]) -> Self:
@@ -97,7 +123,7 @@ class Blend:
                     f"The member {name} of the blend {folder} cannot be used: {error}"
                 ) from error
         try:
-            return cls.of(members, weights)
+            return cls.of(members, weights, Prior.of(manifest.config))
         except ValueError as error:
             raise BundleError(f"{folder} cannot be used: {error}") from error
 

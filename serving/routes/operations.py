@@ -30,6 +30,7 @@ def router(context: Context) -> APIRouter:
             split=manifest.split,
             trained_on=manifest.trained_on,
             trained_until=manifest.trained_until,
+            trend_until=context.trend.until(served) if context.trend else "",
             twin=manifest.twin,
             verdict=served.verdict,
             promoted_at=datetime.fromtimestamp(served.promoted_at, UTC).isoformat(timespec="seconds"),

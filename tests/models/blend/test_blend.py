@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from models.baselines.base import Facts
 from models.baselines.bundles import baseline_bundle
 from models.blend.bundles import blend_bundle
 from models.blend.learning import NoBlendError, choices, choose, fit, learn
+from models.blend.prior import PRIOR, Prior
 from models.blend.scorer import BLEND, MEMBERS_FOLDER, WEIGHTS, Blend, log_shares
 from models.bundle.bundle import MANIFEST_FILE, BundleError, ItemTable, bundle_hash, read_manifest
 from models.data import Holdout, Sequences
@@ -23,6 +25,7 @@ from models.scorer import OnnxScorer
 from models.writing import Origin
 from tests.serving.conftest import N_ITEMS, random_table, write_fake_bundle
 
+NEWEST_MS, HALF_LIFE_MS, PLAYS = 1_750_000_000_000, 86_400_000.0, 20.0  # of the blend's recent popularity
 ORIGIN = Origin("data-1", "code-1", "sample", "leave-one-out")
 
 
@@ -191,7 +194,10 @@ def write_blend(folder: Path) -> Path:
         baseline_bundle(
             folder / MEMBERS_FOLDER / kind.architecture, kind.fit(train, None, facts), items, ORIGIN, {}
         )
-    config = {WEIGHTS: {"sums": 0.8, "markov": 0.3, "recent_popularity": 0.25}}
+    config = {
+        WEIGHTS: {"sums": 0.8, "markov": 0.3, "recent_popularity": 0.25},
+        PRIOR: asdict(Prior(NEWEST_MS, HALF_LIFE_MS, PLAYS)),
+    }
     blend_bundle(folder, config, items, ORIGIN, {"ndcg@10": 0.3})
     return folder
 
@@ -230,6 +236,7 @@ def test_its_bytes_follow_from_its_members(bundle: Path, tmp_path: Path) -> None
         ("no weights", "no weights of its members"),
         ("a negative weight", "no weights of its members"),
         ("no network", "needs a network"),
+        ("no prior", "its prior"),
     ],
 )
 def test_what_is_broken_is_told_in_a_sentence(bundle: Path, tmp_path: Path, broken: str, why: str) -> None:
@@ -243,6 +250,9 @@ def test_what_is_broken_is_told_in_a_sentence(bundle: Path, tmp_path: Path, brok
     elif broken == "other items":
         theirs = json.loads((member / MANIFEST_FILE).read_text())
         (member / MANIFEST_FILE).write_text(json.dumps(theirs | {"vocabulary_hash": "another"}))
+    elif broken == "no prior":
+        config = manifest["config"] | {PRIOR: {"newest_ms": "today"}}
+        (folder / MANIFEST_FILE).write_text(json.dumps(manifest | {"config": config}))
     else:
         weights = {"no weights": {}, "a negative weight": {"sums": -1.0}, "no network": {"markov": 1.0}}[
             broken
