@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from models.baselines import Facts, NextLargerId, NotApplicableError, RecentPopularity
 from models.baselines.base import ndcg
-from models.baselines.popularity import HALF_LIVES
+from models.baselines.popularity import HALF_LIVES, OLDEST
 from models.data import Holdout, Sequences
 
 TRAIN = Sequences.from_lists([[1, 2], [1, 3]], 3)
@@ -30,6 +30,29 @@ def test_neither_the_unit_nor_the_start_of_time_matters(start: int, unit: int) -
 def test_plays_of_one_time_are_popularity() -> None:
     recent = RecentPopularity.fit(TRAIN, facts=Facts(times=np.full(4, 7)))
     assert recent.share.tolist() == [0, 0.5, 0.25, 0.25]
+
+
+@pytest.mark.parametrize("unit", [1, 86_400, 86_400_000_000])
+def test_half_lives_reach_from_a_day_to_years_in_any_unit(unit: int) -> None:
+    """Ten years of plays of which the last days alone tell what is played next."""
+    days = np.arange(3650)
+    items = np.where(days < 3645, 1 + days % 5, 6 + days % 2).astype(np.int32)
+    train = Sequences(items, np.arange(0, 3651, 10), 7)
+    validation = Holdout(np.arange(2), np.array([6, 7], np.int32), Sequences.from_lists([[1]] * 2, 7))
+    chosen = RecentPopularity.fit(train, validation, Facts(times=unit * days, exclude_seen=False))
+    assert chosen.half_life * 3650 < 10
+    assert set(np.argsort(-chosen.share)[:2].tolist()) == {6, 7}
+
+
+@given(st.sampled_from(HALF_LIVES), st.booleans())
+def test_what_is_older_than_any_half_life_is_ordered_by_popularity(half_life: float, again: bool) -> None:
+    """Also where the newest play of all is one again, which counts nothing."""
+    train = Sequences.from_lists([[1, 2], [2, 3], [3, 3 if again else 4]], 4)
+    facts = Facts(times=np.array([0, 0, 0, 1, 1, 10**15]))
+    share = RecentPopularity._weigh(train, facts, half_life).share
+    assert np.isfinite(share).all() and share.sum() == pytest.approx(1)
+    assert share[2] == pytest.approx(2 * share[1], rel=1e-4) and share[1] > 0
+    assert np.finfo(np.float32).tiny < 0.5**OLDEST
 
 
 def test_the_half_life_is_the_best_on_validation() -> None:
