@@ -15,6 +15,7 @@ import base64
 import hashlib
 import json
 import os
+import shutil
 import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,11 +29,15 @@ from numpy.typing import NDArray
 
 from assets.resources import Home, Training
 from assets.sequences.loading import load_sequences, load_split, load_times, split_times
+from assets.training.blending import write_blend
 from assets.training.bundling import TrainingData, load_training_data, write_baseline, write_candidate
 from assets.training.refit import write_refit
 from benchmarks.contenders.common import packed
 from benchmarks.tomorrow_data import Cut, DataSet, named
 from models.baselines import BASELINES, NotApplicableError
+from models.blend.learning import NoBlendError
+from models.blend.scorer import BLEND
+from models.bundle.bundle import read_manifest
 from models.data import Holdout, Sequences, everything, holdout_at
 from models.evaluation.cohorts import cohorts, days_since
 from models.evaluation.metrics import rank_targets
@@ -164,9 +169,16 @@ def key(result: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def fit(model: str, seed: int, case: Case, folder: Path) -> None:
-    """The bundle of a model as judged; raises NotApplicableError."""
+    """The bundle of a model as judged; raises NotApplicableError and NoBlendError."""
     if model in BASELINES:
         write_baseline(folder, model, case.data)
+        return
+    if model == BLEND:
+        networks = {name: folder.parent / f"{name}-{seed}" for name in Training().candidates}
+        best = max(networks, key=lambda name: read_manifest(networks[name]).metrics["ndcg@10"])
+        made = {name: folder.parent / f"{name}-0" for name in BASELINES}
+        baselines = {name: bundle for name, bundle in made.items() if bundle.exists()}
+        write_blend(folder, {best: networks[best]}, baselines, case.data)
         return
     config = default_config(model, case.data.split.train).with_changes(seed=seed, threads=1, device="cpu")
     write_candidate(folder, model, case.data, config)
@@ -188,15 +200,16 @@ def measured(model: str, seed: int, case: Case, bench: Path) -> Result:
 
 def _written(folder: Path, write: Any) -> None:
     aside = folder.with_name(f"{folder.name}.part")
-    aside.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
     write(aside)
     aside.rename(folder)
 
 
 def models_of(seeds: int) -> Iterator[tuple[str, int]]:
-    """Every baseline, then every candidate with each seed."""
+    """Every baseline, then every candidate with each seed; a blend is made of those before it."""
     yield from ((name, 0) for name in BASELINES)
-    yield from ((name, seed) for seed in range(seeds) for name in Training().candidates)
+    yield from ((name, seed) for seed in range(seeds) for name in (*Training().candidates, BLEND))
 
 
 def run(name: str, data: DataSet, cut: Cut, bench: Path, only: str, seeds: int) -> None:
@@ -213,7 +226,7 @@ def run(name: str, data: DataSet, cut: Cut, bench: Path, only: str, seeds: int) 
         print(f"{name}, {cut.name}: {model}, seed {seed}", flush=True)
         try:
             keep(asked | measured(model, seed, case, bench / name / cut.test / "models"))
-        except NotApplicableError as why:
+        except (NotApplicableError, NoBlendError) as why:
             keep(asked | {"left out": str(why)})
 
 

@@ -20,9 +20,9 @@ from assets.sequences.splitting import (
     SplitError,
     check_parts,
     make_splits,
-    why_split,
 )
 from assets.sequences.vocabulary import order_items, played_items
+from assets.sequences.why_split import why_split
 from assets.shown.tables import table_result, table_specs
 from assets.state.code import made_by
 from assets.state.lake import fingerprint

@@ -9,12 +9,11 @@ from assets.engines.engine import Engine
 from assets.formats.timestamps import MICROSECONDS, units_a_second
 from assets.ingest.sources import dated_sources
 from assets.resources import Splitting
-from models.evaluation.evidence import Policy
 from models.mistakes import UserError
 
 AUTO, LEAVE_ONE_OUT, TEMPORAL = "auto", "leave-one-out", "temporal"
 CUTOFFS = Splitting().cutoffs  # unless they are set
-FEWEST_TEST_USERS = Policy.min_users  # the gate tells no two models apart with fewer
+FEWEST_TEST_USERS = 20  # the gate tells no two models apart with fewer
 PARTS = ("train", "validation", "test")
 _ADVICE = "give two rising shares of the plays such as 0.8,0.9, two dates, or two whole numbers"
 
@@ -114,11 +113,6 @@ def no_clock(plays: int, dated: int, first: int | None, last: int | None, differ
     if unit is None or units_a_second(first) != unit:
         return f"the times from {first} to {last} are no clock, such as seconds since 1970"
     return None
-
-
-def why_split(row: Mapping[str, Any]) -> str:
-    """The split of a row of the table `split` and why it is, in a sentence."""
-    return f"The plays are split {row['name']}, for {row['reason']}."
 
 
 def _leave_one_out(engine: Engine, seen: Mapping[str, Any], reason: str) -> dict[str, Any]:

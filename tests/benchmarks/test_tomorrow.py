@@ -48,6 +48,7 @@ def test_baselines_come_first_and_once() -> None:
     asked = list(models_of(3))
     assert [name for name, _ in asked[: len(BASELINES)]] == list(BASELINES)
     assert [seed for name, seed in asked if name == "sasrec"] == [0, 1, 2]
+    assert asked.index(("blend", 1)) == asked.index(("sasrec", 1)) + 1, "of what is there already"
     assert len(set(asked)) == len(asked)
 
 

@@ -19,7 +19,7 @@ from assets.evaluation.other_splits import OTHER_SPLITS, read_other_splits
 from assets.evaluation.sequence_audit import read_figures
 from assets.resources import Home
 from assets.sequences.loading import load_items, load_sequences, load_split, load_times, split_reason
-from assets.sequences.splitting import why_split
+from assets.sequences.why_split import why_split
 from models.bundle.bundle import PADDING, ItemTable
 from models.data import Sequences
 from models.evaluation.audit import Figure

@@ -23,10 +23,12 @@ from assets.sequences.loading import (
     load_split,
     load_times,
 )
-from assets.sequences.splitting import AUTO, CUTOFFS, Cutoffs, SplitError, make_splits, why_split
+from assets.sequences.splitting import AUTO, CUTOFFS, FEWEST_TEST_USERS, Cutoffs, SplitError, make_splits
+from assets.sequences.why_split import why_split
 from assets.state.lake import Lake, LakeError
 from models.bundle.bundle import Manifest, write_bundle
 from models.data import Sequences, labelled, leave_one_out
+from models.evaluation.evidence import Policy
 from serving.state.pointer import Pointer
 from tests.support.tables import publish
 
@@ -403,6 +405,10 @@ def test_other_plays_are_split_leave_one_out_and_that_is_said(
     made = split_of(plays)
     assert made["name"] == "leave-one-out"
     assert made["reason"].startswith(reason), made["reason"]
+
+
+def test_as_many_test_users_are_asked_for_as_the_gate_needs() -> None:
+    assert Policy.min_users == FEWEST_TEST_USERS
 
 
 def test_a_setting_wins_over_the_data() -> None:
