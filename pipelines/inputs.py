@@ -57,8 +57,8 @@ def events_state(home: Home, cutoff_ms: int = END_OF_TIME_MS) -> str:
     if store is None:
         return "none"
     state = f"{min(store.last_received(), cutoff_ms)}-{len(store.forgotten_users())}"
-    count, total = store.listing_state()
-    state += f"-{count}-{total}" if count else ""
+    changes = store.listing_state()
+    state += f"-{changes}" if changes else ""
     store.close()
     return state
 

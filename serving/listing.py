@@ -19,7 +19,7 @@ class Listing:
     def __init__(self, store: EventStore, follower: Follower, poll_seconds: float, threads: Executor) -> None:
         self._store, self._follower, self._threads = store, follower, threads
         self._seconds = min(poll_seconds, LOOK_SECONDS)
-        self._seen: tuple[int, int] | None = (0, 0)  # nothing
+        self._seen = 0  # nothing was ever listed
         self._problem = ""
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None

@@ -166,7 +166,7 @@ class EventStore(Protocol):
         """All listed items, by their ids."""
         ...
 
-    def listing_state(self) -> tuple[int, int]:
+    def listing_state(self) -> int:
         """Another value after every change of what is listed; cheap to ask for."""
         ...
 

@@ -123,4 +123,5 @@ def _create(connection: Connection) -> None:
     (found,) = next(connection.rows("SELECT format FROM event_store"), (None,))
     if found != FORMAT:
         raise EventStoreError(f"The event store in Postgres is of format {found}, not {FORMAT}.")
-    connection.change(LISTED_DDL)
+    for statement in LISTED_DDL:
+        connection.change(statement)

@@ -59,20 +59,27 @@ CREATE TABLE forgotten (
 CREATE INDEX forgotten_by_time ON forgotten (forgotten_at);
 """
 
-# Additive, so a store of before gets it when it is opened.
-LISTED_DDL = """
-CREATE TABLE IF NOT EXISTS listed_items (
-    item_id TEXT PRIMARY KEY,
-    title TEXT NOT NULL,
-    attributes TEXT NOT NULL,
-    listed_at BIGINT NOT NULL
+# Additive, so a store of before gets them when it is opened.
+LISTED_DDL = (
+    """
+    CREATE TABLE IF NOT EXISTS listed_items (
+        item_id TEXT PRIMARY KEY,
+        title TEXT NOT NULL,
+        attributes TEXT NOT NULL,
+        listed_at BIGINT NOT NULL
+    )
+    """,
+    "CREATE TABLE IF NOT EXISTS listing_changes (id INTEGER PRIMARY KEY, made BIGINT NOT NULL)",
 )
-"""
 LIST_ITEM = """
 INSERT INTO listed_items VALUES (?, ?, ?, ?) ON CONFLICT (item_id) DO UPDATE
 SET title = excluded.title, attributes = excluded.attributes, listed_at = excluded.listed_at
 """
-LISTING_STATE = "SELECT count(*), coalesce(sum(listed_at), 0), coalesce(max(listed_at), 0) FROM listed_items"
+COUNT_LISTED = "SELECT count(*) FROM listed_items"
+COUNT_CHANGE = """
+INSERT INTO listing_changes VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET made = listing_changes.made + 1
+"""
+LISTING_STATE = "SELECT coalesce(max(made), 0) FROM listing_changes"
 
 INSERT_EVENT = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)"
 INSERT_IMPRESSION = """
@@ -175,12 +182,12 @@ class SqlEventStore:
         return (Impression(*row) for row in self._connection().rows(statement, (shown_from,)))
 
     def list_items(self, items: Sequence[ListedItem]) -> Listed:
-        connection = self._connection()
+        connection, listed_at = self._connection(), now_ms()
         with connection.writing():
-            ((before, _, last),) = connection.rows(LISTING_STATE)
-            listed_at = max(now_ms(), int(last) + 1)
+            ((before,),) = connection.rows(COUNT_LISTED)
             connection.change(LIST_ITEM, ((*astuple(item), listed_at) for item in items))
-            ((after, _, _),) = connection.rows(LISTING_STATE)
+            connection.change(COUNT_CHANGE)
+            ((after,),) = connection.rows(COUNT_LISTED)
             if after > max(MAX_LISTED, before):
                 raise ListingFullError
         return Listed(after - before, len(items) - (after - before))
@@ -188,16 +195,19 @@ class SqlEventStore:
     def unlist(self, item_id: str) -> bool:
         connection = self._connection()
         with connection.writing():
-            return connection.change("DELETE FROM listed_items WHERE item_id = ?", [(item_id,)]) > 0
+            gone = connection.change("DELETE FROM listed_items WHERE item_id = ?", [(item_id,)]) > 0
+            if gone:
+                connection.change(COUNT_CHANGE)
+        return gone
 
     def listed_items(self) -> list[ListedItem]:
         statement = "SELECT item_id, title, attributes FROM listed_items"
         rows = (ListedItem(*row) for row in self._connection().rows(statement))
         return sorted(rows, key=lambda item: item.item_id)  # a database's order follows its locale
 
-    def listing_state(self) -> tuple[int, int]:
-        ((count, total, _),) = self._connection().rows(LISTING_STATE)
-        return int(count), int(total)
+    def listing_state(self) -> int:
+        ((made,),) = self._connection().rows(LISTING_STATE)
+        return int(made)
 
     def close(self) -> None:
         while self._opened:

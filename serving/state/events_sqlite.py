@@ -23,7 +23,8 @@ class SqliteEventStore(SqlEventStore):
         with _failures(f"The event store {file} cannot be opened"):
             if not file.exists():
                 _create(file)
-        list(self._connection().rows(LISTED_DDL))
+        for statement in LISTED_DDL:
+            list(self._connection().rows(statement))
 
 
 class _Connection:

@@ -10,7 +10,9 @@ from assets.resources import Home
 from assets.sequences.loading import TABLES
 from assets.training import reproduction
 from models.baselines import markov
+from models.blend.scorer import BLEND
 from models.bundle.bundle import bundle_hash, read_manifest
+from models.networks import NETWORKS
 from pipelines.operator.cli import answer
 from serving.state.pointer import read_pointer
 
@@ -38,7 +40,7 @@ def told(capsys: pytest.CaptureFixture[str]) -> str:
 def test_the_champion_comes_out_equal(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     champion = read_pointer(home.pointer_file)
     assert champion is not None
-    assert read_manifest(champion.folder(home.pointer_file)).architecture in ("gru4rec", "sasrec", "bert4rec")
+    assert read_manifest(champion.folder(home.pointer_file)).architecture in (*NETWORKS, BLEND)
     assert answer(["reproduce", champion.version]) == 0
     said = capsys.readouterr().out
     assert f"Version {champion.version} (" in said and "came out equal, byte for byte" in said
@@ -95,7 +97,7 @@ def test_without_its_tables_a_version_cannot_be_made(home: Home, capsys: pytest.
 def test_other_code_is_told_with_the_commit(
     home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(reproduction, "baseline_code", lambda name: "c0de")
+    monkeypatch.setattr(reproduction, "code_of", lambda name: "c0de")
     assert answer(["reproduce", version_of(home, "markov")]) == 1
     said = told(capsys)
     assert "was made by other code: what makes a markov is c0de here" in said
