@@ -64,6 +64,10 @@ def graph(stage: Stage, path: Path) -> None:
         page.mouse.click(1000, 1500, button="right")  # where there is no group
         page.get_by_role("menuitem", name="Expand all groups").click()
         page.locator("button:has([aria-label=panel_show_right])").last.click()  # more room for the graph
+        page.wait_for_timeout(5000)
+        for _ in range(2):  # until all of it is in the frame
+            page.mouse.click(1771, 1732)  # the glass with a minus
+            page.wait_for_timeout(500)
         page.wait_for_timeout(20_000)  # colours come one by one
         page.screenshot(path=path)
 
