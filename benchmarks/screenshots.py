@@ -38,7 +38,8 @@ STEAM = ROOT.parent / "shared" / "data" / "steam"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 HALF_LIFE = "220,380,400"  # Half-Life 2, its Episode One, Portal
 PATIENCE = 120_000  # ms, for a busy machine
-TALL, WIDE, PAGE = (1800, 1880), (1800, 900), (1120, 900)  # px, of the UI and of the report
+GRAPH, WIDE = (1800, 2300), (1800, 900)  # px, of the UI
+PAGE = (1120, 900)  # of the report
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Stage:
 
 
 def graph(stage: Stage, path: Path) -> None:
-    with ui(stage.homes["sample"]) as address, stage.page(TALL) as page:
+    with ui(stage.homes["sample"]) as address, stage.page(GRAPH) as page:
         page.goto(f"{address}/asset-groups")
         page.get_by_role("button", name="Materialize all").wait_for()
         page.wait_for_timeout(5000)
@@ -65,9 +66,7 @@ def graph(stage: Stage, path: Path) -> None:
         page.get_by_role("menuitem", name="Expand all groups").click()
         page.locator("button:has([aria-label=panel_show_right])").last.click()  # more room for the graph
         page.wait_for_timeout(5000)
-        for _ in range(2):  # until all of it is in the frame
-            page.mouse.click(1771, 1732)  # the glass with a minus
-            page.wait_for_timeout(500)
+        page.mouse.click(1771, GRAPH[1] - 148)  # the glass with a minus: all of it comes into the frame
         page.wait_for_timeout(20_000)  # colours come one by one
         page.screenshot(path=path)
 
