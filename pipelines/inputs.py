@@ -57,8 +57,7 @@ def events_state(home: Home, cutoff_ms: int = END_OF_TIME_MS) -> str:
     if store is None:
         return "none"
     state = f"{min(store.last_received(), cutoff_ms)}-{len(store.forgotten_users())}"
-    changes = store.listing_state()
-    state += f"-{changes}" if changes else ""
+    state += f"-{store.listing_state()}" if store.listed_items() else ""
     store.close()
     return state
 
