@@ -141,6 +141,11 @@ class _Counts:
         return np.tile(self._counts, (len(histories), 1))
 
 
+def to_the_tenth(ranks: NDArray[np.integer]) -> str:
+    """Ranks as text, all above 10 alike: the page gives NDCG@10, and the file stays small."""
+    return packed(np.minimum(ranks, 11))
+
+
 def compressed(codes: NDArray[np.int32]) -> str:
     return base64.b85encode(zlib.compress(codes.tobytes(), 9)).decode()
 
@@ -191,10 +196,10 @@ def measured(model: str, seed: int, case: Case, bench: Path) -> Result:
     started = time.monotonic()
     if not judged.exists():
         _written(judged, lambda folder: fit(model, seed, case, folder))
-    found[JUDGED] = packed(rank_targets(open_scorer(judged), case.test))
+    found[JUDGED] = to_the_tenth(rank_targets(open_scorer(judged), case.test))
     if not served.exists():
         _written(served, lambda folder: write_refit(folder, judged, case.known))
-    found[SERVED] = packed(rank_targets(open_scorer(served), case.test))
+    found[SERVED] = to_the_tenth(rank_targets(open_scorer(served), case.test))
     return found | {"seconds": round(time.monotonic() - started, 1)}
 
 
