@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError, field_validator
 
 from models.bundle.ids import MAX_ID, WITHOUT_NUL
-from serving.refusals import NO_OBJECT
+from serving.refusals import refusal_of_list
 from serving.schemas import AN_ID, Id
 from serving.state.events import CLOCK_TOLERANCE_MS, Play, now_ms
 
@@ -87,21 +87,9 @@ class ForgottenResponse(BaseModel):
 
 def refuse_events(error: ValidationError) -> tuple[int, str]:
     """The HTTP status and the sentence for a body that is no EventsRequest."""
-    first = error.errors(include_url=False, include_input=False)[0]
-    kind, place = first["type"], first["loc"]
-    if kind == "json_invalid":
-        return 400, f"The body is not valid JSON: {first['ctx']['error']}."
-    if not place:
-        return 422, NO_OBJECT
-    if kind == "extra_forbidden":
-        where = f" in events[{place[1]}]" if len(place) > 1 else ""
-        there = ", ".join(REQUIREMENTS) if where else "events"
-        return 422, f'Unknown field "{place[-1]}"{where}: there is only {there}.'
-    if len(place) == 1:
-        return 422, f"events must be a list of 1 to {MAX_EVENTS:,} play events."
-    if len(place) == 2:
-        return 422, f"events[{place[1]}] must be a JSON object."
-    field = str(place[2])
+    return refusal_of_list(error, "events", f"1 to {MAX_EVENTS:,} play events", REQUIREMENTS, _of_field)
+
+
+def _of_field(kind: str, message: str, event: str, field: str) -> str:
     nul = kind == "string_pattern_mismatch"
-    rule = "not hold a NUL character" if nul else f"be {REQUIREMENTS[field]}"
-    return 422, f"events[{place[1]}].{field} must {rule}."
+    return f"{event}.{field} must {'not hold a NUL character' if nul else f'be {REQUIREMENTS[field]}'}."

@@ -17,7 +17,7 @@ from pydantic_core import PydanticCustomError
 from models.bundle.attributes import DATE, FLAG, NUMBER, TEXT
 from models.bundle.ids import MAX_ID, WITHOUT_NUL, trimmed
 from serving.filters import MOST
-from serving.refusals import NO_OBJECT
+from serving.refusals import refusal_of_list
 from serving.schemas import AN_ID, Id, ModelName
 from serving.state.events import ListedItem
 from serving.with_listed import value_of
@@ -152,21 +152,7 @@ def kind_fault(attributes: dict[str, Any], kinds: dict[str, str]) -> str | None:
 
 def refuse_listing(error: ValidationError) -> tuple[int, str]:
     """The HTTP status and the sentence for a body that is no ListingRequest."""
-    first = error.errors(include_url=False, include_input=False)[0]
-    kind, place = first["type"], first["loc"]
-    if kind == "json_invalid":
-        return 400, f"The body is not valid JSON: {first['ctx']['error']}."
-    if not place:
-        return 422, NO_OBJECT
-    if kind == "extra_forbidden":
-        where = f" in items[{place[1]}]" if len(place) > 1 else ""
-        there = ", ".join(REQUIREMENTS) if where else "items"
-        return 422, f'Unknown field "{place[-1]}"{where}: there is only {there}.'
-    if len(place) == 1:
-        return 422, f"items must be a list of 1 to {MAX_ITEMS} items."
-    if len(place) == 2:
-        return 422, f"items[{place[1]}] must be a JSON object."
-    return 422, _of_field(kind, first["msg"], f"items[{place[1]}]", str(place[2]))
+    return refusal_of_list(error, "items", f"1 to {MAX_ITEMS} items", REQUIREMENTS, _of_field)
 
 
 def _of_field(kind: str, message: str, item: str, field: str) -> str:

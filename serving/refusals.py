@@ -1,6 +1,6 @@
 """The one sentence that says why a body is refused."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from pydantic import BaseModel, ValidationError
 
@@ -33,6 +33,34 @@ def refusal(error: ValidationError, schema: type[BaseModel]) -> tuple[int, str]:
         return 422, f"{query}Unknown field {names}: the fields are {', '.join(of.model_fields)}."
     query, loc = _query(problems[0]["loc"])
     return 422, query + _sentence(problems[0]["type"], problems[0]["msg"], loc)
+
+
+def refusal_of_list(
+    error: ValidationError,
+    name: str,
+    of: str,
+    requirements: Mapping[str, str],
+    say: Callable[[str, str, str, str], str],
+) -> tuple[int, str]:
+    """The same for a body whose one field `name` is a list `of` objects with the fields in `requirements`.
+
+    `say` words what is wrong with a field of one: the kind of problem, its message, which object, the field.
+    """
+    first = error.errors(include_url=False, include_input=False)[0]
+    kind, place = first["type"], first["loc"]
+    if kind == "json_invalid":
+        return 400, f"The body is not valid JSON: {first['ctx']['error']}."
+    if not place:
+        return 422, NO_OBJECT
+    if kind == "extra_forbidden":
+        where = f" in {name}[{place[1]}]" if len(place) > 1 else ""
+        there = ", ".join(requirements) if where else name
+        return 422, f'Unknown field "{place[-1]}"{where}: there is only {there}.'
+    if len(place) == 1:
+        return 422, f"{name} must be a list of {of}."
+    if len(place) == 2:
+        return 422, f"{name}[{place[1]}] must be a JSON object."
+    return 422, say(kind, first["msg"], f"{name}[{place[1]}]", str(place[2]))
 
 
 def _sentence(kind: str, message: str, loc: Sequence[int | str]) -> str:
