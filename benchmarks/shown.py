@@ -10,8 +10,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 RECORD = ROOT / "docs" / "pictures" / "pictures.json"
 REPORTING = "assets/evaluation/reporting"
+REPORT_FILES = ("page.html", "style.css", "page.py", "tables.py", "apart.py", "examples.py", "checks.py")
 REPORT = (
-    *(f"{REPORTING}/{name}" for name in ("page.html", "style.css", "page.py", "checks.py")),
+    *(f"{REPORTING}/{name}" for name in REPORT_FILES),
     *(f"assets/shown/{name}" for name in ("chart.css", "charts.py", "axis.py")),
 )
 NIGHTS = (
