@@ -45,10 +45,12 @@ def _export(folder: Path, n_items: int) -> None:
     from models.networks import NETWORKS
     from models.training.export import export_bundle
     from models.training.train import Trained
-    from models.writing import Origin
 
     torch.manual_seed(0)
     config = TrainConfig(network=NetworkConfig(width=WIDTH, max_length=MAX_LENGTH))
     network = NETWORKS["sasrec"].build(config.network, n_items)
     trained = Trained("sasrec", network, config, curve=[], best_epoch=0)
-    export_bundle(folder, trained, items(n_items), Origin("random", "random", "random", "none"))
+    export_bundle(
+        folder, trained, items(n_items),
+        data_fingerprint="random", code_version="random", source="random", split_name="none",
+    )  # fmt: skip

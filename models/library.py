@@ -165,14 +165,14 @@ class Recommender:
                 raise FrameError(f"The baseline {self.model} cannot be fitted to this frame: {why}") from None
             metrics = summary(rank_targets(baseline, split.validation))
             return baseline, lambda folder: baseline_bundle(folder, baseline, items, origin, metrics)
-        from models.training.export import export_bundle  # torch takes seconds to import
+        from models.training.export import export_network  # torch takes seconds to import
         from models.training.train import NetworkScorer, train
 
         known = (
             TrainConfig.from_dict(self._config) if self._config else default_config(self.model, split.train)
         )
         trained = train(self.model, split, known.with_changes(**self._settings))
-        return NetworkScorer(trained.network), lambda folder: export_bundle(folder, trained, items, origin)
+        return NetworkScorer(trained.network), lambda folder: export_network(folder, trained, items, origin)
 
     def _known(self) -> _Fitted:
         if self._fitted is None:

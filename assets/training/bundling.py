@@ -146,13 +146,13 @@ def write_candidate(
     usual_epochs: int | None = None,
 ) -> None:
     """Train a network and write its bundle, learning curve included; raises TrainingError, BundleError."""
-    from models.training.export import export_bundle  # torch takes seconds to import: only where it is used
+    from models.training.export import export_network  # torch takes seconds to import: only where it is used
 
     trained = train_network(
         name, data.split, config,
         checkpoints=checkpoints, on_epoch=on_epoch, progress=progress, usual_epochs=usual_epochs,
     )  # fmt: skip
-    export_bundle(folder, trained, data.items, data.origin(candidate_code()))
+    export_network(folder, trained, data.items, data.origin(candidate_code()))
     curve = [{"epoch": r.epoch, "loss": r.loss, "ndcg": r.ndcg} for r in trained.curve]
     (folder / CURVE_FILE).write_text(json.dumps(curve))
 

@@ -86,7 +86,7 @@ def _write_network(
     on_epoch: Callable[["EpochReport"], None] | None,
     progress: bool,
 ) -> None:
-    from models.training.export import export_bundle  # torch takes seconds to import: only where it is used
+    from models.training.export import export_network  # torch takes seconds to import: only where it is used
     from models.training.train import TrainingError
 
     judged = read_manifest(twin)
@@ -98,7 +98,7 @@ def _write_network(
         )  # fmt: skip
     except TrainingError as error:
         raise RefitError(str(error)) from error
-    export_bundle(folder, trained, data.items, origin, judged.metrics)
+    export_network(folder, trained, data.items, origin, judged.metrics)
 
 
 def _write_blend(

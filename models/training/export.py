@@ -1,6 +1,6 @@
 """From a trained network to a bundle: ONNX that is checked against PyTorch, weights, golden requests.
 
-The caller gives an empty folder and publishes it (by renaming) when `export_bundle` has returned: a bundle
+The caller gives an empty folder and publishes it (by renaming) when `export_network` has returned: a bundle
 is never half there. Its bytes follow from the arguments alone; folder, clock and working directory leave no
 trace in it.
 """
@@ -39,7 +39,7 @@ from models.writing import Origin, write_model
 OPSET = 23  # the first with an operator for attention
 
 
-def export_bundle(
+def export_network(
     folder: Path,
     trained: Trained,
     items: ItemTable,
@@ -79,6 +79,22 @@ def export_bundle(
     return manifest
 
 
+def export_bundle(
+    folder: Path,
+    trained: Trained,
+    items: ItemTable,
+    *,
+    data_fingerprint: str,
+    code_version: str,
+    source: str,
+    split_name: str,
+    metrics: Mapping[str, float] | None = None,
+) -> Manifest:
+    """`export_network` for who trains by hand, with the origin told piece by piece; raises BundleError."""
+    origin = Origin(data_fingerprint, code_version, source, split_name)
+    return export_network(folder, trained, items, origin, metrics)
+
+
 def onnx_bytes(network: SequenceNetwork) -> bytes:
     """What encodes a history, as ONNX: `history` int64 [batch, length] -> `state` float32 [batch, width].
 
@@ -113,7 +129,7 @@ def _forget_kernels() -> None:
     For an export of free length PyTorch (2.13) puts a loop in place of the GRU that it unrolls otherwise,
     but leaves what `OpOverload` has cached. A GRU exported before, or traced in any other way, is cached
     unrolled, and so is fixed to the length of the example. The cache is private: a PyTorch without it has
-    nothing to forget, and `export_bundle` refuses what is wrong all the same.
+    nothing to forget, and `export_network` refuses what is wrong all the same.
     """
     if (kernels := getattr(torch.ops.aten.gru.input, "_dispatch_cache", None)) is not None:
         kernels.clear()

@@ -29,7 +29,7 @@ from models.data import Sequences, Split, leave_one_out
 from models.evaluation.metrics import rank_targets
 from models.networks import NETWORKS
 from models.opening import open_scorer
-from models.training.export import export_bundle, onnx_bytes
+from models.training.export import export_bundle, export_network, onnx_bytes
 from models.training.train import NetworkScorer, Trained, train
 from models.writing import Origin
 
@@ -57,7 +57,7 @@ def toy_training(name: str) -> Trained:
 
 
 def export(folder: Path, trained: Trained, **changes: Any) -> Manifest:
-    return export_bundle(folder, trained, **{"items": toy_items(), "origin": ORIGIN, **changes})
+    return export_network(folder, trained, **{"items": toy_items(), "origin": ORIGIN, **changes})
 
 
 @pytest.fixture(scope="module", params=NETWORKS)
@@ -92,6 +92,17 @@ def test_the_manifest_says_what_the_bundle_is(exported: Exported) -> None:
     assert manifest.metrics == trained.metrics
     assert 0 < manifest.export_error < 1e-4
     assert read_items(folder).ids == toy_items().ids
+
+
+def test_an_origin_told_piece_by_piece_gives_the_same_bundle(exported: Exported, tmp_path: Path) -> None:
+    trained, folder = exported
+    export_bundle(
+        tmp_path, trained, toy_items(),
+        data_fingerprint="data", code_version="code", source="toy", split_name="leave-one-out",
+    )  # fmt: skip
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {
+        file.name: file.read_bytes() for file in folder.iterdir()
+    }
 
 
 def test_the_weights_build_the_network_again(exported: Exported) -> None:
