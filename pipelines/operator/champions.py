@@ -3,11 +3,12 @@
 import click
 
 from pipelines.operator.environment import open_home
+from pipelines.operator.naming import placed_or_named
 from pipelines.operator.terminal import say
 
 
 @click.command()
-@click.argument("version")
+@placed_or_named("version")
 @click.option("--by", default="", help="Who decides.")
 @click.option("--reason", default="", help="Why.")
 def promote(version: str, by: str, reason: str) -> None:
@@ -37,7 +38,7 @@ def rollback() -> None:
 
 
 @click.command()
-@click.argument("version")
+@placed_or_named("version")
 def reproduce(version: str) -> None:
     """Make a version's bundle again, and compare by hash.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipelines.operator.environment import check_home, checked_settings, open_home
+from pipelines.operator.naming import placed_or_named
 from pipelines.operator.terminal import say
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("user")
+@placed_or_named("user")
 def forget(user: str) -> None:
     """Remove a user's events at once, and all else by the next run."""
     _, home = open_home()

@@ -77,11 +77,29 @@ def test_a_wrong_use_says_which_and_shows_the_right_one(capsys: pytest.CaptureFi
     for arguments, named in (
         (["promot"], "promot"),
         (["promote"], "VERSION"),
+        (["promote", "3", "--version", "3"], "VERSION once"),
+        (["forget"], "USER or with --user"),
         (["tune", "--minutes", "no"], "no"),
     ):
         assert answer(arguments) == 2
         told = capsys.readouterr()
         assert named in told.err and "Usage: nextplay" in told.err and told.out == ""
+
+
+@pytest.mark.parametrize("command", ["rollback", "promote", "forget"])
+def test_what_changes_who_serves_has_a_module_of_its_name(command: str) -> None:
+    module = [sys.executable, "-m", f"pipelines.operator.{command}", "--help"]
+    done = subprocess.run(module, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(f"Usage: nextplay {command} ")
+
+
+@pytest.mark.parametrize("given", [["ada"], ["--user", "ada"], ["--", "ada"], ["--user=ada"]])
+def test_whom_to_forget_is_told_by_place_or_by_name(
+    given: list[str], unset: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NEXTPLAY_HOME", str(unset / "home"))
+    assert answer(["forget", *given]) == 0
+    assert capsys.readouterr().out.startswith("The user ada is forgotten: 0 events")
 
 
 def test_it_starts_without_what_only_commands_need() -> None:
