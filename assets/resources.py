@@ -292,8 +292,9 @@ class Training(dg.ConfigurableResource):  # type: ignore[type-arg]
     )
     changes: dict[str, Any] = Field(default_factory=dict)
     blend: str = Field(
-        default="one",
-        description="blend a network with baselines: one (the best network), all of them, or no",
+        default="auto",
+        description="blend a network with baselines: one (the best network), all of them, no, or auto: one, "
+        "unless the networks to train are named",
     )
     refit: bool = Field(default=True, description="train the winner once more on everything, and serve that")
     progress: bool = Field(default=True, description="show progress bars; unset, on a terminal alone")

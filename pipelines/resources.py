@@ -132,7 +132,7 @@ class Settings(BaseSettings):
         description='changes of how networks are trained as JSON, such as {"epochs": 3}',
         examples=['{"epochs": 5}'],
     )
-    blend: Literal["one", "all", "no"] = taken(Training, "blend")
+    blend: Literal["auto", "one", "all", "no"] = taken(Training, "blend")
     refit: bool = taken(Training, "refit")
     progress: bool = taken(Training, "progress")
     verbose: bool = Field(

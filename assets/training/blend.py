@@ -18,7 +18,7 @@ from models.blend.scorer import BLEND, WEIGHTS
 from models.bundle.bundle import bundle_hash, read_manifest
 from models.networks import NETWORKS
 
-ONE, ALL, NONE = "one", "all", "no"  # what NEXTPLAY_BLEND may be: how many networks are blended
+AUTO, ALL, NONE = "auto", "all", "no"  # what NEXTPLAY_BLEND may be beside "one": which networks are blended
 
 
 @dg.asset(
@@ -30,8 +30,8 @@ ONE, ALL, NONE = "one", "all", "no"  # what NEXTPLAY_BLEND may be: how many netw
 )
 def blend(home: Home, source: Source, training: Training) -> dg.MaterializeResult[None]:
     store, started = home.bundles(), time.monotonic()
-    if training.blend == NONE:
-        return _none(store, "NEXTPLAY_BLEND=no")
+    if why := unwanted(training):
+        return _none(store, why)
     data = load_training_data(home.lake(), source.name)
     networks = blended_networks(store, training)
     baselines = {name: store.current(name) for name in BASELINES if store.has(name)}
@@ -67,7 +67,16 @@ def blended_networks(store: BundleStore, training: Training) -> dict[str, Path]:
 
 def blended(store: BundleStore, training: Training) -> list[str]:
     """The name of the blend, where there is one; see `Training.candidates`."""
-    return [BLEND] if training.blend != NONE and store.has(BLEND) else []
+    return [BLEND] if not unwanted(training) and store.has(BLEND) else []
+
+
+def unwanted(training: Training) -> str:
+    """Why the settings ask for no blend: empty where they do. Who names the candidates gets just those."""
+    if training.blend == NONE:
+        return "NEXTPLAY_BLEND=no"
+    if training.blend == AUTO and set(training.candidates) != set(Training().candidates):
+        return "NEXTPLAY_CANDIDATES names other networks; NEXTPLAY_BLEND=one adds it"
+    return ""
 
 
 def _none(store: BundleStore, why: str) -> dg.MaterializeResult[None]:

@@ -140,13 +140,15 @@ def test_the_asset_makes_a_candidate_and_a_setting_takes_it_back(
     home, tables = Home(path=str(tmp_path)), data()[0]
     for name, folder in members.items():
         home.bundles().publish(name, "made", lambda to, folder=folder: _copy(folder, to))
-    one = Training(candidates=["sasrec"])
+    one = Training(candidates=["sasrec"], blend="one")
     told = ask(home, one, tables, monkeypatch)
     assert told["blended"] == "yes" and told["registered version"] == "of blend"
     assert ask(home, one, tables, monkeypatch)["bundle hash"] == told["bundle hash"]
     assert candidates(home, one, tables) == ["sasrec", BLEND]
     off = Training(candidates=["sasrec"], blend="no")
     assert ask(home, off, tables, monkeypatch) == {"blended": "no: NEXTPLAY_BLEND=no"}
+    named = ask(home, Training(candidates=["sasrec"]), tables, monkeypatch)
+    assert named == {"blended": "no: NEXTPLAY_CANDIDATES names other networks; NEXTPLAY_BLEND=one adds it"}
     assert candidates(home, off, tables) == candidates(home, one, tables) == ["sasrec"]
     few = replace(tables.split, validation=tables.split.validation.rows(np.arange(1)))
     worse = replace(tables, split=few, fingerprint="another day's")
