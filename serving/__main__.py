@@ -7,7 +7,7 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from serving.listener import Listener, PortError, usable_port
-from serving.settings import Deployment, load
+from serving.settings import Deployment, load, load_settings
 
 
 def run(app: str, deployment: Deployment) -> None:
@@ -36,6 +36,7 @@ def run(app: str, deployment: Deployment) -> None:
 
 
 def main() -> None:
+    load_settings()  # a wrong one ends this process, and no worker that would be started again for ever
     run("serving.app:app_from_environment", load(Deployment))
 
 

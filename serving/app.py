@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from serving import telemetry
-from serving.access import ApiKeys
+from serving.access import ApiKeys, Hosts, SameSite
 from serving.blocklist import Blocklist
 from serving.bodies import answer_problem, answer_wrong_parameter
 from serving.context import Context
@@ -23,7 +23,7 @@ from serving.openapi import document, served_examples
 from serving.recorder import Recorder
 from serving.reload import Follower
 from serving.routes import catalogue, demo, events, listed, operations, recommend, reports
-from serving.settings import Settings, load_settings, parts
+from serving.settings import Settings, keys_of, load_settings, parts
 from serving.state.event_stores import open_event_store
 from serving.state.events import EventStore, EventStoreError
 from serving.state.storage import is_address
@@ -108,9 +108,13 @@ def app_from_environment() -> FastAPI:
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
     """The last one added is asked first, so that refused requests are observed too."""
-    if keys := parts(settings.api_keys.get_secret_value()):
+    keys, origins = keys_of(settings), parts(settings.cors_origins)
+    if keys:
         app.add_middleware(ApiKeys, keys=keys)
-    if origins := parts(settings.cors_origins):
+    else:
+        app.add_middleware(SameSite, origins=origins)
+    app.add_middleware(Hosts, hosts=parts(settings.hosts), keyless=not keys)
+    if origins:
         app.add_middleware(CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"])
     app.add_middleware(Observe, log_requests=settings.log_requests)
 

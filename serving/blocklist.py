@@ -5,6 +5,7 @@ from pathlib import Path
 
 from models.bundle.ids import MAX_ID
 from serving import telemetry
+from serving.state.regular import read_regular
 
 
 class Blocklist:
@@ -34,7 +35,7 @@ class Blocklist:
             found = file.stat()
             seen = (found.st_ino, found.st_mtime_ns, found.st_size)
             if seen != self._seen:
-                self._ids, self._seen = _read(file), seen
+                self._ids, self._seen = read(file), seen
                 telemetry.BLOCKLIST_ITEMS.set(len(self._ids))
                 telemetry.log("blocklist loaded", items=len(self._ids))
             self._problem = ""
@@ -45,9 +46,9 @@ class Blocklist:
         telemetry.BLOCKLIST_FAILING.set(bool(self._problem))
 
 
-def _read(file: Path) -> frozenset[str]:
-    """Raises OSError, and ValueError where the content is no list of ids."""
-    lines = file.read_text(encoding="utf-8").splitlines()
+def read(file: Path) -> frozenset[str]:
+    """The ids in a file. Raises OSError, and ValueError where the content is no list of ids."""
+    lines = read_regular(file).decode("utf-8").splitlines()
     ids = [line.strip() for line in lines if line.strip()]
     for number, item_id in enumerate(ids, start=1):
         if len(item_id) > MAX_ID or not item_id.isprintable():

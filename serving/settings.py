@@ -1,14 +1,20 @@
 """The endpoint's settings, from environment variables with the prefix NEXTPLAY_."""
 
+import ipaddress
 import os
+import re
 import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from models.cores import usable_cores
+from serving import blocklist
 from serving.environment import (
     Local,
     Only,
@@ -18,14 +24,18 @@ from serving.environment import (
     faults_in_values,
     is_link,
     names_of,
+    variable,
     without_effect,
 )
+from serving.keys import Keys
 from serving.state.event_stores import is_database
 from serving.state.storage import is_address
 
 POINTER_FILE = "champion.json"  # beside the folders `serving` and `models` in a Bento
 BUNDLE_FOLDER = "bundle"
 BASELINES_FOLDER = "baselines"
+LOCKS = ("api_keys", "api_keys_file", "hosts", "blocklist")  # which, empty, would keep nobody and nothing out
+HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?)*")
 
 
 Environment = TypeVar("Environment", bound=BaseSettings)
@@ -76,7 +86,16 @@ class Settings(BaseSettings):
     )
     api_keys: SecretStr = Field(
         default=SecretStr(""),
-        description="keys separated by commas, of which a request carries one; unset, everybody may ask",
+        description="keys separated by commas, plain or hashed, with roles as in read:KEY; "
+        "a request carries one; unset, everybody may ask",
+    )
+    api_keys_file: Local | None = Field(
+        default=None, description="a file of further keys, one a line, each with its roles; it is followed"
+    )
+    hosts: str = Field(
+        default="",
+        description="names that a request may ask for, separated by commas; unset, any, "
+        "and on this machine's loopback without keys none but localhost and addresses",
     )
     cors_origins: str = Field(
         default="",
@@ -98,9 +117,20 @@ class Settings(BaseSettings):
     @field_validator("api_keys")
     @classmethod
     def _keys(cls, keys: SecretStr) -> SecretStr:
-        if keys.get_secret_value() and not parts(keys.get_secret_value()):
-            raise ValueError("it holds no key: give one, or unset it, and everybody may ask")
+        Keys(keys.get_secret_value())
         return keys
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, origins: str) -> str:
+        _all(origins, "origin", _is_origin, "write each as https://shop.example, without a path")
+        return origins
+
+    @field_validator("hosts")
+    @classmethod
+    def _hosts(cls, hosts: str) -> str:
+        _all(hosts, "name", _is_host, "write each as play.example.com, without scheme, port and path")
+        return hosts
 
     @field_validator("events")
     @classmethod
@@ -158,9 +188,16 @@ def load(settings: type[Environment]) -> Environment:
 
 
 def load_settings() -> Settings:
-    """The endpoint's settings; those without effect are told. Ends the process as `load` does."""
+    """The endpoint's settings; those without effect are told. Ends the process as `load` does, and where what
+    locks something is set and empty, or names a file that cannot be read."""
+    if faults := list(_open_locks(os.environ)):
+        raise SystemExit(f"{'; '.join(faults)}.")
     settings = load(Settings)
-    if load(Client).api_key.get_secret_value() and not parts(settings.api_keys.get_secret_value()):
+    with _readable("blocklist", settings.blocklist):
+        if settings.blocklist is not None:
+            blocklist.read(settings.blocklist)
+    keys = keys_of(settings)
+    if load(Client).api_key.get_secret_value() and not keys:
         raise SystemExit(
             "NEXTPLAY_API_KEY is what a client sends, and without NEXTPLAY_API_KEYS this endpoint would ask "
             "nobody for a key: set NEXTPLAY_API_KEYS, or unset NEXTPLAY_API_KEY."
@@ -168,3 +205,62 @@ def load_settings() -> Settings:
     for sentence in without_effect(settings):
         sys.stderr.write(f"{sentence}\n")
     return settings
+
+
+def keys_of(settings: Settings) -> Keys:
+    """The keys that requests carry; ends the process with one sentence where their file cannot be read."""
+    with _readable("api_keys_file", settings.api_keys_file):
+        return Keys(settings.api_keys.get_secret_value(), settings.api_keys_file, settings.poll_seconds)
+
+
+@contextmanager
+def _readable(setting: str, file: Path | None) -> Iterator[None]:
+    try:
+        yield
+        return
+    except OSError as error:
+        told = f"it cannot be read ({error.strerror or error}): put it there, or unset the setting"
+    except ValueError as error:
+        told = str(error).rstrip(".")
+    raise SystemExit(f"{variable(setting)}={str(file)!r}: {told}.")
+
+
+def _open_locks(environment: Mapping[str, str]) -> Iterator[str]:
+    """A sentence for each lock that is set and empty, as a secret that was not filled in leaves it."""
+    for name, value in environment.items():
+        if name.upper() in map(variable, LOCKS) and not value.strip():
+            yield f"{name.upper()} is set and empty, which would lock nothing: give it a value, or unset it"
+
+
+def _all(text: str, what: str, fits: Callable[[str], bool], way: str) -> None:
+    """Raises ValueError where a text of several, separated by commas, has none or a wrong one."""
+    if text and not parts(text):
+        raise ValueError(f"it holds no {what}: {way}, or unset it")
+    for part in parts(text):
+        if not fits(part):
+            raise ValueError(f"{part[:100]!r} is no {what}: {way}")
+
+
+def _is_origin(text: str) -> bool:
+    try:
+        found = urlsplit(text)
+        return text == "*" or (
+            found.scheme in ("http", "https")
+            and found.hostname is not None
+            and text == f"{found.scheme}://{found.netloc}"
+            and found.port != 0
+        )
+    except ValueError:
+        return False
+
+
+def _is_host(text: str) -> bool:
+    return text == "*" or HOST_NAME.fullmatch(text) is not None or _is_address(text)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

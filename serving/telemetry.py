@@ -32,6 +32,9 @@ BLOCKLIST_ITEMS = Gauge("nextplay_blocklist_items", "Ids in the blocklist.", mul
 BLOCKLIST_FAILING = Gauge(
     "nextplay_blocklist_failing", "1 while the blocklist cannot be read.", multiprocess_mode="mostrecent"
 )
+KEYS_FAILING = Gauge(
+    "nextplay_keys_failing", "1 while the file of API keys cannot be read.", multiprocess_mode="mostrecent"
+)
 LISTED_ITEMS = Gauge("nextplay_listed_items", "Items listed.", multiprocess_mode="mostrecent")
 LISTING_FAILING = Gauge(
     "nextplay_listing_failing",

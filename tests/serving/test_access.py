@@ -12,7 +12,8 @@ import pytest
 from fastapi import HTTPException
 from fastapi.testclient import TestClient
 
-from serving import telemetry
+from serving import keys, telemetry
+from serving.access import needed_role
 from serving.app import create_app
 from serving.settings import Settings
 from serving.turns import Turns
@@ -50,14 +51,14 @@ def test_with_keys_only_who_has_one_is_answered(start, capfd: pytest.CaptureFixt
             assert client.get(path).status_code == 401, path
         assert "secret" not in repr(client.app.state.__dict__)
     assert "secret" not in capfd.readouterr().err
-    assert "secret" not in repr(Settings(api_keys="secret"))
+    assert "secret" not in repr(Settings(api_keys="secret-1"))
 
 
 def test_pages_of_other_origins_may_ask_only_where_that_is_set(start) -> None:
     asked = {"Origin": "https://shop.example", "Access-Control-Request-Method": "POST"}
     with start() as client:
         assert "access-control-allow-origin" not in client.options("/recommend", headers=asked).headers
-    with start(cors_origins="https://shop.example,https://other.example", api_keys="k") as client:
+    with start(cors_origins="https://shop.example,https://other.example", api_keys="open-sesame") as client:
         allowed = client.options("/recommend", headers=asked)
         assert allowed.status_code == 200
         assert allowed.headers["access-control-allow-origin"] == "https://shop.example"
@@ -83,6 +84,140 @@ def test_no_line_a_request_where_that_is_set(start, capfd: pytest.CaptureFixture
         telemetry.configure_logging()
         client.post("/recommend", json={"history": []})
     assert '"request"' not in capfd.readouterr().err
+
+
+def asks(client: TestClient, key: str, method: str, path: str, **more: Any) -> int:
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    return client.request(method, path, headers=headers, **more).status_code
+
+
+HISTORY: dict[str, Any] = {"json": {"history": []}}
+PLAY: dict[str, Any] = {"json": {"events": [{"event_id": "a", "user_id": "ada", "item_id": "3"}]}}
+
+
+def test_a_key_may_what_its_roles_say_and_no_more(start, tmp_path: Path) -> None:
+    given = "read:reading-1, write:writing-1, operate:operating-1, read+write:both-of-them, all-of-it"
+    with start(api_keys=given, events=tmp_path / "events.db", reports=tmp_path) as client:
+        asked = {
+            "read": [("POST", "/recommend", HISTORY), ("GET", "/model", {}), ("GET", "/items/3", {})],
+            "write": [("POST", "/events", PLAY)],
+            "operate": [("DELETE", "/users/ada", {}), ("DELETE", "/items/3", {}), ("GET", "/reports/", {})],
+        }
+        may = {"reading-1": ["read"], "writing-1": ["write"], "operating-1": ["operate"]}
+        may |= {"both-of-them": ["read", "write"], "all-of-it": list(asked), "": []}
+        for key, roles in may.items():
+            for role, requests in asked.items():
+                for method, path, more in requests:
+                    status = asks(client, key, method, path, **more)
+                    if role in roles:
+                        assert status in (200, 404), (key, method, path)
+                    else:
+                        assert status == (403 if key else 401), (key, method, path)
+        told = client.delete("/users/ada", headers={"Authorization": "Bearer reading-1"}).json()["detail"]
+        assert told == "This key may read: DELETE /users/ada needs one that may operate."
+
+
+def test_every_request_of_the_api_has_the_role_that_it_is_meant_to_have(start) -> None:
+    with start() as client:
+        made = client.get("/openapi.json").json()["paths"]
+    needed = {(m.upper(), path): needed_role(m.upper(), path) for path, of in made.items() for m in of}
+    assert {asked for asked, role in needed.items() if role == "write"} == {("POST", "/events")}
+    assert {asked for asked, role in needed.items() if role == "operate"} == {
+        ("POST", "/items"), ("DELETE", "/items"), ("DELETE", "/items/{item_id}"),
+        ("DELETE", "/users"), ("DELETE", "/users/{user_id}"),
+    }  # fmt: skip
+
+
+def test_keys_of_a_file_come_and_go_while_the_endpoint_runs(start, tmp_path: Path, wait_until) -> None:
+    file = tmp_path / "keys.txt"
+    line, key = made_key("read")
+    file.write_text(f"# of the shop\n\n{line}  # until May\n")
+    with start(api_keys_file=file) as client:
+        assert asks(client, key, "GET", "/model") == 200 and asks(client, "", "GET", "/model") == 401
+        next_line, next_key = made_key("read")
+        file.write_text(f"{line}\n{next_line}\n")
+        wait_until(lambda: asks(client, next_key, "GET", "/model") == 200)
+        assert asks(client, key, "GET", "/model") == 200
+        file.write_text(f"{next_line}\n")
+        wait_until(lambda: asks(client, key, "GET", "/model") == 401)
+        for broken in ("", "read:", "nobody:long-enough", "no-roles-here", "\xff"):
+            file.write_text(broken, encoding="latin-1")
+            wait_until(
+                lambda: (
+                    asks(client, next_key, "GET", "/model") == 200
+                    and "nextplay_keys_failing 1.0" in client.get("/metrics").text
+                )
+            )
+        file.unlink()
+        assert asks(client, next_key, "GET", "/model") == 200 and asks(client, "", "GET", "/model") == 401
+
+
+def made_key(roles: str) -> tuple[str, str]:
+    """What `python -m serving.keys` shows: the line, and the key."""
+    key, line = (told.rpartition(" ")[2] for told in keys.new(roles))
+    assert key not in line
+    return line, key
+
+
+def test_without_keys_no_other_origin_changes_anything(start, tmp_path: Path) -> None:
+    evil = {"Origin": "https://evil.example"}
+    with start(events=tmp_path / "events.db", cors_origins="https://shop.example") as client:
+        for headers in (
+            evil,
+            {"Origin": "null"},
+            {"Sec-Fetch-Site": "cross-site"},
+            {"Sec-Fetch-Site": "same-site", "Origin": "http://testserver"},
+            evil | {"Sec-Fetch-Site": "cross-site", "Content-Type": "text/plain"},
+            {"Origin": "http://["},
+        ):
+            for method, path in (("POST", "/events"), ("POST", "/recommend"), ("DELETE", "/users/ada")):
+                refused = client.request(method, path, headers=headers, content=json.dumps(PLAY["json"]))
+                assert refused.status_code == 403 and "NEXTPLAY_CORS_ORIGINS" in refused.json()["detail"]
+        for kind in ("text/plain", "multipart/form-data; boundary=x", "TEXT/PLAIN ; charset=utf-8"):
+            refused = client.post("/events", content=b"{}", headers={"Content-Type": kind})
+            assert refused.status_code == 415 and "application/json" in refused.json()["detail"]
+        form = {"Content-Type": "application/x-www-form-urlencoded"}  # as curl -d calls it
+        for headers in (
+            {},
+            form,
+            {"Origin": "https://shop.example"},
+            {"Origin": "http://testserver"},
+            {"Origin": "https://play.example", "Sec-Fetch-Site": "same-origin"},
+            {"Origin": "https://play.example", "X-Forwarded-Host": "play.example"},
+            {"Sec-Fetch-Site": "none"},
+        ):
+            given = client.post("/events", headers=headers, content=json.dumps(PLAY["json"]))
+            assert given.status_code == 200, headers
+        assert client.post("/events", headers=form | {"Origin": "http://testserver"}).status_code == 415
+
+
+@pytest.mark.parametrize(
+    ("hosts", "reached", "key", "name", "answered"),
+    [
+        ("", "127.0.0.1", "", "evil.example", False),
+        ("", "127.0.0.1", "", "evil.example:3000", False),
+        ("", "::1", "", "rebound.evil.example", False),
+        ("", "127.0.0.1", "", "localhost:3000", True),
+        ("", "127.0.0.1", "", "127.0.0.1:3000", True),
+        ("", "::1", "", "[::1]:3000", True),
+        ("", "127.0.0.1", "open-sesame", "play.example", True),
+        ("", "10.0.0.7", "", "play.example", True),
+        ("play.example, 10.0.0.7", "10.0.0.7", "", "PLAY.example:80", True),
+        ("play.example, 10.0.0.7", "10.0.0.7", "open-sesame", "evil.example", False),
+        ("play.example", "10.0.0.7", "", "play.example.evil.example", False),
+        ("*", "127.0.0.1", "", "evil.example", True),
+    ],
+)
+def test_only_names_that_are_meant_are_answered(
+    hosts: str, reached: str, key: str, name: str, answered: bool, pointer: Path
+) -> None:
+    app = create_app(Settings(pointer=pointer, hosts=hosts, api_keys=key))
+    headers = {"Host": name, "Authorization": f"Bearer {key}"}
+    client = TestClient(app, base_url=f"http://{f'[{reached}]' if ':' in reached else reached}")
+    asked = client.get("/demo/style.css", headers=headers)
+    assert asked.status_code == (200 if answered else 421)
+    assert answered or "NEXTPLAY_HOSTS" in asked.json()["detail"]
+    assert client.get("/livez", headers=headers).status_code == 200
 
 
 @pytest.mark.parametrize("threads", ["none", "some", "all"])

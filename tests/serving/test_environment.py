@@ -1,12 +1,17 @@
 """The endpoint's settings and ports: a wrong one ends it with one sentence, before it listens."""
 
+import os
 import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from serving import listener
 from serving.listener import PortError, usable_port
 from serving.settings import Client, Deployment, Settings, load, load_settings
+from tests.support.servers import ROOT
 
 
 def refusal(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
@@ -29,6 +34,32 @@ def refusal(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
         ("PORT", "70000", "it must be less than or equal to 65535"),
         ("POLL_SECONDS", "inf", "86400"),
         ("API_KEYS", " , ", "NEXTPLAY_API_KEYS=***: it holds no key"),
+        ("API_KEYS", "", "NEXTPLAY_API_KEYS is set and empty"),
+        ("API_KEYS", " \t", "NEXTPLAY_API_KEYS is set and empty"),
+        ("api_keys", "", "NEXTPLAY_API_KEYS is set and empty"),
+        ("API_KEYS", ",,,", "it holds no key"),
+        ("API_KEYS", "secret", "entry 1 of NEXTPLAY_API_KEYS has 6 characters: a key needs 8"),
+        ("API_KEYS", "read:secret", "entry 1 of NEXTPLAY_API_KEYS has 6 characters"),
+        ("API_KEYS", "secret-1,, secret-1", "a key stands twice in NEXTPLAY_API_KEYS"),
+        ("API_KEYS", "read:secret-1,write:secret-1", "a key stands twice in NEXTPLAY_API_KEYS"),
+        ("API_KEYS", "secret-1, reader:secret-2", "entry 2 of NEXTPLAY_API_KEYS has the roles 'reader'"),
+        ("API_KEYS", "read+wirte:secret-2", "the roles are read, write, operate"),
+        ("API_KEYS", "sha256:abc:secret", "looks like a hash and is none that is understood"),
+        ("API_KEYS", "read:$2b$12$secretsecret", "looks like a hash and is none that is understood"),
+        ("API_KEYS_FILE", "", "NEXTPLAY_API_KEYS_FILE is set and empty"),
+        ("API_KEYS_FILE", "/no/such/file", "it cannot be read (No such file"),
+        ("API_KEYS_FILE", "/dev/null", "it is a device and no file"),
+        ("API_KEYS_FILE", "/", "it cannot be read (Is a directory)"),
+        ("BLOCKLIST", "", "NEXTPLAY_BLOCKLIST is set and empty"),
+        ("BLOCKLIST", "/no/such/file", "NEXTPLAY_BLOCKLIST='/no/such/file': it cannot be read (No such file"),
+        ("HOSTS", " ", "NEXTPLAY_HOSTS is set and empty"),
+        ("HOSTS", ",", "it holds no name"),
+        ("HOSTS", "https://play.example", "without scheme, port and path"),
+        ("HOSTS", "play.example:80", "without scheme, port and path"),
+        ("CORS_ORIGINS", " , ", "it holds no origin"),
+        ("CORS_ORIGINS", "shop.example", "'shop.example' is no origin: write each as https://shop.example"),
+        ("CORS_ORIGINS", "https://shop.example/", "'https://shop.example/' is no origin"),
+        ("CORS_ORIGINS", "null", "'null' is no origin"),
         ("API_KEY", "secret", "without NEXTPLAY_API_KEYS this endpoint would ask nobody"),
         ("EVENTS", "mysql://host/db", "give a path, or postgresql://"),
     ],
@@ -38,6 +69,33 @@ def test_a_wrong_setting_is_one_sentence(
 ) -> None:
     sentence = refusal(monkeypatch, **{f"NEXTPLAY_{name}": value})
     assert told in sentence and "secret" not in sentence
+
+
+@pytest.mark.parametrize("content", ["", "# nobody\n", "secret-without-roles", "nobody:secret-1", "\xff"])
+def test_a_file_of_keys_that_says_nothing_admits_nobody(
+    content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "keys"
+    file.write_text(content, encoding="latin-1")
+    sentence = refusal(monkeypatch, NEXTPLAY_API_KEYS_FILE=str(file))
+    assert sentence.startswith(f"NEXTPLAY_API_KEYS_FILE='{file}': ")
+
+
+def test_what_locks_and_is_no_file_is_told_and_never_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("NEXTPLAY_API_KEYS_FILE", "NEXTPLAY_BLOCKLIST"):
+        with monkeypatch.context() as only:
+            assert "it is a FIFO and no file" in refusal(only, **{name: str(tmp_path / "pipe")})
+
+
+def test_an_endpoint_with_an_open_lock_ends_before_it_has_workers() -> None:
+    environment = os.environ | {"NEXTPLAY_API_KEYS": " , ", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "serving"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 1 and not done.stdout
+    assert done.stderr.startswith("NEXTPLAY_API_KEYS=***: it holds no key") and done.stderr.count("\n") == 1
 
 
 def test_settings_of_the_pipeline_and_links_of_kubernetes_are_no_mistakes(

@@ -89,16 +89,16 @@ def basic(password: str) -> dict[str, str]:
 
 def test_with_keys_a_browser_asks_for_one_as_the_password(folder: Path, tmp_path: Path) -> None:
     client = TestClient(
-        create_app(Settings(pointer=tmp_path / "none", reports=folder, api_keys="key:1, key-2"))
+        create_app(Settings(pointer=tmp_path / "none", reports=folder, api_keys="the-key:1, the-key-2"))
     )
     for path in ("/reports/", "/reports", f"/reports/{REPORT}"):
-        assert client.get(path, headers=basic("key:1")).status_code == 200
-        assert client.get(path, headers={"Authorization": "Bearer key-2"}).status_code == 200
+        assert client.get(path, headers=basic("the-key:1")).status_code == 200
+        assert client.get(path, headers={"Authorization": "Bearer the-key-2"}).status_code == 200
         wrong = (
             {},
-            basic("key"),
+            basic("the-key"),
             basic(""),
-            {"Authorization": "Basic key-2"},
+            {"Authorization": "Basic the-key-2"},
             {"Authorization": "Basic ÿ".encode("latin-1")},
         )
         for headers in wrong:
@@ -106,8 +106,8 @@ def test_with_keys_a_browser_asks_for_one_as_the_password(folder: Path, tmp_path
             assert refused.status_code == 401 and "Nights" not in refused.text
             assert refused.headers["www-authenticate"].startswith("Basic ")
     # For programs nothing changes: a password opens no other request.
-    assert client.get("/model", headers=basic("key:1")).status_code == 401
-    assert client.get("/reportsx", headers=basic("key:1")).status_code == 401
+    assert client.get("/model", headers=basic("the-key:1")).status_code == 401
+    assert client.get("/reportsx", headers=basic("the-key:1")).status_code == 401
 
 
 def test_the_server_beside_the_ui_ends_with_who_started_it(folder: Path) -> None:

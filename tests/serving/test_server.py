@@ -1,6 +1,8 @@
 """The real thing: a Bento, built and served by BentoML, with training's packages unimportable."""
 
 import ast
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions, requires
@@ -11,7 +13,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.support.servers import bento
+from tests.support.servers import bento, free_port
 
 OPTIONAL = ("events_postgres.py",)  # which an endpoint with its events in Postgres imports
 
@@ -104,6 +106,24 @@ def test_a_bento_holds_what_serving_needs_and_no_more(bento_home: Path, bento_se
     assert not (source / "models" / "networks").exists()
     requirements = (source.parent / "env" / "python" / "requirements.txt").read_text()
     assert "onnxruntime==" in requirements and "torch" not in requirements
+
+
+@pytest.mark.slow
+def test_a_bento_with_an_open_lock_does_not_start(bento_home: Path) -> None:
+    command = [
+        str(Path(sys.executable).with_name("bentoml")),
+        "serve",
+        "nextplay:7",
+        "--port",
+        str(free_port()),
+    ]
+    for value in ("", " , ", "secret"):
+        environment = {"BENTOML_HOME": str(bento_home), "NEXTPLAY_API_KEYS": value}
+        done = subprocess.run(
+            command, env=os.environ | environment, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 1 and "secret" not in done.stderr
+        assert done.stderr.startswith("NEXTPLAY_API_KEYS") and done.stderr.count("\n") == 1
 
 
 @pytest.mark.slow
