@@ -18,8 +18,8 @@ Every setting is an environment variable. An empty one counts as unset, but for 
 keys, names and blocklist must be filled in or unset. A wrong value is one sentence that names it, and so is \
 a name that is none, with the nearest right one. A setting without effect beside others is a warning. Where \
 `NEXTPLAY_SOURCE` is unset, a setting that one source alone reads chooses it, such as `NEXTPLAY_TABLE`. A \
-path may begin with `~`. Two more are not Nextplay's own: `DAGSTER_HOME` and `BENTOML_HOME` say where Dagster and \
-BentoML keep their records, `dagster` and `bentoml` in the home by default.
+path may begin with `~`. Two more are not Nextplay's own: `DAGSTER_HOME` and `BENTOML_HOME` say where \
+Dagster and BentoML keep their records, `dagster` and `bentoml` in the home by default.
 
 This page is made from the code: `nextplay settings --markdown > docs/settings.md`.
 """
