@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.bundle.bundle import PADDING
+from models.moment import Moment
 
 LENGTH_BLUR = 1.6  # windows of one batch differ in length by up to about this factor
 MASK = -1  # stands in a history for an item that is to be found
@@ -93,9 +94,15 @@ class Holdout:
     targets: NDArray[np.int32]  # [n]
     histories: Sequences  # n rows
     exclude_seen: bool = True  # the items of a history are no answers
+    asked_ms: NDArray[np.int64] | None = None  # [n], when each was played, since 1970, UTC; None: not known
 
     def __len__(self) -> int:
         return len(self.users)
+
+    @property
+    def moment(self) -> Moment | None:
+        """When a scorer is asked for each: at the time of the play."""
+        return None if self.asked_ms is None else Moment(self.asked_ms)
 
     @cached_property
     def people(self) -> NDArray[np.int64] | None:
@@ -105,8 +112,17 @@ class Holdout:
     def rows(self, rows: NDArray[np.integer]) -> Self:
         """Some of the cases, in the order given."""
         return replace(
-            self, users=self.users[rows], targets=self.targets[rows], histories=self.histories.rows(rows)
+            self,
+            users=self.users[rows],
+            targets=self.targets[rows],
+            histories=self.histories.rows(rows),
+            asked_ms=None if self.asked_ms is None else self.asked_ms[rows],
         )
+
+    def asked_at(self, played_ms: NDArray[np.int64] | None, sequences: Sequences) -> Self:
+        """The same, asked when it was played; `played_ms` [interactions] are the times of all `sequences`."""
+        place = sequences.offsets[self.users] + self.histories.lengths  # [n]
+        return replace(self, asked_ms=None if played_ms is None else played_ms[place])
 
     def repeated(self) -> NDArray[np.bool_]:
         """Whether each target stands in its own history already, [n]."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,8 @@ from models.bundle.bundle import (
     BundleError,
     read_manifest,
 )
+from models.moment import Moment
+from models.prior import Prior
 from models.repeats import Repeats, is_of_repeats
 
 
@@ -31,6 +33,38 @@ class Scorer(Protocol):
         An empty history is allowed only where the scorer needs none (popularity).
         """
         ...
+
+
+@runtime_checkable
+class TimedScorer(Scorer, Protocol):
+    """A scorer whose answers depend on when it is asked, too. Without a moment it answers as trained."""
+
+    def score_at(self, histories: Sequence[NDArray[np.integer]], moment: Moment) -> NDArray[np.float32]:
+        """As `score`; an item that is not there yet at that moment is scored -inf."""
+        ...
+
+
+@runtime_checkable
+class MovingScorer(Scorer, Protocol):
+    """A scorer with recent popularity in it, in which plays can count that are later than its training."""
+
+    @property
+    def prior(self) -> Prior | None:
+        """What its shares stand for; None where it cannot be moved."""
+        ...
+
+    def moved(self, items: NDArray[np.int64], played_ms: NDArray[np.int64]) -> Self:
+        """Of what was trained, with later plays of these items [plays] at these times [plays]."""
+        ...
+
+
+def scores_at(
+    scorer: Scorer, histories: Sequence[NDArray[np.integer]], moment: Moment | None
+) -> NDArray[np.float32]:
+    """The scores at a moment, where one is known and the scorer looks at it; [users, n_items + 1]."""
+    if moment is not None and isinstance(scorer, TimedScorer):
+        return scorer.score_at(histories, moment)
+    return scorer.score(histories)
 
 
 def padded(histories: Sequence[NDArray[np.integer]], max_length: int) -> NDArray[np.int64]:

@@ -6,13 +6,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.blend.scorer import Blend
-from models.scorer import OnnxScorer, Scorer
+from models.moment import Moment
+from models.scorer import OnnxScorer, Scorer, scores_at
 
 MOST_LEFT_OUT = 32  # newest items of a history that are left out in turns: bounds the batch
 
 
 def contributors(
-    scorer: Scorer, history: NDArray[np.int64], items: NDArray[np.int64], max_length: int
+    scorer: Scorer,
+    history: NDArray[np.int64],
+    items: NDArray[np.int64],
+    max_length: int,
+    asked_ms: int | None = None,
 ) -> list[int | None]:
     """For each of `items` the item of `history` (indexes, oldest first) that contributed most to its score.
 
@@ -26,7 +31,7 @@ def contributors(
     seen = history[-(max_length + 1) :]  # one more than the scorer looks at: it moves up
     places = range(len(seen) - 1, max(-1, len(seen) - 1 - min(max_length, MOST_LEFT_OUT)), -1)
     without = [np.delete(seen, place) for place in places]
-    scores = _score_items(scorer, [seen, *without], items)  # [1 + places, items]
+    scores = _score_items(scorer, [seen, *without], items, asked_ms)  # [1 + places, items]
     falls = scores[0] - scores[1:]  # [places, items]
     most = falls.argmax(axis=0)  # [items]
     return [
@@ -36,8 +41,12 @@ def contributors(
 
 
 def _score_items(
-    scorer: Scorer, histories: Sequence[NDArray[np.int64]], items: NDArray[np.int64]
+    scorer: Scorer,
+    histories: Sequence[NDArray[np.int64]],
+    items: NDArray[np.int64],
+    asked_ms: int | None,
 ) -> NDArray[np.float32]:
     if isinstance(scorer, OnnxScorer | Blend):
         return scorer.score_items(histories, items)
-    return np.stack([scorer.score([history])[0][items] for history in histories])
+    moment = None if asked_ms is None else Moment.all_at(asked_ms, 1)
+    return np.stack([scores_at(scorer, [history], moment)[0][items] for history in histories])

@@ -21,8 +21,10 @@ from models.bundle.bundle import (
     read_items,
     read_manifest,
 )
+from models.moment import Moment
 from models.opening import open_scorer
-from models.scorer import OnnxScorer, Scorer
+from models.prior import Prior
+from models.scorer import MovingScorer, OnnxScorer, Scorer, scores_at
 from serving.explain import contributors
 from serving.filters import Filters
 from serving.ranking import top_k
@@ -49,6 +51,14 @@ class Recommendation:
     fallback: bool
 
 
+@dataclass
+class Moving:
+    """A scorer as it was trained, and as it is now, with the plays since."""
+
+    trained: Scorer
+    now: Scorer
+
+
 class Recommender:
     """Serves one bundle. Ready for its first request once constructed; safe to use from several threads.
 
@@ -70,7 +80,8 @@ class Recommender:
             raise BundleError(f"{folder} knows other items than the model beside it.")
         if self._items.n_items != self.manifest.n_items:
             raise BundleError(f"{folder} holds {self._items.n_items} items, not {self.manifest.n_items}.")
-        self._scorer = open_scorer(folder, threads)
+        scorer = open_scorer(folder, threads)
+        self._moving = Moving(scorer, scorer)
         self._unplayed = unplayed(self._items, self.manifest)
         for golden in read_golden(folder):
             self._verify(golden, folder)
@@ -84,7 +95,26 @@ class Recommender:
     @property
     def scorer(self) -> Scorer:
         """What gives the scores of the items that this model has learned."""
-        return self._scorer
+        return self._moving.now
+
+    @property
+    def trained(self) -> Scorer:
+        """The scorer without the plays since its training."""
+        return self._moving.trained
+
+    @property
+    def prior(self) -> Prior | None:
+        """What the recent popularity in it stands for; None where none can be moved."""
+        return self.trained.prior if isinstance(self.trained, MovingScorer) else None
+
+    def move(self, items: NDArray[np.int64], played_ms: NDArray[np.int64]) -> None:
+        """From now on these plays, later than all that was learned from, count in recent popularity, too.
+
+        Safe while others ask. Raises ValueError where there is none.
+        """
+        if not isinstance(self.trained, MovingScorer):
+            raise ValueError("This model has no recent popularity that moves.")
+        self._moving.now = self.trained.moved(items, played_ms)
 
     @property
     def index(self) -> Mapping[str, int]:
@@ -104,9 +134,11 @@ class Recommender:
         exclude: Iterable[str] = (),
         filters: Mapping[str, Any] | None = None,
         explain: bool = False,
+        asked_ms: int | None = None,
     ) -> Recommendation:
         """The `k` best items after a history of item ids, oldest first, that pass all filters.
 
+        `asked_ms` is when this is asked, since the epoch; None: as of the training.
         Items of the history are left out as `exclude_seen` says, or else as the model was judged.
         Ties go to the lower item index. An item whose score is not finite is never recommended. Raises
         FilterError.
@@ -115,7 +147,8 @@ class Recommender:
         unknown = [item_id for item_id in dict.fromkeys(history_ids) if item_id not in self._index]
         passing = self._filters.mask(filters) if filters else None
         looked_at = self._looked_at(history)
-        scores = self._score(looked_at) if len(looked_at) else self._popularity()
+        moment = None if asked_ms is None else Moment.all_at(asked_ms, 1)
+        scores = self._score(looked_at, moment) if len(looked_at) else self._popularity()
         if passing is not None:
             np.copyto(scores, -np.inf, where=~passing)
         if self.manifest.exclude_seen if exclude_seen is None else exclude_seen:
@@ -124,7 +157,7 @@ class Recommender:
         best = self._best(scores, k)
         because: Sequence[int | None] = [None] * len(best)
         if explain and len(looked_at):
-            because = self._contributors(history, best)
+            because = self._contributors(history, best, asked_ms)
         items = self._named(scores, best, because)
         return Recommendation(items, unknown, fallback=len(looked_at) == 0)
 
@@ -179,8 +212,8 @@ class Recommender:
         """What of a history the model can look at."""
         return history
 
-    def _score(self, history: NDArray[np.int64]) -> NDArray[Any]:
-        scores: NDArray[np.float32] = self._scorer.score([history])[0]  # [n_items + 1]
+    def _score(self, history: NDArray[np.int64], moment: Moment | None = None) -> NDArray[Any]:
+        scores: NDArray[np.float32] = scores_at(self.scorer, [history], moment)[0]  # [n_items + 1]
         return scores
 
     def _popularity(self) -> NDArray[Any]:
@@ -189,13 +222,15 @@ class Recommender:
 
     def _likeness(self, index: int) -> NDArray[Any]:
         """How much each item is like one, [n_items + 1]."""
-        if isinstance(self._scorer, OnnxScorer | Blend):
-            return self._scorer.similarities(index)
+        if isinstance(self.scorer, OnnxScorer | Blend):
+            return self.scorer.similarities(index)
         return Recommender._score(self, np.array([index]))
 
-    def _contributors(self, history: NDArray[np.int64], best: NDArray[np.int64]) -> Sequence[int | None]:
+    def _contributors(
+        self, history: NDArray[np.int64], best: NDArray[np.int64], asked_ms: int | None
+    ) -> Sequence[int | None]:
         """For each of the best items the one of the history that contributed most."""
-        return contributors(self._scorer, history, best, self.manifest.max_length)
+        return contributors(self.scorer, history, best, self.manifest.max_length, asked_ms)
 
     def _verify(self, golden: GoldenRequest, folder: Path) -> None:
         """Compare with the trained model's answer, whether or not that left out seen items."""

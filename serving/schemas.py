@@ -266,7 +266,7 @@ class ModelResponse(ModelName):
         description="The UTC day of the newest play of a model trained on everything; empty if unknown."
     )
     trend_until: str = Field(
-        description="The newest play that the recent popularity in a blend counts, ISO 8601, UTC: it follows "
+        description="The newest play that the model's recent popularity counts, ISO 8601, UTC: it follows "
         "the events. Empty where the model has none."
     )
     twin: str = Field(

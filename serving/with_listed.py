@@ -17,6 +17,7 @@ from models.bundle.attributes import DATE, FLAG, NUMBER, TEXT, Attribute, is_dat
 from models.bundle.bundle import PADDING, ItemTable
 from models.content.features import item_features, table_features
 from models.content.tfidf import ContentIndex
+from models.moment import Moment
 from serving.filters import Filters
 from serving.recommender import Recommender
 from serving.search import TitleSearch
@@ -66,7 +67,7 @@ class WithListed(Recommender):
     def __init__(self, model: Recommender, content: Content, listed: Sequence[ListedItem]) -> None:
         known = model.items
         cold = [item for item in listed if not known.counts[model.index.get(item.item_id, PADDING)]]
-        self.manifest, self._scorer = model.manifest, model._scorer
+        self.manifest, self._moving = model.manifest, model._moving
         self._n_known = len(known.ids)
         self._items = extended(known, cold)
         self._index = self._items.index()
@@ -88,8 +89,8 @@ class WithListed(Recommender):
         kept: NDArray[np.int64] = of[of != PADDING]
         return kept
 
-    def _score(self, history: NDArray[np.int64]) -> NDArray[Any]:
-        return self._with_cold(super()._score(history))
+    def _score(self, history: NDArray[np.int64], moment: Moment | None = None) -> NDArray[Any]:
+        return self._with_cold(super()._score(history, moment))
 
     def _popularity(self) -> NDArray[Any]:
         return self._with_cold(self._items.counts[: self._n_known].astype(np.float64))
@@ -104,11 +105,14 @@ class WithListed(Recommender):
         likeness[of] = likeness[np.isfinite(likeness)].max()  # itself the likest
         return likeness
 
-    def _contributors(self, history: NDArray[np.int64], best: NDArray[np.int64]) -> Sequence[int | None]:
+    def _contributors(
+        self, history: NDArray[np.int64], best: NDArray[np.int64], asked_ms: int | None
+    ) -> Sequence[int | None]:
         kept = history[self._stands_for[history] != PADDING]
         given = dict(zip(self._stands_for[kept].tolist(), kept.tolist(), strict=True))
         stand = self._stands_for[best]
-        found = super()._contributors(self._looked_at(history), np.where(stand == PADDING, 1, stand))
+        stands = np.where(stand == PADDING, 1, stand)
+        found = super()._contributors(self._looked_at(history), stands, asked_ms)
         return [
             None if why is None or of == PADDING else given[why]
             for why, of in zip(found, stand.tolist(), strict=True)

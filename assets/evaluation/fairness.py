@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from assets.engines.sql import statement
 from assets.evaluation.leaderboard_tables import TEST_TARGETS
 from assets.resources import Home
-from assets.sequences.loading import excludes_seen, load_sequences, load_split, split_times
+from assets.sequences.loading import asked, excludes_seen, load_sequences, load_split, split_times
 from assets.state.lake import Lake
 from assets.training.bundling import input_tables
 from models.bundle.bundle import BundleError, bundle_hash, read_manifest
@@ -134,7 +134,8 @@ def _plays_after(lake: Lake, since: int) -> Holdout:
     with lake.connect("sequences", "core_interactions") as connection:
         found = connection.execute(statement("plays_after"), {"since": since}).fetchnumpy()
     exclude_seen = excludes_seen(lake.current("split"))
-    return holdout_at(sequences, found["user_index"], found["position"], exclude_seen)
+    later = holdout_at(sequences, found["user_index"], found["position"], exclude_seen)
+    return asked(lake, sequences, later)
 
 
 def target_rows(test: Holdout) -> pa.Table:
@@ -155,7 +156,8 @@ def read_test(lake: Lake) -> Holdout:
     sequences, _ = load_sequences(lake)
     rows = pq.read_table(lake.current(TEST_TARGETS.name).path)
     users, positions = rows["user_index"].to_numpy(), rows["position"].to_numpy()
-    return holdout_at(sequences, users, positions, excludes_seen(lake.current("split")))
+    test = holdout_at(sequences, users, positions, excludes_seen(lake.current("split")))
+    return asked(lake, sequences, test)
 
 
 def _warn_of_another_split(champions: str, tonights: str) -> None:

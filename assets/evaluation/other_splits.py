@@ -86,14 +86,19 @@ def splits_beside(
         return
     wanted: Sequence[tuple[float, float, float]] = [DEFAULT_CUTS]
     if cut is not None:
-        yield leave_one_out(sequences, exclude_seen)
+        yield _asked(leave_one_out(sequences, exclude_seen), sequences, times)
         earlier = [cuts for cuts in EARLIER_CUTS if at(times.plays, cuts[-1]) <= cut]
         wanted = earlier if tested < FEW_USERS else []
     for cuts in wanted:
         split = split_in_time(sequences, times.plays, cuts, exclude_seen)
         users = len(np.unique(split.test.users))
         if users >= Policy.min_users and len(split.train.items):
-            yield split
+            yield _asked(split, sequences, times)
+
+
+def _asked(split: Split, sequences: Sequences, times: Times) -> Split:
+    """Each test play asked for at its time."""
+    return replace(split, test=split.test.asked_at(times.since_1970_ms, sequences))
 
 
 def _rows(home: Home, data: TrainingData, names: Iterable[str]) -> Iterator[dict[str, Any]]:

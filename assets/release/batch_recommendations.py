@@ -11,14 +11,15 @@ from assets.evaluation.leaderboard import recommendation_rows
 from assets.evaluation.leaderboard_tables import RECOMMENDED, TOP
 from assets.formats.table import Table
 from assets.resources import Home
-from assets.sequences.loading import load_items, load_sequences
+from assets.sequences.loading import load_items, load_sequences, load_times
 from assets.shown.tables import columns_shown
 from assets.state.code import made_by
-from assets.state.lake import fingerprint
+from assets.state.lake import Lake, fingerprint
 from assets.state.made_here import write_rows
 from assets.training.entrants import open_bundle
 from models.bundle.bundle import read_manifest
 from models.evaluation.metrics import top_k
+from models.moment import Moment
 from serving.state.pointer import read_pointer
 
 CODE = made_by(__name__)
@@ -49,7 +50,9 @@ def batch_recommendations(home: Home) -> dg.MaterializeResult[None]:
     def write(path: Path) -> None:
         champion = open_bundle(folder, "champion", "champion", items)
         exclude_seen = read_manifest(folder).exclude_seen
-        best, scores = top_k(champion.scorer, sequences, TOP, exclude_seen=exclude_seen)  # [users, TOP] each
+        best, scores = top_k(
+            champion.scorer, sequences, TOP, exclude_seen=exclude_seen, moment=_newest(lake, len(sequences))
+        )  # [users, TOP] each
         rows = recommendation_rows("champion", np.asarray(user_ids), best, scores, items)
         write_rows(lake, rows.drop_columns(["model"]).cast(BATCH_RECOMMENDATIONS.schema), path)
 
@@ -58,6 +61,13 @@ def batch_recommendations(home: Home) -> dg.MaterializeResult[None]:
     return dg.MaterializeResult(
         metadata={"rows": published.rows, "users": len(sequences), "champion": f"version {pointer.version}"}
     )
+
+
+def _newest(lake: Lake, users: int) -> Moment | None:
+    """They are as of the newest play; None where times are no clock."""
+    times = load_times(lake)
+    played_ms = times.since_1970_ms if times else None
+    return None if played_ms is None else Moment.all_at(int(played_ms.max(initial=0)), users)
 
 
 BATCH_CHECKS = checks_of(BATCH_RECOMMENDATIONS)

@@ -1,6 +1,6 @@
 """The published sequences and their vocabulary in memory, as models take them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +38,15 @@ def load_split(lake: Lake) -> Split:
     sequences, _ = load_sequences(lake)
     parts = pq.read_table(lake.current("sequences").path, columns=["split"])["split"]
     labels = parts.to_numpy().astype(np.str_)
-    return labelled(sequences, labels, split_name(lake), excludes_seen(lake.current("split")))
+    split = labelled(sequences, labels, split_name(lake), excludes_seen(lake.current("split")))
+    validation, test = (asked(lake, sequences, held) for held in (split.validation, split.test))
+    return replace(split, validation=validation, test=test)
+
+
+def asked(lake: Lake, sequences: Sequences, held: Holdout) -> Holdout:
+    """Plays of the current sequences, each asked for at its time where that is known. Raises LakeError."""
+    times = load_times(lake)
+    return held.asked_at(times.since_1970_ms if times else None, sequences)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +57,11 @@ class Times:
     train: NDArray[np.int64]  # [interactions of the training part]
     units_a_second: float | None  # None where the numbers are no time since 1970
 
+    @property
+    def since_1970_ms(self) -> NDArray[np.int64] | None:
+        """The times of all plays in milliseconds, [interactions]; None where they are no clock."""
+        return None if self.units_a_second is None else in_ms(self.plays, self.units_a_second)
+
     def gaps(self, sequences: Sequences, test: Holdout) -> NDArray[np.int64]:
         """From the play before each held-out item to that item, [test plays]; none is a first play."""
         place = _places(sequences, test)
@@ -58,6 +71,12 @@ class Times:
     def of(self, sequences: Sequences, test: Holdout) -> NDArray[np.int64]:
         """When each held-out item was played, [test plays]."""
         return self.plays[_places(sequences, test)]
+
+
+def in_ms(times: NDArray[np.int64], units_a_second: float) -> NDArray[np.int64]:
+    """Times since 1970 in milliseconds."""
+    unit = int(units_a_second)
+    return times * (1000 // unit) if unit < 1000 else times // (unit // 1000)
 
 
 def _places(sequences: Sequences, test: Holdout) -> NDArray[np.int64]:

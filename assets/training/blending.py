@@ -2,15 +2,11 @@
 
 import shutil
 import tempfile
-from collections.abc import Collection, Mapping
-from dataclasses import asdict
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from assets.formats.timestamps import units_a_second
 from assets.state.code import KEEPERS
 from assets.state.lake import fingerprint
 from assets.training.bundling import (
@@ -20,15 +16,13 @@ from assets.training.bundling import (
     write_baseline,
     write_candidate,
 )
-from models.baselines import BASELINES, RecentPopularity
+from models.baselines import BASELINES
 from models.blend.bundles import blend_bundle
 from models.blend.learning import learn
-from models.blend.prior import PRIOR, Prior
 from models.blend.scorer import BLEND, MEMBERS_FOLDER, WEIGHTS
 from models.bundle.bundle import read_manifest
 from models.bundle.code import code_version
 from models.config import TrainConfig
-from models.data import answers
 from models.evaluation.metrics import summary
 from models.opening import open_scorer
 
@@ -63,23 +57,8 @@ def write_blend(
         WEIGHTS: learned.weights,
         NETWORKS: {name: read_manifest(bundle).config for name, bundle in networks.items()},
         TRIED: sorted(baselines),
-        **prior_of(folder, learned.weights, data),
     }
     blend_bundle(folder, config, data.items, data.origin(code_of(BLEND)), summary(learned.ranks))
-
-
-def prior_of(folder: Path, members: Collection[str], data: TrainingData) -> dict[str, Any]:
-    """For the config of a blend: what its recent popularity stands for; nothing without it or a clock."""
-    name, times = RecentPopularity.architecture, data.facts.times
-    unit = units_a_second(int(times.max(initial=0))) if times is not None else None
-    if name not in members or times is None or unit is None:
-        return {}
-    half_life = RecentPopularity.load(folder / MEMBERS_FOLDER / name).half_life * max(int(np.ptp(times)), 1)
-    weights = 0.5 ** ((times.max() - times) / half_life)  # [interactions]
-    wanted = answers(data.split.train, data.facts.exclude_seen)
-    plays = float(weights.sum() if wanted is None else weights[wanted].sum())
-    prior = Prior(int(times.max() * 1000 // unit), half_life * 1000 / unit, round(plays, 3))
-    return {PRIOR: asdict(prior)}
 
 
 def blend_again(

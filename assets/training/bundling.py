@@ -113,8 +113,8 @@ def input_tables(lake: Lake, manifest: Manifest) -> dict[str, str]:
 def load_training_data(lake: Lake, source: str) -> TrainingData:
     """From the current tables; raises LakeError."""
     split, items, times = load_split(lake), load_items(lake), load_times(lake)
-    trained = None if times is None else times.train
-    facts = Facts(items.ids, trained, split.exclude_seen, items)
+    trained, unit = (times.train, times.units_a_second) if times else (None, None)
+    facts = Facts(items.ids, trained, split.exclude_seen, items, unit)
     return TrainingData(split, items, facts, data_fingerprint(lake), source)
 
 
@@ -122,7 +122,8 @@ def load_everything(lake: Lake, source: str) -> TrainingData:
     """As `load_training_data`, but all plays are there to train on, and count; raises LakeError."""
     (sequences, _), items, times = load_sequences(lake), load_items(lake), load_times(lake)
     known = everything(sequences, excludes_seen(lake.current("split")))
-    facts = Facts(items.ids, None if times is None else times.plays, known.exclude_seen, items)
+    plays, unit = (times.plays, times.units_a_second) if times else (None, None)
+    facts = Facts(items.ids, plays, known.exclude_seen, items, unit)
     counted = replace(items, counts=sequences.counts())
     return TrainingData(known, counted, facts, data_fingerprint(lake), source)
 

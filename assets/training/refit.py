@@ -18,16 +18,17 @@ from numpy.typing import NDArray
 
 from assets.formats.timestamps import units_a_second
 from assets.state.code import KEEPERS
-from assets.training.blending import code_of, prior_of
+from assets.training.blending import code_of
 from assets.training.bundling import CURVE_FILE, TrainingData, train_network
 from models.baselines import BASELINES
 from models.baselines.bundles import baseline_bundle
 from models.blend.bundles import blend_bundle
-from models.blend.scorer import BLEND, MEMBERS_FOLDER, WEIGHTS, member_names
+from models.blend.scorer import BLEND, MEMBERS_FOLDER, member_names
 from models.bundle.bundle import EVERYTHING, BundleError, bundle_hash, read_manifest
 from models.bundle.code import code_version
 from models.config import TrainConfig
 from models.mistakes import UserError
+from models.prior import PRIOR
 from models.writing import Origin
 
 if TYPE_CHECKING:
@@ -119,8 +120,8 @@ def _write_blend(
             folder / member, twin / member, data,
             checkpoints=member_checkpoints, on_epoch=on_epoch, progress=progress,
         )  # fmt: skip
-    prior = prior_of(folder, judged.config[WEIGHTS], data)
-    blend_bundle(folder, {**judged.config, **prior}, data.items, origin, judged.metrics)
+    config = {name: value for name, value in judged.config.items() if name != PRIOR}  # the member's is new
+    blend_bundle(folder, config, data.items, origin, judged.metrics)
 
 
 def best_epoch(twin: Path) -> int:

@@ -30,6 +30,14 @@ class Facts:
     times: NDArray[np.int64] | None = None  # [interactions of the training part], in any one unit
     exclude_seen: bool = True  # the items of a history are no answers
     items: ItemTable | None = None  # what the catalogue says of them
+    units_a_second: float | None = None  # of the times, where they are a clock: counted from 1970, UTC
+
+    @property
+    def newest_ms(self) -> int | None:
+        """Time of the newest play of the training part since 1970, UTC; None where that is not known."""
+        if self.times is None or self.units_a_second is None or not len(self.times):
+            return None
+        return int(int(self.times.max()) * 1000 // self.units_a_second)
 
 
 NO_FACTS = Facts(exclude_seen=False)  # every play counts

@@ -1,7 +1,7 @@
 """What is like the items of the history by its description, the well liked and the new first. Not trained."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -25,6 +25,8 @@ from models.bundle.attributes import DATE
 from models.bundle.bundle import PADDING, ItemTable
 from models.content.vectors import content_vectors
 from models.data import Holdout, Sequences
+from models.moment import Moment
+from models.prior import Prior
 
 DECAY = 0.8  # of an item of the history for each newer one
 HALF_LIFE_DAYS = 90.0  # of being new
@@ -40,8 +42,11 @@ class Content:
 
     Likeness is the cosine of the item's content vector with the mean of the history's, the newest counting 1,
     the one before it DECAY, and so on. The prior is the item's share of the plays, the recent ones counting
-    more where there are times, and a share that a new release starts with: it halves every HALF_LIFE_DAYS,
-    counted back from the newest release that has been played. So what nobody has played can be an answer.
+    more where there are times, and a share that a new release starts with, which halves every HALF_LIFE_DAYS.
+    So what nobody has played can be an answer.
+
+    Where the times are a clock, a release ages until the day of asking; what is not out on that day, and has
+    never been played, is scored -inf. Elsewhere it ages until the newest release that has been played.
     """
 
     architecture: ClassVar[str] = "content"
@@ -53,6 +58,8 @@ class Content:
     power: float
     newness: float
     half_life: float = 0.0  # of recent popularity; 0 where there are no times
+    prior: Prior | None = None  # what the shares stand for, where the times are a clock
+    released: NDArray[np.float32] | None = None  # [n_items + 1], days since 1970, NaN; where they are a clock
 
     @classmethod
     def fit(cls, train: Sequences, validation: Holdout | None = None, facts: Facts = NO_FACTS) -> Self:
@@ -62,14 +69,12 @@ class Content:
         """
         popularity(train)  # raises where there is nothing to count
         items, vectors = _described(facts)
-        liked: Popularity | RecentPopularity = Popularity.fit(train, validation, facts)
-        half_life = 0.0
+        liked = Popularity.fit(train, validation, facts)
         if facts.times is not None:
-            recent = RecentPopularity.fit(train, validation, facts)
-            liked, half_life = recent, recent.half_life
-        new = _newness(items, train)
-        tried = product(POWERS, NEWNESS if new.any() else NEWNESS[:1])
-        made = (cls(vectors, liked.share, new, *settings, half_life) for settings in tried)
+            liked = RecentPopularity.fit(train, validation, facts)
+        untuned = cls._of(vectors, liked, items, train)
+        tried = product(POWERS, NEWNESS if untuned.new.any() else NEWNESS[:1])
+        made = (replace(untuned, power=power, newness=newness) for power, newness in tried)
         if validation is None or len(validation) == 0:
             return next(made)
         some = some_users(validation)
@@ -78,14 +83,48 @@ class Content:
     def refit(self, train: Sequences, facts: Facts = NO_FACTS) -> Self:
         """Raises as `fit` does."""
         items, vectors = _described(facts)
+        liked = Popularity.fit(train, None, facts)
         if self.half_life and facts.times is not None:
-            share = RecentPopularity(self.share, self.half_life).refit(train, facts).share
-        else:
-            share = Popularity.fit(train, None, facts).share
-        new = _newness(items, train)
-        return type(self)(vectors, share, new, self.power, self.newness, self.half_life)
+            liked = RecentPopularity(self.share, self.half_life).refit(train, facts)
+        untuned = self._of(vectors, liked, items, train)
+        return replace(untuned, power=self.power, newness=self.newness, half_life=self.half_life)
+
+    @classmethod
+    def _of(
+        cls,
+        vectors: NDArray[np.float32],
+        liked: Popularity,
+        items: ItemTable,
+        train: Sequences,
+    ) -> Self:
+        """With the first settings."""
+        days = _release_days(items)
+        recent = liked if isinstance(liked, RecentPopularity) else None
+        half_life, prior = (recent.half_life, recent.prior) if recent else (0.0, None)
+        released = days.astype(np.float32) if prior else None
+        new = _newness(days, train)
+        return cls(vectors, liked.share, new, POWERS[0], NEWNESS[0], half_life, prior, released)
+
+    def moved(self, items: NDArray[np.int64], played_ms: NDArray[np.int64]) -> Self:
+        """With later plays of these items [plays] at these times [plays]. ValueError without a clock."""
+        if self.prior is None:
+            raise ValueError("The popularity in this content baseline has no clock: it cannot be moved.")
+        return replace(self, share=self.prior.moved(self.share, items, played_ms))
 
     def score(self, histories: Sequence[NDArray[np.integer]]) -> NDArray[np.float32]:
+        return self._scored(histories, [self._starting] * len(histories))
+
+    def score_at(self, histories: Sequence[NDArray[np.integer]], moment: Moment) -> NDArray[np.float32]:
+        if self.released is None:
+            return self.score(histories)
+        asked, place = np.unique(moment.days, return_inverse=True)
+        of_days = [self._starting_on(int(day)) for day in asked]
+        return self._scored(histories, [of_days[i] for i in place])
+
+    def _scored(
+        self, histories: Sequence[NDArray[np.integer]], starting: Sequence[NDArray[np.float32]]
+    ) -> NDArray[np.float32]:
+        """`starting` is what each item has before likeness is looked at, [n_items + 1] a user."""
         wanted = np.zeros((len(histories), self.vectors.shape[1]), dtype=np.float32)  # [users, width]
         for row, history in zip(wanted, histories, strict=True):
             newest = history[-self.max_length :]
@@ -98,15 +137,28 @@ class Content:
         for row, of_user in zip(scores, wanted, strict=True):
             np.maximum(self.vectors @ of_user, LEAST, out=row)
         scores **= np.float32(self.power)
-        scores *= self._prior
+        for row, of_day in zip(scores, starting, strict=True):
+            np.multiply(row, of_day, out=row)
         scores[:, PADDING] = -np.inf
         return scores
 
     @property
-    def _prior(self) -> NDArray[np.float32]:
+    def _starting(self) -> NDArray[np.float32]:
         of_new = np.float32(self.newness / max(len(self.share) - 1, 1))
-        prior: NDArray[np.float32] = self.share + of_new * self.new
-        return prior
+        starting: NDArray[np.float32] = self.share + of_new * self.new
+        return starting
+
+    def _starting_on(self, day: int) -> NDArray[np.float32]:
+        """With the releases as old as they are on that day since 1970; -inf for those that are not out.
+
+        What has been played before its release says nothing of its age by that.
+        """
+        assert self.released is not None
+        age = np.float32(day) - self.released  # [n_items + 1], NaN where no date is known
+        ahead = age < 0
+        of_day: NDArray[np.float32] = replace(self, new=_half_lives(np.where(ahead, np.nan, age)))._starting
+        of_day[ahead & (self.share == 0)] = -np.inf
+        return of_day
 
     def config(self) -> dict[str, Any]:
         half_life = {"half_life": self.half_life} if self.half_life else {}
@@ -114,18 +166,24 @@ class Content:
 
     def save(self, folder: Path) -> None:
         settings = np.array([self.power, self.newness, self.half_life])
-        arrays = {"vectors": self.vectors, "share": self.share, "new": self.new}
-        save_weights(folder, {**arrays, "settings": settings})
+        arrays = {"vectors": self.vectors, "share": self.share, "new": self.new, "settings": settings}
+        if self.prior and self.released is not None:
+            arrays |= {"released": self.released, **self.prior.array()}
+        save_weights(folder, arrays)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Raises BundleError where the weights cannot be read or are not those of a content baseline."""
         with saved_weights(folder, cls.architecture) as weights:
-            vectors, settings = weights["vectors"], vector(weights["settings"], np.float64, 3).tolist()
+            vectors = weights["vectors"]
+            power, newness, half_life = vector(weights["settings"], np.float64, 3).tolist()
             if vectors.ndim != 2 or vectors.dtype != np.float32:
                 raise ValueError(f"an array has shape {vectors.shape} and type {vectors.dtype}")
             share, new = (vector(weights[name], np.float32, len(vectors)) for name in ("share", "new"))
-            return cls(vectors, share, new, *settings)
+            prior, released = Prior.among(weights), weights.get("released")
+            if released is not None:
+                released = vector(released, np.float32, len(vectors))
+            return cls(vectors, share, new, power, newness, half_life, prior, released)
 
 
 def _described(facts: Facts) -> tuple[ItemTable, NDArray[np.float32]]:
@@ -137,15 +195,24 @@ def _described(facts: Facts) -> tuple[ItemTable, NDArray[np.float32]]:
     raise NotApplicableError("nothing is known of the items but their ids and titles")
 
 
-def _newness(items: ItemTable, train: Sequences) -> NDArray[np.float32]:
-    """1 for what was released when the newest played item was, or later; 0 where no date is known."""
+def _release_days(items: ItemTable) -> NDArray[np.float64]:
+    """Days since 1970, [n_items + 1]; NaN where no date is known."""
     dates = items.attributes.get(RELEASE_DATE)
     if dates is None or dates.kind != DATE:
-        return np.zeros(len(items.ids), dtype=np.float32)
+        return np.full(len(items.ids), np.nan)
     days = np.array(["NaT" if day is None else day for day in dates.values], dtype="datetime64[D]")
+    return (days - np.datetime64("1970-01-01", "D")) / np.timedelta64(1, "D")
+
+
+def _newness(days: NDArray[np.float64], train: Sequences) -> NDArray[np.float32]:
+    """1 for what was released when the newest played item was, or later; 0 where no date is known."""
     played = days[np.unique(train.items)]
-    if np.isnat(played).all():
-        return np.zeros(len(items.ids), dtype=np.float32)
-    age = np.maximum((np.nanmax(played) - days) / np.timedelta64(1, "D"), 0.0)
+    if np.isnan(played).all():
+        return np.zeros(len(days), dtype=np.float32)
+    return _half_lives(np.maximum(np.nanmax(played) - days, 0.0))
+
+
+def _half_lives(age: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+    """0.5 for each HALF_LIFE_DAYS of an age in days; 0 for one that is not known."""
     new: NDArray[np.float32] = np.nan_to_num(0.5 ** (age / HALF_LIFE_DAYS), nan=0.0).astype(np.float32)
     return new

@@ -1,7 +1,7 @@
 """How often an item is played, over all of training or recently, whoever asks."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -21,6 +21,7 @@ from models.baselines.base import (
 )
 from models.bundle.bundle import PADDING
 from models.data import Holdout, Sequences, answers
+from models.prior import Prior
 
 # Of the time that training spans, so that no clock is needed; tried on validation. Of ten years the shortest
 # is two days. Windows of 1 to 365 days were tried too: on dated Steam reviews each is below a half-life.
@@ -69,11 +70,15 @@ class Popularity:
 
 @dataclass(frozen=True, eq=False)
 class RecentPopularity(Popularity):
-    """Popularity in which a play counts half as much for each half-life that it is older than the newest."""
+    """Popularity in which a play counts half as much for each half-life that it is older than the newest.
+
+    Where the times are a clock it can be moved: later plays count in it, too.
+    """
 
     architecture: ClassVar[str] = "recent_popularity"
 
     half_life: float = HALF_LIVES[0]  # share of the time that training spans
+    prior: Prior | None = None  # what the shares stand for, where the times are a clock
 
     @classmethod
     def fit(cls, train: Sequences, validation: Holdout | None = None, facts: Facts = NO_FACTS) -> Self:
@@ -92,17 +97,25 @@ class RecentPopularity(Popularity):
         _check_times(train, facts)
         return self._weigh(train, facts, self.half_life)
 
+    def moved(self, items: NDArray[np.int64], played_ms: NDArray[np.int64]) -> Self:
+        """With later plays of these items [plays] at these times [plays]. ValueError without a clock."""
+        if self.prior is None:
+            raise ValueError("This recent popularity has no clock: it cannot be moved.")
+        return replace(self, share=self.prior.moved(self.share, items, played_ms))
+
     def config(self) -> dict[str, Any]:
         return {"half_life": self.half_life}
 
     def save(self, folder: Path) -> None:
-        save_weights(folder, {"share": self.share, "half_life": np.array([self.half_life])})
+        prior = self.prior.array() if self.prior else {}
+        save_weights(folder, {"share": self.share, "half_life": np.array([self.half_life]), **prior})
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Raises BundleError as Popularity does."""
         with saved_weights(folder, cls.architecture) as weights:
-            return cls(vector(weights["share"], np.float32), float(weights["half_life"][0]))
+            share, half_life = vector(weights["share"], np.float32), float(weights["half_life"][0])
+            return cls(share, half_life, Prior.among(weights))
 
     @classmethod
     def _weigh(cls, train: Sequences, facts: Facts, half_life: float) -> Self:
@@ -112,7 +125,16 @@ class RecentPopularity(Popularity):
         weights = 0.5 ** np.minimum(age / span / half_life, OLDEST)
         if (wanted := answers(train, facts.exclude_seen)) is not None:
             weights *= wanted
-        return cls(popularity(train, weights), half_life)
+        return cls(popularity(train, weights), half_life, _prior(facts, half_life * span, weights))
+
+
+def _prior(facts: Facts, half_life: float, weights: NDArray[np.float64]) -> Prior | None:
+    """Of plays that count by their age, `weights` [interactions]; `half_life` in the unit of the times."""
+    newest_ms = facts.newest_ms
+    if newest_ms is None or facts.units_a_second is None:
+        return None
+    plays = max(round(float(weights.sum()), 3), 0.001)
+    return Prior(newest_ms, half_life * 1000 / facts.units_a_second, plays)
 
 
 def _check_times(train: Sequences, facts: Facts) -> None:

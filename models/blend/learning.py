@@ -16,7 +16,7 @@ from models.bundle.bundle import PADDING
 from models.data import Holdout
 from models.evaluation.metrics import per_user, rank_targets
 from models.evaluation.stats import SEED, bootstrap_interval
-from models.scorer import OnnxScorer, Scorer
+from models.scorer import OnnxScorer, Scorer, scores_at
 
 DEPTH = 50  # best items of each member among which the weights are learned
 USERS = 5_000  # at most, on whose validation items they are
@@ -178,7 +178,7 @@ def _found(
 
 def _logarithms(member: Scorer, part: Holdout) -> NDArray[np.float32]:
     """The scores of a network, the logarithms of a baseline's, [users, n_items + 1]."""
-    scores = member.score([part.histories.user(row) for row in range(len(part))])
+    scores = scores_at(member, [part.histories.user(row) for row in range(len(part))], part.moment)
     return scores if isinstance(member, OnnxScorer) else log_shares(scores)
 
 

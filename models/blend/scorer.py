@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.baselines import BASELINES, RecentPopularity
-from models.blend.prior import Prior
 from models.bundle.bundle import PADDING, BundleError, read_manifest
-from models.scorer import OnnxScorer, Scorer
+from models.moment import Moment
+from models.prior import Prior
+from models.scorer import MovingScorer, OnnxScorer, Scorer, scores_at
 
 BLEND = "blend"  # the architecture
 MEMBERS_FOLDER = "members"  # in its bundle: the bundle of each member, by its architecture
@@ -42,15 +43,21 @@ class Blend:
     """At least one network, the one that leads first, and any number of baselines; a weight for each."""
 
     networks: Mapping[str, OnnxScorer]
-    baselines: dict[str, Scorer]
+    baselines: Mapping[str, Scorer]
     weights: Mapping[str, float]
-    prior: Prior | None = None  # of recent popularity, where that is a member and its times are a clock
-    learned: NDArray[np.float32] | None = None  # [n_items + 1], the shares of recent popularity as trained
 
     def score(self, histories: Sequence[NDArray[np.integer]]) -> NDArray[np.float32]:
         """Item indexes, oldest first, one array a user -> scores [users, n_items + 1]."""
-        parts = [(name, network.score(histories)) for name, network in self.networks.items()]
-        parts += [(name, log_shares(one.score(histories))) for name, one in self.baselines.items()]
+        return self._scored(histories, None)
+
+    def score_at(self, histories: Sequence[NDArray[np.integer]], moment: Moment) -> NDArray[np.float32]:
+        """As `score`, each member as of the moment that it is asked."""
+        return self._scored(histories, moment)
+
+    def _scored(self, histories: Sequence[NDArray[np.integer]], moment: Moment | None) -> NDArray[np.float32]:
+        parts = [(name, scores_at(one, histories, moment)) for name, one in self.networks.items()]
+        counted = [(name, scores_at(one, histories, moment)) for name, one in self.baselines.items()]
+        parts += [(name, log_shares(scores)) for name, scores in counted]
         total: NDArray[np.float32] = np.zeros_like(parts[0][1])
         for name, scores in parts:
             total += np.multiply(scores, np.float32(self.weights[name]), out=scores)
@@ -68,21 +75,18 @@ class Blend:
         return self._leading.score_items(histories, items)
 
     @property
-    def n_items(self) -> int:
-        """Items that recent popularity counts; 0 where it does not move."""
-        return 0 if self.learned is None else len(self.learned) - 1
+    def prior(self) -> Prior | None:
+        """That of the members that move; None where none does. All have learned from the same plays."""
+        moving = (one for one in self.baselines.values() if isinstance(one, MovingScorer))
+        return next((one.prior for one in moving if one.prior), None)
 
-    def move(self, items: NDArray[np.int64], played_ms: NDArray[np.int64]) -> None:
-        """From now on these plays, later than all that was learned from, count in recent popularity, too.
-
-        Safe while others score: what is replaced is one member as a whole.
-        """
-        if self.prior is None or self.learned is None:
-            raise ValueError("This blend has no recent popularity that moves.")
-        recent = self.baselines[RecentPopularity.architecture]
-        assert isinstance(recent, RecentPopularity)
-        share = self.prior.moved(self.learned, items, played_ms)
-        self.baselines[RecentPopularity.architecture] = replace(recent, share=share)
+    def moved(self, items: NDArray[np.int64], played_ms: NDArray[np.int64]) -> Self:
+        """With later plays of these items [plays] at these times [plays] in every member that moves."""
+        baselines = {
+            name: one.moved(items, played_ms) if isinstance(one, MovingScorer) and one.prior else one
+            for name, one in self.baselines.items()
+        }
+        return replace(self, baselines=baselines)
 
     @property
     def _leading(self) -> OnnxScorer:
@@ -92,16 +96,19 @@ class Blend:
     def of(
         cls, members: Mapping[str, Scorer], weights: Mapping[str, float], prior: Prior | None = None
     ) -> Self:
-        """From those members that have a weight, the greatest first. ValueError without a network."""
+        """From those members that have a weight, the greatest first. ValueError without a network.
+
+        `prior` is that of recent popularity where its own bundle is of before it held one.
+        """
         ordered = sorted(weights, key=lambda name: (-weights[name], name))
         networks = {n: s for n in ordered if isinstance(s := members[n], OnnxScorer)}
         if not networks:
             raise ValueError("A blend needs a network.")
         baselines = {n: members[n] for n in ordered if n not in networks}
         recent = baselines.get(RecentPopularity.architecture)
-        if prior is None or not isinstance(recent, RecentPopularity):
-            return cls(networks, baselines, dict(weights))
-        return cls(networks, baselines, dict(weights), prior, recent.share)
+        if prior is not None and isinstance(recent, RecentPopularity) and recent.prior is None:
+            baselines[RecentPopularity.architecture] = replace(recent, prior=prior)
+        return cls(networks, baselines, dict(weights))
 
     @classmethod
     def load(cls, folder: Path, open_member: Callable[[Path], Scorer]) -> Self:

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from models.bundle.bundle import PADDING
 from models.data import Holdout, Sequences
-from models.scorer import Scorer
+from models.moment import Moment
+from models.scorer import Scorer, scores_at
 
 CUTOFFS = (1, 5, 10, 20)
 MISSED = int(np.iinfo(np.int32).max)  # the rank of a target that can never be recommended
@@ -46,7 +47,7 @@ def evaluate(scorer: Scorer, holdout: Holdout, *, k: int = 20, block: int = BLOC
     ranks = np.zeros(len(holdout), dtype=np.int32)
     items, scores = _nothing(len(holdout), k)
     nan_users = unknown_targets = 0
-    for part in _blocks(scorer, holdout.histories, block, holdout.exclude_seen):
+    for part in _blocks(scorer, holdout.histories, block, holdout.exclude_seen, holdout.moment):
         targets = holdout.targets[part.users]
         ranks[part.users] = _ranks(part, targets)
         items[part.users], scores[part.users] = _best(part, k)
@@ -58,20 +59,27 @@ def evaluate(scorer: Scorer, holdout: Holdout, *, k: int = 20, block: int = BLOC
 def rank_targets(scorer: Scorer, holdout: Holdout, *, block: int = BLOCK) -> NDArray[np.int32]:
     """Rank of each user's target in the catalogue, int32 [users]; see the module for ties and NaN."""
     ranks = np.zeros(len(holdout), dtype=np.int32)
-    for part in _blocks(scorer, holdout.histories, block, holdout.exclude_seen):
+    for part in _blocks(scorer, holdout.histories, block, holdout.exclude_seen, holdout.moment):
         ranks[part.users] = _ranks(part, holdout.targets[part.users])
     return ranks
 
 
 def top_k(
-    scorer: Scorer, histories: Sequences, k: int, *, exclude_seen: bool = True, block: int = BLOCK
+    scorer: Scorer,
+    histories: Sequences,
+    k: int,
+    *,
+    exclude_seen: bool = True,
+    block: int = BLOCK,
+    moment: Moment | None = None,
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """The best items of each user, best first, ties by item index: items [users, k], scores [users, k].
 
-    Items scored NaN or -inf are never given. A user with fewer than k items left gets item 0, scored -inf.
+    `moment` is when each of them asks. Items scored NaN or -inf are never given. A user with fewer than k
+    items left gets item 0, scored -inf.
     """
     items, scores = _nothing(len(histories), k)
-    for part in _blocks(scorer, histories, block, exclude_seen):
+    for part in _blocks(scorer, histories, block, exclude_seen, moment):
         items[part.users], scores[part.users] = _best(part, k)
     return items, scores
 
@@ -111,13 +119,15 @@ def summary(ranks: NDArray[np.integer]) -> dict[str, float]:
     return {name: float(per_user(name, ranks).mean()) for name in names}
 
 
-def _blocks(scorer: Scorer, histories: Sequences, block: int, exclude_seen: bool) -> Iterator[_Block]:
+def _blocks(
+    scorer: Scorer, histories: Sequences, block: int, exclude_seen: bool, moment: Moment | None
+) -> Iterator[_Block]:
     size = np.dtype(np.float32).itemsize * (histories.n_items + 1)  # bytes of a user's scores
     block = max(1, min(block, BLOCK_BYTES // size))
     for start in range(0, len(histories), block):
         users = slice(start, min(start + block, len(histories)))
         rows = [histories.user(u) for u in range(users.start, users.stop)]
-        given = scorer.score(rows)  # [block, the scorer's n_items + 1]
+        given = scores_at(scorer, rows, moment and moment.rows(users))  # [block, the scorer's n_items + 1]
         if given.ndim != 2 or len(given) != len(rows) or given.shape[1] > histories.n_items + 1:
             raise ValueError(
                 f"A scorer was asked for {len(rows)} users and {histories.n_items} items "

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.bundle.bundle import PADDING, ItemTable
-from models.scorer import Scorer
+from models.moment import Moment
+from models.scorer import Scorer, scores_at
 
 
 class TranslatedScorer:
@@ -23,11 +24,18 @@ class TranslatedScorer:
         self._inner_of[PADDING] = PADDING
 
     def score(self, histories: Sequence[NDArray[np.integer]]) -> NDArray[np.float32]:
+        return self._scored(histories, None)
+
+    def score_at(self, histories: Sequence[NDArray[np.integer]], moment: Moment) -> NDArray[np.float32]:
+        return self._scored(histories, moment)
+
+    def _scored(self, histories: Sequence[NDArray[np.integer]], moment: Moment | None) -> NDArray[np.float32]:
         known = [inner[inner != PADDING] for inner in (self._inner_of[history] for history in histories)]
         scores = np.full((len(known), len(self._inner_of)), -np.inf, dtype=np.float32)  # [users, outer + 1]
         users = np.flatnonzero([len(history) > 0 for history in known])
         if len(users):
-            inner_scores = self._scorer.score([known[u] for u in users])  # [users with history, inner + 1]
+            some = moment and moment.rows(users)
+            inner_scores = scores_at(self._scorer, [known[u] for u in users], some)
             scores[users] = inner_scores[:, self._inner_of]
             scores[:, self._inner_of == PADDING] = -np.inf
         return scores

@@ -26,6 +26,7 @@ from serving.schemas import (
     ModelName,
     RecommendedItem,
 )
+from serving.state.events import now_ms
 
 FILES = Path(__file__).resolve().parents[1] / "demo"
 DOCS_FILES = {"docs.css", "docs.js", "dom.js", "icon.svg", "style.css"}
@@ -119,10 +120,11 @@ def _columns(
 ) -> list[Column]:
     def column(name: str, recommender: Recommender) -> Column:
         role: Literal["baseline", "champion"] = "baseline" if name in model.baselines else "champion"
-        found = recommender.recommend(history, k, exclude_seen, blocked, filters, explain=role == "champion")
+        explain = role == "champion"
+        found = recommender.recommend(history, k, exclude_seen, blocked, filters, explain, asked_ms)
         return Column(name=name, role=role, items=[RecommendedItem.of(item) for item in found.items])
 
-    exclude_seen = model.recommender.manifest.exclude_seen  # one way for all columns
+    exclude_seen, asked_ms = model.recommender.manifest.exclude_seen, now_ms()  # alike for all columns
     recommenders = {model.architecture: model.recommender, **model.baselines}
     return [column(name, recommender) for name, recommender in recommenders.items()]
 

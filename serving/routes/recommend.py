@@ -14,7 +14,7 @@ from serving.openapi import describe_body
 from serving.recommender import Recommendation
 from serving.reload import ServedModel
 from serving.schemas import BatchRequest, BatchResponse, RecommendRequest, RecommendResponse
-from serving.state.events import EventStoreError
+from serving.state.events import EventStoreError, now_ms
 
 INLINE_ITEMS = 50_000  # a product with more keeps the event loop too long: it goes to a thread
 
@@ -79,6 +79,7 @@ async def _answer(
         [*map(str, query.exclude), *context.blocklist.ids()],
         query.filters,
         query.explain,
+        now_ms(),
     )
     in_thread = query.explain or model.recommender.manifest.n_items > INLINE_ITEMS
     try:

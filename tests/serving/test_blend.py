@@ -10,10 +10,10 @@ import pytest
 from fastapi.testclient import TestClient
 
 from models.baselines import RecentPopularity
-from models.blend.prior import Prior
 from models.blend.scorer import MEMBERS_FOLDER, WEIGHTS
 from models.bundle.bundle import read_manifest
 from models.opening import open_scorer
+from models.prior import Prior
 from models.scorer import OnnxScorer
 from serving.app import create_app
 from serving.settings import Settings
@@ -130,6 +130,6 @@ def test_a_play_that_comes_again_counts_once(followed: TestClient, wait_until: C
     assert followed.post("/events", json={"events": plays}).status_code == 200
     played(followed, "43", at + 1_000, 1)
     wait_until(lambda: followed.get("/model").json()["trend_until"] == "2025-06-16T15:06:41+00:00")
-    trend = followed.app.state.follower.current.recommender.scorer  # type: ignore[attr-defined]
-    learned, moved = trend.learned, trend.baselines["recent_popularity"].share
+    served = followed.app.state.follower.current.recommender  # type: ignore[attr-defined]
+    learned, moved = (one.baselines["recent_popularity"].share for one in (served.trained, served.scorer))
     assert moved[42] - learned[42] * 10 / 12 == pytest.approx(moved[43] - learned[43] * 10 / 12, abs=1e-3)

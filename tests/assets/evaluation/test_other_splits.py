@@ -33,6 +33,10 @@ def test_dated_plays_have_another_split_and_with_few_users_earlier_cuts(
     found = list(splits_beside(PLAYED, times, cut, tested, exclude_seen=True))
     assert [split.name for split in found] == names
     assert all(len(split.test) and len(split.train.items) for split in found)
+    for split in found:
+        place = 5 * split.test.users + split.test.histories.lengths
+        assert split.test.asked_ms is not None
+        assert split.test.asked_ms.tolist() == (1000 * TIMES[place]).tolist()
 
 
 def test_the_table_names_split_model_and_interval() -> None:

@@ -18,6 +18,7 @@ from assets.resources import Cleaning, Home, Splitting
 from assets.sequences import sequences
 from assets.sequences.loading import (
     TABLES,
+    in_ms,
     load_items,
     load_sequences,
     load_split,
@@ -238,6 +239,23 @@ def test_times_go_with_the_plays_of_training_and_with_the_test_items(tmp_path: P
     leave = load_times(home.lake())
     assert leave.train.tolist() == [1, 2, 5, 5, 6, 8, 9, 3]  # u1 and u2 without their last two, u3, u4
     assert leave.gaps(sequences, load_split(home.lake()).test).tolist() == [3, 1, 0]
+    assert load_split(home.lake()).test.moment is None, "these numbers only count"
+
+
+def test_a_held_out_play_is_asked_for_at_its_time(tmp_path: Path) -> None:
+    start = 1_500_000_000
+    clock = {user: [(item, start + time) for item, time in plays] for user, plays in DATED.items()}
+    home = dated_home(tmp_path, clock)
+    materialize(home, splitting=Splitting(split="temporal", cutoffs=f"{start + 5},{start + 8}"))
+    split = load_split(home.lake())
+    for held, times in ((split.validation, [5, 6, 6]), (split.test, [9, 8, 9, 9])):
+        assert held.asked_ms is not None
+        assert held.asked_ms.tolist() == [(start + time) * 1000 for time in times]
+
+
+@pytest.mark.parametrize(("unit", "factor"), [(1, 1), (1_000, 1_000), (10**6, 10**6), (10**9, 10**9)])
+def test_times_of_any_unit_are_milliseconds_too(unit: float, factor: int) -> None:
+    assert in_ms(np.array([1_500_000_000 * factor]), unit).tolist() == [1_500_000_000_000]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """A blend: made from the current bundles, refitted member by member, reproduced byte for byte."""
 
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from assets.evaluation.leaderboard import entrants
 from assets.resources import Home, Source, Training
 from assets.training import blend as blend_asset
 from assets.training.blend import blend, blended_networks
-from assets.training.blending import TRIED, blend_again, code_of, prior_of, write_blend
+from assets.training.blending import TRIED, blend_again, code_of, write_blend
 from assets.training.bundling import (
     TrainingData,
     baseline_code,
@@ -26,10 +25,9 @@ from assets.training.refit import refit_code, write_refit
 from assets.training.refit_trial import try_refit
 from models.baselines import BASELINES, RecentPopularity
 from models.blend.learning import NoBlendError
-from models.blend.prior import PRIOR, Prior
-from models.blend.scorer import BLEND, MEMBERS_FOLDER, WEIGHTS
+from models.blend.scorer import BLEND, MEMBERS_FOLDER, WEIGHTS, Blend
 from models.bundle.bundle import EVERYTHING, bundle_hash, read_manifest
-from models.opening import check_golden
+from models.opening import check_golden, open_scorer
 from tests.assets.training.test_refit import CONFIG, data
 
 TRIED_HERE = ("markov", "recent_popularity")
@@ -85,9 +83,10 @@ def test_a_refit_refits_each_member_and_keeps_the_weights(bundle: Path, tmp_path
     assert (refit.trained_on, refit.twin) == (EVERYTHING, bundle_hash(bundle))
     assert refit.code_version == refit_code(BLEND) and refit.trained_until
     assert refit.metrics == twin.metrics
-    assert {**refit.config, PRIOR: None} == {**twin.config, PRIOR: None}
+    assert refit.config == twin.config
+    moving = [open_scorer(folder) for folder in (bundle, tmp_path)]
     if RecentPopularity.architecture in twin.config[WEIGHTS]:
-        judged_prior, prior = (Prior.of(manifest.config) for manifest in (twin, refit))
+        judged_prior, prior = (blended.prior for blended in moving if isinstance(blended, Blend))
         assert judged_prior and prior and judged_prior.newest_ms < prior.newest_ms
     for name in refit.config[WEIGHTS]:
         member = read_manifest(tmp_path / MEMBERS_FOLDER / name)
@@ -97,23 +96,20 @@ def test_a_refit_refits_each_member_and_keeps_the_weights(bundle: Path, tmp_path
 
 
 def test_the_prior_stands_for_the_plays_that_were_learned_from(
-    members: dict[str, Path], tmp_path: Path
+    members: dict[str, Path],
 ) -> None:
     """Its weight is that of all plays by their age; numbers that only count are no times, and give none."""
     judged = data()[0]
-    shutil.copytree(members["recent_popularity"], tmp_path / MEMBERS_FOLDER / "recent_popularity")
-    assert prior_of(tmp_path, ["markov"], judged) == {}
-    prior = Prior.of(prior_of(tmp_path, ["recent_popularity"], judged))
-    times = judged.facts.times
+    recent = RecentPopularity.load(members["recent_popularity"])
+    prior, times = recent.prior, judged.facts.times
     assert prior is not None and times is not None
-    share = RecentPopularity.load(members["recent_popularity"]).half_life
     assert prior.newest_ms == times.max() * 1000
-    assert prior.half_life_ms == pytest.approx(share * np.ptp(times) * 1000)
+    assert prior.half_life_ms == pytest.approx(recent.half_life * np.ptp(times) * 1000)
     wanted = ~judged.split.train.repeated
     ages = (times.max() - times)[wanted] * 1000
     assert prior.plays == pytest.approx((0.5 ** (ages / prior.half_life_ms)).sum(), abs=0.01)
-    only_counted = replace(judged, facts=replace(judged.facts, times=np.arange(len(times))))
-    assert prior_of(tmp_path, ["recent_popularity"], only_counted) == {}
+    only_counted = replace(judged.facts, units_a_second=None)
+    assert recent.refit(judged.split.train, only_counted).prior is None
 
 
 def test_where_nothing_helps_there_is_no_blend(members: dict[str, Path], tmp_path: Path) -> None:

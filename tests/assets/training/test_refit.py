@@ -56,11 +56,11 @@ def data(exclude_seen: bool = True) -> tuple[TrainingData, TrainingData]:
     kinds = Attribute(TEXT, [None, *([f"kind {i % 5}"] for i in range(N_ITEMS))])
     items = ItemTable(ids, ids, split.train.counts(), {"kind": kinds})
     counted = replace(items, counts=known.counts())
-    facts = Facts(ids, times[: len(split.train.items)], exclude_seen, items)
+    facts = Facts(ids, times[: len(split.train.items)], exclude_seen, items, 1)
     return (
         TrainingData(split, items, facts, "data", "toy"),
         TrainingData(
-            everything(known, exclude_seen), counted, Facts(ids, times, exclude_seen, items), "data", "toy"
+            everything(known, exclude_seen), counted, Facts(ids, times, exclude_seen, items, 1), "data", "toy"
         ),
     )
 

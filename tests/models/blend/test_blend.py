@@ -15,12 +15,12 @@ from models.baselines.base import Facts
 from models.baselines.bundles import baseline_bundle
 from models.blend.bundles import blend_bundle
 from models.blend.learning import NoBlendError, choices, choose, fit, learn
-from models.blend.prior import PRIOR, Prior
 from models.blend.scorer import BLEND, MEMBERS_FOLDER, WEIGHTS, Blend, log_shares
 from models.bundle.bundle import MANIFEST_FILE, BundleError, ItemTable, bundle_hash, read_manifest
 from models.data import Holdout, Sequences
 from models.evaluation.metrics import per_user, rank_targets
 from models.opening import check_golden, open_scorer
+from models.prior import PRIOR, Prior
 from models.scorer import OnnxScorer
 from models.writing import Origin
 from tests.serving.conftest import N_ITEMS, random_table, write_fake_bundle

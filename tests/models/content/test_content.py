@@ -1,20 +1,24 @@
 """Items by their description: features, TF-IDF, vectors, and the baseline that is made of them."""
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 from models.baselines import Content, Facts, NotApplicableError
 from models.baselines.base import ndcg
-from models.baselines.content import NEWNESS, POWERS
+from models.baselines.content import HALF_LIFE_DAYS, NEWNESS, POWERS
 from models.bundle.attributes import DATE, FLAG, NUMBER, TEXT, Attribute
-from models.bundle.bundle import ItemTable
+from models.bundle.bundle import WEIGHTS_FILE, ItemTable
 from models.content.features import item_features, table_features
 from models.content.tfidf import ContentIndex, TfIdf
 from models.content.vectors import content_vectors
 from models.data import Sequences, leave_one_out
 from models.evaluation.metrics import rank_targets
+from models.moment import Moment
 
 
 def table(genres: list[list[str] | None], dates: list[str | None] | None = None) -> ItemTable:
@@ -107,6 +111,70 @@ def test_what_is_like_the_history_comes_first_and_a_new_item_without_plays_too()
     assert racing[0] == puzzles[0] == -np.inf
     empty = welcoming.score([np.array([], np.int64)])[0]
     assert np.isfinite(empty[1:]).all()
+
+
+DAY = 86_400
+CLOCK = {"units_a_second": 1, "exclude_seen": False}
+
+
+def on(day: str, users: int = 1) -> Moment:
+    return Moment.all_at(int(np.datetime64(day, "ms").astype(np.int64)), users)
+
+
+def dated() -> tuple[Content, Facts, Sequences]:
+    """Five puzzles, and one that is not; 3 and 4 have never been played, 5 before its release."""
+    items = table(
+        [["Puzzle"]] * 5 + [["Racing"]],
+        ["2015-01-01", "2017-01-01", "2018-03-01", "2018-06-01", "2019-01-01", None],
+    )
+    train = Sequences.from_lists([[1, 2, 5], [6]], 6)
+    times = int(np.datetime64("2018-01-01", "s").astype(np.int64)) + DAY * np.arange(4)
+    facts = Facts(times=times, items=items, **CLOCK)
+    return replace(Content.fit(train, facts=facts), power=1.0, newness=10.0), facts, train
+
+
+def test_a_release_is_new_on_its_day_and_not_there_before() -> None:
+    fitted, *_ = dated()
+    history, days = [np.array([1])], ("2018-02-28", "2018-03-01", "2018-06-01", "2028-01-01")
+    before, first, later, long_after = (fitted.score_at(history, on(day))[0] for day in days)
+    assert np.isneginf(before[[0, 3, 4]]).all() and np.isfinite(before[[1, 2, 5, 6]]).all()
+    assert first[3] == first.max() and np.isneginf(first[4]) and first[5] == before[5] == later[5]
+    half = first[3] * 0.5 ** (92 / HALF_LIFE_DAYS)  # nobody has played it: nothing but its age counts
+    assert later[3] == pytest.approx(half, rel=1e-5) and later[4] == later.max() > later[3]
+    assert long_after[1] > long_after[3] > 0, "what is new no more counts by its plays alone"
+    moment = Moment(np.concatenate([on("2018-02-28").asked_ms, on("2018-03-01").asked_ms]))
+    np.testing.assert_array_equal(fitted.score_at(history * 2, moment), [before, first])
+
+
+def test_what_has_been_played_since_is_there_whatever_its_date_says() -> None:
+    fitted, *_ = dated()
+    assert fitted.prior is not None
+    moved = fitted.moved(np.array([3, 3, 6]), np.full(3, fitted.prior.newest_ms + 1))
+    assert np.isfinite(moved.score_at([np.array([1])], on("2018-01-05"))[0, 3])
+    assert moved.share[3] > fitted.share[3] == 0
+
+
+def test_undated_plays_know_no_day(tmp_path: Path) -> None:
+    _, facts, train = dated()
+    only_counted = replace(facts, units_a_second=None)
+    for known in (only_counted, replace(only_counted, times=None)):
+        plain = Content.fit(train, facts=known)
+        history = [np.array([1])]
+        np.testing.assert_array_equal(plain.score_at(history, on("2018-02-28")), plain.score(history))
+        with pytest.raises(ValueError, match="no clock"):
+            plain.moved(np.array([1]), np.array([1]))
+        plain.save(tmp_path)
+        assert set(load_file(tmp_path / WEIGHTS_FILE)) == {"vectors", "share", "new", "settings"}
+
+
+def test_a_bundle_keeps_dates_and_clock(tmp_path: Path) -> None:
+    fitted, facts, train = dated()
+    fitted.save(tmp_path)
+    opened, history = Content.load(tmp_path), [np.array([1, 6])]
+    assert opened.prior == fitted.prior is not None
+    assert opened.refit(train, facts).prior == fitted.prior
+    for day in ("2018-02-28", "2019-06-01"):
+        np.testing.assert_array_equal(opened.score_at(history, on(day)), fitted.score_at(history, on(day)))
 
 
 def test_settings_are_chosen_on_validation_and_kept_by_a_refit() -> None:

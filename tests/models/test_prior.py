@@ -1,19 +1,20 @@
 """Recent popularity that moves is what counting everything anew would give."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from models.baselines import RecentPopularity
 from models.baselines.base import Facts
-from models.blend.prior import PRIOR, Prior
 from models.data import Sequences
+from models.prior import PRIOR, Prior
 
 N_ITEMS, DAY_MS, NOW = 9, 86_400_000, 1_700_000_000_000
 
 
-def test_moved_shares_are_those_of_counting_all_plays_with_the_same_half_life() -> None:
+def test_moved_shares_are_those_of_counting_all_plays_with_the_same_half_life(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     items, times = rng.integers(1, N_ITEMS + 1, 60), NOW + np.sort(rng.integers(0, 30 * DAY_MS, 60))
     learned = 40
@@ -22,12 +23,20 @@ def test_moved_shares_are_those_of_counting_all_plays_with_the_same_half_life() 
     before = RecentPopularity.fit(train, None, facts)
     half_life = before.half_life * np.ptp(times[:learned])
     plays = (0.5 ** ((times[learned - 1] - times[:learned]) / half_life)).sum()
-    prior = Prior(int(times[learned - 1]), half_life, plays)
-    moved = prior.moved(before.share, items[learned:], times[learned:])
+    moved = Prior(int(times[learned - 1]), half_life, plays).moved(
+        before.share, items[learned:], times[learned:]
+    )
     weights = 0.5 ** ((times[-1] - times) / half_life)
     expected = np.bincount(items, weights, minlength=N_ITEMS + 1)
     assert moved.dtype == np.float32
     np.testing.assert_allclose(moved, expected / expected.sum(), rtol=1e-5, atol=1e-7)
+    dated = RecentPopularity.fit(train, None, replace(facts, units_a_second=1000))
+    assert dated.prior == Prior(int(times[learned - 1]), half_life, round(plays, 3))
+    with pytest.raises(ValueError, match="no clock"):
+        before.moved(items[learned:], times[learned:])
+    dated.save(tmp_path)
+    again = RecentPopularity.load(tmp_path).moved(items[learned:], times[learned:]).share
+    np.testing.assert_allclose(again, moved, rtol=1e-4, atol=1e-6)  # the plays are rounded
 
 
 def test_without_later_plays_and_long_after_the_shares_make_sense() -> None:

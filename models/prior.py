@@ -1,22 +1,29 @@
 """Recent popularity that moves between two trainings: what has been played since counts at once."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-PRIOR = "prior"  # in the config of a blend; its fields
+PRIOR = "prior"  # among the weights of a model that moves; in the config of older blends
 
 
 @dataclass(frozen=True)
 class Prior:
-    """What shares of recent popularity stand for; a play counts half for each half-life of its age."""
+    """What shares of recent popularity stand for; a play counts half for each half-life of its age.
+
+    Raises ValueError for a number that is not above 0.
+    """
 
     newest_ms: int  # time of the newest play that was learned from, since the epoch, UTC
     half_life_ms: float
     plays: float  # that were learned from, each counted by its age at that time
+
+    def __post_init__(self) -> None:
+        if not (self.newest_ms > 0 and 0 < self.half_life_ms < np.inf and 0 < self.plays < np.inf):
+            raise ValueError("its prior has a number that is not above 0")
 
     def moved(
         self, share: NDArray[np.float32], items: NDArray[np.int64], played_ms: NDArray[np.int64]
@@ -29,16 +36,24 @@ class Prior:
         moved: NDArray[np.float32] = (counts / counts.sum()).astype(np.float32)
         return moved
 
+    def array(self) -> dict[str, NDArray[np.float64]]:
+        """For the weights of a bundle."""
+        return {PRIOR: np.array(astuple(self))}
+
+    @classmethod
+    def among(cls, weights: Mapping[str, NDArray[Any]]) -> Self | None:
+        """The one in the weights of a bundle, None where it has none. Raises ValueError for a broken one."""
+        if PRIOR not in weights:
+            return None
+        newest_ms, half_life_ms, plays = weights[PRIOR].tolist()
+        return cls(int(newest_ms), half_life_ms, plays)
+
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Self | None:
         """The one in the config of a blend, None where it has none. Raises ValueError for a broken one."""
         if (given := config.get(PRIOR)) is None:
             return None
         try:
-            prior = cls(**given)
-            sound = prior.newest_ms > 0 and 0 < prior.half_life_ms < np.inf and 0 < prior.plays < np.inf
+            return cls(**given)
         except TypeError as error:
             raise ValueError(f"its prior is not understood ({error})") from error
-        if not sound:
-            raise ValueError("its prior has a number that is not above 0")
-        return prior
