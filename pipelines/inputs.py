@@ -5,7 +5,6 @@ from importlib.metadata import version
 
 import dagster as dg
 
-from assets.feedback.events import END_OF_TIME_MS
 from assets.ingest.raw_file import Request
 from assets.ingest.sources import UNKNOWN, source_state
 from assets.resources import Home
@@ -13,6 +12,7 @@ from assets.state.code import made_by
 from assets.state.lake import fingerprint
 from models.bundle.code import endpoint_files, files_hash
 from pipelines.resources import Settings, home_of, source_of
+from serving.state.events import END_OF_TIME_MS
 
 TAG = ".dagster/nextplay-inputs-"  # of a run, one an input; the UI hides what begins so
 OLDER_TAG = "nextplay/inputs-"
@@ -49,17 +49,23 @@ def changed(inputs: Mapping[str, str], run: dg.DagsterRun) -> list[str]:
 
 
 def events_state(home: Home, cutoff_ms: int = END_OF_TIME_MS) -> str:
-    """The state of the event store for a run that takes events up to a cut-off.
-
-    Where later ones are there already the cut-off stands for them: the next night then finds another state.
-    """
+    """The state of the event store for a run that takes events up to a cut-off: later ones are another
+    state."""
     store = home.event_store()
     if store is None:
         return "none"
-    state = f"{min(store.last_received(), cutoff_ms)}-{len(store.forgotten_users())}"
+    state = f"{store.last_sequence(cutoff_ms)}-{len(store.forgotten_users())}"
     state += f"-{store.listing_state()}" if store.listed_items() else ""
     store.close()
     return state
+
+
+def events_taken(run: dg.DagsterRun) -> int | None:
+    """The sequence up to which a run took events into account, as its tags have it; None where they do
+    not."""
+    state = run.tags.get(TAG + "events") or run.tags.get(OLDER_TAG + "events") or ""
+    sequence = state.partition("-")[0]
+    return int(sequence) if sequence.isdigit() else None
 
 
 def _code() -> str:

@@ -14,7 +14,7 @@ from assets.feedback.events import CUTOFF_TAG, cutoff_ms
 from assets.feedback.impressions import start_ms
 from assets.resources import Home
 from models.bundle.bundle import BundleError
-from pipelines.inputs import changed, events_state, input_tags, read_inputs
+from pipelines.inputs import changed, events_state, events_taken, input_tags, read_inputs
 from pipelines.jobs import everything, watch
 from pipelines.records import EARLY, NIGHTLY, UNDER_WAY, WHY_TAG, newest_whole, pipeline_runs
 from pipelines.resources import Settings, home_of
@@ -73,8 +73,9 @@ def retrain_early(settings: Settings) -> dg.SensorDefinition:
             return dg.SkipReason("There are no events." if enough else "NEXTPLAY_RETRAIN_EVENTS is 0.")
         if pipeline_runs(context.instance, UNDER_WAY, limit=1):
             return dg.SkipReason("A run is under way.")
-        since = _taken_until(newest_whole(context.instance, [dg.DagsterRunStatus.SUCCESS]))
-        waiting, moved = _received_after(store, since, enough), _drifted_after(home, since)
+        last = newest_whole(context.instance, [dg.DagsterRunStatus.SUCCESS])
+        since = _taken_until(last)
+        waiting, moved = _received_after(store, since, enough), _drifted_after(home, _started(last))
         if waiting < enough and not moved:
             return dg.SkipReason(f"{waiting:,} new events wait; a run starts early at {enough:,}.")
         why = f"{enough:,} new events or more wait." if waiting == enough else in_words(moved)
@@ -134,15 +135,21 @@ def _request(settings: Settings, inputs: dict[str, str], cutoff: datetime, why: 
 
 
 def _taken_until(run: dg.RunRecord | None) -> int:
-    """Up to when a run took events into account, in milliseconds since 1970."""
+    """The sequence up to which a run took events into account: no clock that was wrong stands in for it."""
+    taken = events_taken(run.dagster_run) if run else None
+    return _started(run) if taken is None else taken
+
+
+def _started(run: dg.RunRecord | None) -> int:
+    """When a run took events in, in milliseconds since 1970."""
     if run is None:
         return 0
     started = int((run.start_time or run.create_timestamp.timestamp()) * 1000)
     return cutoff_ms(run.dagster_run.tags) or started
 
 
-def _received_after(store: EventStore, time_ms: int, at_most: int) -> int:
-    count = sum(1 for _ in islice(store.events(time_ms), at_most))
+def _received_after(store: EventStore, sequence: int, at_most: int) -> int:
+    count = sum(1 for _ in islice(store.events(sequence), at_most))
     store.close()
     return count
 

@@ -33,6 +33,7 @@ from serving.turns import Turns
 from serving.users import Users
 
 STORE_THREADS = 4
+HISTORY_THREADS = 4  # apart: a history waits for nobody who writes
 PATIENCE_SECONDS = 20.0  # with the first model; kubelets and load balancers want to hear something
 ROUTERS = (
     recommend.router,
@@ -55,13 +56,17 @@ def create_app(settings: Settings) -> FastAPI:
     follower = Follower(pointer_file, settings.poll_seconds, settings.scorer_threads, settings.demo, mirror)
     store = _open_store(settings)
     recorder = Recorder(store) if store else None
-    users = Users(store, pointer_file.with_name(SNAPSHOT_FILE))
+    reader = open_event_store(settings.events, at_once=False, reader=True) if settings.events else None
+    users = Users(store, pointer_file.with_name(SNAPSHOT_FILE), reader)
     blocklist = Blocklist(settings.blocklist, settings.poll_seconds)
     turns, store_threads = Turns(settings.max_waiting), ThreadPoolExecutor(STORE_THREADS, "store")
+    history_threads = ThreadPoolExecutor(HISTORY_THREADS, "history")
     listing = Listing(store, follower, settings.poll_seconds, store_threads) if store else None
     seconds = settings.trend_seconds
     trend = Trend(store, follower, seconds, store_threads) if store and seconds else None
-    context = Context(settings, follower, users, recorder, listing, blocklist, turns, store_threads, trend)
+    context = Context(
+        settings, follower, users, recorder, listing, blocklist, turns, store_threads, history_threads, trend
+    )
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -120,8 +125,15 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
 
 
 def _open_store(settings: Settings) -> EventStore | None:
-    """The event store, if one is set; where it cannot be opened, one sentence ends the process."""
+    """The event store, if one is set. Where it cannot be opened, a sentence says so, and it is tried again:
+    recommendations do not end for want of it."""
+    if not settings.events:
+        return None
+    store = open_event_store(settings.events, at_once=False)
     try:
-        return open_event_store(settings.events) if settings.events else None
+        store.open()
     except EventStoreError as error:
-        raise SystemExit(f"NEXTPLAY_EVENTS: {error}") from None
+        telemetry.EVENT_STORE_FAILING.set(1)
+        telemetry.configure_logging()
+        telemetry.log("event store not opened", reason=f"NEXTPLAY_EVENTS: {error} No events are taken.")
+    return store

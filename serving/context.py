@@ -18,7 +18,7 @@ from serving.settings import Settings
 from serving.state.events import now_ms
 from serving.trend import Trend
 from serving.turns import Turns
-from serving.users import Users
+from serving.users import History, Users
 
 Asked = TypeVar("Asked")
 Found = TypeVar("Found")
@@ -28,7 +28,7 @@ Found = TypeVar("Found")
 class Context:
     """Settings, the model in service, the users, what records events and what lists items (None where no
     store is set), the items that operators took out, the turns in which answers are computed, and the threads
-    that ask the store."""
+    that change the store, and that ask it for histories."""
 
     settings: Settings
     follower: Follower
@@ -38,11 +38,18 @@ class Context:
     blocklist: Blocklist
     turns: Turns
     store_threads: Executor
+    history_threads: Executor
     trend: Trend | None = None
 
     async def ask_store(self, call: Callable[[Asked], Found], asked: Asked) -> Found:
         """Call in one of a few threads that stay: the store keeps one connection per thread."""
         return await asyncio.get_running_loop().run_in_executor(self.store_threads, call, asked)
+
+    async def history(self, user_id: str) -> History:
+        """What is known of a user; raises EventStoreError."""
+        return await asyncio.get_running_loop().run_in_executor(
+            self.history_threads, self.users.history, user_id
+        )
 
     def log_answer(
         self, answer_id: str, user_id: str | None, items: Sequence[Scored], version: str, fallback: str | None

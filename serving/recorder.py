@@ -7,7 +7,15 @@ from dataclasses import dataclass
 
 from serving import telemetry
 from serving.recommender import Scored
-from serving.state.events import Conflict, EventStore, EventStoreError, Impression, Play, Stored
+from serving.state.events import (
+    CLOCK_AHEAD_MS,
+    Conflict,
+    EventStore,
+    EventStoreError,
+    Impression,
+    Play,
+    Stored,
+)
 
 MAX_WAITING = 100_000  # events, before more are refused
 MAX_SHOWN = 10_000  # answers not yet logged, before more are dropped
@@ -55,6 +63,8 @@ class Recorder:
         self._waiting_events = 0
         self._shown: list[Shown] = []
         self._stopping = False
+        self._problem = ""
+        self._clock_told = False
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -125,15 +135,33 @@ class Recorder:
                 outcomes = self._store.add([plays for plays, _ in requests], impressions)
         except Exception as error:  # whatever it is, no request may wait for ever
             telemetry.IMPRESSIONS.labels("dropped").inc(len(impressions))
+            telemetry.EVENT_STORE_FAILING.set(1)
             trace = None if isinstance(error, EventStoreError) else error
-            telemetry.log("events not stored", error=trace, reason=str(error), requests=len(requests))
+            if requests or str(error) != self._problem:
+                telemetry.log("events not stored", error=trace, reason=str(error), requests=len(requests))
+            self._problem = str(error)
             for _, future in requests:
                 future.set_exception(StoreBusyError("The event store cannot be written now."))
             return
         telemetry.IMPRESSIONS.labels("stored").inc(len(impressions))
+        telemetry.EVENT_STORE_FAILING.set(0)
+        self._problem = ""
+        self._tell_of_clocks(self._store.ahead_ms)
         for (_, future), outcome in zip(requests, outcomes, strict=True):
             _count(outcome)
             future.set_result(outcome)
+
+    def _tell_of_clocks(self, ahead_ms: int) -> None:
+        """Once, while some clock is wrong."""
+        wrong = ahead_ms > CLOCK_AHEAD_MS
+        telemetry.CLOCK_AHEAD.set(ahead_ms / 1000 if wrong else 0)
+        if wrong and not self._clock_told:
+            telemetry.log(
+                "clock wrong",
+                reason=f"The newest event of the store came from a clock that was {ahead_ms / 1000:,.0f} s "
+                "ahead of this machine's: set the clock that is wrong. Events are taken in their order.",
+            )
+        self._clock_told = wrong
 
 
 def _count(outcome: Outcome) -> None:

@@ -193,6 +193,10 @@ class RecommendResponse(BaseModel):
     fallback: Literal["popularity"] | None = Field(
         description="“popularity” where no item of the history is known: the most played items."
     )
+    stale_history: bool = Field(
+        description="True where the event store could not be asked: what the user played since the last run "
+        "is not in the history."
+    )
     request_id: str
 
 

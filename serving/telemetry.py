@@ -71,6 +71,19 @@ MODEL_LOADED = Gauge(
 EVENTS = Counter("nextplay_events", "Play events received.", ["outcome"])
 IMPRESSIONS = Counter("nextplay_impressions", "Recommended items logged, and dropped.", ["outcome"])
 COMMIT_SECONDS = Histogram("nextplay_commit_seconds", "Time to make events durable.", buckets=BUCKETS)
+EVENT_STORE_FAILING = Gauge(
+    "nextplay_event_store_failing",
+    "1 while the event store takes nothing.",
+    multiprocess_mode="mostrecent",
+)
+CLOCK_AHEAD = Gauge(
+    "nextplay_event_clock_ahead_seconds",
+    "By how much the newest commit of the event store is ahead of this machine's clock.",
+    multiprocess_mode="mostrecent",
+)
+STALE_HISTORIES = Counter(
+    "nextplay_stale_histories", "Histories asked for while the event store could not be asked."
+)
 USER_STATE_FAILING = Gauge(
     "nextplay_user_state_failing",
     "1 while the user state's file cannot be read.",

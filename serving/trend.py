@@ -77,7 +77,7 @@ class Trend:
             self._items, self._played_ms, self._known = [], [], set()
         index, once = model.recommender.index, model.recommender.manifest.exclude_seen
         for event in self._store.events(self._received):
-            self._received = event.received_at
+            self._received = event.sequence
             item = index.get(event.item_id, 0)
             pair = hash((event.user_id, event.item_id))
             if event.played_at <= prior.newest_ms or not 0 < item <= n_items:

@@ -12,7 +12,7 @@ import duckdb
 from assets.clean.clean_tables import PLAYED, numbered, once
 from assets.contracts import checks_of
 from assets.engines.sql import make_table, query, statement
-from assets.feedback.events import END_OF_TIME_MS, RECEIVED, cutoff_ms, newest_ms
+from assets.feedback.events import RECEIVED, cutoff_ms, newest_ms
 from assets.feedback.held_back import HoldBack, HoldBackError, hold_back
 from assets.formats.table import Rule, Table, by_name, text
 from assets.formats.timestamps import MICROSECONDS, units_a_second
@@ -21,7 +21,7 @@ from assets.sequences.listed_items import listed
 from assets.shown.tables import table_result, table_specs
 from assets.state.code import made_by
 from assets.state.lake import Lake, TableVersion, fingerprint, write_parquet
-from serving.state.events import CLOCK_TOLERANCE_MS
+from serving.state.events import CLOCK_TOLERANCE_MS, END_OF_TIME_MS, now_ms
 
 CODE = made_by(__name__)
 ALL_INTERACTIONS = Table(
@@ -65,7 +65,7 @@ def all_interactions(
 ) -> Iterator[dg.MaterializeResult[None]]:
     started, lake = time.monotonic(), home.lake()
     try:
-        versions = unite(lake, cleaning, cutoff_ms(context.run.tags), source.reading().missing)
+        versions = unite(lake, cleaning, cutoff_ms(context.run.tags) or now_ms(), source.reading().missing)
     except HoldBackError as error:
         raise dg.Failure(str(error), allow_retries=False) from None
     if held := versions["held_back"].rows:

@@ -1,15 +1,16 @@
 """The loop's first half: events that the endpoint acknowledged become interactions to learn from.
 
-Events are taken from the endpoint's store into the table `events`, by the day on which they were received,
-each once. What is in the table stays there, whatever becomes of the store, unless its user is forgotten. The
-cut-off of a run (the tag `nextplay/cutoff`) is the time up to which it takes events into account; without
-the tag that is everything acknowledged so far.
+Events are taken from the endpoint's store into the table `events`, in the order of their sequence, each
+once, under the day on which they were received by the clock. What is in the table stays there, whatever
+becomes of the store, unless its user is forgotten. All that was acknowledged so far is taken in, whatever
+its time. The cut-off of a run (the tag `nextplay/cutoff`, else now) is the time up to which it learns from
+them: see `all_interactions`.
 """
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import UTC, date, datetime, timedelta
-from itertools import islice, takewhile
+from datetime import UTC, date, datetime
+from itertools import islice
 from time import monotonic
 from typing import Any
 
@@ -26,11 +27,10 @@ from assets.shown.tables import columns_shown, table_result
 from assets.state.by_content import publish_rows
 from assets.state.code import made_by
 from assets.state.lake import Lake, TableVersion, write_parquet
-from serving.state.events import Event, EventStore, now_ms
+from serving.state.events import CLOCK_AHEAD_MS, Event, EventStore, now_ms
 
 CODE = made_by(__name__)
 CUTOFF_TAG = "nextplay/cutoff"  # of a run: an ISO time, UTC where nothing else is said
-END_OF_TIME_MS = 2**53
 EVENTS_AT_ONCE = 50_000
 RECEIVED = (
     text("event_id", "as its application gave it"),
@@ -73,8 +73,9 @@ received_events = dg.AssetSpec(
     metadata=columns_shown(EVENTS),
 )
 def events(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult[None]:
-    started, lake, until = monotonic(), home.lake(), cutoff_ms(context.run.tags) or now_ms()
-    version = take_in(context, home, newest_ms(lake) + 1, until)
+    started, lake = monotonic(), home.lake()
+    version = take_in(context, home, newest_ms(lake))
+    tell_of_clocks(context, newest_ms(lake))
     with lake.connect("events") as connection:
         told = {"by day": dg.MetadataValue.md(query(connection, "events_by_day"))}
         return table_result(connection, version, started, told)
@@ -83,46 +84,63 @@ def events(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResul
 @dg.op(pool="lake", description="Takes in one day of the event store; what was there already stays as it is.")
 def take_in_day(context: dg.OpExecutionContext, home: Home) -> None:
     day = _day(context.partition_key)
-    version = take_in(context, home, start_ms(day), start_ms(day + timedelta(days=1)) - 1)
+    version = take_in(context, home, start_ms(day) - 1, day.isoformat())
     context.log_event(dg.AssetMaterialization("events", metadata={"dagster/row_count": version.rows}))
 
 
-def take_in(context: Logs, home: Home, first_ms: int, last_ms: int) -> TableVersion:
-    """Publish `events` with what the store received from `first_ms` to `last_ms`, both included.
+def take_in(context: Logs, home: Home, after: int, day: str | None = None) -> TableVersion:
+    """Publish `events` with what the store has after a sequence: all of it, or what was received on one day.
 
-    Each day that brought something new is logged as a partition of `received_events`.
+    A sequence is never below the time of its clock, so times may stand for sequences here. Each day that
+    brought something new is logged as a partition of `received_events`.
     """
     lake = home.lake()
     with lake.connect(*(["events"] if lake.has("events") else [])) as connection:
         connection.register("no_events", EVENTS.schema.empty_table())
         connection.table("events" if lake.has("events") else "no_events").create_view("events_before")
         connection.execute("CREATE TABLE new_events AS FROM no_events")
-        forgotten = _read_store(connection, home.event_store(), first_ms, last_ms)
+        forgotten = _read_store(connection, home.event_store(), after, day)
         connection.register("forgotten", pa.table({"user_id": pa.array(forgotten, pa.string())}))
         brought = connection.execute(statement("new_days")).fetchall()
         known = context.instance.get_materialized_partitions(received_events.key)  # of older versions, too
-        context.instance.add_dynamic_partitions(RECEIVED_DAYS, sorted(known | {day for day, _ in brought}))
-        for day, count in brought:
+        context.instance.add_dynamic_partitions(
+            RECEIVED_DAYS, sorted(known | {arrived for arrived, _ in brought})
+        )
+        for arrived, count in brought:
             metadata = {"events": count}
-            context.log_event(dg.AssetMaterialization("received_events", partition=day, metadata=metadata))
+            told = dg.AssetMaterialization("received_events", partition=arrived, metadata=metadata)
+            context.log_event(told)
         return publish_rows(
             lake, "events", lambda path: write_parquet(connection, statement("all_events"), path)
         )
 
 
 def _read_store(
-    connection: duckdb.DuckDBPyConnection, store: EventStore | None, first_ms: int, last_ms: int
+    connection: duckdb.DuckDBPyConnection, store: EventStore | None, after: int, day: str | None
 ) -> list[str]:
     """Fill `new_events`, some at a time; returns the forgotten users."""
     if store is None:
         return []
-    received = takewhile(lambda event: event.received_at <= last_ms, store.events(first_ms - 1))
+    if store.last_sequence() < after:  # it was put back, or is another: its numbers begin anew
+        after = 0
+    rows = map(_row, store.events(after))
+    received = (row for row in rows if day in (None, row["day"]))
     while some := list(islice(received, EVENTS_AT_ONCE)):
-        connection.register("some_events", EVENTS.rows([_row(event) for event in some]))
+        connection.register("some_events", EVENTS.rows(some))
         connection.execute("INSERT INTO new_events FROM some_events")
     forgotten = store.forgotten_users()
     store.close()
     return forgotten
+
+
+def tell_of_clocks(context: Logs, newest: int) -> None:
+    """Warn of events that are ahead of this machine's clock."""
+    if (ahead := newest - now_ms()) > CLOCK_AHEAD_MS:
+        context.log.warning(
+            "The newest event was received by a clock that is %s s ahead of this machine's: set the clock "
+            "that is wrong. Events of a time to come wait for it in event_quarantine.",
+            f"{ahead / 1000:,.0f}",
+        )
 
 
 def _day(partition: str) -> date:
@@ -161,7 +179,7 @@ def newest_ms(lake: Lake) -> int:
 
 def _row(event: Event) -> dict[str, Any]:
     day = datetime.fromtimestamp(event.received_at / 1000, UTC).date().isoformat()
-    return asdict(event) | {"day": day}
+    return {**asdict(event), "day": day}
 
 
 @dg.job(

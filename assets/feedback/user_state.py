@@ -1,16 +1,20 @@
 """The snapshot of users' histories that the endpoint reads beside the events received since."""
 
 from collections.abc import Collection, Iterator
+from itertools import islice
 from pathlib import Path
 
 import dagster as dg
 import duckdb
+import pyarrow as pa
 
 from assets.engines.sql import statement
+from assets.feedback.events import EVENTS_AT_ONCE
 from assets.resources import Cleaning, Home
 from assets.state.code import made_by
 from assets.state.lake import Lake, fingerprint
 from models.bundle.code import code_version
+from serving.state.events import EventStore
 from serving.state.user_state import SNAPSHOT_FILE, Snapshot, UserStateError, open_snapshot, write_snapshot
 
 CODE = fingerprint(made_by(__name__), code_version("serving.state.user_state"))[:16]  # which writes it
@@ -37,7 +41,7 @@ def user_state(home: Home, cleaning: Cleaning) -> dg.MaterializeResult[None]:
     )
     snapshot = _current(file)
     if snapshot is None or snapshot.fingerprint != made_from:
-        write_user_state(lake, file, made_from, cleaning.min_playtime, forgotten)
+        write_user_state(lake, file, made_from, cleaning.min_playtime, forgotten, home.event_store())
         snapshot = open_snapshot(file)
     if shared := home.shared():
         shared.put_file(SNAPSHOT_FILE)
@@ -53,13 +57,34 @@ def user_state(home: Home, cleaning: Cleaning) -> dg.MaterializeResult[None]:
 
 
 def write_user_state(
-    lake: Lake, file: Path, made_from: str, min_playtime: int, forgotten: Collection[str]
+    lake: Lake,
+    file: Path,
+    made_from: str,
+    min_playtime: int,
+    forgotten: Collection[str],
+    store: EventStore | None,
 ) -> None:
     """Write the snapshot of what the current tables hold: what is learned from, before the k-core."""
     with lake.connect(*INPUTS) as connection:
-        (cutoff,) = connection.execute(statement("events_cutoff")).fetchone() or (0,)
+        ((cutoff,),) = connection.execute(statement("events_cutoff")).fetchall()
+        if store is not None:
+            cutoff = _sequence(connection, store, int(cutoff))
         histories = _histories(connection, min_playtime, set(forgotten))
         write_snapshot(file, histories, made_from, int(cutoff))
+
+
+def _sequence(connection: duckdb.DuckDBPyConnection, store: EventStore, cutoff: int) -> int:
+    """The sequence of the newest event that this run takes into account: as the tables have times, it is
+    looked for among the events after that time. Where the clocks are right there is none but what came
+    since."""
+    newest, events = cutoff, store.events(cutoff)
+    while some := list(islice(events, EVENTS_AT_ONCE)):
+        found = {"event_id": [e.event_id for e in some], "sequence": [e.sequence for e in some]}
+        connection.register("some_events", pa.table(found))
+        ((last,),) = connection.execute(statement("newest_taken")).fetchall()
+        newest = max(newest, int(last or 0))
+    store.close()
+    return newest
 
 
 def _histories(

@@ -20,6 +20,7 @@ from models.bundle.bundle import BundleError, Manifest, bundle_hash, read_manife
 from pipelines.coming import next_night
 from pipelines.instance import killed_runs, open_instance
 from pipelines.operator.history import Night, Run, read_nights
+from pipelines.operator.stored_events import about_events
 from pipelines.records import EVERYTHING
 from pipelines.resources import Settings
 from serving.state.pointer import Pointer
@@ -157,6 +158,7 @@ def attention(
             f"MLflow's champion is version {registry.champion or 'none'}, the pointer's is {now.version}: "
             "the pointer is what serves; the next run sets both."
         )
+    yield from about_events(home)
     yield from _about_runs([night for night in nights if night.runs])
 
 

@@ -15,6 +15,7 @@ from serving.recommender import Recommendation
 from serving.reload import ServedModel
 from serving.schemas import BatchRequest, BatchResponse, RecommendRequest, RecommendResponse
 from serving.state.events import EventStoreError, now_ms
+from serving.users import History
 
 INLINE_ITEMS = 50_000  # a product with more keeps the event loop too long: it goes to a thread
 
@@ -68,9 +69,10 @@ async def _answer(
     context: Context, model: ServedModel, query: RecommendRequest, answer_id: str
 ) -> dict[str, object]:
     """The answer to one query; under `log` what its log line says. HTTPException where a filter is wrong."""
-    history = query.history_ids()
+    history, stale = query.history_ids(), False
     if history is None:
-        history = await _history(context, query.user or "")
+        known = await _history(context, query.user or "")
+        history, stale = list(known.items), known.stale
     call = partial(
         model.recommender.recommend,
         history,
@@ -94,6 +96,7 @@ async def _answer(
         "model": {"version": model.version, "architecture": model.architecture},
         "unknown_ids": found.unknown_ids,
         "fallback": fallback,
+        "stale_history": stale,
         "request_id": answer_id,
         "log": {
             "version": model.version,
@@ -104,12 +107,11 @@ async def _answer(
     }
 
 
-async def _history(context: Context, user_id: str) -> list[str]:
+async def _history(context: Context, user_id: str) -> History:
     """What the endpoint knows of a user; HTTPException with status 503 where it cannot be read."""
     try:
-        return list(await context.ask_store(context.users.history, user_id))
-    except EventStoreError as error:
-        telemetry.log("history not read", reason=str(error))
+        return await context.history(user_id)
+    except EventStoreError:
         detail = "The user's history cannot be read now: try again, or give a history."
         raise HTTPException(503, detail, {"Retry-After": "1"}) from None
 

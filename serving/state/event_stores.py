@@ -10,14 +10,18 @@ def is_database(address: str) -> bool:
     return address.startswith(("postgresql://", "postgres://"))
 
 
-def open_event_store(address: str | Path) -> EventStore:
-    """The store at an address, made if it is missing. Raises EventStoreError."""
+def open_event_store(address: str | Path, at_once: bool = True, reader: bool = False) -> EventStore:
+    """The store at an address, made if it is missing. Raises EventStoreError.
+
+    One that is not opened at once raises it when it is used, until it can be opened. A reader's makes
+    nothing, and has little patience.
+    """
     if isinstance(address, Path) or not is_database(address):
-        return SqliteEventStore(Path(address))
+        return SqliteEventStore(Path(address), at_once, reader)
     try:
         from serving.state.events_postgres import PostgresEventStore
     except ImportError:
         raise EventStoreError(
             "An event store in Postgres needs psycopg: install the extra 'postgres'."
         ) from None
-    return PostgresEventStore(address)
+    return PostgresEventStore(address, at_once, reader)

@@ -1,16 +1,17 @@
 """The event store: what users played, what they were shown, and who asked to be forgotten.
 
 The endpoint writes it and the pipeline reads it, so `EventStore` is a contract between the two. Each promise
-holds for every store: a commit is on the disk before it is acknowledged, and `received_at` rises from commit
-to commit, so a reader that has seen all rows up to some value never finds a new one at or below it. Times are
-in milliseconds since the epoch, UTC.
+holds for every store: a commit is on the disk before it is acknowledged, and `sequence` rises from commit to
+commit, so a reader that has seen all rows up to some value never finds a new one at or below it.
+`received_at` is what the clock said, and no clock is trusted for more than that: it may be wrong, or set
+back. A sequence is never below the clock's time. Times are in milliseconds since the epoch, UTC.
 
 `serving.state.event_stores` opens a store by its address.
 """
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from models.mistakes import UserError
@@ -18,6 +19,8 @@ from models.mistakes import UserError
 MAX_LISTED = 10_000  # items
 MAX_HISTORY = 10_000  # items of one user that are looked at, the newest
 CLOCK_TOLERANCE_MS = 86_400_000  # a day, by which a reporting client's clock may be ahead of ours
+CLOCK_AHEAD_MS = 60_000  # by which the newest event may be ahead of our clock before people are told
+END_OF_TIME_MS = 2**53
 
 
 class EventStoreError(UserError):
@@ -48,6 +51,7 @@ class Event:
     played_at: int
     received_at: int
     request_id: str | None
+    sequence: int = field(default=0, compare=False)  # of its commit
 
 
 @dataclass(frozen=True)
@@ -107,14 +111,24 @@ class Conflict:
 
 @dataclass(frozen=True)
 class Forgotten:
-    """What was removed of one user."""
+    """What was removed of one user. `wiped` says whether the log of changes holds nothing of it either; where
+    it was in use, forgetting the user once more wipes it."""
 
     events: int
     impressions: int
+    wiped: bool = field(default=True, compare=False)
 
 
 class EventStore(Protocol):
     """A store of events, safe in several threads and processes. Any method raises EventStoreError."""
+
+    ahead_ms: int
+    """By how much the newest commit was ahead of the clock of who made it: more than a moment where some
+    clock is wrong."""
+
+    def open(self) -> None:
+        """Open it now, where that was left to its first use."""
+        ...
 
     def add(
         self, requests: Sequence[Sequence[Play]], impressions: Sequence[Impression] = ()
@@ -138,20 +152,22 @@ class EventStore(Protocol):
         """All forgotten users, sorted."""
         ...
 
-    def plays(self, user_id: str, received_after: int = 0, limit: int = MAX_HISTORY) -> list[str]:
-        """The items that a user played, oldest first by `played_at`; the newest `limit` of them."""
+    def plays(self, user_id: str, after: int = 0, limit: int = MAX_HISTORY) -> list[str]:
+        """The items that a user played, oldest first by `played_at`; the newest `limit` of those whose
+        sequence is above `after`."""
         ...
 
-    def last_received(self) -> int:
-        """`received_at` of the newest event, 0 where there is none."""
+    def last_sequence(self, until_ms: int = END_OF_TIME_MS) -> int:
+        """The sequence of the newest event whose clock was not past some time, 0 where there is none."""
         ...
 
-    def events(self, received_after: int = 0) -> Iterator[Event]:
-        """Events in the order in which they were received, those of one commit by their id."""
+    def events(self, after: int = 0) -> Iterator[Event]:
+        """Events in the order of their sequence, those of one commit by their id. Read in pages: a reader who
+        takes his time keeps nobody's log from being written back."""
         ...
 
     def impressions(self, shown_from: int = 0) -> Iterator[Impression]:
-        """Impressions in the order in which they were shown."""
+        """Impressions in the order in which they were shown, in pages."""
         ...
 
     def list_items(self, items: Sequence[ListedItem]) -> Listed:

@@ -1,6 +1,6 @@
 """The event store in Postgres: many endpoints on many machines write it, and the pipeline reads it.
 
-A writer holds an advisory lock for the time of its commit, so that `received_at` rises here too.
+A writer holds an advisory lock for the time of its commit, so that sequences rise here too.
 """
 
 import re
@@ -12,11 +12,13 @@ from typing import Any
 import psycopg
 
 from serving.state.events import EventStoreError
-from serving.state.events_sql import DDL, FORMAT, LISTED_DDL, PAGE, Connection, Row, SqlEventStore
+from serving.state.events_sql import DDL, FORMAT, LATER_DDL, PAGE, Connection, Row, SqlEventStore
 
 WRITERS = 7_305_001  # the advisory lock of writers
 CONNECT_SECONDS = 10
 OPTIONS = "-c synchronous_commit=on -c lock_timeout=10000"
+READER_SECONDS = 2  # as libpq's shortest wait for a connection
+READING = "-c default_transaction_read_only=on -c lock_timeout=250 -c statement_timeout=1000"
 CLEAR = re.compile(r"postgres(?:ql)?://(?:(?:[^@/?#%]|%[0-9A-Fa-f]{2})*@)?[^@]*")  # user:password@the rest
 SILENCE = {  # that ends a connection: a host that vanished says nothing
     "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 25_000,
@@ -29,20 +31,29 @@ class PostgresEventStore(SqlEventStore):
     Its tables are made if they are missing. No message holds the address, which may hold a password.
     """
 
-    def __init__(self, address: str) -> None:
-        super().__init__(partial(_Connection, _checked(address)))
-        connection = self._connection()
-        with connection.writing():
-            _create(connection)
+    def __init__(self, address: str, at_once: bool = True, reader: bool = False) -> None:
+        self._reader = reader
+        super().__init__(partial(_Connection, _checked(address), reader), at_once)
+
+    def _prepare(self, again: bool) -> None:
+        if self._reader or again:
+            return
+        connection = self._connect()
+        try:
+            with connection.writing():
+                _create(connection)
+        finally:
+            connection.close()
 
 
 class _Connection:
     """A Postgres connection; see `serving.state.events_sql.Connection`."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, reader: bool) -> None:
+        options, seconds = (READING, READER_SECONDS) if reader else (OPTIONS, CONNECT_SECONDS)
         with _failures("opened"):
             self._connection = psycopg.connect(
-                address, autocommit=True, connect_timeout=CONNECT_SECONDS, options=OPTIONS, **SILENCE
+                address, autocommit=True, connect_timeout=seconds, options=options, **SILENCE
             )
 
     @property
@@ -72,8 +83,9 @@ class _Connection:
             cursor.executemany(_with_its_marks(statement), rows)
             return int(cursor.rowcount)
 
-    def wipe(self) -> None:
+    def wipe(self) -> bool:
         """Postgres keeps no deleted rows in a log that anybody reads; its vacuum reclaims them."""
+        return True
 
     def close(self) -> None:
         self._connection.close()
@@ -123,5 +135,5 @@ def _create(connection: Connection) -> None:
     (found,) = next(connection.rows("SELECT format FROM event_store"), (None,))
     if found != FORMAT:
         raise EventStoreError(f"The event store in Postgres is of format {found}, not {FORMAT}.")
-    for statement in LISTED_DDL:
+    for statement in LATER_DDL:
         connection.change(statement)

@@ -2,19 +2,26 @@
 
 What differs between them, opening, locking and the name of an error, is a `Connection`: see `events_sqlite`
 and `events_postgres`. Statements have `?` where a value is bound.
+
+The column `received_at` of the tables is the sequence: the time of the commit, or one more than that of the
+commit before it where the clock has not moved on. Where that is another time than the clock's, the table
+`clocks` has the clock's, so no event costs more for it, and a store of before needs no change.
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import astuple, fields
 from typing import Any, Protocol
 
 from serving.state.events import (
+    END_OF_TIME_MS,
     MAX_HISTORY,
     MAX_LISTED,
     Conflict,
     Event,
+    EventStoreError,
     Forgotten,
     Impression,
     Listed,
@@ -27,6 +34,7 @@ from serving.state.events import (
 
 FORMAT = 1
 PAGE = 10_000  # rows fetched at a time
+AGAIN_SECONDS = 1.0  # after which a store that could not be opened is tried again
 
 DDL = """
 CREATE TABLE events (
@@ -60,7 +68,7 @@ CREATE INDEX forgotten_by_time ON forgotten (forgotten_at);
 """
 
 # Additive, so a store of before gets them when it is opened.
-LISTED_DDL = (
+LATER_DDL = (
     """
     CREATE TABLE IF NOT EXISTS listed_items (
         item_id TEXT PRIMARY KEY,
@@ -70,6 +78,8 @@ LISTED_DDL = (
     )
     """,
     "CREATE TABLE IF NOT EXISTS listing_changes (id INTEGER PRIMARY KEY, made BIGINT NOT NULL)",
+    # The time of a commit by the clock of who made it, where that is not its place in the order.
+    "CREATE TABLE IF NOT EXISTS clocks (sequence BIGINT PRIMARY KEY, received_at BIGINT NOT NULL)",
 )
 LIST_ITEM = """
 INSERT INTO listed_items VALUES (?, ?, ?, ?) ON CONFLICT (item_id) DO UPDATE
@@ -92,6 +102,24 @@ LAST_CHANGE = """
 SELECT coalesce(max(at), 0) FROM (
     SELECT max(received_at) AS at FROM events UNION ALL SELECT max(forgotten_at) FROM forgotten
 ) AS changes
+"""
+STORED_EVENTS = """
+SELECT event_id, user_id, item_id, played_at, coalesce(clocks.received_at, events.received_at), request_id,
+    events.received_at AS number
+FROM events LEFT JOIN clocks ON clocks.sequence = events.received_at
+"""
+EVENT_BY_ID = f"{STORED_EVENTS} WHERE event_id = ?"
+NEXT_EVENTS = f"""
+{STORED_EVENTS} WHERE events.received_at >= ? AND (events.received_at, event_id) > (?, ?)
+ORDER BY number, event_id LIMIT {PAGE}
+"""
+LAST_UNTIL = """
+SELECT events.received_at FROM events LEFT JOIN clocks ON clocks.sequence = events.received_at
+WHERE coalesce(clocks.received_at, events.received_at) <= ? ORDER BY 1 DESC LIMIT 1
+"""
+NEXT_IMPRESSIONS = f"""
+SELECT * FROM impressions WHERE shown_at >= ? AND (shown_at, request_id, rank) > (?, ?, ?)
+ORDER BY shown_at, request_id, rank LIMIT {PAGE}
 """
 NEWEST_PLAYS = """
 SELECT item_id FROM events WHERE user_id = ? AND received_at > ?
@@ -122,29 +150,46 @@ class Connection(Protocol):
         """Run a statement for each row of values, or once; returns how many rows of the table it changed."""
         ...
 
-    def wipe(self) -> None:
-        """Overwrite what the database still holds of deleted rows."""
+    def wipe(self) -> bool:
+        """Overwrite what the log still holds of deleted rows; False where readers kept it busy."""
         ...
 
     def close(self) -> None: ...
 
 
 class SqlEventStore:
-    """An `EventStore` in a database, with one connection per thread; `connect` opens it."""
+    """An `EventStore` in a database, with one connection per thread; `connect` opens it.
 
-    def __init__(self, connect: Callable[[], Connection]) -> None:
+    A store that is not opened `at_once` is opened when it is first used, and tried again while that fails.
+    """
+
+    def __init__(self, connect: Callable[[], Connection], at_once: bool) -> None:
         self._connect = connect
         self._local = threading.local()
         self._opened: list[Connection] = []
+        self._preparing, self._prepared, self._was_open = threading.Lock(), False, False
+        self._refused: tuple[float, EventStoreError] | None = None
+        self.ahead_ms = 0
+        if at_once:
+            self.open()
+
+    def _prepare(self, again: bool) -> None:
+        """Make what is missing; but where it was there before, `again`, no new one. Raises
+        EventStoreError."""
+        raise NotImplementedError
 
     def add(
         self, requests: Sequence[Sequence[Play]], impressions: Sequence[Impression] = ()
     ) -> list[Stored | Conflict]:
         connection = self._connection()
         with connection.writing():
-            received_at = _next_time(connection)
-            answers = [_add_request(connection, plays, received_at) for plays in requests]
+            now = now_ms()
+            sequence = _next_sequence(connection, now)
+            answers = [_add_request(connection, plays, sequence, now) for plays in requests]
+            if sequence != now and any(isinstance(answer, Stored) and answer.stored for answer in answers):
+                connection.change("INSERT INTO clocks VALUES (?, ?)", [(sequence, now)])
             connection.change(INSERT_IMPRESSION, (astuple(shown) for shown in impressions))
+        self.ahead_ms = sequence - now
         return answers
 
     def forget(self, user_id: str) -> Forgotten:
@@ -152,12 +197,11 @@ class SqlEventStore:
         with connection.writing():
             connection.change(
                 "INSERT INTO forgotten VALUES (?, ?) ON CONFLICT DO NOTHING",
-                [(user_id, _next_time(connection))],
+                [(user_id, _next_sequence(connection, now_ms()))],
             )
             events = connection.change("DELETE FROM events WHERE user_id = ?", [(user_id,)])
             shown = connection.change("DELETE FROM impressions WHERE user_id = ?", [(user_id,)])
-        connection.wipe()
-        return Forgotten(events, shown)
+        return Forgotten(events, shown, connection.wipe())
 
     def is_forgotten(self, user_id: str) -> bool:
         return _is_forgotten(self._connection(), user_id)
@@ -165,21 +209,25 @@ class SqlEventStore:
     def forgotten_users(self) -> list[str]:
         return [user_id for (user_id,) in self._connection().rows("SELECT user_id FROM forgotten ORDER BY 1")]
 
-    def plays(self, user_id: str, received_after: int = 0, limit: int = MAX_HISTORY) -> list[str]:
-        rows = self._connection().rows(NEWEST_PLAYS, (user_id, received_after, limit))
+    def plays(self, user_id: str, after: int = 0, limit: int = MAX_HISTORY) -> list[str]:
+        rows = self._connection().rows(NEWEST_PLAYS, (user_id, after, limit))
         return [item_id for (item_id,) in rows][::-1]
 
-    def last_received(self) -> int:
-        ((newest,),) = self._connection().rows("SELECT max(received_at) FROM events")
-        return int(newest or 0)
+    def last_sequence(self, until_ms: int = END_OF_TIME_MS) -> int:
+        rows = self._connection().rows(LAST_UNTIL, (until_ms,))
+        return next((int(sequence) for (sequence,) in rows), 0)
 
-    def events(self, received_after: int = 0) -> Iterator[Event]:
-        statement = "SELECT * FROM events WHERE received_at > ? ORDER BY received_at, event_id"
-        return (Event(*row) for row in self._connection().rows(statement, (received_after,)))
+    def events(self, after: int = 0) -> Iterator[Event]:
+        at, event_id = after + 1, ""
+        while page := list(self._connection().rows(NEXT_EVENTS, (at, at, event_id))):
+            yield from (Event(*row) for row in page)
+            at, event_id = page[-1][-1], page[-1][0]
 
     def impressions(self, shown_from: int = 0) -> Iterator[Impression]:
-        statement = "SELECT * FROM impressions WHERE shown_at >= ? ORDER BY shown_at, request_id, rank"
-        return (Impression(*row) for row in self._connection().rows(statement, (shown_from,)))
+        at, request_id, rank = shown_from, "", -1
+        while page := list(self._connection().rows(NEXT_IMPRESSIONS, (at, at, request_id, rank))):
+            yield from (Impression(*row) for row in page)
+            at, request_id, rank = page[-1][-1], page[-1][0], page[-1][1]
 
     def list_items(self, items: Sequence[ListedItem]) -> Listed:
         connection, listed_at = self._connection(), now_ms()
@@ -217,19 +265,40 @@ class SqlEventStore:
     def _connection(self) -> Connection:
         """This thread's connection; a broken one is replaced."""
         found: Connection | None = getattr(self._local, "connection", None)
-        if found is None or found.is_broken:
+        if found is not None and found.is_broken:
+            self._local.connection = None
+            if found in self._opened:
+                self._opened.remove(found)
+            found.close()
+            found, self._prepared = None, False  # what is there now may be another store
+        if found is None:
+            self.open()
             found = self._local.connection = self._connect()
             self._opened.append(found)
         return found
 
+    def open(self) -> None:
+        """Open the store, unless it is open; soon after a failure it is not tried again."""
+        with self._preparing:
+            if self._prepared:
+                return
+            if self._refused and time.monotonic() < self._refused[0]:
+                raise self._refused[1]
+            try:
+                self._prepare(self._was_open)
+            except EventStoreError as error:
+                self._refused = time.monotonic() + AGAIN_SECONDS, error
+                raise
+            self._prepared, self._was_open, self._refused = True, True, None
 
-def _next_time(connection: Connection) -> int:
-    """The time of this commit: now, but later than every commit before it, whatever the clock says."""
+
+def _next_sequence(connection: Connection, now: int) -> int:
+    """The number of this commit: the time, but more than that of every commit before it."""
     ((last,),) = connection.rows(LAST_CHANGE)
-    return max(now_ms(), int(last) + 1)
+    return max(now, int(last) + 1)
 
 
-def _add_request(connection: Connection, plays: Sequence[Play], received_at: int) -> Stored | Conflict:
+def _add_request(connection: Connection, plays: Sequence[Play], sequence: int, now: int) -> Stored | Conflict:
     """Check all events of a request against those that are there, then insert the new ones."""
     new: dict[str, Event] = {}
     repeated = forgotten = 0
@@ -243,12 +312,16 @@ def _add_request(connection: Connection, plays: Sequence[Play], received_at: int
         elif _is_forgotten(connection, play.user_id):
             forgotten += 1
         else:
-            played_at = received_at if play.played_at is None else play.played_at
+            played_at = now if play.played_at is None else play.played_at
             new[play.event_id] = Event(
-                play.event_id, play.user_id, play.item_id, played_at, received_at, play.request_id
+                play.event_id, play.user_id, play.item_id, played_at, now, play.request_id, sequence
             )
-    connection.change(INSERT_EVENT, (astuple(event) for event in new.values()))
+    connection.change(INSERT_EVENT, (_inserted(event) for event in new.values()))
     return Stored(len(new), repeated, forgotten)
+
+
+def _inserted(event: Event) -> Row:
+    return event.event_id, event.user_id, event.item_id, event.played_at, event.sequence, event.request_id
 
 
 def _is_forgotten(connection: Connection, user_id: str) -> bool:
@@ -256,8 +329,7 @@ def _is_forgotten(connection: Connection, user_id: str) -> bool:
 
 
 def _find(connection: Connection, event_id: str) -> Event | None:
-    found = (Event(*row) for row in connection.rows("SELECT * FROM events WHERE event_id = ?", (event_id,)))
-    return next(found, None)
+    return next((Event(*row) for row in connection.rows(EVENT_BY_ID, (event_id,))), None)
 
 
 def _difference(play: Play, there: Event) -> str:

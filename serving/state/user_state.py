@@ -1,6 +1,6 @@
 """User state: the snapshot of all users' histories that the pipeline writes and the endpoint reads.
 
-One SQLite file, replaced whole. It says up to which event it reaches (`cutoff`, a `received_at` of the event
+One SQLite file, replaced whole. It says up to which event it reaches (`cutoff`, a `sequence` of the event
 store): a user's history is what it holds and the events received after that. Equal inputs give equal bytes.
 """
 
@@ -29,8 +29,9 @@ class UserStateError(UserError):
 class Snapshot:
     """An open snapshot, readable also after its file has been replaced; several threads may share it.
 
-    `cutoff` is the `received_at` of the newest event in it, in milliseconds since the epoch, 0 without any;
-    `users` says how many it holds; `fingerprint` stands for all that it was made from.
+    `cutoff` is the sequence of the newest event in it, which is its time in milliseconds since the epoch
+    where clocks are right, 0 without any; `users` says how many it holds; `fingerprint` stands for all that
+    it was made from.
     """
 
     def __init__(self, connection: sqlite3.Connection, fingerprint: str, cutoff: int, users: int) -> None:

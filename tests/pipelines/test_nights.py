@@ -180,6 +180,20 @@ def test_enough_new_events_start_a_run_early_and_once(instance, settings) -> Non
     assert told.skip_message == "NEXTPLAY_RETRAIN_EVENTS is 0."
 
 
+def test_a_clock_that_was_ahead_starts_no_run_again_and_again(instance, settings, monkeypatch) -> None:
+    settings = settings.model_copy(update={"retrain_events": 3})
+    sensor = define(settings).resolve_sensor_def("retrain_early")
+    with monkeypatch.context() as patched:
+        patched.setattr("serving.state.events_sql.now_ms", lambda: int(time.time() * 1000) + 2 * 86_400_000)
+        send(settings, "ahead")
+    send(settings, "e1", "e2", "e3")
+    (request,) = sensor.evaluate_tick(dg.build_sensor_context(instance=instance)).run_requests
+    run(instance, settings, **request.tags)
+    for _ in range(2):
+        told = sensor.evaluate_tick(dg.build_sensor_context(instance=instance))
+        assert told.skip_message == "0 new events wait; a run starts early at 3."
+
+
 def test_every_asset_has_a_freshness_policy_that_follows_the_champions_age(settings) -> None:
     specs = define(settings.model_copy(update={"max_age_days": 9})).resolve_all_asset_specs()
     # Of a partition the UI says whether it is there; BERT4Rec is no candidate, so that no run makes it.

@@ -32,8 +32,8 @@ def test_events_are_stored_once_and_read_in_order(database: str) -> None:
     assert [event.event_id for event in store.events()] == ["u0", "u1", "u2", "u3"]
     assert len(list(store.impressions())) == 3
     assert store.plays("u", limit=2) == ["i2", "i3"]
-    assert store.last_received() > 0
-    assert list(store.events(store.last_received())) == []
+    assert store.last_sequence() > 0
+    assert list(store.events(store.last_sequence())) == []
     store.close()
 
 
@@ -61,9 +61,9 @@ def test_two_endpoints_at_once_lose_and_double_nothing(database: str) -> None:
         while True:
             ended = done.is_set()
             for event in reader.events(last):
-                assert event.received_at >= last
+                assert event.sequence >= last
                 seen.append(event.event_id)
-                last = event.received_at
+                last = event.sequence
             if ended:
                 return
 

@@ -44,7 +44,7 @@ def ask(client: TestClient, **body: object) -> dict[str, Any]:
 def test_an_answer_names_items_model_and_request(client: TestClient) -> None:
     answer = client.post("/recommend", json={"history": ["3", "7", "zz"], "k": 2})
     body = answer.json()
-    assert set(body) == {"items", "model", "unknown_ids", "fallback", "request_id"}
+    assert set(body) == {"items", "model", "unknown_ids", "fallback", "stale_history", "request_id"}
     assert [item["rank"] for item in body["items"]] == [1, 2]
     assert body["items"][0]["title"] == f"Game {body['items'][0]['item_id']}"
     assert body["model"] == {"version": "a1", "architecture": "sums"}

@@ -13,7 +13,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from serving import telemetry
-from serving.app import STORE_THREADS, create_app
+from serving.app import HISTORY_THREADS, STORE_THREADS, create_app
 from serving.recorder import Recorder, StoreBusyError
 from serving.settings import Settings
 from serving.state.events import EventStoreError, Play, Stored, now_ms
@@ -174,9 +174,38 @@ def test_without_a_store_events_are_refused_in_one_sentence(pointer: Path) -> No
             assert answer.json()["detail"].endswith("start the endpoint with NEXTPLAY_EVENTS=path.")
 
 
-def test_a_store_that_is_none_ends_the_start_with_one_sentence(pointer: Path) -> None:
-    with pytest.raises(SystemExit, match=r"NEXTPLAY_EVENTS: .*champion\.json cannot be opened: .*\.$"):
-        create_app(Settings(pointer=pointer, events=pointer))
+def test_a_store_that_is_none_leaves_a_service_without_events_that_says_so(
+    pointer: Path, tmp_path: Path, wait_until: Callable[..., None], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """No worker ends and starts again for ever, and what is asked with a history is answered."""
+    (tmp_path / "notes.txt").write_text("no store at all, but long enough to look like one" * 20)
+    with TestClient(create_app(Settings(pointer=pointer, events=tmp_path / "notes.txt"))) as client:
+        wait_until(lambda: client.get("/readyz").status_code == 200)
+        assert "NEXTPLAY_EVENTS: The event store" in capfd.readouterr().err
+        assert client.post("/recommend", json={"history": ["3"]}).status_code == 200
+        status, body = send(client, play())
+        assert (status, body["detail"]) == (503, "The event store cannot be written now. Send it again.")
+        assert "nextplay_event_store_failing 1.0" in client.get("/metrics").text
+        (tmp_path / "notes.txt").unlink()
+        wait_until(lambda: send(client, play())[0] == 200)
+        assert "nextplay_event_store_failing 0.0" in client.get("/metrics").text
+
+
+def test_a_clock_that_is_wrong_is_told_once_and_measured(
+    store: SqliteEventStore, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    telemetry.configure_logging()
+    with monkeypatch.context() as patched:
+        patched.setattr("serving.state.events_sql.now_ms", lambda: now_ms() + 172_800_000)
+        store.add([[Play("ahead", "u", "1")]])
+    recorder = Recorder(store)
+    recorder.start()
+    for number in range(3):
+        assert recorder.add([Play(f"e{number}", "u", "1")]).result(10) == Stored(1, 0, 0)
+    recorder.stop()
+    assert capfd.readouterr().err.count("ahead of this machine's: set the clock that is wrong") == 1
+    assert telemetry.CLOCK_AHEAD._value.get() == pytest.approx(172_800, abs=60)
+    assert all(e.received_at <= now_ms() for e in list(store.events())[1:]), "the time is the clock's"
 
 
 def test_what_cannot_be_written_is_not_acknowledged_and_can_be_sent_again(
@@ -299,7 +328,7 @@ def test_bursts_of_requests_open_no_more_connections(
     monkeypatch.setattr(SqliteEventStore, "plays", slowly)
     with ThreadPoolExecutor(30) as pool:
         assert set(pool.map(ask, range(90))) == {200}
-    assert opened() <= STORE_THREADS + 3  # the fixture's, the one that opened the store, the recorder's
+    assert opened() <= STORE_THREADS + HISTORY_THREADS + 3  # the fixture's, the recorder's, one of its names
 
 
 def test_a_store_that_fails_once_is_asked_again_and_then_the_client_is_told(

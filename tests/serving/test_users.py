@@ -1,5 +1,6 @@
 """A user's history: the snapshot and the events since; forgotten users have none."""
 
+import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -7,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from serving import telemetry
-from serving.state.events import Play
+from serving.state.events import EventStoreError, Play
 from serving.state.events_sqlite import SqliteEventStore
 from serving.state.user_state import SNAPSHOT_FILE, Snapshot, UserStateError, open_snapshot, write_snapshot
-from serving.users import Users
+from serving.users import History, Users
 
 HISTORIES = [("ada", ["10", "20"]), ("bob", ["30"])]
 
@@ -59,14 +60,15 @@ def test_what_is_no_snapshot_is_refused_in_one_sentence(snapshot: Path, content:
 
 def test_a_history_is_the_snapshot_and_the_events_since(store: SqliteEventStore, snapshot: Path) -> None:
     users = Users(store, snapshot)
-    assert users.history("ada") == []
+    assert users.history("ada").items == []
     store.add([[Play("e1", "ada", "20")]])
-    assert users.history("ada") == ["20"]
-    write_snapshot(snapshot, HISTORIES, "abc", store.last_received())  # it has this event
-    assert users.history("ada") == ["10", "20"]
+    assert users.history("ada").items == ["20"]
+    write_snapshot(snapshot, HISTORIES, "abc", store.last_sequence())  # it has this event
+    assert users.history("ada").items == ["10", "20"]
     store.add([[Play("e2", "ada", "50", 7), Play("e3", "ada", "40", 6), Play("e4", "cy", "1")]])
-    assert users.history("ada") == ["10", "20", "40", "50"]
-    assert users.history("cy") == ["1"] and users.history("bob") == ["30"] and users.history("eve") == []
+    assert users.history("ada").items == ["10", "20", "40", "50"]
+    assert users.history("cy").items == ["1"] and users.history("bob").items == ["30"]
+    assert users.history("eve").items == [] and not users.history("eve").stale
 
 
 def test_a_forgotten_user_has_no_history_whatever_the_snapshot_holds(
@@ -76,12 +78,12 @@ def test_a_forgotten_user_has_no_history_whatever_the_snapshot_holds(
     write_snapshot(snapshot, HISTORIES, "abc", cutoff=0)
     store.add([[Play("e1", "ada", "20")]])
     users.forget("ada")
-    assert users.history("ada") == [] and users.history("bob") == ["30"]
+    assert users.history("ada").items == [] and users.history("bob").items == ["30"]
 
 
 def test_the_snapshot_alone_is_enough(snapshot: Path) -> None:
     write_snapshot(snapshot, HISTORIES, "abc", cutoff=0)
-    assert Users(None, snapshot).history("ada") == ["10", "20"]
+    assert Users(None, snapshot).history("ada").items == ["10", "20"]
 
 
 def test_a_replaced_snapshot_is_followed_and_a_broken_one_is_not(
@@ -89,18 +91,18 @@ def test_a_replaced_snapshot_is_followed_and_a_broken_one_is_not(
 ) -> None:
     users = Users(store, snapshot)
     write_snapshot(snapshot, HISTORIES, "abc", cutoff=0)
-    assert users.history("bob") == ["30"]
+    assert users.history("bob").items == ["30"]
     write_snapshot(snapshot, [("bob", ["31"])], "def", cutoff=0)
-    assert users.history("bob") == ["31"] and users.history("ada") == []
+    assert users.history("bob").items == ["31"] and users.history("ada").items == []
     aside = snapshot.with_name("broken")
     aside.write_bytes(b"")
     aside.replace(snapshot)
-    assert users.history("bob") == ["31"]
+    assert users.history("bob").items == ["31"]
     assert telemetry.USER_STATE_FAILING._value.get() == 1
     snapshot.unlink()
-    assert users.history("bob") == ["31"]
+    assert users.history("bob").items == ["31"]
     write_snapshot(snapshot, HISTORIES, "abc", cutoff=0)
-    assert users.history("bob") == ["30"]
+    assert users.history("bob").items == ["30"]
     assert telemetry.USER_STATE_FAILING._value.get() == 0
 
 
@@ -109,7 +111,7 @@ def test_only_the_newest_items_of_a_very_long_history_are_kept(
 ) -> None:
     write_snapshot(snapshot, [("ada", [str(i) for i in range(9_999)])], "abc", cutoff=0)
     store.add([[Play(f"e{i}", "ada", f"new{i}", i) for i in range(3)]])
-    history = Users(store, snapshot).history("ada")
+    history = Users(store, snapshot).history("ada").items
     assert len(history) == 10_000 and list(history[:1]) == ["2"] and list(history[-2:]) == ["new1", "new2"]
 
 
@@ -124,4 +126,51 @@ def test_who_asks_while_the_snapshot_is_opened_waits_for_it(
     monkeypatch.setattr("serving.users.open_snapshot", slowly)
     users = Users(None, snapshot)
     with ThreadPoolExecutor(4) as pool:
-        assert [list(found) for found in pool.map(users.history, ["bob"] * 4)] == [["30"]] * 4
+        assert [list(found.items) for found in pool.map(users.history, ["bob"] * 4)] == [["30"]] * 4
+
+
+def test_where_the_store_cannot_be_asked_the_snapshot_answers_and_says_so(
+    store: SqliteEventStore, snapshot: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_snapshot(snapshot, HISTORIES, "abc", cutoff=0)
+    store.add([[Play("e1", "ada", "40")]])
+    users = Users(store, snapshot, reader=SqliteEventStore(store.file, at_once=False, reader=True))
+    assert users.history("ada") == History(["10", "20", "40"])
+    users.forget("bob")
+    asked = list[str]()
+
+    def away(self: SqliteEventStore, user_id: str) -> bool:
+        asked.append(user_id)
+        raise EventStoreError("The event store is away.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SqliteEventStore, "is_forgotten", away)
+        before = telemetry.STALE_HISTORIES._value.get()
+        assert users.history("ada") == History(["10", "20"], stale=True)
+        assert users.history("bob") == History([], stale=True), "who is forgotten stays so"
+        assert asked == ["ada", "ada"], "a store that fails is left alone for a moment"
+        assert telemetry.STALE_HISTORIES._value.get() == before + 2
+    monkeypatch.setattr("serving.users.PATIENCE_SECONDS", 0.0)
+    assert users.history("ada") == History(["10", "20", "40"])
+
+
+def test_where_nobody_knows_who_was_forgotten_no_snapshot_answers(
+    store: SqliteEventStore, snapshot: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_snapshot(snapshot, HISTORIES, "abc", cutoff=0)
+    store.file.unlink()
+    with pytest.raises(EventStoreError, match="is not there any more"):
+        Users(store, snapshot, SqliteEventStore(store.file, at_once=False, reader=True)).history("ada")
+
+
+def test_a_history_waits_for_nobody_who_writes(store: SqliteEventStore, snapshot: Path) -> None:
+    store.add([[Play("e1", "ada", "40")]])
+    users = Users(store, snapshot, SqliteEventStore(store.file, at_once=False, reader=True))
+    writer = sqlite3.connect(store.file, isolation_level=None)
+    writer.execute("BEGIN EXCLUSIVE")
+    writer.execute("DELETE FROM events")
+    started = time.monotonic()
+    assert users.history("ada") == History(["40"])
+    assert time.monotonic() - started < 0.2
+    writer.execute("ROLLBACK")
+    writer.close()

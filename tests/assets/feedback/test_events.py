@@ -1,5 +1,6 @@
 """Events of the real store become rows: once, in their place, by day, and known games only."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -252,3 +253,59 @@ def test_an_event_of_a_listed_game_is_taken_in(home: Home, send) -> None:
     assert home.lake().current("all_interactions").fingerprint != before
     assert ("u1", "new", 2) in learned(home)
     assert rows(home, "event_quarantine", "event_id") == [("e2",)]
+
+
+def test_a_clock_that_was_ahead_once_delays_nothing_but_its_own_event(home: Home, send) -> None:
+    """Days on which it was right again stand under their own day, and are learned from at once."""
+    send(DAY_1, ("e1", "u1", "c", DAY_1))
+    ahead = int(time.time() * 1000) + 2 * 86_400_000
+    send(ahead, ("ahead", "u2", "c", DAY_1))
+    for number in range(3):
+        send(DAY_2 + number, (f"after-{number}", f"u{number}", "d", DAY_2))
+        materialize(home)
+    days = dict(rows(home, "events", "event_id, day"))
+    assert days["after-0"] == days["after-2"] == "2026-01-02" and len(days) == 5
+    assert rows(home, "event_quarantine", "event_id, reason") == [
+        ("ahead", "received after the cut-off of the run")
+    ]
+    assert {user for user, item, _ in learned(home) if item == "d"} == {"u0", "u1", "u2"}
+
+
+def test_a_machine_whose_clock_is_behind_loses_nothing(home: Home, send) -> None:
+    """Two machines write one store, and one is an hour behind."""
+    send(DAY_2, ("e1", "u1", "c", DAY_1))
+    send(DAY_2 - 3_600_000, ("e2", "u2", "c", DAY_1))
+    materialize(home)
+    send(DAY_2 + 5, ("e3", "u1", "d", DAY_1))
+    send(DAY_2 - 3_599_000, ("e4", "u2", "d", DAY_1))
+    materialize(home)
+    assert {row[0] for row in rows(home, "events")} == {"e1", "e2", "e3", "e4"}
+    assert {(user, item) for user, item, _ in learned(home)} >= {("u1", "d"), ("u2", "c"), ("u2", "d")}
+
+
+def test_a_run_whose_own_clock_is_behind_lets_events_wait_and_says_so(
+    home: Home, send, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    send(DAY_3, ("e1", "u1", "c", DAY_1))
+    for module in (receiving, uniting):
+        monkeypatch.setattr(module, "now_ms", lambda: DAY_1)
+    materialize(home)
+    assert rows(home, "event_quarantine", "reason") == [("received after the cut-off of the run",)]
+    assert len(rows(home, "events")) == 1, "nothing is lost"
+    assert "172,800 s ahead of this machine's: set the clock" in capfd.readouterr().err
+    monkeypatch.setattr(uniting, "now_ms", lambda: DAY_3)
+    materialize(home)
+    assert ("u1", "c", 2) in learned(home)
+
+
+def test_a_store_that_was_put_back_is_read_from_its_beginning(home: Home, send, tmp_path: Path) -> None:
+    """Its numbers begin below those that were taken in."""
+    send(DAY_1, ("e1", "u1", "c", DAY_1))
+    copy = (tmp_path / "copy.db", home.events_file.read_bytes())
+    send(DAY_3, ("e2", "u1", "d", DAY_1))
+    materialize(home)
+    copy[0].write_bytes(copy[1])
+    copy[0].replace(home.events_file)
+    send(DAY_2, ("e3", "u2", "d", DAY_1))
+    materialize(home)
+    assert {row[0] for row in rows(home, "events")} == {"e1", "e2", "e3"}

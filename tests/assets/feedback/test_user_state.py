@@ -11,7 +11,7 @@ from assets.feedback import events as receiving
 from assets.feedback.events import CUTOFF_TAG
 from assets.feedback.user_state import user_state
 from assets.resources import Cleaning, Home, Source
-from serving.state.events import Play
+from serving.state.events import Play, now_ms
 from serving.state.events_sqlite import SqliteEventStore
 from serving.state.user_state import SNAPSHOT_FILE, open_snapshot
 from serving.users import Users
@@ -65,12 +65,12 @@ def test_before_and_after_a_night_a_history_is_the_same(home: Home, store: Sqlit
     users = Users(store, snapshot_file(home))
     store.add([[Play("e1", "u1", "d", 10**12), Play("e2", "u3", "b", 10**12)]])
     materialize(home)
-    assert open_snapshot(snapshot_file(home)).cutoff == store.last_received()
-    assert users.history("u1") == ["b", "a", "d"] and users.history("u3") == ["b"]
+    assert open_snapshot(snapshot_file(home)).cutoff == store.last_sequence()
+    assert users.history("u1").items == ["b", "a", "d"] and users.history("u3").items == ["b"]
     store.add([[Play("e3", "u3", "d", 10**12 + 1)]])
-    assert users.history("u3") == ["b", "d"]
+    assert users.history("u3").items == ["b", "d"]
     materialize(home)
-    assert open_snapshot(snapshot_file(home)).history("u3") == ["b", "d"] == users.history("u3")
+    assert open_snapshot(snapshot_file(home)).history("u3") == ["b", "d"] == users.history("u3").items
 
 
 def test_events_after_the_cut_off_of_a_run_stay_events(home: Home, store: SqliteEventStore) -> None:
@@ -78,7 +78,7 @@ def test_events_after_the_cut_off_of_a_run_stay_events(home: Home, store: Sqlite
     materialize(home, cutoff="2020-01-01")
     found = open_snapshot(snapshot_file(home))
     assert (found.cutoff, found.history("u1")) == (0, ["b", "a"])
-    assert Users(store, snapshot_file(home)).history("u1") == ["b", "a", "d"]
+    assert Users(store, snapshot_file(home)).history("u1").items == ["b", "a", "d"]
 
 
 def test_equal_inputs_give_equal_bytes_and_are_not_written_again(home: Home) -> None:
@@ -100,8 +100,23 @@ def test_a_forgotten_user_is_hidden_at_once_and_gone_from_the_next_snapshot(
     materialize(home)
     users = Users(store, snapshot_file(home))
     users.forget("u1")
-    assert users.history("u1") == [] and open_snapshot(snapshot_file(home)).history("u1") == ["b", "a"]
+    assert users.history("u1").items == [] and open_snapshot(snapshot_file(home)).history("u1") == ["b", "a"]
     materialize(home)
     assert open_snapshot(snapshot_file(home)).history("u1") == []
     assert b"u1" not in snapshot_file(home).read_bytes()
-    assert users.history("u2") == ["b"]
+    assert users.history("u2").items == ["b"]
+
+
+def test_a_clock_that_was_ahead_doubles_no_history(
+    home: Home, store: SqliteEventStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The snapshot ends at a place in the order, not at a time."""
+    with monkeypatch.context() as patched:
+        patched.setattr("serving.state.events_sql.now_ms", lambda: now_ms() + 10**9)
+        store.add([[Play("ahead", "u2", "d", 10**12)]])
+    store.add([[Play("e1", "u1", "d", 10**12)]])
+    materialize(home)
+    users = Users(store, snapshot_file(home))
+    assert users.history("u1").items == ["b", "a", "d"]
+    store.add([[Play("e2", "u3", "d", 10**12)]])
+    assert users.history("u3").items[-1:] == ["d"]

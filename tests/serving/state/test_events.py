@@ -39,9 +39,9 @@ def shown(request_id: str, rank: int, user_id: str | None, at: int = 1) -> Impre
 def test_events_come_back_as_they_were_sent(store: SqliteEventStore) -> None:
     assert store.add([[Play("e1", "u", "10", 5, "r1"), Play("e2", "u", "20")]]) == [Stored(2, 0, 0)]
     first, second = store.events()
-    assert first == Event("e1", "u", "10", 5, first.received_at, "r1")
+    assert first == Event("e1", "u", "10", 5, first.received_at, "r1") and first.sequence == first.received_at
     assert second == Event("e2", "u", "20", second.received_at, first.received_at, None)
-    assert store.last_received() == first.received_at
+    assert store.last_sequence() == first.sequence
 
 
 def test_a_repeated_event_is_counted_once(store: SqliteEventStore) -> None:
@@ -72,30 +72,48 @@ def test_a_request_with_a_conflict_stores_nothing_and_the_others_do(
     assert [e.event_id for e in store.events()] == ["e1", "e3"] and [next(store.events())] == before
 
 
-def test_arrival_rises_from_commit_to_commit_whatever_the_clock_says(
+def test_the_order_rises_from_commit_to_commit_whatever_the_clock_says(
     store: SqliteEventStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = iter([1000, 1000, 400, 400, 2000])
     monkeypatch.setattr(store_module, "now_ms", lambda: next(clock))
     for i in range(3):
         store.add([[Play(f"e{i}", "u", "1")]])
+    assert [(e.sequence, e.received_at) for e in store.events()] == [(1000, 1000), (1001, 1000), (1002, 400)]
     store.forget("u")  # the watermark stays although the rows are gone
     store.add([[Play("e9", "v", "1")]])
-    assert [e.received_at for e in store.events()] == [2000]
-    assert store.last_received() == 2000
+    assert [e.sequence for e in store.events()] == [2000]
+    assert store.last_sequence() == 2000 and store.ahead_ms == 0
     clock = iter([1, 1])
     store.forget("v")
     store.add([[Play("e10", "w", "1")]])
-    assert [e.received_at for e in store.events(received_after=2000)] == [2002]
+    assert [(e.sequence, e.received_at, e.played_at) for e in store.events(after=2000)] == [(2002, 1, 1)]
+    assert store.ahead_ms == 2001, "who asks is told that some clock is wrong"
+    assert store.last_sequence(until_ms=1) == 2002 and store.last_sequence(until_ms=0) == 0
+
+
+def test_events_are_read_in_pages_each_once(store: SqliteEventStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of one commit, and of several; what is stored meanwhile comes, too."""
+    pages = store_module.NEXT_EVENTS.replace(str(store_module.PAGE), "2")
+    shown_pages = store_module.NEXT_IMPRESSIONS.replace(str(store_module.PAGE), "2")
+    monkeypatch.setattr(store_module, "NEXT_EVENTS", pages)
+    monkeypatch.setattr(store_module, "NEXT_IMPRESSIONS", shown_pages)
+    store.add([[Play(f"a{i}", "u", "1") for i in range(5)]], [shown("r", rank, None) for rank in range(1, 6)])
+    store.add([[Play("b", "u", "1")]])
+    reading = store.events()
+    assert next(reading).event_id == "a0"
+    store.add([[Play("c", "u", "1")]])
+    assert [e.event_id for e in reading] == ["a1", "a2", "a3", "a4", "b", "c"]
+    assert [i.rank for i in store.impressions()] == [1, 2, 3, 4, 5]
 
 
 def test_plays_are_ordered_by_when_they_were_played(store: SqliteEventStore) -> None:
     store.add([[Play("e1", "u", "late", 30), Play("e2", "u", "early", 10), Play("e3", "v", "other", 5)]])
-    cut = store.last_received()
+    cut = store.last_sequence()
     store.add([[Play("e4", "u", "middle", 20)]])
     assert store.plays("u") == ["early", "middle", "late"]
     assert store.plays("u", limit=2) == ["middle", "late"]
-    assert store.plays("u", received_after=cut) == ["middle"]
+    assert store.plays("u", after=cut) == ["middle"]
     assert store.plays("nobody") == []
 
 
@@ -144,7 +162,7 @@ def test_what_the_database_refuses_is_an_error_of_the_store(store: SqliteEventSt
         lambda: store.is_forgotten("u"),
         store.forgotten_users,
         lambda: store.plays("u"),
-        store.last_received,
+        store.last_sequence,
         lambda: list(store.events()),
         lambda: list(store.impressions()),
     ]
