@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assets.resources import Home, Training
-from assets.sequences.loading import load_sequences, load_split, load_times, split_times
+from assets.sequences.loading import ages, load_sequences, load_split, load_times, split_times
 from assets.training.blending import write_blend
 from assets.training.bundling import TrainingData, load_training_data, write_baseline, write_candidate
 from assets.training.refit import write_refit
@@ -95,9 +95,10 @@ def known_before_the_test(home: Home, judged: TrainingData) -> TrainingData:
     lengths = np.bincount(owner[before], minlength=len(sequences))
     offsets = np.append(0, np.cumsum(lengths)).astype(np.int64)
     known = Sequences(sequences.items[before], offsets, sequences.n_items)
+    split = everything(known, judged.split.exclude_seen)
     return replace(
         judged,
-        split=replace(everything(known, judged.split.exclude_seen), name=judged.split.name),
+        split=replace(split, name=judged.split.name, ages=ages(times.plays[before])),
         items=replace(judged.items, counts=known.counts()),
         facts=replace(judged.facts, times=times.plays[before]),
     )

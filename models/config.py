@@ -58,6 +58,8 @@ class TrainConfig:
     max_gradient_norm: float = 1.0
     loss: str = "full"  # cross-entropy over the full catalogue, or one of LOSSES that samples
     negatives: int = 1024  # "sampled": shared by the positions of a step; "gbce": of each position its own
+    half_life: float = 0.0  # days after which a play counts half as much in the loss; 0: all count alike
+    content: float = 0.0  # largest norm of what an item's plays add to its content's embedding; 0: no content
     negative_power: float = 1.0  # "sampled" draws negatives as count ** power: 0 uniform, 1 by popularity
     mask_share: float = 0.3  # of the items of a history that BERT4Rec is trained to find
     calibration: float = 0.75  # "gbce" only: 0 is plain BCE, 1 undoes the bias of sampling
@@ -75,7 +77,15 @@ class TrainConfig:
             _check(name, getattr(self, name), lambda value: value >= 1, "at least 1")
         for name in ("learning_rate", "embedding_learning_rate", "max_gradient_norm"):
             _check(name, getattr(self, name), lambda value: 0 < value < math.inf, "above 0")
-        for name in ("exact_epochs", "warmup_steps", "weight_decay", "negative_power", "seed"):
+        for name in (
+            "exact_epochs",
+            "warmup_steps",
+            "weight_decay",
+            "half_life",
+            "content",
+            "negative_power",
+            "seed",
+        ):
             _check(name, getattr(self, name), lambda value: 0 <= value < math.inf, "at least 0")
         _check("mask_share", self.mask_share, lambda value: 0 < value < 1, "above 0 and below 1")
         _check("calibration", self.calibration, lambda value: 0 <= value <= 1, "from 0 to 1")

@@ -140,6 +140,8 @@ class Split:
     validation: Holdout
     test: Holdout
     name: str = "leave-one-out"
+    ages: NDArray[np.float32] | None = None  # days from each play of `train` to the newest; None: no clock
+    content: NDArray[np.float32] | None = None  # [n_items + 1, content], what is known of the items
 
     @property
     def exclude_seen(self) -> bool:
@@ -237,6 +239,7 @@ class Batch:
 
     histories: NDArray[np.int64]  # [windows, length]
     targets: NDArray[np.int64]  # [windows, length], the item after each position
+    places: NDArray[np.int64]  # [windows, length], where in Sequences.items each target stands, or some place
 
 
 def answers(train: Sequences, exclude_seen: bool) -> NDArray[np.bool_] | None:
@@ -246,6 +249,19 @@ def answers(train: Sequences, exclude_seen: bool) -> NDArray[np.bool_] | None:
     play stays in the history of those after it.
     """
     return ~train.repeated if exclude_seen and train.repeated.any() else None
+
+
+def recency_weights(
+    ages: NDArray[np.float32], half_life: float, wanted: NDArray[np.bool_] | None
+) -> NDArray[np.float32]:
+    """How much each play counts as a target, by its age: half of it every `half_life` days, [interactions].
+
+    Those that are `wanted` count 1 on average, so that steps are as long as they are without weights.
+    """
+    weights = np.exp2(-ages.astype(np.float64) / half_life)
+    mean = weights.mean() if wanted is None else weights[wanted].mean()
+    even: NDArray[np.float32] = (weights / mean).astype(np.float32)
+    return even
 
 
 def cut_windows(
@@ -317,10 +333,11 @@ def gather(sequences: Sequences, windows: Windows, wanted: NDArray[np.bool_] | N
     place = np.where(real, windows.starts[:, None] + step, 0)
     histories = np.where(real, sequences.items[place], PADDING).astype(np.int64)
     has_target = real & (step >= windows.contexts[:, None])
+    after = np.where(real, place + 1, 0)  # [windows, length]
     if wanted is not None:
-        has_target &= wanted[np.where(real, place + 1, 0)]
-    targets = np.where(has_target, sequences.items[np.where(real, place + 1, 0)], PADDING).astype(np.int64)
-    return Batch(histories, targets)
+        has_target &= wanted[after]
+    targets = np.where(has_target, sequences.items[after], PADDING).astype(np.int64)
+    return Batch(histories, targets, after)
 
 
 def gather_masked(
@@ -347,7 +364,7 @@ def gather_masked(
     alone = (rng.random(len(items)) < MASK_LAST_ALONE) | ~drawn.any(axis=1)  # [windows]
     masked = np.where(alone[:, None], last, drawn)
     targets = np.where(masked, items, PADDING).astype(np.int64)
-    return Batch(np.where(masked, MASK, items).astype(np.int64), targets)
+    return Batch(np.where(masked, MASK, items).astype(np.int64), targets, place)
 
 
 def _offsets(lengths: NDArray[np.int64]) -> NDArray[np.int64]:

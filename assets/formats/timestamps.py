@@ -18,6 +18,24 @@ def units_a_second(newest: int) -> int | None:
     return next((unit for unit in UNITS.values() if 10**8 <= newest / unit < 10**10), None)
 
 
+def no_clock(plays: int, dated: int, first: int | None, last: int | None, different: int) -> str | None:
+    """Why the times of plays are none that can be split at; None where they can.
+
+    `dated` of the `plays` have a time, `different` ones from `first` to `last`. Times since 1970 are a clock,
+    in a unit that is told from their size. Numbers without a gap or a repeat count lines.
+    """
+    if first is None or last is None:
+        return "the plays have no times"
+    if dated < plays:
+        return f"{plays - dated:,} of {plays:,} plays have no time"
+    if last - first + 1 == different == plays > 1:
+        return f"the times from {first} to {last} only number the plays"
+    unit = units_a_second(last)
+    if unit is None or units_a_second(first) != unit:
+        return f"the times from {first} to {last} are no clock, such as seconds since 1970"
+    return None
+
+
 class Clock(NamedTuple):
     """How whole numbers and their millionths become times of one unit; `zeros` are times too, 0 and -1."""
 

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from assets.formats.timestamps import units_a_second
+from assets.formats.timestamps import no_clock, units_a_second
 from assets.sequences.attributes import item_attributes
 from assets.state.lake import Lake, TableVersion
 from models.bundle.bundle import ItemTable
@@ -39,8 +39,10 @@ def load_split(lake: Lake) -> Split:
     parts = pq.read_table(lake.current("sequences").path, columns=["split"])["split"]
     labels = parts.to_numpy().astype(np.str_)
     split = labelled(sequences, labels, split_name(lake), excludes_seen(lake.current("split")))
+    times = load_times(lake)
     validation, test = (asked(lake, sequences, held) for held in (split.validation, split.test))
-    return replace(split, validation=validation, test=test)
+    old = None if times is None else ages(times.train)
+    return replace(split, validation=validation, test=test, ages=old)
 
 
 def asked(lake: Lake, sequences: Sequences, held: Holdout) -> Holdout:
@@ -94,6 +96,23 @@ def load_times(lake: Lake) -> Times | None:
         return None
     parts, times = rows["split"].to_numpy().astype(np.str_), rows["timestamp"].to_numpy()  # [interactions]
     return Times(times, times[parts == "train"], units_a_second(int(times.max(initial=0))))
+
+
+SECONDS_A_DAY = 86_400
+
+
+def ages(times: NDArray[np.int64]) -> NDArray[np.float32] | None:
+    """Days from each of the plays with these times to the newest, [plays]; None where they are no clock."""
+    if len(times) == 0:
+        return None
+    first, last = int(times.min()), int(times.max())
+    unit = units_a_second(last)
+    dense = last - first < len(times)  # as numbers of lines are
+    different = len(np.unique(times)) if dense else len(times)
+    if unit is None or no_clock(len(times), len(times), first, last, different):
+        return None
+    old: NDArray[np.float32] = ((last - times) / (unit * SECONDS_A_DAY)).astype(np.float32)
+    return old
 
 
 def split_name(lake: Lake) -> str:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from assets.engines.engine import Engine
-from assets.formats.timestamps import MICROSECONDS, units_a_second
+from assets.formats.timestamps import MICROSECONDS, no_clock, units_a_second
 from assets.ingest.sources import dated_sources
 from assets.resources import Splitting
 from models.mistakes import UserError
@@ -95,24 +95,6 @@ def make_splits(engine: Engine, split: str, cutoffs: str, seen: Mapping[str, Any
             raise
         fault = f"the plays have times, but cannot be split by them: {str(error).rstrip('.')}"
     return _leave_one_out(engine, seen, fault)
-
-
-def no_clock(plays: int, dated: int, first: int | None, last: int | None, different: int) -> str | None:
-    """Why the times of plays are none that can be split at; None where they can.
-
-    `dated` of the `plays` have a time, `different` ones from `first` to `last`. Times since 1970 are a clock,
-    in a unit that is told from their size. Numbers without a gap or a repeat count lines.
-    """
-    if first is None or last is None:
-        return "the plays have no times"
-    if dated < plays:
-        return f"{plays - dated:,} of {plays:,} plays have no time"
-    if last - first + 1 == different == plays > 1:
-        return f"the times from {first} to {last} only number the plays"
-    unit = units_a_second(last)
-    if unit is None or units_a_second(first) != unit:
-        return f"the times from {first} to {last} are no clock, such as seconds since 1970"
-    return None
 
 
 def _leave_one_out(engine: Engine, seen: Mapping[str, Any], reason: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from assets.sequences.loading import (
     TABLES,
+    ages,
     excludes_seen,
     load_items,
     load_sequences,
@@ -24,6 +25,7 @@ from models.baselines.bundles import baseline_bundle
 from models.bundle.bundle import ItemTable, Manifest
 from models.bundle.code import code_version
 from models.config import TrainConfig
+from models.content.vectors import content_vectors
 from models.data import Split, everything
 from models.evaluation.metrics import rank_targets, summary
 from models.writing import Origin
@@ -123,6 +125,7 @@ def load_everything(lake: Lake, source: str) -> TrainingData:
     (sequences, _), items, times = load_sequences(lake), load_items(lake), load_times(lake)
     known = everything(sequences, excludes_seen(lake.current("split")))
     plays, unit = (times.plays, times.units_a_second) if times else (None, None)
+    known = replace(known, ages=None if plays is None else ages(plays))
     facts = Facts(items.ids, plays, known.exclude_seen, items, unit)
     counted = replace(items, counts=sequences.counts())
     return TrainingData(known, counted, facts, data_fingerprint(lake), source)
@@ -150,7 +153,7 @@ def write_candidate(
     from models.training.export import export_network  # torch takes seconds to import: only where it is used
 
     trained = train_network(
-        name, data.split, config,
+        name, data, config,
         checkpoints=checkpoints, on_epoch=on_epoch, progress=progress, usual_epochs=usual_epochs,
     )  # fmt: skip
     export_network(folder, trained, data.items, data.origin(candidate_code()))
@@ -160,7 +163,7 @@ def write_candidate(
 
 def train_network(
     name: str,
-    split: Split,
+    data: TrainingData,
     config: TrainConfig,
     *,
     checkpoints: Path | None = None,
@@ -172,6 +175,7 @@ def train_network(
     from models.training.launch import train_in_processes
     from models.training.train import train
 
+    split = replace(data.split, content=content_vectors(data.items)) if config.content else data.split
     if config.processes > 1:
         with _folder(checkpoints) as work:
             return train_in_processes(name, split, config, folder=work, on_epoch=on_epoch)

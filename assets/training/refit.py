@@ -94,7 +94,7 @@ def _write_network(
     config = TrainConfig.from_dict(judged.config).with_changes(exact_epochs=best_epoch(twin))
     try:
         trained = train_network(
-            judged.architecture, data.split, config,
+            judged.architecture, data, config,
             checkpoints=checkpoints, on_epoch=on_epoch, progress=progress,
         )  # fmt: skip
     except TrainingError as error:

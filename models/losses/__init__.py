@@ -43,7 +43,7 @@ class Again:
 
 
 class Loss(Protocol):
-    """Mean loss of positions."""
+    """Mean loss of positions, each counting 1 or as it is weighed."""
 
     def draw(self, positions: int) -> Negatives | None:
         """Negatives for so many positions, drawn on the CPU by torch's global generator.
@@ -60,8 +60,11 @@ class Loss(Protocol):
         bias: Tensor,
         negatives: Negatives | None,
         again: Again | None = None,
+        weights: Tensor | None = None,
     ) -> Tensor:
         """states [n, width], targets [n], item embeddings [rows, width] and bias [rows] -> scalar.
+
+        With `weights` [n] it is the mean of the weighted losses, divided by n and not by their sum.
 
         Targets and negatives are rows of `items`. Row 0 is padding: it is no candidate and gets no gradient.
         """

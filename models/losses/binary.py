@@ -33,6 +33,7 @@ class BinaryCrossEntropy:
         bias: Tensor,
         negatives: Negatives | None,
         again: Again | None = None,
+        weights: Tensor | None = None,
     ) -> Tensor:
         assert negatives is not None and again is None, "it has no softmax that the second chance could share"
         rows = negatives.items  # [n, k]
@@ -40,5 +41,6 @@ class BinaryCrossEntropy:
         drawn = F.embedding(rows, items)  # [n, k, width]
         negative = torch.bmm(drawn, states[:, :, None]).squeeze(2) + bias[rows]  # [n, k]
         against = F.softplus(negative).masked_fill(rows == targets[:, None], 0.0).sum(dim=1)  # [n]
-        mean: Tensor = (self._beta * F.softplus(-positive) + against).mean()
+        losses = self._beta * F.softplus(-positive) + against
+        mean: Tensor = (losses if weights is None else losses * weights).mean()
         return mean

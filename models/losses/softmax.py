@@ -37,17 +37,18 @@ class CatalogueSoftmax:
         bias: Tensor,
         negatives: Negatives | None = None,
         again: Again | None = None,
+        weights: Tensor | None = None,
     ) -> Tensor:
         items, bias = items[1:], bias[1:]
         if again is None:
-            loss: Tensor = _Catalogue.apply(states, targets - 1, items, bias, self._dtype)  # type: ignore[no-untyped-call]
+            loss: Tensor = _Catalogue.apply(states, targets - 1, items, bias, self._dtype, weights)  # type: ignore[no-untyped-call]
             return loss
         items, bias = (
             F.pad(items, (0, 0, 0, 1)),
             F.pad(bias, (0, 1)),
         )  # one more for the second chances
         mixed: Tensor = _Catalogue.apply(  # type: ignore[no-untyped-call]
-            states, targets - 1, items, bias, self._dtype, again.own, again.total
+            states, targets - 1, items, bias, self._dtype, weights, again.own, again.total
         )
         return mixed
 
@@ -89,6 +90,7 @@ class SampledSoftmax:
         bias: Tensor,
         negatives: Negatives | None,
         again: Again | None = None,
+        weights: Tensor | None = None,
     ) -> Tensor:
         assert negatives is not None and negatives.correction is not None
         rows, order = negatives.items.sort()  # [k]
@@ -98,11 +100,13 @@ class SampledSoftmax:
         offset = F.pad(bias.index_select(0, rows) + negatives.correction[order], (0, 1))  # [k + 1]
         drawn = F.pad(F.embedding(rows, items), (0, 0, 0, 1))  # [k + 1, width], the last for the target
         if again is None:
-            loss: Tensor = _Sampled.apply(states, target, drawn, offset, column, self._dtype)  # type: ignore[no-untyped-call]
+            loss: Tensor = _Sampled.apply(  # type: ignore[no-untyped-call]
+                states, target, drawn, offset, column, self._dtype, weights
+            )
             return loss
         drawn, offset = F.pad(drawn, (0, 0, 0, 1)), F.pad(offset, (0, 1))  # another for the second chances
         mixed: Tensor = _Sampled.apply(  # type: ignore[no-untyped-call]
-            states, target, drawn, offset, column, self._dtype, again.own, again.total
+            states, target, drawn, offset, column, self._dtype, weights, again.own, again.total
         )
         return mixed
 
@@ -121,9 +125,10 @@ class _Catalogue(torch.autograd.Function):
         items: Tensor,
         bias: Tensor,
         dtype: torch.dtype,
+        weights: Tensor | None,
         *again: Tensor,
     ) -> Tensor:
-        kept, bias = _Gradients(states, items, dtype), bias.to(dtype)
+        kept, bias = _Gradients(states, items, dtype, weights), bias.to(dtype)
         chances = _SecondChances(kept, *again) if again else None
         share, flat, row_starts = kept.empty_chunk(len(items))  # [chunk, n_items]
         targets, chosen = kept.filled_up(targets), kept.empty_column()  # probabilities of the targets
@@ -137,8 +142,8 @@ class _Catalogue(torch.autograd.Function):
             part = chances.take(rows, share[:, -1], chosen) if chances else 1
             flat.index_copy_(0, place, (before - part).to(dtype))  # now the gradient of the logits
             kept.add(rows, share)
-        loss = -_log_likelihood(chosen[: len(states)])
-        ctx.save_for_backward(*kept.gradients(), *(chances.gradients(len(states)) if chances else ()))
+        loss = -_log_likelihood(chosen[: len(states)], weights)
+        ctx.save_for_backward(*kept.gradients(), *(kept.weighted(*chances.gradients()) if chances else ()))
         ctx.positions = max(1, len(states))
         mean: Tensor = loss / ctx.positions
         return mean
@@ -147,7 +152,15 @@ class _Catalogue(torch.autograd.Function):
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
         scale = grad_outputs[0] / ctx.positions
         states, items, bias, *again = ctx.saved_tensors
-        return states * scale, None, items * scale, bias * scale, None, *(part * scale for part in again)
+        return (
+            states * scale,
+            None,
+            items * scale,
+            bias * scale,
+            None,
+            None,
+            *(part * scale for part in again),
+        )
 
 
 class _Sampled(torch.autograd.Function):
@@ -166,9 +179,10 @@ class _Sampled(torch.autograd.Function):
         offset: Tensor,
         column: Tensor,
         dtype: torch.dtype,
+        weights: Tensor | None,
         *again: Tensor,
     ) -> Tensor:
-        kept, offset = _Gradients(states, items, dtype), offset.to(dtype)
+        kept, offset = _Gradients(states, items, dtype, weights), offset.to(dtype)
         chances = _SecondChances(kept, *again) if again else None
         own_column = -2 if chances else -1
         logits, flat, row_starts = kept.empty_chunk(len(items))  # [chunk, k + 1]
@@ -187,9 +201,9 @@ class _Sampled(torch.autograd.Function):
             grad_target[rows] -= chances.take(rows, share[:, -1], chosen) if chances else 1
             share[:, own_column] = 0
             kept.add(rows, share)
-        loss, grad_target = -_log_likelihood(chosen[: len(states)]), grad_target[: len(states)]
-        further = chances.gradients(len(states)) if chances else ()
-        ctx.save_for_backward(*kept.gradients(), grad_target, *further)
+        loss = -_log_likelihood(chosen[: len(states)], weights)
+        further = chances.gradients() if chances else ()
+        ctx.save_for_backward(*kept.gradients(), *kept.weighted(grad_target, *further))
         ctx.positions = max(1, len(states))
         mean: Tensor = loss / ctx.positions
         return mean
@@ -199,12 +213,13 @@ class _Sampled(torch.autograd.Function):
         scale = grad_outputs[0] / ctx.positions
         states, items, offset, target, *again = ctx.saved_tensors
         further = (part * scale for part in again)
-        return states * scale, target * scale, items * scale, offset * scale, None, None, *further
+        return states * scale, target * scale, items * scale, offset * scale, None, None, None, *further
 
 
-def _log_likelihood(chosen: Tensor) -> Tensor:
-    """Sum of the logarithms of the targets' probabilities."""
-    return chosen.clamp(min=SMALLEST).log().sum()
+def _log_likelihood(chosen: Tensor, weights: Tensor | None) -> Tensor:
+    """Sum of the logarithms of the targets' probabilities, each times its weight."""
+    logarithms = chosen.clamp(min=SMALLEST).log()
+    return (logarithms if weights is None else logarithms * weights).sum()
 
 
 class _SecondChances:
@@ -233,18 +248,20 @@ class _SecondChances:
         chosen[rows] = both
         return part
 
-    def gradients(self, positions: int) -> tuple[Tensor, Tensor]:
-        return self._of_own[:positions], self._of_total[:positions]
+    def gradients(self) -> tuple[Tensor, Tensor]:
+        return self._of_own, self._of_total
 
 
 class _Gradients:
-    """Gradients of states, items and bias, summed over chunks of positions.
+    """Gradients of states, items and bias, summed over chunks of positions, each times its weight.
 
     `states` [chunks, width] are filled up with zeros to whole chunks; such rows add nothing to a gradient.
     """
 
-    def __init__(self, states: Tensor, items: Tensor, dtype: torch.dtype) -> None:
-        self._positions = len(states)
+    def __init__(
+        self, states: Tensor, items: Tensor, dtype: torch.dtype, weights: Tensor | None = None
+    ) -> None:
+        self._positions, self._weights = len(states), weights
         most = max(STEP, CHUNK_BYTES // (dtype.itemsize * max(1, len(items))))  # rows
         n_chunks = max(1, -(-self._positions // most))
         self._rows = max(1, -(-self._positions // (n_chunks * STEP))) * STEP
@@ -252,7 +269,9 @@ class _Gradients:
         missing = n_chunks * self._rows - self._positions
         self.states = F.pad(states.to(dtype), (0, 0, 0, missing))  # [chunks, width]
         self.items = items.to(dtype)
-        self._ones = self.filled_up(states.new_ones(self._positions, dtype=dtype))[None]  # [1, chunks]
+        ones = states.new_ones(self._positions, dtype=dtype) if weights is None else weights.to(dtype)
+        self._counted = self.filled_up(ones)[None]  # [1, chunks]
+        self._weighed = self.states if weights is None else self.states * self._counted.T  # [chunks, width]
         self._of_states = torch.empty_like(self.states)
         self._of_items = items.new_zeros(items.shape[1], len(items))  # [width, items]: faster to add to
         self._of_bias = items.new_zeros(1, len(items))
@@ -282,9 +301,16 @@ class _Gradients:
     def add(self, rows: slice, logits: Tensor) -> None:
         """`logits` [chunk, items] is the gradient of the logits of `rows`."""
         torch.mm(logits, self.items, out=self._of_states[rows])  # [chunk, width]
-        self._of_items += self.states[rows].T @ logits  # [width, items]
-        self._of_bias += self._ones[:, rows] @ logits  # as a product: a sum over bfloat16 is slow
+        self._of_items += self._weighed[rows].T @ logits  # [width, items]
+        self._of_bias += self._counted[:, rows] @ logits  # as a product: a sum over bfloat16 is slow
 
     def gradients(self) -> tuple[Tensor, Tensor, Tensor]:
         of_states = self._of_states[: self._positions].to(self._of_bias.dtype)
+        if self._weights is not None:
+            of_states = of_states * self._weights[:, None]
         return of_states, self._of_items.T, self._of_bias[0]
+
+    def weighted(self, *columns: Tensor) -> tuple[Tensor, ...]:
+        """Further gradients, one value for each row of all chunks -> for each position, times its weight."""
+        parts = (column[: self._positions] for column in columns)
+        return tuple(parts if self._weights is None else (part * self._weights for part in parts))

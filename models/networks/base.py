@@ -6,6 +6,7 @@ from torch.nn import functional as F
 
 from models.bundle.bundle import PADDING
 from models.config import NetworkConfig
+from models.networks.content import Content
 from models.networks.dropout import ItemDropout
 from models.networks.layout import Packed, Padded
 from models.networks.repeats import Repeats
@@ -25,6 +26,7 @@ class SequenceNetwork(nn.Module):
         super().__init__()
         self.config, self.n_items = config, n_items
         self.repeats: Repeats | None = None  # set where seen items are answers
+        self.content: Content | None = None  # set in training where content is a part of the embeddings
         self.item_dropout = ItemDropout(config.item_dropout)
         self.item_embeddings = nn.Embedding(n_items + 1, config.width, padding_idx=PADDING)
         self.item_bias = nn.Parameter(torch.zeros(n_items + 1))
@@ -32,6 +34,28 @@ class SequenceNetwork(nn.Module):
         nn.init.normal_(self.position_embeddings.weight, std=EMBEDDING_SCALE)
         with torch.no_grad():
             nn.init.normal_(self.item_embeddings.weight, std=EMBEDDING_SCALE)[PADDING] = 0
+
+    def describe(self, content: Content) -> None:
+        """Make content a part of the embeddings; what items have of their own begins at 0."""
+        self.content = content
+        nn.init.zeros_(self.item_embeddings.weight)
+
+    def item_table(self) -> tuple[Tensor, Tensor]:
+        """The embedding of each item, [n_items + 1, width], and its bias, [n_items + 1]."""
+        own = self.item_embeddings.weight, self.item_bias
+        if self.content is None:
+            return own
+        described: tuple[Tensor, Tensor] = self.content(*own)
+        return described
+
+    @torch.no_grad()
+    def settle(self) -> None:
+        """Make content and what items have of their own one table, as it is served."""
+        if self.content:
+            items, bias = self.item_table()
+            self.item_embeddings.weight.copy_(items)
+            self.item_bias.copy_(bias)
+            self.content = None
 
     def mix(self, embedded: Tensor, layout: Padded) -> Tensor:
         """Embedded positions in a layout -> states in the same layout: what makes a network what it is."""
@@ -48,7 +72,7 @@ class SequenceNetwork(nn.Module):
     def encode(self, history: Tensor) -> Tensor:
         """history int64 [batch, length] -> states [batch, length, width]."""
         layout = Padded(history)
-        return self.mix(self._embed(history, self.item_embeddings.weight, layout), layout)
+        return self.mix(self._embed(history, self.item_table()[0], layout), layout)
 
     def embed_items(self, history: Tensor, items: Tensor) -> Tensor:
         """history of any shape, rows of `items` -> [..., width]."""
@@ -69,15 +93,16 @@ class SequenceNetwork(nn.Module):
         shown: Tensor = self.item_dropout(embedded)
         return shown
 
-    def state(self, history: Tensor) -> Tensor:
+    def state(self, history: Tensor, items: Tensor) -> Tensor:
         """The state at each history's newest item, [batch, width]: all that serving asks of the network."""
         layout = Padded(history)
-        states = self.mix(self._embed(history, self.item_embeddings.weight, layout), layout)
+        states = self.mix(self._embed(history, items, layout), layout)
         place = layout.newest[:, :, None].expand(-1, -1, states.shape[2])  # [batch, 1, width]
         return states.gather(1, place).squeeze(1)  # [batch, width]
 
     def forward(self, history: Tensor) -> Tensor:
         """Scores of every item as the next one, [batch, n_items + 1]; column 0 means nothing."""
-        state = self.state(history)
-        scores = state @ self.item_embeddings.weight.T + self.item_bias
+        items, bias = self.item_table()
+        state = self.state(history, items)
+        scores = state @ items.T + bias
         return self.repeats.added(scores, history, state) if self.repeats else scores

@@ -26,7 +26,7 @@ class BERT4Rec(Transformer):
         embedded = super().embed_items(torch.where(masked, PADDING, history), items)  # [..., width]
         return embedded + masked[..., None] * self.mask_embedding
 
-    def state(self, history: Tensor) -> Tensor:
+    def state(self, history: Tensor, items: Tensor) -> Tensor:
         end = (history != PADDING).sum(dim=1, keepdim=True)  # [batch, 1]
         longer = torch.cat([history, torch.zeros_like(history[:, :1])], dim=1)  # [batch, length + 1]
-        return super().state(longer.scatter(1, end, MASK))
+        return super().state(longer.scatter(1, end, MASK), items)

@@ -18,9 +18,9 @@ class SASRec(Transformer):
     def __init__(self, config: NetworkConfig, n_items: int) -> None:
         super().__init__(config, n_items, causal=True)
 
-    def state(self, history: Tensor) -> Tensor:
+    def state(self, history: Tensor, items: Tensor) -> Tensor:
         layout = Padded(history)
-        x = self.dropout(self._embed(history, self.item_embeddings.weight, layout))
+        x = self.dropout(self._embed(history, items, layout))
         for block in self.blocks[:-1]:
             x = block(x, layout)
         last = self.blocks[-1]

@@ -143,7 +143,7 @@ class _Encoder(torch.nn.Module):
         self.network = network
 
     def forward(self, history: torch.Tensor) -> torch.Tensor:
-        return self.network.state(history)
+        return self.network.state(history, self.network.item_embeddings.weight)
 
 
 def export_error(network: SequenceNetwork, model: bytes) -> float:

@@ -25,12 +25,14 @@ from models.data import (
     gather,
     gather_masked,
     plan_epoch,
+    recency_weights,
 )
 from models.evaluation.metrics import rank_targets, summary
 from models.losses import Again, Negatives, build_loss
 from models.mistakes import UserError
 from models.networks import NETWORKS
 from models.networks.base import SequenceNetwork
+from models.networks.content import Content
 from models.networks.repeats import Repeats
 from models.scorer import padded
 from models.training.checkpoint import Checkpoint, CheckpointFolder
@@ -120,10 +122,20 @@ class Training:
         self.ranks = ranks or Ranks(find_device(config.device))
         self.device = self.ranks.device
         self.wanted = answers(split.train, split.exclude_seen)
+        self.weights = _weights(split, config, self.wanted)
         self.validation = _sample(split.validation, config.validation_users, config.seed)
         seed(config.seed, 0)
-        self.network = build_network(name, split, config).to(self.device)
-        self.loss = build_loss(config, torch.from_numpy(split.train.counts()))
+        self.network = build_network(name, split, config)
+        counts = torch.from_numpy(split.train.counts())
+        self.played: Tensor | None = None  # padding and the items to tell apart; None: all of them
+        if config.content and split.content is not None:
+            vectors = torch.from_numpy(np.ascontiguousarray(split.content))
+            self.network.describe(Content(vectors, config.network.width, config.content))
+            self.played = torch.cat([counts.new_zeros(1), counts.nonzero().squeeze(1)])
+            counts = counts[self.played]
+            self.played = self.played.to(self.device)
+        self.network.to(self.device)
+        self.loss = build_loss(config, counts)
         by_rows = self.loss.draw(1) is not None
         self.optimizer = Optimizer(self.network, config, by_rows)
         self.curve: list[EpochReport] = []
@@ -162,6 +174,7 @@ class Training:
                 if on_epoch:
                     on_epoch(report)
         self.network.load_state_dict(self.best)
+        self.network.settle()
         self.network.to("cpu").eval()
         return Trained(self.name, self.network, self.config, self.curve, self.best_epoch)
 
@@ -209,25 +222,46 @@ class Training:
         targets = torch.from_numpy(batch.targets).to(self.device)  # [windows, length]
         places = targets != PADDING  # [windows, length]
         targets = targets[places]  # [n]
-        items: Tensor = self.network.item_embeddings.weight
-        bias: Tensor = self.network.item_bias
+        weights = self._weigh(batch)
         touched, negatives = None, self._draw(len(targets))
         if negatives is not None:
             touched, histories, targets, negatives = self._touch(histories, targets, negatives)
-            items, bias = touched.items, touched.bias
+        items, bias = self._item_table(touched)
         n, share = len(targets), 1.0
         if self.ranks.world > 1:
-            histories, places, targets, negatives, share = self._share(places, histories, targets, negatives)
+            histories, places, targets, negatives, weights, share = self._share(
+                places, histories, targets, negatives, weights
+            )
         states = self.network.states(histories, items)  # [real positions, width]
         wanted = places[histories != PADDING]  # [real positions]
         if not wanted.all():
             states = states[wanted]  # [n, width]
         again = self._again(histories, places, targets, states)
-        loss = self.loss(states, targets, items, bias, negatives, again) * share
+        if negatives is None and self.played is not None:
+            items, bias = items.index_select(0, self.played), bias.index_select(0, self.played)
+            targets = torch.searchsorted(self.played, targets)
+        loss = self.loss(states, targets, items, bias, negatives, again, weights) * share
         self.optimizer.step(loss, touched, progress, self.ranks)
         total = loss.detach().clone()
         self.ranks.add_up([total])
         return total.item(), n
+
+    def _item_table(self, touched: Touched | None) -> tuple[Tensor, Tensor]:
+        """Embeddings and biases of the items, or of the rows that a step touches."""
+        own: tuple[Tensor, Tensor] = self.network.item_embeddings.weight, self.network.item_bias
+        rows = None
+        if touched:
+            rows, own = touched.rows, (touched.items, touched.bias)
+        if self.network.content is None:
+            return own
+        described: tuple[Tensor, Tensor] = self.network.content(*own, rows)
+        return described
+
+    def _weigh(self, batch: Batch) -> Tensor | None:
+        """How much each target counts, [n]; None where all count alike."""
+        if self.weights is None:
+            return None
+        return torch.from_numpy(self.weights[batch.places[batch.targets != PADDING]]).to(self.device)
 
     def _again(self, histories: Tensor, places: Tensor, targets: Tensor, states: Tensor) -> Again | None:
         """The second chances of what the histories hold, where the network gives any."""
@@ -238,9 +272,14 @@ class Training:
         return Again(may_come.of(targets), may_come.total)
 
     def _share(
-        self, places: Tensor, histories: Tensor, targets: Tensor, negatives: Negatives | None
-    ) -> tuple[Tensor, Tensor, Tensor, Negatives | None, float]:
-        """What this rank works on: histories, where their targets are, targets, negatives; its loss's weight.
+        self,
+        places: Tensor,
+        histories: Tensor,
+        targets: Tensor,
+        negatives: Negatives | None,
+        weights: Tensor | None,
+    ) -> tuple[Tensor, Tensor, Tensor, Negatives | None, Tensor | None, float]:
+        """What this rank works on: histories, places of their targets, targets, negatives, weights; its share
 
         A batch of fewer windows than ranks is worked on by all of them, each for its part of the weight.
         """
@@ -253,12 +292,16 @@ class Training:
             negatives = replace(negatives, items=negatives.items[mine])
         self.ranks.seed_apart(self.config.seed, self.optimizer.step_number)  # for dropout
         weight = float(mine.sum()) / len(mine) / alike
-        return histories[rows], places[rows], targets[mine], negatives, weight
+        weights = None if weights is None else weights[mine]
+        return histories[rows], places[rows], targets[mine], negatives, weights, weight
 
     def _draw(self, positions: int) -> Negatives | None:
         with self.ranks.alike() if self.ranks.world > 1 else nullcontext():
             drawn = self.loss.draw(positions)
-        return drawn.to(self.device) if drawn else None
+        if drawn is None:
+            return None
+        drawn = drawn.to(self.device)
+        return drawn if self.played is None else replace(drawn, items=self.played[drawn.items])
 
     def _touch(
         self, histories: Tensor, targets: Tensor, negatives: Negatives
@@ -307,6 +350,15 @@ def _copy(network: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in network.state_dict().items()}
 
 
+def _weights(
+    split: Split, config: TrainConfig, wanted: NDArray[np.bool_] | None
+) -> NDArray[np.float32] | None:
+    """How much each play counts as a target, [interactions]; None where all count alike."""
+    if config.half_life == 0 or split.ages is None:
+        return None
+    return recency_weights(split.ages, config.half_life, wanted)
+
+
 def _identity(name: str, split: Split, config: TrainConfig, device: torch.device) -> dict[str, object]:
     """What a checkpoint must share with a training that goes on from it."""
     targets = split.validation.targets.tobytes()
@@ -318,6 +370,8 @@ def _identity(name: str, split: Split, config: TrainConfig, device: torch.device
         "data": [part.fingerprint() for part in (split.train, split.validation.histories)],
         "targets": hashlib.sha256(targets).hexdigest(),
         "exclude_seen": split.exclude_seen,
+        "content": None if split.content is None else hashlib.sha256(split.content.tobytes()).hexdigest(),
+        "ages": None if split.ages is None else hashlib.sha256(split.ages.tobytes()).hexdigest(),
     }
 
 

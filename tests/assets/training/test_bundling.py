@@ -3,14 +3,20 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from assets.sequences.loading import TABLES
 from assets.state.lake import Lake, fingerprint
-from assets.training.bundling import data_fingerprint, input_tables
-from models.bundle.bundle import Manifest
+from assets.training.bundling import TrainingData, data_fingerprint, input_tables, train_network
+from models.baselines.base import NO_FACTS
+from models.bundle.attributes import TEXT, Attribute
+from models.bundle.bundle import ItemTable, Manifest
+from models.config import TrainConfig
+from models.data import Sequences, Split, leave_one_out
+from models.training import train as training
 
 FIRST, SECOND = "a" * 64, "b" * 64
 
@@ -42,3 +48,18 @@ def test_a_bundle_is_traced_to_its_tables(lake: Lake) -> None:
 def test_an_older_bundle_is_traced_to_its_tables_too(lake: Lake, made_from: str) -> None:
     older = fingerprint(made_from, made_from)  # of the tables' fingerprints, not of their content
     assert input_tables(lake, manifest(older)) == dict.fromkeys(TABLES, made_from)
+
+
+@pytest.mark.parametrize(("content", "width"), [(0.0, None), (1.0, 2)])
+def test_a_network_gets_the_content_of_its_items_where_it_asks_for_it(
+    content: float, width: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Split] = []
+    monkeypatch.setattr(training, "train", lambda name, split, config, **_: asked.append(split))
+    kinds = Attribute(TEXT, [None, ["a"], ["b"], ["a"], ["b"]])
+    items = ItemTable(["", *"pqrs"], ["", *"pqrs"], np.ones(5, dtype=np.int64), {"kind": kinds})
+    split = leave_one_out(Sequences.from_lists([[1, 2, 3, 4]], 4))
+    data = TrainingData(split, items, NO_FACTS, "data", "toy")
+    train_network("sasrec", data, TrainConfig(content=content))
+    found = asked[0].content
+    assert (None if found is None else found.shape) == (None if width is None else (5, width))

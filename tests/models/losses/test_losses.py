@@ -143,6 +143,38 @@ def test_with_second_chances_a_target_has_what_both_give_it(
     assert found[4][4] == 0, "a position without history"
 
 
+@pytest.mark.parametrize("rows", [1, 7, 100])
+@pytest.mark.parametrize("name", ["full", "sampled", "full again", "sampled again", "gbce"])
+def test_weighted_positions_count_as_often_as_they_are_weighed(
+    name: str, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Weight 2 is the position twice, and weight 0 is without it; the mean is over all positions."""
+    monkeypatch.setattr(softmax, "CHUNK_BYTES", rows * N_ITEMS * 8)
+    monkeypatch.setattr(softmax, "STEP", 4)
+    states, targets, items, bias = problem()
+    counts = torch.ones(N_ITEMS + 1)
+    loss = build_loss(TrainConfig(loss=name.split(maxsplit=1)[0], negatives=4), counts)
+    if name.startswith("full"):
+        loss = CatalogueSoftmax(torch.float64)
+    if name.startswith("sampled"):
+        loss = SampledSoftmax(counts, 4, 0.0, torch.float64)
+    torch.manual_seed(0)
+    drawn, again = loss.draw(N), second_chances(torch.float64)
+    weights = torch.arange(N) % 3
+    twice = torch.repeat_interleave(torch.arange(N), weights)  # [n], each position as often as it counts
+    each = drawn
+    if drawn is not None and drawn.items.ndim > 1:
+        each = Negatives(drawn.items[twice])
+    mine_again = again if "again" in name else None
+    each_again = Again(again.own[twice], again.total[twice]) if "again" in name else None
+    mine = loss(states, targets, items, bias, drawn, mine_again, weights.double())
+    brute = loss(states[twice], targets[twice], items, bias, each, each_again) * (len(twice) / N)
+    inputs = [states, items, bias, *([again.total] if "again" in name else [])]
+    torch.testing.assert_close(mine, brute)
+    for a, b in zip(gradients(mine, *inputs), gradients(brute, *inputs), strict=True):
+        torch.testing.assert_close(a, b)
+
+
 @pytest.mark.parametrize("calibration", [0.0, 0.4, 1.0])
 def test_gbce_is_the_definition(calibration: float) -> None:
     states, targets, items, bias = problem()

@@ -152,7 +152,9 @@ def test_the_state_is_that_of_the_newest_item(name: str) -> None:
     with torch.inference_mode():
         everywhere = network.encode(history)  # [batch, length, width]
         newest = everywhere[torch.arange(4), torch.tensor([2, 0, 4, 0])]
-        torch.testing.assert_close(network.state(history), newest, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(
+            network.state(history, network.item_embeddings.weight), newest, rtol=1e-4, atol=1e-5
+        )
 
 
 def test_bert4rec_sees_both_sides_of_a_mask_and_no_item_behind_it() -> None:
