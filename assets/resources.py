@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from filelock import FileLock, Timeout
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, PrivateAttr, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from assets.engines.engine import DuckDB, Engine
@@ -17,6 +17,7 @@ from assets.formats.reading import AS_IT_IS, MISSING, Reading
 from assets.sample import SEED
 from assets.state.bundles import BundleStore
 from assets.state.champions import Champions
+from assets.state.change import Change
 from assets.state.lake import MEMORY_LIMIT, Lake, LakeError
 from assets.state.remote_tables import RemoteTables
 from assets.state.run_lock import database_lock
@@ -26,6 +27,7 @@ from models.config import TrainConfig
 from models.evaluation.evidence import Policy
 from serving.state.event_stores import is_database, open_event_store
 from serving.state.events import EventStore
+from serving.state.pointer import Pointer
 from serving.state.storage import Store
 
 if TYPE_CHECKING:
@@ -89,6 +91,7 @@ class Home(dg.ConfigurableResource):  # type: ignore[type-arg]
         "its port, unless it has a path",
     )
     wait_for_other_run_s: float = 3600.0
+    _finished: Change | None = PrivateAttr(default=None)
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Home"]:
@@ -114,9 +117,15 @@ class Home(dg.ConfigurableResource):  # type: ignore[type-arg]
             with self._alone():
                 if shared := self.shared():
                     shared.take_over()
+                self._finished = self.champions().finish()
                 yield
         finally:
             lock.release()
+
+    @property
+    def finished(self) -> Change | None:
+        """The change of champion that was stopped on its way, and finished when this home was locked."""
+        return self._finished
 
     def _alone(self) -> AbstractContextManager[None]:
         """The right to work, among the machines that share a database."""
@@ -168,7 +177,18 @@ class Home(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def champions(self) -> Champions:
         shared = self.shared()
-        return Champions(self.pointer_file, shared.put_champion if shared else None)
+        return Champions(self.pointer_file, shared.put_champion if shared else None, self._tell_mlflow)
+
+    def _tell_mlflow(self, pointer: Pointer) -> None:
+        """Set the alias; where MLflow is away, what serves is as it should be, and the next run sets it."""
+        try:
+            self.tracking().set_champion(pointer.version)
+        except Exception as error:  # of the network, of a database, of MLflow: none may undo what serves
+            log.warning(
+                "Version %s serves, and MLflow could not be told (%s): the next run does it.",
+                pointer.version,
+                str(error).splitlines()[0] if str(error) else type(error).__name__,
+            )
 
     @property
     def events_file(self) -> Path:

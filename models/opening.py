@@ -9,7 +9,7 @@ import numpy as np
 from models.baselines import BASELINES
 from models.blend.scorer import BLEND, Blend
 from models.bundle.agreement import agree
-from models.bundle.bundle import BundleError, read_golden, read_manifest
+from models.bundle.bundle import BundleError, bundle_hash, read_golden, read_items, read_manifest
 from models.scorer import OnnxScorer, Scorer
 
 
@@ -34,3 +34,16 @@ def check_golden(folder: Path) -> None:
         scores = scorer.score([np.asarray(golden.history, dtype=np.int64)])[0]  # [n_items + 1]
         if max(golden.items, default=0) >= len(scores) or not agree(scores[golden.items], golden.scores):
             raise BundleError(f"{folder.name} does not give the answers that the trained model gave.")
+
+
+def check_sound(folder: Path, digest: str) -> None:
+    """Raises BundleError where a bundle is gone, is not what `digest` names, or does not answer as it did."""
+    if not folder.is_dir():
+        raise BundleError(f"the bundle {folder.name} is gone.")
+    if bundle_hash(folder) != digest:
+        raise BundleError(f"the bundle {folder.name} is damaged: its content is not what was promoted.")
+    read_items(folder)
+    try:
+        check_golden(folder)
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:  # of numbers that make no model
+        raise BundleError(f"the bundle {folder.name} cannot answer ({error}).") from error

@@ -1,6 +1,8 @@
-"""Promotion: the champion's alias in MLflow, then the pointer that serving follows; and the ways by hand."""
+"""Promotion: the pointer that serving follows, then the champion's alias in MLflow; and the ways by hand."""
 
+import logging
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,8 +18,10 @@ from assets.state.champions import Champions, Incumbent
 from assets.training.bundling import input_tables
 from models.bundle.bundle import BundleError, bundle_hash, read_manifest
 from models.mistakes import UserError
-from models.opening import check_golden
+from models.opening import check_golden, check_sound
 from serving.state.pointer import Pointer
+
+log = logging.getLogger(__name__)
 
 # How the reasons of champions begin that no run has set.
 BY_HAND = ("promoted by ", "rolled back from ", "set again, ")
@@ -39,7 +43,7 @@ champion = dg.AssetSpec(
     pool="lake",
     kinds={"mlflow"},
     deps=["gate", "refit", "bento", "as_served"],  # the last judges what serves until now
-    description="Moves the alias, then the pointer that serving follows: nothing refuses after it.",
+    description="Moves the pointer that serving follows, then the alias: nothing refuses after it.",
 )
 def promotion(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult[None]:
     verdict, before = read_verdict(home), _before(context, home.champions())
@@ -63,7 +67,6 @@ def promotion(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeRe
             "first."
         )
     home.tracking().judged(version, {}, f"promoted: {verdict.why}")
-    home.tracking().set_champion(version)
     if before is None or before.bundle_hash != digest:
         reason = f"{verdict.winner}: {verdict.why}"
         beaten = {name: str(folder) for name, folder in baseline_folders(home, verdict.winner).items()}
@@ -74,7 +77,7 @@ def promotion(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeRe
         told = {"version": version, "why": reason}
         context.log_event(dg.AssetMaterialization(champion.key, metadata=told))
     else:
-        home.champions().hand_on()
+        home.champions().tell_of(before)
     settle_anchor(home, judged_anchor(home))
     return dg.MaterializeResult(
         metadata={
@@ -112,15 +115,13 @@ def promote(home: Home, version: str, by: str, why: str) -> Pointer:
             ask_golden(address, bundle)
     except (BentoError, BundleError) as error:
         raise PromotionError(f"Version {version} is not promoted: {error}") from error
-    home.tracking().set_champion(version)
     now, reason = home.champions().whole(), f"promoted by {by.strip()}: {why.strip()}"
     if now is not None and now.bundle_hash == digest:
-        home.champions().hand_on()
+        home.champions().tell_of(now)
         return now
     baselines = {name: str(folder) for name, folder in beaten.items()}
     pointer = _with_twin(Pointer(str(bundle), version, digest, time.time(), reason, tag, baselines), serves)
-    home.champions().crown(pointer, input_tables(home.lake(), read_manifest(bundle)))
-    home.champions().forget_anchor()
+    home.champions().crown(pointer, input_tables(home.lake(), read_manifest(bundle)), by_hand=True)
     return pointer
 
 
@@ -145,14 +146,19 @@ def _with_twin(pointer: Pointer, serves: Served) -> Pointer:
     return replace(pointer, judged=str(serves.twin), judged_hash=bundle_hash(serves.twin))
 
 
-def rollback(home: Home, seen: Incumbent | None = None) -> Pointer:
-    """Set the champion before this one back, alias and pointer; raises PromotionError when there is none.
+def rollback(home: Home, seen: Incumbent | None = None, tell: Callable[[str], None] = log.warning) -> Pointer:
+    """Set the last sound champion before this one back; raises PromotionError when there is none.
 
-    Where the pointer is damaged, the champion that it named is set again. `seen` is the champion that whoever
-    asks wants to be rid of: where a run has set another one since, going back would lead to that very one.
+    Where the pointer is damaged, the champion that it named is set again. `tell` hears of each that is passed
+    over, as its bundle is damaged. `seen` is the champion that whoever asks wants to be rid of: where a run
+    has set another one since, going back would lead to that very one. A rollback that was killed is finished,
+    and goes no further.
     """
-    champions = home.champions()
-    if seen is not None and champions.incumbent() != seen:
+    champions, finished = home.champions(), home.finished
+    if finished is not None and finished.back:
+        tell("A rollback that was stopped on its way is finished: it goes no further back.")
+        return finished.pointer
+    if finished is not None or (seen is not None and champions.incumbent() != seen):
         raise PromotionError(
             "Nothing is rolled back, for the champion has changed while this waited for another run: look at "
             "make status, and ask again if the new one is no better."
@@ -166,14 +172,31 @@ def rollback(home: Home, seen: Incumbent | None = None) -> Pointer:
         past = [*past, *(reign.pointer for reign in champions.history()[-1:])]
     if not past:
         raise PromotionError("There is no earlier champion to go back to.")
-    back = replace(past[-1], promoted_at=time.time(), reason=reason)
-    if not champions.folder(back).exists():
-        raise PromotionError(f"The bundle of version {back.version} is gone: {champions.folder(back)}.")
-    home.tracking().set_champion(back.version)
+    sound = _last_sound(champions, past, tell)
+    if sound is None:
+        versions = ", ".join(pointer.version for pointer in past)
+        raise PromotionError(
+            f"Nothing is rolled back: none of the earlier champions (version {versions}) can serve. Restore "
+            "their bundles from a backup, or train a new one with make run."
+        )
+    if passed := past[sound + 1 :]:
+        reason += f", past version {', '.join(p.version for p in reversed(passed))}, which cannot serve"
+    back = replace(past[sound], promoted_at=time.time(), reason=reason)
     tables = {r.pointer.bundle_hash: r.tables for r in champions.history()}
-    champions.restore(back, past[:-1], tables.get(back.bundle_hash, {}))
-    champions.forget_anchor()
+    champions.restore(back, past[:sound], tables.get(back.bundle_hash, {}))
     return back
+
+
+def _last_sound(champions: Champions, past: Sequence[Pointer], tell: Callable[[str], None]) -> int | None:
+    """The place of the newest champion that can serve."""
+    for place, pointer in reversed(list(enumerate(past))):
+        try:
+            check_sound(champions.folder(pointer), pointer.bundle_hash)
+        except BundleError as error:
+            tell(f"Version {pointer.version} is passed over: {error}")
+            continue
+        return place
+    return None
 
 
 def _before(context: dg.AssetExecutionContext, champions: Champions) -> Pointer | None:

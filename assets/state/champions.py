@@ -4,20 +4,31 @@ champion/pointer.json   the champion; replacing it is the promotion
 champion/past.json      those to go back to, oldest first
 champion/history.json   every champion ever set, oldest first, each with the tables of its night
 champion/anchor.json    the best champion of late, against which many small losses are added up
+
+All of them change as one: see `assets.state.change`.
 """
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from assets.state.change import (
+    ANCHOR_FILE,
+    HISTORY_FILE,
+    PAST_FILE,
+    Change,
+    as_json,
+    close,
+    stamp,
+    unfinished,
+)
 from assets.state.files import replace_text
 from models.bundle.bundle import BundleError
-from serving.state.pointer import Pointer, read_pointer
-
-ANCHOR_FILE = "anchor.json"
+from serving.state.pointer import Pointer, pointer_of, read_pointer
 
 
 @dataclass(frozen=True)
@@ -53,11 +64,17 @@ class Anchor:
 class Champions:
     """The champion and its predecessors. Whoever writes holds the home's lock.
 
-    `hand_on` is called after every change: it lets the endpoints of other machines follow.
+    `hand_on` is called after every change: it lets the endpoints of other machines follow. `tell` is called
+    with each new champion, after it serves.
     """
 
-    def __init__(self, pointer_file: Path, hand_on: Callable[[], None] | None = None) -> None:
-        self._pointer_file, self._hand_on = pointer_file, hand_on
+    def __init__(
+        self,
+        pointer_file: Path,
+        hand_on: Callable[[], None] | None = None,
+        tell: Callable[[Pointer], None] | None = None,
+    ) -> None:
+        self._pointer_file, self._hand_on, self._tell = pointer_file, hand_on, tell
 
     def current(self) -> Pointer | None:
         """None before the first promotion; raises BundleError where the pointer cannot be understood."""
@@ -85,11 +102,13 @@ class Champions:
 
     def past(self) -> list[Pointer]:
         """The champions to go back to, oldest first."""
-        return [_pointer(values) for values in self._read("past.json")]
+        with self._understood(PAST_FILE):
+            return [pointer_of(values) for values in self._read(PAST_FILE)]
 
     def history(self) -> list[Reign]:
         """Every champion ever set, oldest first. One set while the run was killed may be last."""
-        found = [Reign(_pointer(v["pointer"]), v["tables"]) for v in self._read("history.json")]
+        with self._understood(HISTORY_FILE):
+            found = [Reign(pointer_of(v["pointer"]), dict(v["tables"])) for v in self._read(HISTORY_FILE)]
         if found:
             return found
         now = self.whole()  # a home from before there was a history
@@ -115,40 +134,63 @@ class Champions:
         self._write(ANCHOR_FILE, asdict(anchor))
         self.hand_on()
 
-    def forget_anchor(self) -> None:
-        """From now on the champion alone is what candidates are held against: a person has chosen it."""
-        self._write(ANCHOR_FILE, None)
-        self.hand_on()
-
-    def crown(self, pointer: Pointer, tables: Mapping[str, str]) -> None:
-        """Set the next champion. The pointer goes last: a crash before leaves the old champion serving."""
-        before = self.whole()
-        history = self._finished()
+    def crown(self, pointer: Pointer, tables: Mapping[str, str], *, by_hand: bool = False) -> None:
+        """Set the next champion. One that a person has chosen is also what candidates are held against."""
+        before, past = self.whole(), self.past()
         if before is not None:
-            kept = [p for p in self.past() if p.bundle_hash not in (before.bundle_hash, pointer.bundle_hash)]
-            self._write("past.json", [asdict(p) for p in [*kept, before]])
-        self._set(pointer, history, tables)
-        self.hand_on()
+            past = [p for p in past if p.bundle_hash not in (before.bundle_hash, pointer.bundle_hash)]
+            past = [*past, before]
+        self._change(pointer, past, tables, forgets_anchor=by_hand, back=False)
 
     def restore(self, pointer: Pointer, past: Sequence[Pointer], tables: Mapping[str, str]) -> None:
         """Set an earlier champion again; `past` is what remains to go back to."""
-        history = self._finished()
-        self._set(pointer, history, tables)
-        self._write("past.json", [asdict(p) for p in past])
+        self._change(pointer, past, tables, forgets_anchor=True, back=True)
+
+    def finish(self) -> Change | None:
+        """Finish the change that a kill has left, and say which it was; one that fits no more is dropped."""
+        left = unfinished(self._pointer_file)
+        if left is not None:
+            left.write(self._pointer_file)
+            self.tell_of(left.pointer)
+        close(self._pointer_file)
+        return left
+
+    def tell_of(self, pointer: Pointer) -> None:
+        """Let other machines follow, and MLflow know, of what serves; again where a run was killed."""
         self.hand_on()
+        if self._tell is not None:
+            self._tell(pointer)
 
     def hand_on(self) -> None:
-        """Let other machines follow, where there are any; again where a run was killed before it did."""
+        """Let other machines follow, where there are any."""
         if self._hand_on is not None:
             self._hand_on()
 
-    def _set(self, pointer: Pointer, history: Sequence[Reign], tables: Mapping[str, str]) -> None:
+    def _change(
+        self,
+        pointer: Pointer,
+        past: Sequence[Pointer],
+        tables: Mapping[str, str],
+        *,
+        forgets_anchor: bool,
+        back: bool,
+    ) -> None:
         baselines = {name: str(path) for name, path in pointer.baseline_folders(self._pointer_file).items()}
         judged = str(pointer.twin_folder(self._pointer_file)) if pointer.judged else ""
         absolute = replace(pointer, bundle=str(self.folder(pointer)), baselines=baselines, judged=judged)
         pointer = absolute.relative_to(self._pointer_file.parent.resolve())
-        self._write("history.json", [asdict(reign) for reign in [*history, Reign(pointer, dict(tables))]])
-        replace_text(self._pointer_file, pointer.to_json())
+        history = [*self._finished(), Reign(pointer, dict(tables))]
+        change = Change(
+            pointer,
+            [asdict(p) for p in past],
+            [asdict(reign) for reign in history],
+            forgets_anchor,
+            back,
+            before=stamp(self._pointer_file),
+        )
+        change.write(self._pointer_file)
+        self.tell_of(pointer)
+        close(self._pointer_file)
 
     def _finished(self) -> list[Reign]:
         """The history without a champion whose pointer was never published, because the run was killed."""
@@ -163,15 +205,22 @@ class Champions:
         except FileNotFoundError:
             return []
         except ValueError:
-            raise BundleError(
-                f"{path} is damaged: restore it from a backup, or delete it and lose the way back."
-            ) from None
+            raise self._damaged(name) from None
         return found
 
+    @contextmanager
+    def _understood(self, name: str) -> Iterator[None]:
+        """Raises BundleError where a file holds something else than it should."""
+        try:
+            yield
+        except (TypeError, KeyError, ValueError, AttributeError):
+            raise self._damaged(name) from None
+
+    def _damaged(self, name: str) -> BundleError:
+        path = self._pointer_file.with_name(name)
+        return BundleError(
+            f"{path} is damaged: restore it from a backup, or delete it and lose the way back."
+        )
+
     def _write(self, name: str, values: object) -> None:
-        replace_text(self._pointer_file.with_name(name), json.dumps(values, indent=2, sort_keys=True))
-
-
-def _pointer(values: Mapping[str, Any]) -> Pointer:
-    known = {f.name for f in fields(Pointer)}
-    return Pointer(**{name: value for name, value in values.items() if name in known})
+        replace_text(self._pointer_file.with_name(name), as_json(values))

@@ -33,7 +33,7 @@ def rollback() -> None:
 
     seen = home.champions().incumbent()  # before the wait, in which a run may set another one
     with home.locked():
-        back = promotion.rollback(home, seen)
+        back = promotion.rollback(home, seen, tell=say)
     say(f"The champion is version {back.version} again.")
 
 

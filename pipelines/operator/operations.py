@@ -41,7 +41,7 @@ def promote_op(context: dg.OpExecutionContext, config: PromoteConfig, home: Home
 @dg.op(pool="lake", name="set_champion_before", description="Sets the champion before this one back.")
 def rollback_op(context: dg.OpExecutionContext, home: Home) -> None:
     try:
-        back = rollback(home, home.champions().incumbent_at(_asked_at(context)))
+        back = rollback(home, home.champions().incumbent_at(_asked_at(context)), context.log.warning)
     except PromotionError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
     _tell(context, back)

@@ -2,8 +2,10 @@
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any
 
 from models.bundle.bundle import BundleError
 
@@ -58,16 +60,20 @@ class Pointer:
 def read_pointer(path: Path) -> Pointer | None:
     """The pointer, or None before the first promotion; raises BundleError where it cannot be understood."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        known = {f.name for f in fields(Pointer)}
-        pointer = Pointer(**{name: value for name, value in values.items() if name in known})
-        for name, value in asdict(pointer).items():
-            _check(name, value)
-        return pointer
+        return pointer_of(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise BundleError(f"The champion's pointer {path} cannot be understood ({error}).") from error
+
+
+def pointer_of(values: Mapping[str, Any]) -> Pointer:
+    """The pointer that a file describes; raises TypeError or AttributeError where it describes none."""
+    known = {f.name for f in fields(Pointer)}
+    pointer = Pointer(**{name: value for name, value in values.items() if name in known})
+    for name, value in asdict(pointer).items():
+        _check(name, value)
+    return pointer
 
 
 def _check(name: str, value: object) -> None:

@@ -100,7 +100,7 @@ def test_a_crash_just_before_the_pointer_is_finished_by_the_next_run(
         replace_text(path, text)
 
     with monkeypatch.context() as patched:
-        patched.setattr("assets.state.champions.replace_text", crash)
+        patched.setattr("assets.state.change.replace_text", crash)
         assert "power cut" in refusal(attempt(promotion, home))
     assert read_pointer(home.pointer_file).bundle_hash == old.bundle_hash
     assert attempt(promotion, home).success
@@ -131,7 +131,9 @@ def test_a_champion_that_was_set_after_the_verdict_stays(asset, home: Home) -> N
 
 def test_promotion_alone_does_not_undo_a_rollback(home: Home) -> None:
     winner = read_pointer(home.pointer_file)
-    home.champions().crown(broken(home), {})
+    other = home.bundles().current("popularity")
+    digest = bundle_hash(other)
+    home.champions().crown(Pointer(str(other), home.tracking().version_of(digest), digest, time.time()), {})
     judge(home)
     assert attempt(promotion, home).success
     assert read_pointer(home.pointer_file).bundle_hash == winner.bundle_hash
