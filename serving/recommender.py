@@ -1,7 +1,8 @@
 """From a history of item ids to the best next items: one bundle, opened, verified and warmed up."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from models.opening import open_scorer
 from models.prior import Prior
 from models.scorer import MovingScorer, OnnxScorer, Scorer, scores_at
 from serving.explain import contributors
+from serving.exploring import Exploration
 from serving.filters import Filters
 from serving.ranking import top_k
 from serving.search import TitleSearch
@@ -33,13 +35,17 @@ from serving.search import TitleSearch
 
 @dataclass(frozen=True)
 class Scored:
-    """A recommended item; `rank` starts at 1, `because` is id and title of what contributed most to it."""
+    """A recommended item; `rank` starts at 1, `because` is id and title of what contributed most to it.
+
+    `propensity` is the chance with which it came to its place, where chance took part.
+    """
 
     item_id: str
     title: str
     score: float
     rank: int
     because: tuple[str, str] | None = None
+    propensity: float | None = None
 
 
 @dataclass(frozen=True)
@@ -135,6 +141,7 @@ class Recommender:
         filters: Mapping[str, Any] | None = None,
         explain: bool = False,
         asked_ms: int | None = None,
+        explore: Exploration | None = None,
     ) -> Recommendation:
         """The `k` best items after a history of item ids, oldest first, that pass all filters.
 
@@ -154,11 +161,15 @@ class Recommender:
         if self.manifest.exclude_seen if exclude_seen is None else exclude_seen:
             scores[history] = -np.inf
         scores[self._indexes(exclude)] = scores[self._unplayed] = -np.inf
-        best = self._best(scores, k)
+        best, chance = self._best(scores, k), 1.0
+        if explore is not None:
+            best, chance = explore.drawn(best, self._new_beside(best, scores))
         because: Sequence[int | None] = [None] * len(best)
         if explain and len(looked_at):
             because = self._contributors(history, best, asked_ms)
         items = self._named(scores, best, because)
+        if chance < 1:
+            items[-1] = replace(items[-1], propensity=chance)
         return Recommendation(items, unknown, fallback=len(looked_at) == 0)
 
     def similar(self, item_id: str, k: int, exclude: Iterable[str] = ()) -> list[Scored]:
@@ -192,6 +203,18 @@ class Recommender:
         if not np.isfinite(scores.max()):  # NaN and infinity are the highest to NumPy
             scores[~np.isfinite(scores)] = -np.inf
         return top_k(scores, k)
+
+    def _new_beside(self, best: NDArray[np.int64], scores: NDArray[Any]) -> NDArray[np.int64]:
+        """New items that could be an answer and are none."""
+        found = np.setdiff1d(self._new, best)
+        kept: NDArray[np.int64] = found[np.isfinite(scores[found])]
+        return kept
+
+    @cached_property
+    def _new(self) -> NDArray[np.int64]:
+        """Items of which the model knows no play, and that are offered."""
+        nobody = np.flatnonzero(self._items.counts == 0)
+        return np.setdiff1d(nobody, np.append(self._unplayed, PADDING))
 
     def _named(
         self, scores: NDArray[Any], best: NDArray[np.int64], because: Sequence[int | None]

@@ -45,7 +45,7 @@ class Shown:
         for item in self.items:
             yield Impression(
                 self.request_id, item.rank, self.user_id, item.item_id, item.score,
-                self.model_version, self.fallback, self.shown_at,
+                self.model_version, self.fallback, self.shown_at, item.propensity,
             )  # fmt: skip
 
 

@@ -81,6 +81,12 @@ class Settings(BaseSettings):
         le=86_400,
         description="seconds after which plays since the training count in recent popularity; 0: never",
     )
+    explore: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="share of answers that give their last place to a new item; its chance is logged",
+    )
     blocklist: Local | None = Field(
         default=None, description="a file of item ids that are never recommended, one a line"
     )

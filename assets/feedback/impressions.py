@@ -54,4 +54,6 @@ def day_of(time_ms: int) -> date:
 
 
 def _row(impression: Impression) -> dict[str, object]:
-    return asdict(impression) | {"day": day_of(impression.shown_at).isoformat()}
+    row = asdict(impression)
+    del row["propensity"]  # of no use to drift and online results
+    return row | {"day": day_of(impression.shown_at).isoformat()}

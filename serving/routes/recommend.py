@@ -9,6 +9,7 @@ from pydantic_core import to_json
 from serving import telemetry
 from serving.bodies import PROBLEMS, read_body
 from serving.context import Context
+from serving.exploring import Exploration
 from serving.filters import FilterError
 from serving.openapi import describe_body
 from serving.recommender import Recommendation
@@ -82,6 +83,7 @@ async def _answer(
         query.filters,
         query.explain,
         now_ms(),
+        _exploration(context, answer_id, history),
     )
     in_thread = query.explain or model.recommender.manifest.n_items > INLINE_ITEMS
     try:
@@ -105,6 +107,12 @@ async def _answer(
             "fallback": found.fallback,
         },
     }
+
+
+def _exploration(context: Context, answer_id: str, history: Sequence[str]) -> Exploration | None:
+    """Drawn anew for each answer, and for each history: a client may name all its requests alike."""
+    share = context.settings.explore
+    return Exploration(share, "\0".join([answer_id, *history])) if share else None
 
 
 async def _history(context: Context, user_id: str) -> History:

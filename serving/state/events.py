@@ -56,7 +56,10 @@ class Event:
 
 @dataclass(frozen=True)
 class Impression:
-    """A row of `impressions`: one recommended item. `rank` starts at 1; `user_id` is None where unknown."""
+    """A row of `impressions`: one recommended item. `rank` starts at 1; `user_id` is None where unknown.
+
+    `propensity` is the chance with which it came to that rank; None where chance took no part.
+    """
 
     request_id: str
     rank: int
@@ -66,6 +69,7 @@ class Impression:
     model_version: str
     fallback: str | None
     shown_at: int
+    propensity: float | None = None
 
 
 @dataclass(frozen=True)

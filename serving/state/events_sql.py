@@ -80,6 +80,15 @@ LATER_DDL = (
     "CREATE TABLE IF NOT EXISTS listing_changes (id INTEGER PRIMARY KEY, made BIGINT NOT NULL)",
     # The time of a commit by the clock of who made it, where that is not its place in the order.
     "CREATE TABLE IF NOT EXISTS clocks (sequence BIGINT PRIMARY KEY, received_at BIGINT NOT NULL)",
+    # Of the impressions in which chance took part.
+    """
+    CREATE TABLE IF NOT EXISTS propensities (
+        request_id TEXT NOT NULL,
+        rank INTEGER NOT NULL,
+        propensity DOUBLE PRECISION NOT NULL,
+        PRIMARY KEY (request_id, rank)
+    )
+    """,
 )
 LIST_ITEM = """
 INSERT INTO listed_items VALUES (?, ?, ?, ?) ON CONFLICT (item_id) DO UPDATE
@@ -97,6 +106,10 @@ INSERT INTO impressions
 SELECT * FROM (SELECT ? AS request_id, ?, ? AS user_id, ?, ?, ?, ?, ?) AS shown
 WHERE NOT EXISTS (SELECT 1 FROM forgotten WHERE forgotten.user_id = shown.user_id)
 ON CONFLICT DO NOTHING
+"""
+INSERT_PROPENSITY = "INSERT INTO propensities VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+FORGET_PROPENSITIES = """
+DELETE FROM propensities WHERE request_id IN (SELECT request_id FROM impressions WHERE user_id = ?)
 """
 LAST_CHANGE = """
 SELECT coalesce(max(at), 0) FROM (
@@ -118,8 +131,11 @@ SELECT events.received_at FROM events LEFT JOIN clocks ON clocks.sequence = even
 WHERE coalesce(clocks.received_at, events.received_at) <= ? ORDER BY 1 DESC LIMIT 1
 """
 NEXT_IMPRESSIONS = f"""
-SELECT * FROM impressions WHERE shown_at >= ? AND (shown_at, request_id, rank) > (?, ?, ?)
-ORDER BY shown_at, request_id, rank LIMIT {PAGE}
+SELECT impressions.*, propensity FROM impressions
+LEFT JOIN propensities ON propensities.request_id = impressions.request_id
+    AND propensities.rank = impressions.rank
+WHERE shown_at >= ? AND (shown_at, impressions.request_id, impressions.rank) > (?, ?, ?)
+ORDER BY shown_at, impressions.request_id, impressions.rank LIMIT {PAGE}
 """
 NEWEST_PLAYS = """
 SELECT item_id FROM events WHERE user_id = ? AND received_at > ?
@@ -188,7 +204,10 @@ class SqlEventStore:
             answers = [_add_request(connection, plays, sequence, now) for plays in requests]
             if sequence != now and any(isinstance(answer, Stored) and answer.stored for answer in answers):
                 connection.change("INSERT INTO clocks VALUES (?, ?)", [(sequence, now)])
-            connection.change(INSERT_IMPRESSION, (astuple(shown) for shown in impressions))
+            connection.change(INSERT_IMPRESSION, (astuple(shown)[:-1] for shown in impressions))
+            drawn = [one for one in impressions if one.propensity is not None]
+            rows = [(one.request_id, one.rank, one.propensity) for one in drawn]
+            connection.change(INSERT_PROPENSITY, rows)
         self.ahead_ms = sequence - now
         return answers
 
@@ -200,6 +219,7 @@ class SqlEventStore:
                 [(user_id, _next_sequence(connection, now_ms()))],
             )
             events = connection.change("DELETE FROM events WHERE user_id = ?", [(user_id,)])
+            connection.change(FORGET_PROPENSITIES, [(user_id,)])
             shown = connection.change("DELETE FROM impressions WHERE user_id = ?", [(user_id,)])
         return Forgotten(events, shown, connection.wipe())
 
@@ -227,7 +247,7 @@ class SqlEventStore:
         at, request_id, rank = shown_from, "", -1
         while page := list(self._connection().rows(NEXT_IMPRESSIONS, (at, at, request_id, rank))):
             yield from (Impression(*row) for row in page)
-            at, request_id, rank = page[-1][-1], page[-1][0], page[-1][1]
+            at, request_id, rank = page[-1][-2], page[-1][0], page[-1][1]
 
     def list_items(self, items: Sequence[ListedItem]) -> Listed:
         connection, listed_at = self._connection(), now_ms()

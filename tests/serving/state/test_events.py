@@ -3,6 +3,8 @@
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -115,6 +117,17 @@ def test_plays_are_ordered_by_when_they_were_played(store: SqliteEventStore) -> 
     assert store.plays("u", limit=2) == ["middle", "late"]
     assert store.plays("u", after=cut) == ["middle"]
     assert store.plays("nobody") == []
+
+
+def test_the_chance_of_an_impression_is_kept_with_it_and_goes_with_its_user(store: SqliteEventStore) -> None:
+    drawn = replace(shown("r", 2, "u"), propensity=0.125)
+    store.add([], [shown("r", 1, "u"), drawn, replace(shown("s", 1, None), propensity=0.5)])
+    assert [one.propensity for one in store.impressions()] == [None, 0.125, 0.5]
+    store.add([], [replace(drawn, propensity=0.75)])
+    assert list(store.impressions())[1] == drawn, "an answer is logged once"
+    assert store.forget("u").impressions == 2
+    with closing(sqlite3.connect(store.file)) as database:
+        assert database.execute("SELECT request_id, propensity FROM propensities").fetchall() == [("s", 0.5)]
 
 
 def test_a_forgotten_user_is_gone_and_stays_gone(store: SqliteEventStore) -> None:
