@@ -87,6 +87,8 @@ class OnnxScorer:
     [users, width]. The products are NumPy's: what is asked of few items costs no product with all of them.
     """
 
+    knows_content: bool = False  # what it says of an item without plays comes from its content
+
     def __init__(
         self,
         model: bytes,
@@ -95,6 +97,7 @@ class OnnxScorer:
         max_length: int,
         threads: int,
         repeats: Repeats | None = None,
+        knows_content: bool = False,
     ) -> None:
         import onnxruntime
 
@@ -106,6 +109,7 @@ class OnnxScorer:
         self._item_bias = item_bias
         self._max_length = max_length
         self._repeats = repeats
+        self.knows_content = knows_content
 
     @classmethod
     def load(cls, folder: Path, threads: int = 1) -> Self:
@@ -117,7 +121,8 @@ class OnnxScorer:
                 embeddings, bias = weights.get_tensor(ITEM_EMBEDDINGS), weights.get_tensor(ITEM_BIAS)
                 names = [name for name in weights.keys() if is_of_repeats(name)]  # noqa: SIM118
                 repeats = Repeats.of({name: weights.get_tensor(name) for name in names})
-            scorer = cls(model, embeddings, bias, manifest.max_length, threads, repeats)
+            knows_content = bool(manifest.config.get("content"))
+            scorer = cls(model, embeddings, bias, manifest.max_length, threads, repeats, knows_content)
         except Exception as error:  # onnxruntime raises its own kinds
             raise BundleError(f"The network in {folder} cannot be loaded: {error}") from error
         if not len(embeddings) == len(bias) == manifest.n_items + 1:

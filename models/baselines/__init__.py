@@ -9,6 +9,7 @@ from models.baselines.ease import Ease
 from models.baselines.graph import Graph
 from models.baselines.item_knn import ItemKnn
 from models.baselines.markov import SMOOTHING, SMOOTHINGS, Markov
+from models.baselines.new_releases import NewReleases
 from models.baselines.next_larger_id import NextLargerId
 from models.baselines.own_history import MostFrequent, MostRecent
 from models.baselines.popularity import Popularity, RecentPopularity
@@ -27,6 +28,7 @@ __all__ = [
     "Markov",
     "MostFrequent",
     "MostRecent",
+    "NewReleases",
     "NextLargerId",
     "NotApplicableError",
     "Popularity",
@@ -48,5 +50,6 @@ BASELINES: dict[str, type[Baseline]] = {
         ItemKnn,
         Ease,
         Content,
+        NewReleases,
     )
 }

@@ -14,6 +14,7 @@ from safetensors.numpy import load_file, save
 from models.bundle.bundle import WEIGHTS_FILE, BundleError, ItemTable
 from models.data import Holdout, Sequences
 from models.evaluation.metrics import per_user, rank_targets
+from models.scorer import Scorer
 
 CHOOSING_USERS = 2_000  # at most; on whose validation items settings are compared
 
@@ -77,7 +78,7 @@ def popularity(train: Sequences, weights: NDArray[np.float64] | None = None) -> 
     return share
 
 
-def ndcg(scorer: Baseline, holdout: Holdout) -> float:
+def ndcg(scorer: Scorer, holdout: Holdout) -> float:
     """Mean NDCG@10, by which settings are chosen."""
     return float(per_user("ndcg@10", rank_targets(scorer, holdout)).mean())
 

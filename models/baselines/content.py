@@ -21,19 +21,16 @@ from models.baselines.base import (
     vector,
 )
 from models.baselines.popularity import Popularity, RecentPopularity
-from models.bundle.attributes import DATE
 from models.bundle.bundle import PADDING, ItemTable
+from models.content.likeness import freshness, likeness, release_days
 from models.content.vectors import content_vectors
 from models.data import Holdout, Sequences
 from models.moment import Moment
 from models.prior import Prior
 
-DECAY = 0.8  # of an item of the history for each newer one
 HALF_LIFE_DAYS = 90.0  # of being new
-LEAST = 0.01  # likeness: what has nothing in common with the history comes in the order of the prior
 POWERS = (0.25, 1.0, 2.0)  # of the likeness; tried on validation
 NEWNESS = (0.0, 3.0, 10.0)  # average items that one released today is worth; tried on validation
-RELEASE_DATE = "release_date"  # the attribute
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +65,7 @@ class Content:
         Raises NotApplicableError where nothing is known of the items, and ValueError without any interaction.
         """
         popularity(train)  # raises where there is nothing to count
-        items, vectors = _described(facts)
+        items, vectors = described(facts)
         liked = Popularity.fit(train, validation, facts)
         if facts.times is not None:
             liked = RecentPopularity.fit(train, validation, facts)
@@ -82,7 +79,7 @@ class Content:
 
     def refit(self, train: Sequences, facts: Facts = NO_FACTS) -> Self:
         """Raises as `fit` does."""
-        items, vectors = _described(facts)
+        items, vectors = described(facts)
         liked = Popularity.fit(train, None, facts)
         if self.half_life and facts.times is not None:
             liked = RecentPopularity(self.share, self.half_life).refit(train, facts)
@@ -98,11 +95,11 @@ class Content:
         train: Sequences,
     ) -> Self:
         """With the first settings."""
-        days = _release_days(items)
+        days = release_days(items)
         recent = liked if isinstance(liked, RecentPopularity) else None
         half_life, prior = (recent.half_life, recent.prior) if recent else (0.0, None)
         released = days.astype(np.float32) if prior else None
-        new = _newness(days, train)
+        new = _newness_of_releases(days, train)
         return cls(vectors, liked.share, new, POWERS[0], NEWNESS[0], half_life, prior, released)
 
     def moved(self, items: NDArray[np.int64], played_ms: NDArray[np.int64]) -> Self:
@@ -125,17 +122,7 @@ class Content:
         self, histories: Sequence[NDArray[np.integer]], starting: Sequence[NDArray[np.float32]]
     ) -> NDArray[np.float32]:
         """`starting` is what each item has before likeness is looked at, [n_items + 1] a user."""
-        wanted = np.zeros((len(histories), self.vectors.shape[1]), dtype=np.float32)  # [users, width]
-        for row, history in zip(wanted, histories, strict=True):
-            newest = history[-self.max_length :]
-            weights = (DECAY ** np.arange(len(newest) - 1, -1, -1.0)).astype(np.float32)
-            row[:] = (weights[:, None] * self.vectors[newest]).sum(axis=0)
-        lengths = np.linalg.norm(wanted, axis=1, keepdims=True)
-        wanted /= np.where(lengths > 0, lengths, 1)
-        # One product a user: those of a batch would differ in their last bits with its size.
-        scores = np.empty((len(histories), len(self.vectors)), dtype=np.float32)
-        for row, of_user in zip(scores, wanted, strict=True):
-            np.maximum(self.vectors @ of_user, LEAST, out=row)
+        scores = likeness(self.vectors, histories, self.max_length)
         scores **= np.float32(self.power)
         for row, of_day in zip(scores, starting, strict=True):
             np.multiply(row, of_day, out=row)
@@ -156,7 +143,8 @@ class Content:
         assert self.released is not None
         age = np.float32(day) - self.released  # [n_items + 1], NaN where no date is known
         ahead = age < 0
-        of_day: NDArray[np.float32] = replace(self, new=_half_lives(np.where(ahead, np.nan, age)))._starting
+        new = freshness(np.where(ahead, np.nan, age), HALF_LIFE_DAYS)
+        of_day: NDArray[np.float32] = replace(self, new=new)._starting
         of_day[ahead & (self.share == 0)] = -np.inf
         return of_day
 
@@ -186,7 +174,7 @@ class Content:
             return cls(vectors, share, new, power, newness, half_life, prior, released)
 
 
-def _described(facts: Facts) -> tuple[ItemTable, NDArray[np.float32]]:
+def described(facts: Facts) -> tuple[ItemTable, NDArray[np.float32]]:
     """The items and their vectors. Raises NotApplicableError where titles are all that is known of them."""
     if facts.items is not None and facts.items.attributes:
         vectors = content_vectors(facts.items)
@@ -195,24 +183,9 @@ def _described(facts: Facts) -> tuple[ItemTable, NDArray[np.float32]]:
     raise NotApplicableError("nothing is known of the items but their ids and titles")
 
 
-def _release_days(items: ItemTable) -> NDArray[np.float64]:
-    """Days since 1970, [n_items + 1]; NaN where no date is known."""
-    dates = items.attributes.get(RELEASE_DATE)
-    if dates is None or dates.kind != DATE:
-        return np.full(len(items.ids), np.nan)
-    days = np.array(["NaT" if day is None else day for day in dates.values], dtype="datetime64[D]")
-    return (days - np.datetime64("1970-01-01", "D")) / np.timedelta64(1, "D")
-
-
-def _newness(days: NDArray[np.float64], train: Sequences) -> NDArray[np.float32]:
+def _newness_of_releases(days: NDArray[np.float64], train: Sequences) -> NDArray[np.float32]:
     """1 for what was released when the newest played item was, or later; 0 where no date is known."""
     played = days[np.unique(train.items)]
     if np.isnan(played).all():
         return np.zeros(len(days), dtype=np.float32)
-    return _half_lives(np.maximum(np.nanmax(played) - days, 0.0))
-
-
-def _half_lives(age: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
-    """0.5 for each HALF_LIFE_DAYS of an age in days; 0 for one that is not known."""
-    new: NDArray[np.float32] = np.nan_to_num(0.5 ** (age / HALF_LIFE_DAYS), nan=0.0).astype(np.float32)
-    return new
+    return freshness(np.maximum(np.nanmax(played) - days, 0.0), HALF_LIFE_DAYS)

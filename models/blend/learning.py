@@ -11,7 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.blend.scorer import Blend, log_shares
+from models.baselines import NewReleases
+from models.baselines.base import ndcg, some_users
+from models.blend.scorer import Blend, logarithms, new_items
 from models.bundle.bundle import PADDING
 from models.data import Holdout
 from models.evaluation.metrics import per_user, rank_targets
@@ -22,7 +24,10 @@ DEPTH = 50  # best items of each member among which the weights are learned
 USERS = 5_000  # at most, on whose validation items they are
 BLOCK = 512  # users scored at once
 LEAST_GAIN = 0.003  # nats a user, by which a further member must make what was played likelier
-MOST_BASELINES = 3  # so that a request costs little more than the network alone
+MOST_BASELINES = 3  # so that a request costs little more than the network alone; new releases come beside
+NEW = NewReleases.architecture
+NEW_WEIGHTS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.7)  # of the likeliest weight of new releases; tried in turn
+KNOWN_LOSS = 0.01  # share of NDCG@10 that new releases may cost the plays of known items on validation
 DECIMALS = 3  # of a weight: sums in another order give the same bytes
 FOLDS = 2
 CONFIDENCE = 0.8  # of the two-sided interval of what a blend gains: it is one more model to serve
@@ -68,11 +73,32 @@ def learn(members: Mapping[str, Scorer], validation: Holdout) -> Learned:
     ranks = np.zeros(len(validation), dtype=np.int32)
     for fold in range(FOLDS):
         others = choose(chosen.rows(chosen.users % FOLDS != fold), names, networks)
+        others = sparing(members, others, validation.rows(np.flatnonzero(validation.users % FOLDS != fold)))
         rows = np.flatnonzero(validation.users % FOLDS == fold)
         ranks[rows] = rank_targets(Blend.of(members, others), validation.rows(rows))
     for network in networks:
         _require_gain(network, ranks, rank_targets(members[network], validation), validation.users)
-    return Learned(choose(chosen, names, networks), ranks)
+    return Learned(sparing(members, choose(chosen, names, networks), validation), ranks)
+
+
+def sparing(
+    members: Mapping[str, Scorer], weights: dict[str, float], validation: Holdout
+) -> dict[str, float]:
+    """The weights with as much of new releases as plays of known items can bear.
+
+    The likeliest weight serves all plays together, at the cost of those of known items. So it is the first of
+    NEW_WEIGHTS with which these lose no more than KNOWN_LOSS of NDCG@10 on validation, or none.
+    """
+    new = new_items(members)
+    if NEW not in weights or new is None:
+        return weights
+    known = some_users(validation.rows(np.flatnonzero(~new[validation.targets])))
+    if not len(known):
+        return weights
+    none = weights | {NEW: 10.0**-DECIMALS}  # as good as none
+    least = (1 - KNOWN_LOSS) * ndcg(Blend.of(members, none), known)
+    tried = (weights | {NEW: round(share * weights[NEW], DECIMALS)} for share in NEW_WEIGHTS)
+    return next((one for one in tried if ndcg(Blend.of(members, one), known) >= least), none)
 
 
 def _require_gain(
@@ -100,7 +126,7 @@ def choose(
         raise NoBlendError("nobody played next what a member had among its best")
     members = [names.index(name) for name in networks]
     weights, likely = fit(chosen, members)
-    while len(members) < len(networks) + most:
+    while len(members) < len(networks) + most + (NEW in names):
         wider = [[*members, i] for i in range(len(names)) if i not in members]
         tried = [(*fit(chosen, more), more) for more in wider]
         best = max(tried, key=lambda one: one[1], default=None)
@@ -160,9 +186,10 @@ def _found(
     members: Mapping[str, Scorer], holdout: Holdout, depth: int
 ) -> Iterator[tuple[int, NDArray[np.float32], int]]:
     """Each user whose play is found, scores [items, members], and the play's place among the items."""
+    new = new_items(members)
     for start in range(0, len(holdout), BLOCK):
         part = holdout.rows(np.arange(start, min(start + BLOCK, len(holdout))))
-        given = [_logarithms(member, part) for member in members.values()]
+        given = [_logarithms(member, part, new) for member in members.values()]
         allowed = np.ones(given[0].shape, dtype=np.bool_)  # [users, n_items + 1]
         allowed[:, PADDING] = False
         if part.exclude_seen:
@@ -176,10 +203,10 @@ def _found(
                 yield int(part.users[row]), np.stack([scores[row, items] for scores in given], axis=1), place
 
 
-def _logarithms(member: Scorer, part: Holdout) -> NDArray[np.float32]:
-    """The scores of a network, the logarithms of a baseline's, [users, n_items + 1]."""
+def _logarithms(member: Scorer, part: Holdout, new: NDArray[np.bool_] | None) -> NDArray[np.float32]:
+    """What a member adds to the score of each item, before its weight, [users, n_items + 1]."""
     scores = scores_at(member, [part.histories.user(row) for row in range(len(part))], part.moment)
-    return scores if isinstance(member, OnnxScorer) else log_shares(scores)
+    return logarithms(member, scores, new)
 
 
 def _best(scores: NDArray[np.float32], allowed: NDArray[np.bool_], depth: int) -> NDArray[np.int64]:

@@ -8,13 +8,14 @@ logarithmic opinion pool (Genest and Zidek, Statistical Science 1986).
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.baselines import BASELINES, RecentPopularity
+from models.baselines import BASELINES, NewReleases, RecentPopularity
 from models.bundle.bundle import PADDING, BundleError, read_manifest
 from models.moment import Moment
 from models.prior import Prior
@@ -38,6 +39,29 @@ def log_shares(scores: NDArray[np.float32]) -> NDArray[np.float32]:
     return logs
 
 
+def logarithms(
+    scorer: Scorer, scores: NDArray[np.float32], new: NDArray[np.bool_] | None
+) -> NDArray[np.float32]:
+    """What a member adds, before its weight, of its scores [users, n_items + 1], which are changed.
+
+    Of a network these are the scores, of a baseline the logarithms of its shares. Of the items that are `new`
+    [n_items + 1] a network has learned nothing, unless it knows their content: each gets its least score.
+    """
+    if not isinstance(scorer, OnnxScorer):
+        return log_shares(scores)
+    if new is not None and not scorer.knows_content:
+        learned = ~new
+        learned[PADDING] = False
+        scores[:, new] = scores[:, learned].min(axis=1, keepdims=True)
+    return scores
+
+
+def new_items(members: Mapping[str, Scorer]) -> NDArray[np.bool_] | None:
+    """The items without plays, [n_items + 1], where one of the members ranks them; None where none does."""
+    found = members.get(NewReleases.architecture)
+    return found.new if isinstance(found, NewReleases) and found.new.any() else None
+
+
 @dataclass(frozen=True, eq=False)
 class Blend:
     """At least one network, the one that leads first, and any number of baselines; a weight for each."""
@@ -55,14 +79,18 @@ class Blend:
         return self._scored(histories, moment)
 
     def _scored(self, histories: Sequence[NDArray[np.integer]], moment: Moment | None) -> NDArray[np.float32]:
-        parts = [(name, scores_at(one, histories, moment)) for name, one in self.networks.items()]
-        counted = [(name, scores_at(one, histories, moment)) for name, one in self.baselines.items()]
-        parts += [(name, log_shares(scores)) for name, scores in counted]
-        total: NDArray[np.float32] = np.zeros_like(parts[0][1])
-        for name, scores in parts:
+        members = {**self.networks, **self.baselines}
+        parts = {name: scores_at(one, histories, moment) for name, one in members.items()}
+        total: NDArray[np.float32] = np.zeros_like(next(iter(parts.values())))
+        for name, given in parts.items():
+            scores = logarithms(members[name], given, self._new)
             total += np.multiply(scores, np.float32(self.weights[name]), out=scores)
         total[:, PADDING] = -np.inf
         return total
+
+    @cached_property
+    def _new(self) -> NDArray[np.bool_] | None:
+        return new_items(self.baselines)
 
     def similarities(self, item: int) -> NDArray[np.float32]:
         """Those of the leading network; see `OnnxScorer`."""

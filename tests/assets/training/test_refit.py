@@ -14,7 +14,7 @@ from assets.training.bundling import TrainingData, write_baseline, write_candida
 from assets.training.refit import RefitError, best_epoch, newest_day, write_refit
 from assets.training.refit_trial import MIN_OVERLAP, try_refit
 from models.baselines import BASELINES, Facts
-from models.bundle.attributes import TEXT, Attribute
+from models.bundle.attributes import DATE, TEXT, Attribute
 from models.bundle.bundle import (
     EVERYTHING,
     ITEM_BIAS,
@@ -54,7 +54,8 @@ def data(exclude_seen: bool = True) -> tuple[TrainingData, TrainingData]:
     known, ids = sequences(), ["", *(str(i) for i in range(1, N_ITEMS + 1))]
     split, times = leave_one_out(known, exclude_seen), np.arange(len(known.items)) * DAY + 1_000_000_000
     kinds = Attribute(TEXT, [None, *([f"kind {i % 5}"] for i in range(N_ITEMS))])
-    items = ItemTable(ids, ids, split.train.counts(), {"kind": kinds})
+    dates = Attribute(DATE, [None, *["2001-09-09"] * N_ITEMS])
+    items = ItemTable(ids, ids, split.train.counts(), {"kind": kinds, "release_date": dates})
     counted = replace(items, counts=known.counts())
     facts = Facts(ids, times[: len(split.train.items)], exclude_seen, items, 1)
     return (

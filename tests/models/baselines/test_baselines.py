@@ -27,7 +27,7 @@ from models.baselines import (
     RecentPopularity,
 )
 from models.baselines.bundles import baseline_bundle
-from models.bundle.attributes import TEXT, Attribute
+from models.bundle.attributes import DATE, TEXT, Attribute
 from models.bundle.bundle import (
     WEIGHTS_FILE,
     BundleError,
@@ -45,10 +45,15 @@ from models.writing import Origin
 # Item 1 is followed twice by 2 and once by 3; nothing follows 4 or 5; 5 is never played.
 TRAIN = Sequences.from_lists([[1, 2], [1, 2, 1, 3], [4], []], 5)
 GENRES = Attribute(TEXT, [None, ["Puzzle"], ["Puzzle", "Indie"], ["Indie"], None, ["Puzzle"]])
+DATES = Attribute(DATE, [None, "2016-01-01", None, "2017-01-01", "2017-02-01", "2017-07-01"])
 ITEMS = ItemTable(
-    ["", "30", "10", "20", "50", "40"], ["", "A", "B", "C", "D", "E"], TRAIN.counts(), {"genres": GENRES}
+    ["", "30", "10", "20", "50", "40"],
+    ["", "A", "B", "C", "D", "E"],
+    TRAIN.counts(),
+    {"genres": GENRES, "release_date": DATES},
 )
-FACTS = Facts(ITEMS.ids, times=np.array([1, 2, 3, 4, 5, 9, 7]), exclude_seen=False, items=ITEMS)
+TIMES = 1_500_000_000 + np.array([1, 2, 3, 4, 5, 9, 7])  # in July 2017
+FACTS = Facts(ITEMS.ids, TIMES, exclude_seen=False, items=ITEMS, units_a_second=1)
 
 
 def score(scorer: Baseline, *histories: Sequence[int]) -> list[list[float]]:
@@ -216,7 +221,8 @@ def test_smoothing_must_be_positive(smoothing: float) -> None:
 def test_fitting_leaves_the_data_as_they_are(name: str) -> None:
     split = leave_one_out(TRAIN)
     before = [split.train.fingerprint(), split.validation.histories.fingerprint(), TRAIN.fingerprint()]
-    facts = Facts(ITEMS.ids, np.arange(len(split.train.items)), exclude_seen=False, items=ITEMS)
+    times = TIMES[: len(split.train.items)]
+    facts = Facts(ITEMS.ids, times, exclude_seen=False, items=ITEMS, units_a_second=1)
     BASELINES[name].fit(split.train, split.validation, facts)
     assert [
         split.train.fingerprint(),
