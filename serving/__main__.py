@@ -6,6 +6,7 @@ import tempfile
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
+from serving.connections import IDLE_SECONDS, Connection
 from serving.listener import Listener, PortError, usable_port
 from serving.settings import Deployment, load, load_settings
 
@@ -27,7 +28,8 @@ def run(app: str, deployment: Deployment) -> None:
         workers=deployment.workers,
         access_log=False,  # the app logs its requests itself
         log_level="warning",
-        timeout_keep_alive=75,
+        http=Connection,
+        timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=10,
     )
     with tempfile.TemporaryDirectory(prefix="nextplay-metrics-") as folder, Listener.bound(host, port) as own:

@@ -15,6 +15,7 @@ from serving import telemetry
 from serving.access import ApiKeys, Hosts, SameSite
 from serving.blocklist import Blocklist
 from serving.bodies import answer_problem, answer_wrong_parameter
+from serving.connections import OPEN
 from serving.context import Context
 from serving.listing import Listing
 from serving.mirror import Mirror
@@ -51,6 +52,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     So a worker that is still loading gets no connection that others could answer.
     """
+    OPEN.wanted = settings.max_connections
     mirror = Mirror(str(settings.pointer), settings.cache) if is_address(str(settings.pointer)) else None
     pointer_file = mirror.pointer_file if mirror else Path(settings.pointer)
     follower = Follower(pointer_file, settings.poll_seconds, settings.scorer_threads, settings.demo, mirror)

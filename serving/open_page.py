@@ -11,6 +11,7 @@ import uvicorn
 
 from serving import telemetry
 from serving.app import create_app
+from serving.connections import Connection
 from serving.listener import PortError, usable_port
 from serving.settings import load_settings
 
@@ -42,7 +43,7 @@ def main(host: str, port: int) -> None:
     if _has_screen():
         webbrowser.open(address)
     with suppress(KeyboardInterrupt):
-        uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
+        uvicorn.Server(uvicorn.Config(app, http=Connection, log_level="warning")).run(sockets=[listener])
 
 
 def _has_screen() -> bool:

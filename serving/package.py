@@ -22,7 +22,7 @@ from serving.state.pointer import Pointer
 
 PACKAGES = (
     "fastapi", "httptools", "numpy", "onnxruntime", "prometheus-client", "pydantic", "pydantic-settings",
-    "rapidfuzz", "safetensors", "tenacity", "uvloop",
+    "rapidfuzz", "safetensors", "tenacity", "uvicorn", "uvloop",
 )  # fmt: skip
 
 

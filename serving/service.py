@@ -18,7 +18,10 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from serving.app import create_app
+from serving.connections import guard_every_server
 from serving.settings import load_settings
+
+guard_every_server()  # BentoML imports this module before it makes its server
 
 app = create_app(load_settings())
 

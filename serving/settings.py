@@ -110,6 +110,12 @@ class Settings(BaseSettings):
     max_waiting: int = Field(
         default=32, ge=1, le=1_000_000, description="requests that may wait; more are refused with 503"
     )
+    max_connections: int = Field(
+        default=1_000,
+        ge=8,
+        le=1_000_000,
+        description="connections of a worker; one more takes the place of the quietest",
+    )
     log_requests: bool = Field(default=True, description="write a log line for each request")
     reports: Local | None = Field(
         default=None,

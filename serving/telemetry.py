@@ -5,9 +5,10 @@ import logging
 import os
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 SCORE_BUCKETS = (-10.0, -5.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 10.0, 15.0, 20.0)
@@ -89,6 +90,8 @@ USER_STATE_FAILING = Gauge(
     "1 while the user state's file cannot be read.",
     multiprocess_mode="mostrecent",
 )
+CONNECTIONS = Gauge("nextplay_connections", "Open connections.", multiprocess_mode="livesum")
+CLOSED = Counter("nextplay_connections_closed", "Connections that went over a bound.", ["reason"])
 
 LOGGER = logging.getLogger("nextplay")
 
@@ -127,9 +130,22 @@ def exposition() -> bytes:
     """All metrics in the text format; of all workers where they share PROMETHEUS_MULTIPROC_DIR."""
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return generate_latest()
+    _forget_dead_workers(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]))
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return generate_latest(registry)
+
+
+def _forget_dead_workers(folder: Path) -> None:
+    """What a killed worker had open is open no more."""
+    for file in folder.glob("gauge_live*.db"):
+        pid = int(file.stem.rpartition("_")[2])
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            mark_process_dead(pid, str(folder))  # type: ignore[no-untyped-call]
+        except OSError:  # it is somebody else's: the number was given anew
+            continue
 
 
 def outcome(status: int) -> str:

@@ -25,6 +25,7 @@ from models.bundle.bundle import ItemTable, bundle_hash, read_golden, read_items
 from models.bundle.ids import MAX_ID
 from serving.app import create_app
 from serving.bodies import MAX_BODY
+from serving.connections import CONNECTIONS, MAX_HEADERS, MAX_PIPELINED, MAX_TARGET
 from serving.event_schemas import MAX_EVENTS
 from serving.schemas import MAX_BATCH, MAX_FILTERS, MAX_K
 from serving.settings import Settings
@@ -206,6 +207,8 @@ def test_the_limits_are_those_of_the_code() -> None:
     for row, limit in {
         "an id": MAX_ID, "`history`, `exclude`": MAX_HISTORY, "`k`, `limit`": MAX_K, "`queries`": MAX_BATCH,
         "`events`": MAX_EVENTS, "requests that wait": Settings.model_fields["max_waiting"].default,
+        "a path with its query": MAX_TARGET, "headers": MAX_HEADERS, "connections": CONNECTIONS,
+        "requests of one connection that wait for their answers": MAX_PIPELINED,
     }.items():  # fmt: skip
         assert re.search(rf"^\| {row} \| {limit:,}\b", PAGE, re.MULTILINE), row
     assert f"At most {MAX_FILTERS} fields" in PAGE and f"more than {MAX_BODY:,} bytes" in PAGE

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 
+from tests.support.attacks import bounds_are_sharp, endless, never_ends, pipelines
 from tests.support.servers import deployment
 
 WORKERS = 2
@@ -50,6 +51,21 @@ def server(
     }
     with deployment(folder, **environment) as server:
         yield server.client, psutil.Process(server.pid)
+
+
+@endless
+def test_what_never_ends_is_refused(server: tuple[httpx.Client, psutil.Process], kind: str) -> None:
+    client, process = server
+    before = memory(process)
+    never_ends(client.base_url.port or 80, kind)
+    assert memory(process) - before < MAX_GROWTH
+    assert client.get("/livez").status_code == 200
+
+
+@pytest.mark.parametrize("attack", [bounds_are_sharp, pipelines])
+def test_heads_and_pipelines_have_bounds(server: tuple[httpx.Client, psutil.Process], attack: Any) -> None:
+    attack(server[0].base_url.port)
+    assert server[0].get("/livez").status_code == 200
 
 
 def operations(client: httpx.Client) -> list[Any]:

@@ -13,6 +13,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tests.support.attacks import ENDLESS, bounds_are_sharp, never_ends, pipelines
 from tests.support.servers import bento, free_port
 
 OPTIONAL = ("events_postgres.py",)  # which an endpoint with its events in Postgres imports
@@ -88,6 +89,15 @@ def test_bentoml_keeps_bad_input_and_its_answer_as_they_are(bento_server: httpx.
     for content, status in ((b"\xff", 400), (b'{"history": [], "k": 0}', 422), (b" " * 1_200_000, 413)):
         answer = bento_server.post("/recommend", content=content)
         assert answer.status_code == status and isinstance(answer.json()["detail"], str)
+
+
+def test_bentoml_has_the_same_bounds_on_connections(bento_server: httpx.Client) -> None:
+    port = bento_server.base_url.port or 80
+    for kind in ENDLESS:
+        never_ends(port, kind)
+    bounds_are_sharp(port)
+    pipelines(port)
+    assert bento_server.get("/livez").status_code == 200
 
 
 def test_metrics_are_the_apps(bento_server: httpx.Client) -> None:
