@@ -15,7 +15,7 @@ ifneq ($(SOURCE),)
 export NEXTPLAY_SOURCE := $(SOURCE)
 endif
 
-.PHONY: help setup run test test-all test-scale lint ui reports serve demo mlflow status promote rollback forget reproduce as-served bench-as-served bench-tomorrow simulate bench-etl bench-etl-scale bench-scale bench-swaps bench-gate bench-real-size pictures bench-leaderboards clean tune bench-training bench-quality study-bert4rec prune backup restore test-faults load bench-serving bench-overload
+.PHONY: help setup run test test-all test-scale lint ui reports serve demo mlflow status promote rollback forget holds erase reproduce as-served bench-as-served bench-tomorrow simulate bench-etl bench-etl-scale bench-scale bench-swaps bench-gate bench-real-size pictures bench-leaderboards clean tune bench-training bench-quality study-bert4rec prune backup restore test-faults load bench-serving bench-overload
 
 help: ## List the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -79,6 +79,13 @@ rollback: setup ## Set the champion before this one back; a running endpoint fol
 forget: setup ## Remove a user: USER=76561197970982479
 	@test "$(origin USER)" = "command line" || { echo "Say whom: make forget USER=76561197970982479"; exit 1; }
 	@$(BIN)/nextplay forget -- "$$USER"
+
+holds: setup ## Say what still holds a user, and when it goes: USER=76561197970982479
+	@test "$(origin USER)" = "command line" || { echo "Say whom: make holds USER=76561197970982479"; exit 1; }
+	@$(BIN)/nextplay holds -- "$$USER"
+
+erase: setup ## Remove what is left of forgotten users: old tables, reports, records
+	@$(BIN)/nextplay erase
 
 prune: setup ## Show what retention would remove; YES=1 removes it
 	@$(BIN)/nextplay prune $(if $(YES),--yes)

@@ -61,9 +61,3 @@ def markdown(columns: Sequence[str], rows: Sequence[Sequence[object]], longest: 
 
     lines = [list(columns), ["---"] * len(columns), *([cell(value) for value in row] for row in rows)]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def preview(connection: duckdb.DuckDBPyConnection, table: str, rows: int = 5) -> str:
-    """The first rows of a table as Markdown."""
-    found = connection.execute(f"SELECT * FROM {table} LIMIT {rows:d}")
-    return markdown([column[0] for column in found.description], found.fetchall())

@@ -116,6 +116,15 @@ class Lake:
         found = [self._version(table, made_from) for made_from in map(_described, folders) if made_from]
         return sorted((v for v in found if v), key=lambda v: (v.path.stat().st_mtime_ns, v.fingerprint))
 
+    def versions_everywhere(self, table: str) -> list[TableVersion]:
+        """Every version, fetched where it lies on the object store alone."""
+        if self._remote is not None:
+            for made_from in self._remote.versions(
+                self._table_folder(table).relative_to(self.root).as_posix()
+            ):
+                self._version(table, made_from)
+        return self.versions(table)
+
     def tables(self) -> list[str]:
         """The name of each table that has, or had, a version."""
         return sorted(
@@ -128,6 +137,8 @@ class Lake:
             if self._pointer().get(_checked(table)) == made_from:
                 raise LakeError(f"The current version of the table '{table}' cannot be removed.")
             if self._version(table, made_from) is not None:
+                if self._remote is not None:
+                    self._remote.remove(self._place(table, made_from))
                 aside = self._table_folder(table) / f"{_UNFINISHED}{uuid.uuid4().hex}"
                 self._folder(table, made_from).replace(aside)
             self._remove_unfinished([table])

@@ -4,6 +4,7 @@
 <address>/pointer.json      replacing this one object is the publication
 """
 
+import json
 from pathlib import Path
 
 from serving.state.storage import Store
@@ -37,6 +38,16 @@ class RemoteTables:
         (folder / VERSION_KEY).unlink(missing_ok=True)
         self.store.get(f"{place}/{table}.parquet", folder / f"{table}.parquet")
         self.store.get(f"{place}/{VERSION_KEY}", folder / VERSION_KEY)
+
+    def versions(self, folder: str) -> list[str]:
+        """The fingerprints of a table's versions; `folder` is the table's below the root of the lake."""
+        keys = [key for key in self.store.keys(folder) if key.endswith(f"/{VERSION_KEY}")]
+        texts = [self.store.read(key) for key in keys]
+        return [json.loads(text)["fingerprint"] for text in texts if text]
+
+    def remove(self, place: str) -> None:
+        """Remove a version from the store."""
+        self.store.remove(place)
 
     def put(self, place: str, table: str, folder: Path) -> None:
         """Copy a version of a folder to the store, its description last, unless the store has it."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from models.mistakes import UserError
 from pipelines.operator.environment import check_home, checked_settings, open_home
 from pipelines.operator.naming import placed_or_named
 from pipelines.operator.terminal import say
@@ -13,6 +14,10 @@ from pipelines.operator.terminal import say
 if TYPE_CHECKING:
     from assets.resources import Home
     from pipelines.resources import Settings
+
+
+class EraseError(UserError):
+    """Something could not be erased now; the message says what to do."""
 
 
 @click.command()
@@ -28,10 +33,43 @@ def forget(user: str) -> None:
         removed = store.forget(trimmed(user))
     finally:
         store.close()
+    later = "" if removed.wiped else " The store's log is in use and may hold the user still: forget again."
     say(
         f"The user {user} is forgotten: {removed.events:,} events and {removed.impressions:,} impressions "
-        "are removed, the history is hidden; make run removes the user from the tables."
+        f"are removed, the history is hidden; make run removes the user from the tables.{later}"
     )
+
+
+@click.command()
+@placed_or_named("user")
+def holds(user: str) -> None:
+    """Say what in the home still holds a user, and when it goes."""
+    _, home = open_home()
+    from assets.release.erasure import holding
+    from models.bundle.ids import trimmed
+
+    found = list(holding(home, trimmed(user)))
+    lines = [f"{held.place}: {held.goes}." for held in found]
+    say("\n".join(lines or [f"Nothing in {home.folder()} holds the user {user}."]))
+
+
+@click.command()
+def erase() -> None:
+    """Remove what is left of forgotten users: old tables, reports and records.
+
+    Give a run the time to make the tables without them first."""
+    _, home = open_home()
+    from assets.release.erasure import erase as erased
+
+    with home.locked():
+        done = erased(home)
+    say(
+        f"Erased: {done.versions:,} versions of tables, {done.reports:,} reports, and users from "
+        f"{done.records:,} "
+        "of Dagster's files."
+    )
+    if done.busy:
+        raise EraseError(f"{' and '.join(done.busy)} is in use: stop make ui, and make erase again.")
 
 
 @click.command()
@@ -110,4 +148,4 @@ def clean() -> None:
     say(cleaned(Path(os.environ["NEXTPLAY_HOME"])))
 
 
-COMMANDS = (forget, prune, backup, restore, clean)
+COMMANDS = (forget, holds, erase, prune, backup, restore, clean)

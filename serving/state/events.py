@@ -190,6 +190,11 @@ class EventStore(Protocol):
         """Another value after every change of what is listed; cheap to ask for."""
         ...
 
+    def compact(self) -> bool:
+        """Give back what is free, some at a time, and overwrite what the log holds of deleted rows. False
+        where readers kept the log busy."""
+        ...
+
     def close(self) -> None:
         """Close the connections of all threads; none may be in use."""
         ...

@@ -166,6 +166,10 @@ class Connection(Protocol):
         """Run a statement for each row of values, or once; returns how many rows of the table it changed."""
         ...
 
+    def give_back(self) -> None:
+        """Give free space back to the disk, some at a time, so that no writer waits long."""
+        ...
+
     def wipe(self) -> bool:
         """Overwrite what the log still holds of deleted rows; False where readers kept it busy."""
         ...
@@ -276,6 +280,11 @@ class SqlEventStore:
     def listing_state(self) -> int:
         ((made,),) = self._connection().rows(LISTING_STATE)
         return int(made)
+
+    def compact(self) -> bool:
+        connection = self._connection()
+        connection.give_back()
+        return connection.wipe()
 
     def close(self) -> None:
         while self._opened:

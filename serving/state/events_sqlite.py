@@ -8,6 +8,7 @@ import os
 import secrets
 import sqlite3
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -20,6 +21,7 @@ from serving.state.sqlite_file import SqliteFile
 BUSY_SECONDS = 10.0  # that a writer waits for the writers of other processes
 READER_BUSY_SECONDS = 0.25  # that a reader waits, who has something else to answer with
 WIPE_TRIES, WIPE_SECONDS = 20, 0.1  # for the log: writers come in between, and none waits longer than that
+VACUUMED_PAGES, PAUSE_SECONDS = 500, 0.01  # given back at a time, and what others get in between
 LOG_BYTES = 64 * 2**20  # that the log keeps on the disk once it has been written back
 
 
@@ -121,6 +123,15 @@ class _Connection:
     def change(self, statement: str, rows: Iterable[Sequence[object]] = ((),)) -> int:
         with _failures(self._problem):
             return self._connection.executemany(statement, rows).rowcount
+
+    def give_back(self) -> None:
+        with _failures(self._problem):
+            while self._connection.execute("PRAGMA freelist_count").fetchone() > (0,):
+                before = self._connection.execute("PRAGMA freelist_count").fetchone()
+                self._connection.execute(f"PRAGMA incremental_vacuum({VACUUMED_PAGES})").fetchall()
+                if self._connection.execute("PRAGMA freelist_count").fetchone() == before:
+                    return  # a store of before, which reuses what is free and keeps its size
+                time.sleep(PAUSE_SECONDS)
 
     def wipe(self) -> bool:
         with _failures(self._problem):

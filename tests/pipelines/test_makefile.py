@@ -69,6 +69,8 @@ def environment() -> dict[str, str]:
             ["promote", "--by", "ada", "--reason", 'it\'s "old"', "--", "3"],
         ),
         (["forget", "USER=-7"], ["forget", "--", "-7"]),
+        (["holds", "USER=-7"], ["holds", "--", "-7"]),
+        (["erase"], ["erase"]),
         (["prune"], ["prune"]),
         (["prune", "YES=1"], ["prune", "--yes"]),
         (["backup", "TO=/mnt/to night"], ["backup", "--", "/mnt/to night"]),

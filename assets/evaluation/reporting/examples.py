@@ -23,7 +23,7 @@ class Recommended:
 
 @dataclass(frozen=True)
 class Example:
-    user: str
+    number: int
     earlier: int  # items of the history that are not shown
     history: Sequence[str]
     taken: str
@@ -31,13 +31,16 @@ class Example:
 
 
 def examples(run: RunEvidence) -> list[Example]:
-    """Users drawn by the hash of their id: the same ones on the same data, and nobody chose them."""
+    """Users drawn by the hash of their id: the same ones on the same data, and nobody chose them.
+
+    They are shown as numbers: a page is kept and handed on, and whoever is forgotten must not stand in it.
+    """
     shown = [m for m in (run.submitted, *run.references[:1]) if m is not None]
     drawn = sorted(run.first_plays.tolist(), key=lambda play: _hash(str(run.users[play])))[:EXAMPLES]
-    return [_example(run, play, shown) for play in drawn]
+    return [_example(run, number, play, shown) for number, play in enumerate(drawn, start=1)]
 
 
-def _example(run: RunEvidence, user: int, models: Sequence[Model]) -> Example:
+def _example(run: RunEvidence, number: int, user: int, models: Sequence[Model]) -> Example:
     titles, history = run.items.titles, run.histories.user(user)
     target = int(run.targets[user])
     lists = [
@@ -49,7 +52,7 @@ def _example(run: RunEvidence, user: int, models: Sequence[Model]) -> Example:
         for model in models
     ]
     return Example(
-        user=str(run.users[user]),
+        number=number,
         earlier=max(len(history) - HISTORY_SHOWN, 0),
         history=[titles[item] for item in history[-HISTORY_SHOWN:]],
         taken=titles[target],

@@ -1,0 +1,129 @@
+"""What holds a forgotten user is found wherever it is, and erased."""
+
+import gzip
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from assets.release.erasure import HIDDEN, erase, hider, holding
+from assets.resources import Home
+from serving.state.events import Impression, Play
+from serving.state.events_sqlite import SqliteEventStore
+from tests.support.tables import publish
+
+ADA = "ada-lovelace-4242"
+EVE = "ève and mallory"  # no single word, and not as JSON writes it
+ROWS = [(ADA, "a", 0, 90, None), (EVE, "a", 0, 90, None), ("bob", "a", 0, 90, None)]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
+    for name in ("DAGSTER_HOME", "NEXTPLAY_EVENTS"):
+        monkeypatch.delenv(name, raising=False)
+    yield Home(path=str(tmp_path / "home"))
+
+
+def places(home: Home, user: str) -> set[str]:
+    return {held.place.split("/")[0] for held in holding(home, user)}
+
+
+def preview(user: str) -> dict[str, dg.MetadataValue]:
+    return {
+        "first rows": dg.MetadataValue.md(f"| user_id | item_id |\n| --- | --- |\n| {user} | 10 |"),
+        "fingerprint": dg.MetadataValue.text("abc"),
+    }
+
+
+def records(home: Home, user: str) -> str:
+    """A run of before, which showed rows and failed with a sentence that names a user."""
+
+    @dg.asset(name="interactions")
+    def made() -> dg.MaterializeResult:
+        return dg.MaterializeResult(
+            metadata=preview(user) | {"worst": dg.MetadataValue.text(f"It is {user}.")}
+        )
+
+    with dg.DagsterInstance.local_temp(str(home.folder("dagster"))) as instance:
+        return dg.materialize([made], instance=instance).run_id
+
+
+def test_everything_that_holds_a_forgotten_user_is_found_and_erased(home: Home) -> None:
+    lake = home.lake()
+    publish(lake, "interactions", ROWS)
+    first = lake.current("interactions")
+    store = SqliteEventStore(home.events_file)
+    for user in (ADA, EVE):
+        store.add([[Play(f"e-{user}", user, "a")]], [Impression(user, 1, user, "a", 0.5, "1", None, 1)])
+    runs = [records(home, user) for user in (ADA, EVE, "bob-the-builder")]
+    (home.folder("reports") / "old.html").write_text(f"<h3>User {ADA}</h3>")
+    (home.folder("reports") / "old.json").write_text("{}")
+    (home.folder("mlflow", "artifacts", "x", "report") / "old.html").write_text(f"<h3>User {EVE}</h3>")
+    (home.folder("reports") / "new.html").write_text("<h3>User 1</h3>")
+    with gzip.open(home.folder("raw") / "libraries.json.gz", "wt") as raw:
+        raw.write(json.dumps([ADA, EVE], ensure_ascii=False))
+    for user in (ADA, EVE):
+        assert places(home, user) >= {"lake", "dagster", "events", "raw"}
+        store.forget(user)
+    publish(lake, "interactions", ROWS[2:])  # the next run
+    done = erase(home)
+    assert (done.versions, done.reports, done.busy) == (1, 2, []) and done.records
+    assert not first.path.exists() and lake.current("interactions").rows == 1
+    assert [path.name for path in home.folder("reports").iterdir()] == ["new.html"]
+    for user in (ADA, EVE):
+        assert {held.place for held in holding(home, user)} == {"raw/libraries.json.gz", "events/events.db"}
+        content = home.events_file.read_bytes()
+        assert content.count(user.encode()) <= 2, "the list of the forgotten, and its index"
+    with dg.DagsterInstance.local_temp(str(home.folder("dagster"))) as instance:
+        assert all(instance.get_run_by_id(run_id).is_success for run_id in runs)
+        (newest,) = instance.fetch_materializations(dg.AssetKey("interactions"), limit=1).records
+        told = newest.asset_materialization.metadata
+        assert told["worst"].value == "It is bob-the-builder." and told["fingerprint"].value == "abc"
+        assert told["first rows"].value == "(removed, as it named users)"
+    assert erase(home).versions == 0, "once more changes nothing"
+
+
+def test_without_anybody_forgotten_nothing_is_erased(home: Home) -> None:
+    publish(home.lake(), "interactions", ROWS)
+    publish(home.lake(), "interactions", ROWS[1:])
+    assert erase(home).versions == 0 and len(home.lake().versions("interactions")) == 2
+
+
+def test_each_finding_says_when_it_goes(home: Home) -> None:
+    publish(home.lake(), "interactions", ROWS[1:])
+    publish(home.lake(), "interactions", ROWS)
+    found = {held.place.split("/")[0]: held.goes for held in holding(home, ADA)}
+    assert found == {"lake": "the next run makes it without the user"}
+    publish(home.lake(), "interactions", ROWS[1:])
+    assert [held.goes for held in holding(home, ADA)] == ["make erase removes it"]
+
+
+@pytest.mark.parametrize(
+    ("text", "hidden"),
+    [
+        (f"| {ADA} | 10 |", f"| {HIDDEN} | 10 |"),
+        (f'"rows\\n{ADA}\\n"', f'"rows\\n{HIDDEN}\\n"'),
+        (f"It was {ADA}.", f"It was {HIDDEN}."),
+        (f"{ADA}2 x{ADA}", f"{ADA}2 x{ADA}"),  # others, whose ids begin or end like it
+        ("u1 is nobody for sure", "u1 is nobody for sure"),  # too short to be told from another word
+        (f"of {EVE}", f"of {HIDDEN}"),
+        (json.dumps([EVE]), json.dumps([HIDDEN])),
+    ],
+)
+def test_a_user_is_hidden_as_a_whole_word(text: str, hidden: str) -> None:
+    assert hider([ADA, EVE, "u1"])(text) == hidden
+
+
+def test_a_database_that_is_in_use_is_named(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("assets.release.erasure.BUSY_SECONDS", 0.1)
+    records(home, ADA)
+    SqliteEventStore(home.events_file).forget(ADA)
+    database = next(home.folder("dagster").rglob("index.db"))
+    with closing(sqlite3.connect(database, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert erase(home).busy == [str(database)]
+    assert erase(home).busy == [] and "dagster" not in places(home, ADA)
