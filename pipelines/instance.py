@@ -1,5 +1,6 @@
 """Dagster's own records, in the folder that DAGSTER_HOME names."""
 
+import errno
 import os
 import time
 from collections.abc import Iterator
@@ -39,8 +40,25 @@ def open_instance() -> dg.DagsterInstance:
             f"DAGSTER_HOME={named} must be the absolute path of a folder that is there: make it, or unset "
             "DAGSTER_HOME, and nextplay keeps Dagster's records in its own home."
         )
-    with FileLock(folder / "instance.lock"):
+    with _one_at_a_time(folder):
         return dg.DagsterInstance.get()
+
+
+@contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Hold the lock of Dagster's folder; where the folder is read-only, nobody makes databases in it."""
+    lock = FileLock(folder / "instance.lock")
+    try:
+        lock.acquire()
+    except OSError as error:
+        if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
+            raise
+        yield
+        return
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def prepare_instance() -> None:

@@ -8,6 +8,7 @@ from uvicorn.supervisors import Multiprocess
 
 from serving.connections import IDLE_SECONDS, Connection
 from serving.listener import Listener, PortError, usable_port
+from serving.private import keep_private
 from serving.settings import Deployment, load, load_settings
 
 
@@ -38,6 +39,7 @@ def run(app: str, deployment: Deployment) -> None:
 
 
 def main() -> None:
+    keep_private()
     load_settings()  # a wrong one ends this process, and no worker that would be started again for ever
     run("serving.app:app_from_environment", load(Deployment))
 

@@ -53,6 +53,8 @@ def build_bento(bundle: Path, version: str, bentoml_home: Path, baselines: Seque
             ],
             python={"packages": [f"{name}=={installed(name)}" for name in PACKAGES], "lock_packages": False},
         )
+    for path in Path(bento.path).rglob("*"):  # BentoML gives some of its own files a mode of its own
+        path.chmod(path.stat().st_mode & ~0o077)
     return str(bento.tag)
 
 
@@ -61,7 +63,7 @@ def _fill(context: Path, bundle: Path, version: str, baselines: Sequence[Path]) 
     for path in endpoint_files():
         copy = context / path.relative_to(ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, copy)
+        shutil.copyfile(path, copy)
     shutil.copytree(bundle, context / BUNDLE_FOLDER)
     beaten = {}
     for baseline in baselines:

@@ -89,6 +89,7 @@ class Follower:
             self._follow()
         except Exception as error:  # whatever it is, the model in service must stay
             self._keep(error)
+        telemetry.POINTER_LOOKED.set_to_current_time()
 
     def list_items(self, listed: Sequence[ListedItem]) -> None:
         """From now on these are listed, with this model and the next ones."""
@@ -99,7 +100,9 @@ class Follower:
 
     def first_look(self, seconds: float) -> None:
         """Wait until a model is loaded, or none could be, or the time is over."""
-        self._looked.wait(seconds)
+        if not self._looked.wait(seconds):
+            reason = f"{self._pointer_file} has not been read for {seconds:.0f} s: its disk or host hangs."
+            telemetry.log("pointer not read", reason=reason)
 
     def _run(self) -> None:
         self.check()

@@ -19,8 +19,10 @@ from starlette.routing import Mount
 
 from serving.app import create_app
 from serving.connections import guard_every_server
+from serving.private import keep_private
 from serving.settings import load_settings
 
+keep_private()
 guard_every_server()  # BentoML imports this module before it makes its server
 
 app = create_app(load_settings())

@@ -52,6 +52,11 @@ TREND_FAILING = Gauge(
     "1 while what was played since the training cannot be read.",
     multiprocess_mode="mostrecent",
 )
+POINTER_LOOKED = Gauge(
+    "nextplay_pointer_looked_timestamp_seconds",
+    "When the pointer was last looked at, by the worker whose look is the oldest.",
+    multiprocess_mode="livemin",
+)
 MODEL_PROMOTED = Gauge(
     "nextplay_model_promoted_timestamp_seconds",
     "When the model in service was promoted.",

@@ -58,4 +58,4 @@ def _copy_code(folder: Path) -> None:
             if path.is_relative_to(ROOT) and path.is_file():
                 target = folder / path.relative_to(ROOT)
                 target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(path, target)
+                shutil.copyfile(path, target)

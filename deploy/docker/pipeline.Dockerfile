@@ -21,6 +21,7 @@ COPY --from=build /venv /venv
 COPY deploy/dagster.yaml pipelines/workspace.yaml /opt/dagster/
 ENV PATH=/venv/bin:$PATH \
   DAGSTER_HOME=/opt/dagster \
+  DAGSTER_FILES=/state/dagster \
   NEXTPLAY_HOME=/state \
   HOME=/tmp \
   PYTHONDONTWRITEBYTECODE=1

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from models.mistakes import UserError
+from serving.private import keep_private
 
 if TYPE_CHECKING:
     from assets.resources import Home
@@ -29,7 +30,9 @@ def set_defaults() -> None:
     """Say where this process, and those that it starts, keep things; they tell nobody that they are used.
 
     A setting in small letters gets its proper name, which other programs look for, and a `~` its meaning.
+    What they write is for its owner alone.
     """
+    keep_private()
     for name in [name for name in os.environ if name.upper().startswith("NEXTPLAY_") and not name.isupper()]:
         if name.upper() not in os.environ:
             os.environ[name.upper()] = os.environ.pop(name)
@@ -38,10 +41,13 @@ def set_defaults() -> None:
             os.environ[name] = os.path.expanduser(os.environ[name])  # noqa: PTH111 (never raises)
     if not os.environ.get("NEXTPLAY_HOME"):
         os.environ["NEXTPLAY_HOME"] = str(Path("var").resolve())
+    # Some of what is started works in a folder of its own.
+    os.environ["NEXTPLAY_HOME"] = str(Path(os.environ["NEXTPLAY_HOME"]).absolute())
     home = Path(os.environ["NEXTPLAY_HOME"]).resolve()
     for name in ("DAGSTER_HOME", "BENTOML_HOME"):
         if not os.environ.get(name):
             os.environ[name] = str(home / name.removesuffix("_HOME").lower())
+    os.environ.setdefault("DAGSTER_FILES", str(home / "dagster"))  # where deploy/dagster.yaml keeps logs
     for name, value in QUIET.items():
         os.environ[name] = os.environ.get(name) or value
 
@@ -69,6 +75,7 @@ def checked_settings() -> "Settings":
 def prepare_home(home: Path) -> None:
     """Make the home, with what Dagster reads, and see that it can be written. Raises HomeError."""
     check_home(home)
+    tell_of_other_owner(home)
     check_dagsters_path()
     mark(home)
     folder = home.resolve() / "dagster"
@@ -81,6 +88,16 @@ def prepare_home(home: Path) -> None:
     )
     if not there.exists() or there.read_text(encoding="utf-8").startswith(OURS):
         there.write_text(shipped, encoding="utf-8")
+
+
+def tell_of_other_owner(home: Path) -> None:
+    """Warn whom nothing hinders, such as root in a container, of a home that somebody else works in."""
+    owner, user = home.stat().st_uid, os.geteuid()
+    if owner != user:
+        sys.stderr.write(
+            f"  warning The home {home} belongs to user {owner}, and this is user {user}: what is "
+            f"written now is closed to its owner. {ADVICE[0].upper()}{ADVICE[1:]}\n"
+        )
 
 
 def check_dagsters_path() -> None:
@@ -101,6 +118,8 @@ def mark(home: Path) -> None:
     if not marker.exists():
         before = [] if looks_like_home(home) else sorted(path.name for path in home.iterdir())
         marker.write_bytes(b"\0".join(map(os.fsencode, ["A home of Nextplay. Here before it:\n", *before])))
+        if set(before) <= set(PARTS):  # it is nobody else's, too
+            home.chmod(home.stat().st_mode & ~0o077)
 
 
 def looks_like_home(folder: Path) -> bool:

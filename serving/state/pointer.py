@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from models.bundle.bundle import BundleError
+from serving.state.regular import read_regular
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Pointer:
 def read_pointer(path: Path) -> Pointer | None:
     """The pointer, or None before the first promotion; raises BundleError where it cannot be understood."""
     try:
-        return pointer_of(json.loads(path.read_text(encoding="utf-8")))
+        return pointer_of(json.loads(read_regular(path)))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, AttributeError) as error:

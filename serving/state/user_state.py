@@ -52,6 +52,8 @@ class Snapshot:
 
 def open_snapshot(file: Path) -> Snapshot:
     """Raises UserStateError where the file is no snapshot of this format."""
+    if file.exists() and not file.is_file():
+        raise UserStateError(f"The user state {file} cannot be read: it is no file.")
     try:
         # Nobody changes the file, it is only replaced: so it needs no locks.
         address = f"{file.resolve().as_uri()}?mode=ro&immutable=1"

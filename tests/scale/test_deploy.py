@@ -11,11 +11,16 @@ import pytest
 import yaml
 from mlflow.server.security_utils import is_allowed_host_header
 
+from serving.settings import Settings
+
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 BIN = Path(sys.executable).parent
-MANIFESTS = [DEPLOY / "kubernetes" / name for name in ("endpoint.yaml", "mlflow.yaml")]
-SECRETS = {"S3_KEY": "k", "S3_SECRET": "s", "POSTGRES_PASSWORD": "p"}
+MANIFESTS = [DEPLOY / "kubernetes" / name for name in ("endpoint.yaml", "mlflow.yaml", "network.yaml")]
+SECRETS = {
+    "S3_KEY": "k", "S3_SECRET": "s", "POSTGRES_PASSWORD": "p", "ENDPOINT_S3_SECRET": "e",
+    "ENDPOINT_POSTGRES_PASSWORD": "q", "API_KEYS": "open-sesame",
+}  # fmt: skip
 LINT = (
     "{extends: default, rules: {line-length: {max: 120}, document-start: disable, "
     "comments: {min-spaces-from-content: 2}, braces: {max-spaces-inside: 1}}}"
@@ -84,7 +89,7 @@ def test_containers_run_without_privileges_on_a_read_only_root() -> None:
 def test_secrets_are_referred_to_never_written() -> None:
     for deployment in (one for one in documents() if one["kind"] == "Deployment"):
         for container in deployment["spec"]["template"]["spec"]["containers"]:
-            for variable in container["env"]:
+            for variable in (one for one in container["env"] if one["name"] != "NEXTPLAY_API_KEYS_FILE"):
                 secret = any(word in variable["name"] for word in ("SECRET", "KEY", "EVENTS", "STORE_URI"))
                 assert ("valueFrom" in variable) == secret, variable["name"]
     values = yaml.safe_load((DEPLOY / "kubernetes" / "dagster-values.yaml").read_text())
@@ -103,6 +108,57 @@ def test_mlflow_answers_to_the_name_by_which_it_is_called() -> None:
     (container,) = mlflow["spec"]["template"]["spec"]["containers"]
     allowed = [word.removeprefix("--allowed-hosts=") for word in container["command"] if "allowed" in word]
     assert is_allowed_host_header(allowed, urlsplit(uri).netloc)  # the host as clients send it
+
+
+def containers(name: str) -> list[dict[str, Any]]:
+    (found,) = (one for one in documents() if one["kind"] == "Deployment" and one["metadata"]["name"] == name)
+    return list(found["spec"]["template"]["spec"]["containers"])
+
+
+def names_of_secrets(container: dict[str, Any]) -> set[str]:
+    return {one["valueFrom"]["secretKeyRef"]["name"] for one in container["env"] if "valueFrom" in one}
+
+
+def test_the_endpoint_has_keys_names_and_accounts_of_its_own() -> None:
+    (endpoint,), (mlflow,) = containers("nextplay-endpoint"), containers("nextplay-mlflow")
+    assert names_of_secrets(endpoint) == {"nextplay-endpoint"} != names_of_secrets(mlflow)
+    values = {one["name"]: one.get("value") for one in endpoint["env"]}
+    (keys,) = (one for one in endpoint["volumeMounts"] if one["name"] == "keys")
+    assert values["NEXTPLAY_API_KEYS_FILE"].startswith(f"{keys['mountPath']}/") and keys["readOnly"]
+    environment = {name: value for name, value in values.items() if value and name.startswith("NEXTPLAY_")}
+    known = {f"NEXTPLAY_{name}".upper() for name in Settings.model_fields}
+    assert set(environment) <= known and Settings(hosts=values["NEXTPLAY_HOSTS"])
+    services = yaml.safe_load((DEPLOY / "compose" / "compose.yaml").read_text())["services"]
+    ours, shared = services["endpoint"]["environment"], services["daemon"]["environment"]
+    assert ours["NEXTPLAY_API_KEYS"] == "${API_KEYS:?}" and ours["NEXTPLAY_HOSTS"]
+    assert ours["AWS_SECRET_ACCESS_KEY"] != shared["AWS_SECRET_ACCESS_KEY"]
+    assert "postgresql://endpoint:" in ours["NEXTPLAY_EVENTS"]
+    example = (DEPLOY / "compose" / "example.env").read_text()
+    assert all(f"\n{name}=\n" in example for name in SECRETS)
+
+
+def test_policies_name_pods_that_are_there() -> None:
+    policies = [one for one in documents() if one["kind"] == "NetworkPolicy"]
+    pods = [
+        one["spec"]["template"]["metadata"]["labels"] for one in documents() if one["kind"] == "Deployment"
+    ]
+    assert len(policies) == len(pods)
+    for policy in policies:
+        chosen = policy["spec"]["podSelector"]["matchLabels"].items()
+        assert sum(chosen <= labels.items() for labels in pods) == 1
+        assert set(policy["spec"]["policyTypes"]) == {"Ingress", "Egress"}
+
+
+def test_runs_that_hang_end_and_logs_outlive_their_pods() -> None:
+    values = yaml.safe_load((DEPLOY / "kubernetes" / "dagster-values.yaml").read_text())
+    monitoring = values["dagsterDaemon"]["runMonitoring"]
+    plain = yaml.safe_load((ROOT / "pipelines" / "dagster.yaml").read_text())["run_monitoring"]
+    assert monitoring["maxRuntimeSeconds"] == plain["max_runtime_seconds"]
+    job = values["runLauncher"]["config"]["k8sRunLauncher"]["runK8sConfig"]["jobSpecConfig"]
+    assert job["activeDeadlineSeconds"] > monitoring["maxRuntimeSeconds"]
+    assert values["computeLogManager"]["type"] == "S3ComputeLogManager"
+    image = (DEPLOY / "docker" / "pipeline.Dockerfile").read_text()
+    assert "DAGSTER_FILES=/state/" in image and "kubernetes]" in image
 
 
 def test_the_home_of_the_pipeline_is_writable_in_a_new_volume() -> None:
@@ -144,4 +200,6 @@ def test_dagsters_two_configurations_differ_in_the_storage_alone() -> None:
     plain = yaml.safe_load((ROOT / "pipelines" / "dagster.yaml").read_text())
     shared = yaml.safe_load((DEPLOY / "dagster.yaml").read_text())
     assert shared.pop("storage")["postgres"]["postgres_url"] == {"env": "NEXTPLAY_DAGSTER_DATABASE"}
+    for files in ("local_artifact_storage", "compute_logs"):
+        assert shared.pop(files)["config"]["base_dir"] == {"env": "DAGSTER_FILES"}
     assert plain == shared

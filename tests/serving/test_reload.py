@@ -1,4 +1,7 @@
 import json
+import os
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -6,7 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 from prometheus_client import REGISTRY
 
-from serving import reload
+from serving import reload, telemetry
 from serving.app import create_app
 from serving.reload import Follower
 from serving.settings import Settings
@@ -64,6 +67,11 @@ def change(**values: object) -> Callable[[Path], None]:
     return lambda pointer: pointer.write_text(json.dumps(json.loads(pointer.read_text()) | values)) and None
 
 
+def as_fifo(pointer: Path) -> None:
+    pointer.unlink()
+    os.mkfifo(pointer)
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -72,6 +80,7 @@ def change(**values: object) -> Callable[[Path], None]:
         spoil("[]"),
         spoil("{}"),
         Path.unlink,
+        as_fifo,
         change(bundle=5),
         change(bundle="/nowhere"),
         change(bundle_hash="0" * 64),
@@ -90,6 +99,23 @@ def test_whatever_is_wrong_with_the_pointer_the_model_stays_until_it_is_restored
     publish("a", "a1")
     follower.check()
     assert follower.current is first and failing() == 0
+
+
+def test_when_the_pointer_was_last_looked_at_is_told_and_one_that_hangs_too(
+    follower: Follower, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    follower.check()
+    looked = REGISTRY.get_sample_value("nextplay_pointer_looked_timestamp_seconds") or 0.0
+    assert 0 <= time.time() - looked < 5
+    released = threading.Event()
+    monkeypatch.setattr(reload, "read_pointer", lambda _: released.wait(5) and None)
+    telemetry.configure_logging()
+    follower.start()
+    follower.first_look(0.05)
+    assert "has not been read for" in capfd.readouterr().err
+    assert REGISTRY.get_sample_value("nextplay_pointer_looked_timestamp_seconds") == looked
+    released.set()
+    follower.stop()
 
 
 def test_a_bundle_that_breaks_its_golden_promise_is_not_served(follower: Follower, publish: Publish) -> None:
