@@ -133,6 +133,8 @@ def test_the_endpoint_has_keys_names_and_accounts_of_its_own() -> None:
     assert ours["NEXTPLAY_API_KEYS"] == "${API_KEYS:?}" and ours["NEXTPLAY_HOSTS"]
     assert ours["AWS_SECRET_ACCESS_KEY"] != shared["AWS_SECRET_ACCESS_KEY"]
     assert "postgresql://endpoint:" in ours["NEXTPLAY_EVENTS"]
+    commands = [str(one.get("command", "")) for one in services.values()]
+    assert not [command for command in commands if "PASSWORD" in command or "${" in command]  # argv is public
     example = (DEPLOY / "compose" / "example.env").read_text()
     assert all(f"\n{name}=\n" in example for name in SECRETS)
 
