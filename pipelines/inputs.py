@@ -56,6 +56,7 @@ def events_state(home: Home, cutoff_ms: int = END_OF_TIME_MS) -> str:
         return "none"
     state = f"{store.last_sequence(cutoff_ms)}-{len(store.forgotten_users())}"
     state += f"-{store.listing_state()}" if store.listed_items() else ""
+    state += f"-f{told}" if (told := store.last_feedback()) else ""
     store.close()
     return state
 

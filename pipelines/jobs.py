@@ -16,7 +16,7 @@ everything = dg.define_asset_job(
 watch = dg.define_asset_job(
     "watch",
     selection=dg.AssetSelection.assets(
-        "events", "all_interactions", "event_quarantine", "held_back", "drift", "online_results"
+        "events", "refusals", "all_interactions", "event_quarantine", "held_back", "drift", "online_results"
     ),
     description="Takes in what the endpoint collected, and looks at drift and online results.",
     tags=RETRIES,

@@ -19,6 +19,7 @@ from assets.feedback.all_interactions import UNITED_TABLES
 from assets.feedback.drift import DRIFT
 from assets.feedback.events import EVENTS
 from assets.feedback.online_results import ONLINE_RESULTS
+from assets.feedback.refusals import REFUSALS
 from assets.formats.table import Table, by_name
 from assets.ingest.raw_files import RAW_FILES
 from assets.release.batch_recommendations import BATCH_RECOMMENDATIONS
@@ -33,6 +34,7 @@ TABLES = by_name(
     RAW_LINES,
     ACCEPTED_SOURCE,
     EVENTS,
+    REFUSALS,
     LISTED_ITEMS,
     *UNITED_TABLES.values(),
     CORE_INTERACTIONS,

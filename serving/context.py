@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
 from fastapi import HTTPException
 
+from models.feedback import Feedback
 from serving.blocklist import Blocklist
 from serving.listing import Listing
 from serving.recommender import Scored
@@ -40,6 +42,11 @@ class Context:
     store_threads: Executor
     history_threads: Executor
     trend: Trend | None = None
+
+    @cached_property
+    def feedback(self) -> Feedback:
+        """What each kind of event counts."""
+        return Feedback.of(self.settings.feedback)
 
     async def ask_store(self, call: Callable[[Asked], Found], asked: Asked) -> Found:
         """Call in one of a few threads that stay: the store keeps one connection per thread."""

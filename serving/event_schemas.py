@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError, field_validator
 
 from models.bundle.ids import MAX_ID, WITHOUT_NUL
+from models.feedback import MAX_NAME, PLAY, Feedback
 from serving.refusals import refusal_of_list
 from serving.schemas import AN_ID, Id
 from serving.state.events import CLOCK_TOLERANCE_MS, Play, now_ms
@@ -18,11 +19,13 @@ REQUIREMENTS = {
     "item_id": AN_ID,
     "played_at": "a whole number of milliseconds since 1970, UTC, after 1973 and at most a day ahead",
     "request_id": f"text of 1 to {MAX_ID} characters",
+    "kind": f"a kind of feedback, text of at most {MAX_NAME} characters",
+    "value": "a number",
 }
 
 
 class PlayEvent(BaseModel):
-    """One user played one item."""
+    """One user played one item, or told something else of it."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -37,6 +40,24 @@ class PlayEvent(BaseModel):
         description="Of the answer in which the item was recommended.",
     )  # fmt: skip
 
+    kind: str = Field(
+        default=PLAY,
+        strict=True,
+        max_length=MAX_NAME,
+        description="What the user did: play, or a kind of NEXTPLAY_FEEDBACK. A refusal, such as dislike, "
+        "ends recommendations of the item to the user, until the next play of it.",
+    )
+    value: float | None = Field(
+        default=None, allow_inf_nan=False, description="How much: the stars of a rating, the hours of a play."
+    )
+
+    @field_validator("value", mode="before")
+    @classmethod
+    def _number(cls, value: object) -> object:
+        if isinstance(value, bool | str):
+            raise ValueError("no number")
+        return value
+
     @field_validator("played_at")
     @classmethod
     def _plausible(cls, played_at: int | None) -> int | None:
@@ -44,8 +65,12 @@ class PlayEvent(BaseModel):
             raise ValueError("out of range")
         return played_at
 
-    def play(self) -> Play:
-        return Play(str(self.event_id), str(self.user_id), str(self.item_id), self.played_at, self.request_id)
+    def play(self, feedback: Feedback) -> Play:
+        """Raises FeedbackError where the kind is none that is known, or lacks its value."""
+        return Play(
+            str(self.event_id), str(self.user_id), str(self.item_id), self.played_at, self.request_id,
+            self.kind, self.value, feedback.counts(self.kind, self.value),
+        )  # fmt: skip
 
 
 class EventsRequest(BaseModel):
@@ -57,6 +82,7 @@ class EventsRequest(BaseModel):
             "examples": [
                 {"events": [{"event_id": "a-1", "user_id": "ada", "item_id": "293120"}]},
                 {"events": [{"event_id": 2, "user_id": "ada", "item_id": 30510, "played_at": 1760000000000}]},
+                {"events": [{"event_id": "a-3", "user_id": "ada", "item_id": "30510", "kind": "dislike"}]},
             ]
         },
     )

@@ -1,6 +1,7 @@
 """The endpoint's settings, from environment variables with the prefix NEXTPLAY_."""
 
 import ipaddress
+import json
 import os
 import re
 import sys
@@ -10,10 +11,20 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    Json,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from models.cores import usable_cores
+from models.feedback import KINDS, Feedback, FeedbackError
 from serving import blocklist
 from serving.environment import (
     Local,
@@ -46,6 +57,14 @@ def _place(given: object) -> object:
     return given if isinstance(given, str) and is_address(given) else expanded(given)
 
 
+def _feedback(table: dict[str, Any]) -> dict[str, Any]:
+    try:
+        Feedback.of(table)
+    except FeedbackError as error:
+        raise ValueError(str(error)) from None
+    return table
+
+
 Place = Annotated[str | Path, BeforeValidator(_place)]
 
 
@@ -74,6 +93,13 @@ class Settings(BaseSettings):
     )
     impressions: Annotated[bool, Only("events")] = Field(
         default=True, description="log what was recommended, if there is an event store"
+    )
+    feedback: Annotated[Json[dict[str, Any]], AfterValidator(_feedback), Only("events")] = Field(
+        default=json.dumps(dict(KINDS)),
+        validate_default=True,
+        description="what each kind of event counts, as JSON: 1 a play, 0 nothing, -1 a refusal; or by the "
+        'least value, as in {"rating": {"1": -1, "3": 0, "4": 1}}',
+        examples=['{"like": 1, "dislike": -1}'],
     )
     trend_seconds: Annotated[float, Only("events")] = Field(
         default=300.0,

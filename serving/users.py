@@ -16,10 +16,14 @@ PATIENCE_SECONDS = 1.0  # for which a store that could not be asked is left alon
 
 @dataclass(frozen=True)
 class History:
-    """Ids of what a user played, oldest first. A `stale` one lacks what was played since the last run."""
+    """Ids of what a user played, oldest first, and of what they refused.
+
+    A `stale` one lacks what was played since the last run, and refusals.
+    """
 
     items: Sequence[str]
     stale: bool = False
+    refused: frozenset[str] = frozenset()
 
 
 class Users:
@@ -73,7 +77,9 @@ class Users:
         if store.is_forgotten(user_id):
             return History([])
         before, cutoff = (snapshot.history(user_id), snapshot.cutoff) if snapshot else ([], 0)
-        return History([*before, *store.plays(user_id, cutoff, MAX_HISTORY)][-MAX_HISTORY:])
+        refused = store.refused(user_id)
+        items = [*before, *store.plays(user_id, cutoff, MAX_HISTORY)]
+        return History([item for item in items if item not in refused][-MAX_HISTORY:], refused=refused)
 
     def forget(self, user_id: str) -> Forgotten:
         """Remove the user's events and impressions, and hide their history; raises EventStoreError."""

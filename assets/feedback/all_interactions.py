@@ -14,6 +14,7 @@ from assets.contracts import checks_of
 from assets.engines.sql import make_table, query, statement
 from assets.feedback.events import RECEIVED, cutoff_ms, newest_ms
 from assets.feedback.held_back import HoldBack, HoldBackError, hold_back
+from assets.feedback.refusals import refused
 from assets.formats.table import Rule, Table, by_name, text
 from assets.formats.timestamps import MICROSECONDS, units_a_second
 from assets.resources import Cleaning, Home, Source
@@ -33,8 +34,8 @@ ALL_INTERACTIONS = Table(
             "source_and_events_add_up",
             "fault_united",
             "What is learned from, with what is held back, is the source and every event, but for those left "
-            "out with a reason.",
-            beside=("held_back", "interactions", "events", "event_quarantine"),
+            "out with a reason, and what was refused.",
+            beside=("held_back", "interactions", "events", "event_quarantine", "refusals"),
             settings=("repeats",),
         ),
         once("all_interactions"),
@@ -52,7 +53,7 @@ HELD_BACK = Table(
     PLAYED,
 )
 UNITED_TABLES = by_name(ALL_INTERACTIONS, EVENT_QUARANTINE, HELD_BACK)
-DEPENDENCIES = ("interactions", "catalogue", "raw_lines", "events", "listed_items")
+DEPENDENCIES = ("interactions", "catalogue", "raw_lines", "events", "listed_items", "refusals")
 
 
 @dg.multi_asset(
@@ -82,9 +83,9 @@ def unite(
 ) -> dict[str, TableVersion]:
     """Publish `all_interactions`, `event_quarantine` and `held_back`.
 
-    Without events, and with nothing held back, the first is `interactions` itself. An event whose user is
-    one of `missing` is of nobody, as a play of the source would be. A cut-off that leaves nothing out is
-    none: the tables are the same, and so are their fingerprints. Raises HoldBackError.
+    Without events, and with nothing refused or held back, the first is `interactions` itself. An event whose
+    user is one of `missing` is of nobody, as a play of the source would be. A cut-off that leaves nothing
+    out is none: the tables are the same, and so are their fingerprints. Raises HoldBackError.
     """
     source, events = lake.current("interactions"), lake.current("events")
     cutoff = cutoff if cutoff is not None and cutoff < newest_ms(lake) else None
@@ -94,12 +95,15 @@ def unite(
     rules = [cleaning.repeats, cutoff, CLOCK_TOLERANCE_MS, *missing]
     new = listed(lake)
     offered = [lake.current("listed_items").fingerprint] if new.num_rows else []
+    away = refused(lake)
+    ended = ["refused", lake.current("refusals").fingerprint] if away.num_rows else []
     held = [[hold.text, cleaning.min_playtime]] if hold else []
-    made_from = fingerprint("united", *parts, *rules, *held, *offered)
+    made_from = fingerprint("united", *parts, *rules, *held, *offered, *ended)
 
     def write(paths: Mapping[str, Path]) -> None:
         with lake.connect("interactions", "catalogue", "events") as connection:
             connection.register("listed", new)
+            connection.register("refused", away)
             connection.register("no_plays", HELD_BACK.schema.empty_table())
             make_table(connection, "judged_events", {"cutoff": END_OF_TIME_MS if cutoff is None else cutoff,
                                                      "clock_tolerance": CLOCK_TOLERANCE_MS,
@@ -116,7 +120,7 @@ def unite(
             if "all_interactions" in paths:
                 write_parquet(connection, statement("all_interactions"), paths["all_interactions"], how)
 
-    if events.rows or hold is not None:
+    if events.rows or away.num_rows or hold is not None:
         return lake.publish_many(made_from, list(UNITED_TABLES), write)
     same = lake.publish("all_interactions", source.fingerprint, lambda path: _copy(source.path, path))
     others = [name for name in UNITED_TABLES if name != "all_interactions"]

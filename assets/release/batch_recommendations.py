@@ -1,14 +1,18 @@
 """The champion's recommendations for every user, made after each promotion."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import dagster as dg
 import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
 
 from assets.contracts import checks_of
 from assets.engines.sql import statement
 from assets.evaluation.leaderboard import recommendation_rows
 from assets.evaluation.leaderboard_tables import RECOMMENDED, TOP
+from assets.feedback.refusals import refused
 from assets.formats.table import Table
 from assets.resources import Home
 from assets.sequences.loading import load_items, load_sequences, load_times
@@ -17,7 +21,7 @@ from assets.state.code import made_by
 from assets.state.lake import Lake, fingerprint
 from assets.state.made_here import write_rows
 from assets.training.entrants import open_bundle
-from models.bundle.bundle import read_manifest
+from models.bundle.bundle import ItemTable, read_manifest
 from models.evaluation.metrics import top_k
 from models.moment import Moment
 from serving.state.pointer import read_pointer
@@ -35,12 +39,12 @@ BATCH_RECOMMENDATIONS = Table(
     pool="lake",
     kinds={"duckdb", "onnx"},
     code_version=CODE,
-    deps=["promotion", "sequences", "items"],
+    deps=["promotion", "sequences", "items", "refusals"],
     description=BATCH_RECOMMENDATIONS.words,
     metadata=columns_shown(BATCH_RECOMMENDATIONS),
 )
 def batch_recommendations(home: Home) -> dg.MaterializeResult[None]:
-    lake, items = home.lake(), load_items(home.lake())
+    lake, items, away = home.lake(), load_items(home.lake()), refused(home.lake())
     sequences, user_ids = load_sequences(lake)
     pointer = read_pointer(home.pointer_file)
     if pointer is None:
@@ -51,16 +55,30 @@ def batch_recommendations(home: Home) -> dg.MaterializeResult[None]:
         champion = open_bundle(folder, "champion", "champion", items)
         exclude_seen = read_manifest(folder).exclude_seen
         best, scores = top_k(
-            champion.scorer, sequences, TOP, exclude_seen=exclude_seen, moment=_newest(lake, len(sequences))
-        )  # [users, TOP] each
+            champion.scorer, sequences, TOP,
+            exclude_seen=exclude_seen,
+            moment=_newest(lake, len(sequences)),
+            refused=_rows(away, user_ids, items) if len(away) else None,
+        )  # [users, TOP] each  # fmt: skip
         rows = recommendation_rows("champion", np.asarray(user_ids), best, scores, items)
         write_rows(lake, rows.drop_columns(["model"]).cast(BATCH_RECOMMENDATIONS.schema), path)
 
-    made_from = fingerprint("batch", CODE, lake.current("sequences").fingerprint, pointer.bundle_hash)
+    parts = [lake.current("sequences").fingerprint, pointer.bundle_hash]
+    made_from = fingerprint(
+        "batch", CODE, *parts, *([lake.current("refusals").fingerprint] if len(away) else [])
+    )
     published = lake.publish("batch_recommendations", made_from, write)
     return dg.MaterializeResult(
         metadata={"rows": published.rows, "users": len(sequences), "champion": f"version {pointer.version}"}
     )
+
+
+def _rows(away: pa.Table, user_ids: Iterable[str], items: ItemTable) -> NDArray[np.int64]:
+    """The refusals of users and items that are known, as `top_k` takes them."""
+    users, known = {user: row for row, user in enumerate(user_ids)}, items.index()
+    pairs = zip(away["user_id"].to_pylist(), away["item_id"].to_pylist(), strict=True)
+    found = [(users[user], known[item]) for user, item in pairs if user in users and item in known]
+    return np.array(found, dtype=np.int64).reshape(-1, 2)
 
 
 def _newest(lake: Lake, users: int) -> Moment | None:

@@ -72,14 +72,19 @@ def top_k(
     exclude_seen: bool = True,
     block: int = BLOCK,
     moment: Moment | None = None,
+    refused: NDArray[np.int64] | None = None,
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """The best items of each user, best first, ties by item index: items [users, k], scores [users, k].
 
-    `moment` is when each of them asks. Items scored NaN or -inf are never given. A user with fewer than k
+    `moment` is when each of them asks; `refused` has a row, of the user and the item, for each item that its
+    user is not given, [refusals, 2]. Items scored NaN or -inf are never given. A user with fewer than k
     items left gets item 0, scored -inf.
     """
     items, scores = _nothing(len(histories), k)
     for part in _blocks(scorer, histories, block, exclude_seen, moment):
+        if refused is not None:
+            here = refused[(refused[:, 0] >= part.users.start) & (refused[:, 0] < part.users.stop)]
+            part.allowed[here[:, 0] - part.users.start, here[:, 1]] = False
         items[part.users], scores[part.users] = _best(part, k)
     return items, scores
 

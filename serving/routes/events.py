@@ -5,15 +5,22 @@ import asyncio
 from fastapi import APIRouter, HTTPException, Request
 
 from models.bundle.ids import MAX_ID, trimmed
+from models.feedback import Feedback, FeedbackError
 from serving import telemetry
 from serving.bodies import PROBLEMS, read_body
 from serving.context import Context
-from serving.event_schemas import EventsRequest, EventsResponse, ForgottenResponse, refuse_events
+from serving.event_schemas import (
+    EventsRequest,
+    EventsResponse,
+    ForgottenResponse,
+    PlayEvent,
+    refuse_events,
+)
 from serving.openapi import describe_body
 from serving.recorder import Recorder, StoreBusyError
 from serving.routes.ids import USER_PATH
 from serving.schemas import Problem
-from serving.state.events import Conflict, EventStoreError
+from serving.state.events import Conflict, EventStoreError, Play
 
 NO_STORE: dict[str, object] = {"model": Problem, "description": "No events are kept here."}
 BUSY: dict[str, object] = {"model": Problem, "description": "It could not be stored now: send it again."}
@@ -29,9 +36,10 @@ def router(context: Context) -> APIRouter:
 
     @routes.post("/events", responses=EVENT_PROBLEMS, openapi_extra=describe_body(EventsRequest))
     async def events(request: Request) -> EventsResponse:
-        """Store play events, acknowledged once they are durable. One sent twice, with one id, counts once."""
+        """Store plays and feedback: acknowledged once they are durable. One sent twice, with one id, counts
+        once."""
         query = await read_body(request, EventsRequest, refuse_events)
-        plays = [event.play() for event in query.events]
+        plays = [_play(number, event, context.feedback) for number, event in enumerate(query.events)]
         try:
             outcome = await asyncio.wrap_future(_recorder(context).add(plays))
         except StoreBusyError as error:
@@ -67,6 +75,13 @@ def router(context: Context) -> APIRouter:
         return ForgottenResponse(user_id=user_id, **vars(removed), request_id=request.state.request_id)
 
     return routes
+
+
+def _play(number: int, event: PlayEvent, feedback: Feedback) -> Play:
+    try:
+        return event.play(feedback)
+    except FeedbackError as error:
+        raise HTTPException(422, f"events[{number}].kind must {error}.") from None
 
 
 def _recorder(context: Context) -> Recorder:

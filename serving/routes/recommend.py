@@ -18,6 +18,7 @@ from serving.schemas import BatchRequest, BatchResponse, RecommendRequest, Recom
 from serving.state.events import EventStoreError, now_ms
 from serving.users import History
 
+NOBODYS, STALE = History([]), History([], stale=True)
 INLINE_ITEMS = 50_000  # a product with more keeps the event loop too long: it goes to a thread
 
 
@@ -70,16 +71,16 @@ async def _answer(
     context: Context, model: ServedModel, query: RecommendRequest, answer_id: str
 ) -> dict[str, object]:
     """The answer to one query; under `log` what its log line says. HTTPException where a filter is wrong."""
-    history, stale = query.history_ids(), False
-    if history is None:
-        known = await _history(context, query.user or "")
-        history, stale = list(known.items), known.stale
+    history, known = query.history_ids(), NOBODYS
+    if query.user is not None:
+        known = await _history(context, query.user, needed=history is None)
+    history = list(known.items) if history is None else history
     call = partial(
         model.recommender.recommend,
         history,
         query.k,
         query.exclude_seen,
-        [*map(str, query.exclude), *context.blocklist.ids()],
+        [*map(str, query.exclude), *known.refused, *context.blocklist.ids()],
         query.filters,
         query.explain,
         now_ms(),
@@ -98,7 +99,7 @@ async def _answer(
         "model": {"version": model.version, "architecture": model.architecture},
         "unknown_ids": found.unknown_ids,
         "fallback": fallback,
-        "stale_history": stale,
+        "stale_history": known.stale,
         "request_id": answer_id,
         "log": {
             "version": model.version,
@@ -115,11 +116,13 @@ def _exploration(context: Context, answer_id: str, history: Sequence[str]) -> Ex
     return Exploration(share, "\0".join([answer_id, *history])) if share else None
 
 
-async def _history(context: Context, user_id: str) -> History:
-    """What the endpoint knows of a user; HTTPException with status 503 where it cannot be read."""
+async def _history(context: Context, user_id: str, needed: bool) -> History:
+    """What the endpoint knows of a user; where it cannot be read and is `needed`, HTTPException with 503."""
     try:
         return await context.history(user_id)
     except EventStoreError:
+        if not needed:
+            return STALE
         detail = "The user's history cannot be read now: try again, or give a history."
         raise HTTPException(503, detail, {"Retry-After": "1"}) from None
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from models.feedback import A_PLAY, PLAY
 from models.mistakes import UserError
 
 MAX_LISTED = 10_000  # items
@@ -32,13 +33,31 @@ class EventStoreError(UserError):
 
 @dataclass(frozen=True)
 class Play:
-    """A play event as a client sends it; `played_at` None means when it is received."""
+    """An event as a client sends it; `played_at` None means when it is received.
+
+    It `counts` as a play, as nothing or as a refusal: see `models.feedback`.
+    """
 
     event_id: str
     user_id: str
     item_id: str
     played_at: int | None = None
     request_id: str | None = None
+    kind: str = PLAY
+    value: float | None = None
+    counts: int = field(default=A_PLAY, compare=False)
+
+
+@dataclass(frozen=True)
+class Told:
+    """A row of `feedback`: what a user told of an item."""
+
+    user_id: str
+    item_id: str
+    kind: str
+    value: float | None
+    counts: int
+    told_at: int
 
 
 @dataclass(frozen=True)
@@ -159,6 +178,18 @@ class EventStore(Protocol):
     def plays(self, user_id: str, after: int = 0, limit: int = MAX_HISTORY) -> list[str]:
         """The items that a user played, oldest first by `played_at`; the newest `limit` of those whose
         sequence is above `after`."""
+        ...
+
+    def refused(self, user_id: str) -> frozenset[str]:
+        """The items that a user has refused, and not played since."""
+        ...
+
+    def feedback(self) -> Iterator[Told]:
+        """All that users told, in the order in which it was received."""
+        ...
+
+    def last_feedback(self) -> int:
+        """The sequence of the newest feedback, 0 where there is none."""
         ...
 
     def last_sequence(self, until_ms: int = END_OF_TIME_MS) -> int:

@@ -12,9 +12,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import astuple, fields
+from dataclasses import astuple, fields, replace
 from typing import Any, Protocol
 
+from models.feedback import A_PLAY
 from serving.state.events import (
     END_OF_TIME_MS,
     MAX_HISTORY,
@@ -29,7 +30,17 @@ from serving.state.events import (
     ListingFullError,
     Play,
     Stored,
+    Told,
     now_ms,
+)
+from serving.state.feedback_sql import (
+    FEEDBACK_DDL,
+    add_feedback,
+    all_feedback,
+    find_feedback,
+    forget_feedback,
+    last_feedback,
+    refused,
 )
 
 FORMAT = 1
@@ -89,6 +100,7 @@ LATER_DDL = (
         PRIMARY KEY (request_id, rank)
     )
     """,
+    *FEEDBACK_DDL,
 )
 LIST_ITEM = """
 INSERT INTO listed_items VALUES (?, ?, ?, ?) ON CONFLICT (item_id) DO UPDATE
@@ -113,7 +125,9 @@ DELETE FROM propensities WHERE request_id IN (SELECT request_id FROM impressions
 """
 LAST_CHANGE = """
 SELECT coalesce(max(at), 0) FROM (
-    SELECT max(received_at) AS at FROM events UNION ALL SELECT max(forgotten_at) FROM forgotten
+    SELECT max(received_at) AS at FROM events
+    UNION ALL SELECT max(forgotten_at) FROM forgotten
+    UNION ALL SELECT max(sequence) FROM feedback
 ) AS changes
 """
 STORED_EVENTS = """
@@ -121,7 +135,7 @@ SELECT event_id, user_id, item_id, played_at, coalesce(clocks.received_at, event
     events.received_at AS number
 FROM events LEFT JOIN clocks ON clocks.sequence = events.received_at
 """
-EVENT_BY_ID = f"{STORED_EVENTS} WHERE event_id = ?"
+EVENT_BY_ID = "SELECT event_id, user_id, item_id, played_at, request_id FROM events WHERE event_id = ?"
 NEXT_EVENTS = f"""
 {STORED_EVENTS} WHERE events.received_at >= ? AND (events.received_at, event_id) > (?, ?)
 ORDER BY number, event_id LIMIT {PAGE}
@@ -222,8 +236,9 @@ class SqlEventStore:
                 "INSERT INTO forgotten VALUES (?, ?) ON CONFLICT DO NOTHING",
                 [(user_id, _next_sequence(connection, now_ms()))],
             )
-            events = connection.change("DELETE FROM events WHERE user_id = ?", [(user_id,)])
             connection.change(FORGET_PROPENSITIES, [(user_id,)])
+            events = forget_feedback(connection, user_id)
+            events += connection.change("DELETE FROM events WHERE user_id = ?", [(user_id,)])
             shown = connection.change("DELETE FROM impressions WHERE user_id = ?", [(user_id,)])
         return Forgotten(events, shown, connection.wipe())
 
@@ -236,6 +251,15 @@ class SqlEventStore:
     def plays(self, user_id: str, after: int = 0, limit: int = MAX_HISTORY) -> list[str]:
         rows = self._connection().rows(NEWEST_PLAYS, (user_id, after, limit))
         return [item_id for (item_id,) in rows][::-1]
+
+    def refused(self, user_id: str) -> frozenset[str]:
+        return refused(self._connection(), user_id)
+
+    def feedback(self) -> Iterator[Told]:
+        return all_feedback(self._connection())
+
+    def last_feedback(self) -> int:
+        return last_feedback(self._connection())
 
     def last_sequence(self, until_ms: int = END_OF_TIME_MS) -> int:
         rows = self._connection().rows(LAST_UNTIL, (until_ms,))
@@ -329,7 +353,7 @@ def _next_sequence(connection: Connection, now: int) -> int:
 
 def _add_request(connection: Connection, plays: Sequence[Play], sequence: int, now: int) -> Stored | Conflict:
     """Check all events of a request against those that are there, then insert the new ones."""
-    new: dict[str, Event] = {}
+    new: dict[str, Play] = {}
     repeated = forgotten = 0
     for play in plays:
         there = new.get(play.event_id) or _find(connection, play.event_id)
@@ -341,30 +365,32 @@ def _add_request(connection: Connection, plays: Sequence[Play], sequence: int, n
         elif _is_forgotten(connection, play.user_id):
             forgotten += 1
         else:
-            played_at = now if play.played_at is None else play.played_at
-            new[play.event_id] = Event(
-                play.event_id, play.user_id, play.item_id, played_at, now, play.request_id, sequence
-            )
-    connection.change(INSERT_EVENT, (_inserted(event) for event in new.values()))
+            new[play.event_id] = replace(play, played_at=now) if play.played_at is None else play
+    counted = (play for play in new.values() if play.counts == A_PLAY)
+    connection.change(INSERT_EVENT, (_inserted(play, sequence) for play in counted))
+    add_feedback(connection, new.values(), sequence)
     return Stored(len(new), repeated, forgotten)
 
 
-def _inserted(event: Event) -> Row:
-    return event.event_id, event.user_id, event.item_id, event.played_at, event.sequence, event.request_id
+def _inserted(play: Play, sequence: int) -> Row:
+    return play.event_id, play.user_id, play.item_id, play.played_at, sequence, play.request_id
 
 
 def _is_forgotten(connection: Connection, user_id: str) -> bool:
     return any(connection.rows("SELECT 1 FROM forgotten WHERE user_id = ?", (user_id,)))
 
 
-def _find(connection: Connection, event_id: str) -> Event | None:
-    return next((Event(*row) for row in connection.rows(EVENT_BY_ID, (event_id,))), None)
+def _find(connection: Connection, event_id: str) -> Play | None:
+    """As it was sent, but for the time where none was given."""
+    plain = (Play(*row) for row in connection.rows(EVENT_BY_ID, (event_id,)))
+    return find_feedback(connection, event_id) or next(plain, None)
 
 
-def _difference(play: Play, there: Event) -> str:
+def _difference(play: Play, there: Play) -> str:
     """The first field in which an event sent again differs; a time that was left out differs from none."""
     for field in fields(Play):
         given = getattr(play, field.name)
-        if given != getattr(there, field.name) and not (field.name == "played_at" and given is None):
+        told = given is not None or field.name != "played_at"
+        if field.compare and told and given != getattr(there, field.name):
             return field.name
     return ""

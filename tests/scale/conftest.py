@@ -14,6 +14,7 @@ from assets.clean import core_interactions as k_core
 from assets.clean.raw_lines import RAW_LINES_CHECKS, raw_lines
 from assets.feedback import all_interactions as uniting
 from assets.feedback import events as receiving
+from assets.feedback import refusals as refusing
 from assets.ingest import raw_files as raw
 from assets.resources import Cleaning, Home, Source, Splitting
 from assets.sequences import sequences
@@ -25,6 +26,7 @@ TABLE_ASSETS = [
     cleaning.clean,
     raw_lines,
     receiving.events,
+    refusing.refusals,
     uniting.all_interactions,
     k_core.core_interactions,
     sequences.sequences,
@@ -35,6 +37,7 @@ CHECKS = [
     *RAW_LINES_CHECKS,
     *k_core.CORE_CHECKS,
     *receiving.FEEDBACK_CHECKS,
+    *refusing.REFUSALS_CHECKS,
     *uniting.UNITED_CHECKS,
     *sequences.SEQUENCES_CHECKS,
 ]

@@ -136,7 +136,7 @@ def test_a_bad_body_gets_one_sentence_and_nothing_is_stored(
 def test_the_examples_of_the_documentation_are_accepted(client: TestClient) -> None:
     route = client.get("/openapi.json").json()["paths"]["/events"]["post"]
     examples = route["requestBody"]["content"]["application/json"]["schema"]["examples"]
-    assert len(examples) == 2
+    assert len(examples) == 3
     for example in examples:
         assert client.post("/events", json=example).status_code == 200
 
@@ -356,3 +356,74 @@ def test_a_store_that_fails_once_is_asked_again_and_then_the_client_is_told(
 def test_a_user_id_with_nul_is_refused(client: TestClient) -> None:
     answer = client.post("/recommend", json={"user_id": "a\0"})
     assert answer.status_code == 422 and answer.json()["detail"] == "user_id must not hold a NUL character."
+
+
+@pytest.fixture
+def answers(client: TestClient) -> Callable[..., list[str]]:
+    def ask(**body: object) -> list[str]:
+        answer = client.post("/recommend", json={"k": 100, **body})
+        assert answer.status_code == 200, answer.text
+        return [item["item_id"] for item in answer.json()["items"]]
+
+    return ask
+
+
+def test_what_a_user_refused_is_not_recommended_to_them(
+    client: TestClient, answers: Callable[..., list[str]]
+) -> None:
+    send(client, play())
+    refused, *others = answers(user_id="ada")
+    assert send(client, play("d1", item_id=refused, kind="dislike"))[1]["stored"] == 1
+    assert answers(user_id="ada")[:99] == others
+    assert refused not in answers(user_id="ada", history=["10"])
+    assert refused not in answers(user_id="ada", exclude_seen=False)
+    assert refused in answers(user_id="bob") and refused in answers(history=["10"])
+    later = now_ms() + 1000
+    send(client, play("e2", item_id=refused, played_at=later))
+    assert refused in answers(user_id="ada", exclude_seen=False), "it was played again"
+
+
+def test_a_refused_play_is_no_part_of_the_history(
+    client: TestClient, answers: Callable[..., list[str]]
+) -> None:
+    send(
+        client, play("e1", played_at=1_700_000_000_000), play("e2", item_id="20", played_at=1_700_000_000_001)
+    )
+    send(client, play("d1", item_id="20", kind="refund", value=0.2))
+    assert answers(user_id="ada")[:99] == [item for item in answers(history=["10"]) if item != "20"][:99]
+
+
+def test_kinds_are_those_of_the_setting(pointer: Path, store: SqliteEventStore) -> None:
+    kinds = '{"rating": {"1": -1, "3": 0, "4": 1}}'
+    settings = Settings.model_validate({"pointer": pointer, "events": store.file, "feedback": kinds})
+    with TestClient(create_app(settings)) as client:
+        rated = [play(f"r{stars}", item_id=str(stars), kind="rating", value=stars) for stars in (1, 3, 4.5)]
+        assert send(client, *rated)[1]["stored"] == 3
+        status, body = send(client, play("d1", kind="dislike"))
+        assert (status, body["detail"]) == (422, "events[0].kind must be one of play, rating.")
+        status, body = send(client, play("e1"), play("d1", kind="rating"))
+        assert (status, body["detail"]) == (422, "events[1].kind must come with a value where it is rating.")
+    assert store.plays("ada") == ["4.5"] and store.refused("ada") == {"1"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"kind": 3}, "events[0].kind must be a kind of feedback, text of at most 64 characters."),
+        ({"kind": "x" * 65}, "events[0].kind must be a kind of feedback, text of at most 64 characters."),
+        ({"kind": "love"}, "events[0].kind must be one of play, like, wishlist, dislike, refund."),
+        ({"kind": None}, "events[0].kind must be a kind of feedback, text of at most 64 characters."),
+        ({"value": "4"}, "events[0].value must be a number."),
+        ({"value": True}, "events[0].value must be a number."),
+        ({"value": [1]}, "events[0].value must be a number."),
+    ],
+)
+def test_wrong_feedback_is_one_sentence(client: TestClient, changes: dict[str, object], told: str) -> None:
+    status, body = send(client, play(**changes))
+    assert (status, body["detail"]) == (422, told)
+
+
+def test_a_value_that_is_no_finite_number_is_refused(client: TestClient) -> None:
+    event = '{"event_id": "e", "user_id": "u", "item_id": "1", "value": 1e999}'
+    answer = client.post("/events", content=f'{{"events": [{event}]}}')
+    assert (answer.status_code, answer.json()["detail"]) == (422, "events[0].value must be a number.")

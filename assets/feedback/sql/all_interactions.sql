@@ -1,5 +1,5 @@
 -- Source and events, in the order of time where the source is dated; else the events, in the order of time, come
--- after the library. Of the plays of one game by one user the first counts, unless repeats are kept.
+-- after the library. Of the plays of one game by one user the first counts, unless repeats are kept. Of what a user has refused no play counts.
 SELECT
     user_id,
     item_id,
@@ -7,7 +7,9 @@ SELECT
     playtime,
     timestamp
 FROM (
-    SELECT *, row_number() OVER (PARTITION BY user_id, item_id ORDER BY time, origin, play) AS place
+    SELECT
+        united.*,
+        row_number() OVER (PARTITION BY united.user_id, united.item_id ORDER BY time, origin, play) AS place
     FROM (
         SELECT
             user_id,
@@ -30,6 +32,8 @@ FROM (
         FROM judged_events
         WHERE reason IS NULL
     ) AS united
+    LEFT JOIN refused ON refused.user_id = united.user_id AND refused.item_id = united.item_id
+    WHERE refused.item_id IS NULL
 ) AS numbered
 WHERE place = 1 OR $repeats = 'keep'
 ORDER BY user_id, position

@@ -1,5 +1,5 @@
 -- Where source and events do not add up to what is learned from and what is held back: plays that are in one and not in
--- the other, each user and game counted once unless repeats are kept, and events that are both taken in and left out.
+-- the other, each user and game counted once unless repeats are kept, what was refused not at all, and events that are both taken in and left out.
 SELECT wanted.user_id, wanted.item_id, wanted.times AS wanted, made.times AS made
 FROM (
     SELECT user_id, item_id, CASE WHEN $repeats = 'keep' THEN count(*) ELSE 1 END AS times
@@ -10,6 +10,7 @@ FROM (
         FROM events
         WHERE event_id NOT IN (SELECT event_id FROM event_quarantine)
     ) AS united
+    WHERE (user_id, item_id) NOT IN (SELECT (user_id, item_id) FROM refusals)
     GROUP BY user_id, item_id
 ) AS wanted
 FULL JOIN (

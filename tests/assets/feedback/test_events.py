@@ -9,6 +9,7 @@ import pytest
 
 from assets.feedback import all_interactions as uniting
 from assets.feedback import events as receiving
+from assets.feedback import refusals as refusing
 from assets.feedback.events import CUTOFF_TAG, FEEDBACK_CHECKS, events_of_a_day, received_days
 from assets.resources import Cleaning, Home, Source
 from serving.state import events_sql as store_module
@@ -46,7 +47,7 @@ def materialize(
     home: Home, cutoff: str = "", repeats: str = "first", source: Source | None = None
 ) -> dg.ExecuteInProcessResult:
     result = dg.materialize(
-        [receiving.events, uniting.all_interactions, *FEEDBACK_CHECKS],
+        [receiving.events, refusing.refusals, uniting.all_interactions, *FEEDBACK_CHECKS],
         resources={"home": home, "cleaning": Cleaning(repeats=repeats), "source": source or Source()},
         instance=dg.DagsterInstance.ephemeral(),
         tags={CUTOFF_TAG: cutoff} if cutoff else {},

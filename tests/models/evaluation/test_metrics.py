@@ -300,3 +300,16 @@ def lending(scorer: TableScorer) -> TableScorer:
             return scorer.table[: len(histories)]
 
     return Same(scorer.table)
+
+
+def test_what_a_user_refused_is_not_among_their_best_and_the_others_move_up() -> None:
+    class ByIndex:
+        def score(self, histories: Sequence[NDArray[np.integer]]) -> NDArray[np.float32]:
+            return np.tile(-np.arange(7, dtype=np.float32), (len(histories), 1))
+
+    histories = Sequences.from_lists([[1], [2], [3]], 6)
+    refused = np.array([[0, 2], [0, 3], [2, 1]])
+    items, _ = top_k(ByIndex(), histories, 3, refused=refused, block=2)
+    assert items.tolist() == [[4, 5, 6], [1, 3, 4], [2, 4, 5]]
+    without, _ = top_k(ByIndex(), histories, 3, refused=refused[:0], block=2)
+    assert without.tolist() == top_k(ByIndex(), histories, 3)[0].tolist() == [[2, 3, 4], [1, 3, 4], [1, 2, 4]]
