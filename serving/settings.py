@@ -39,8 +39,10 @@ from serving.environment import (
     without_effect,
 )
 from serving.keys import Keys
-from serving.state.event_stores import is_database
-from serving.state.storage import is_address
+from serving.mirror import Mirror
+from serving.state.event_stores import is_database, open_event_store
+from serving.state.events import EventStoreError
+from serving.state.storage import StorageError, is_address
 
 POINTER_FILE = "champion.json"  # beside the folders `serving` and `models` in a Bento
 BUNDLE_FOLDER = "bundle"
@@ -170,6 +172,15 @@ class Settings(BaseSettings):
         _all(hosts, "name", _is_host, "write each as play.example.com, without scheme, port and path")
         return hosts
 
+    @field_validator("pointer")
+    @classmethod
+    def _pointer(cls, pointer: str | Path) -> str | Path:
+        place, _, name = str(pointer).rpartition("/")
+        on_store = is_address(str(pointer))
+        if not name or (on_store and "/" not in str(pointer).partition("://")[2]) or place.endswith(":/"):
+            raise ValueError("it names no file: give one, such as s3://bucket/lake/champion/pointer.json")
+        return pointer
+
     @field_validator("events")
     @classmethod
     def _events(cls, events: str | Path | None) -> str | Path | None:
@@ -217,7 +228,11 @@ def parts(text: str) -> list[str]:
 
 def load(settings: type[Environment]) -> Environment:
     """The settings of this process; a wrong one, or a misspelt name, ends it with one sentence."""
-    if faults := list(faults_in_names(os.environ, names_of(GROUPS), all_known=False)):
+    known = names_of(GROUPS)
+    blank = [name for name in known if os.environ.get(name) and not os.environ[name].strip()]
+    if blank:
+        raise SystemExit(f"{' and '.join(blank)} is blank: give it a value, or unset it.")
+    if faults := list(faults_in_names(os.environ, known, all_known=False)):
         raise SystemExit(f"{'; '.join(faults)}.")
     try:
         return settings()
@@ -240,9 +255,23 @@ def load_settings() -> Settings:
             "NEXTPLAY_API_KEY is what a client sends, and without NEXTPLAY_API_KEYS this endpoint would ask "
             "nobody for a key: set NEXTPLAY_API_KEYS, or unset NEXTPLAY_API_KEY."
         )
+    _check_addresses(settings)
     for sentence in without_effect(settings):
         sys.stderr.write(f"{sentence}\n")
     return settings
+
+
+def _check_addresses(settings: Settings) -> None:
+    """End the process where an address could never be reached, whatever happens: no worker would start."""
+    setting = "events"
+    try:
+        if is_database(str(settings.events)):
+            open_event_store(str(settings.events), at_once=False).close()
+        setting = "pointer"
+        if is_address(str(settings.pointer)):
+            Mirror(str(settings.pointer), settings.cache)
+    except (EventStoreError, StorageError) as error:
+        raise SystemExit(f"{variable(setting)}: {error}") from None
 
 
 def keys_of(settings: Settings) -> Keys:

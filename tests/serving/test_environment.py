@@ -62,6 +62,13 @@ def refusal(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
         ("CORS_ORIGINS", "null", "'null' is no origin"),
         ("API_KEY", "secret", "without NEXTPLAY_API_KEYS this endpoint would ask nobody"),
         ("EVENTS", "mysql://host/db", "give a path, or postgresql://"),
+        ("EVENTS", " ", "NEXTPLAY_EVENTS is blank"),
+        ("HOST", " ", "NEXTPLAY_HOST is blank"),
+        ("REPORTS", "\t", "NEXTPLAY_REPORTS is blank"),
+        ("POINTER", "s3://", "it names no file"),
+        ("POINTER", "s3://bucket", "it names no file"),
+        ("POINTER", "/", "it names no file"),
+        ("POINTER", "foo://x/y/z", "NEXTPLAY_POINTER: foo://x is no address of a store"),
     ],
 )
 def test_a_wrong_setting_is_one_sentence(
