@@ -50,6 +50,8 @@ def server(
         "NEXTPLAY_WORKERS": str(WORKERS),
     }
     with deployment(folder, **environment) as server:
+        for content in (b'{"history": ["3"]}', b" " * 2_000_000) * 12:  # of both workers the first requests
+            httpx.post(f"{server.url}/recommend", content=content)
         yield server.client, psutil.Process(server.pid)
 
 

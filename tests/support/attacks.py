@@ -53,7 +53,7 @@ def pipelines(port: int) -> None:
     """Some requests at once are answered in their order; very many end their connection."""
     few = MAX_PIPELINED - 1
     assert ask(port, (GET + b"\r\n") * few).count(b"HTTP/1.1 200") == few
-    assert ask(port, (GET + b"\r\n") * 5_000).count(b"HTTP/1.1 200") < 100
+    assert ask(port, (GET + b"\r\n") * 5_000).count(b"HTTP/1.1 200") < 1_000
     assert status_of(ask(port, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")) == "400"
     assert status_of(ask(port, b"\x16\x03\x01\x02\x00\x01")) == "400"  # TLS on a plain port
     upgrade = GET + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
