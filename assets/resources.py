@@ -327,6 +327,12 @@ class Retention(dg.ConfigurableResource):  # type: ignore[type-arg]
     champions: int | None = Field(
         default=None, description="champions kept, with their inputs; all by default"
     )
+    events_days: int = Field(
+        default=90, description="days that events stay in the event store once a run has taken them in"
+    )
+    impressions_days: int = Field(
+        default=35, description="days that what was shown stays in the event store once it is counted"
+    )
 
 
 class Gate(dg.ConfigurableResource):  # type: ignore[type-arg]

@@ -142,6 +142,8 @@ class Settings(BaseSettings):
     min_coverage: float = taken(Gate, "min_coverage", ge=0, le=1)
     keep_candidates: int = taken(Retention, "candidates", ge=1, le=MOST)
     keep_champions: int | None = taken(Retention, "champions", ge=3, le=MOST)
+    keep_events_days: int = taken(Retention, "events_days", ge=1, le=int(HUNDRED_YEARS))
+    keep_impressions_days: int = taken(Retention, "impressions_days", ge=1, le=int(HUNDRED_YEARS))
     nightly: Annotated[str, AfterValidator(checked.cron)] = Field(
         default="30 2 * * *", description="cron of the nightly run"
     )
@@ -315,7 +317,12 @@ def training_of(settings: Settings) -> Training:
 
 def retention(settings: Settings) -> Retention:
     """What is kept."""
-    return Retention(candidates=settings.keep_candidates, champions=settings.keep_champions)
+    return Retention(
+        candidates=settings.keep_candidates,
+        champions=settings.keep_champions,
+        events_days=settings.keep_events_days,
+        impressions_days=settings.keep_impressions_days,
+    )
 
 
 def resources(settings: Settings) -> dict[str, dg.ConfigurableResource[Any]]:

@@ -1,8 +1,10 @@
 """Writes play events and impressions in a thread of its own, so that requests share commits."""
 
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 
 from serving import telemetry
@@ -21,6 +23,7 @@ MAX_WAITING = 100_000  # events, before more are refused
 MAX_SHOWN = 10_000  # answers not yet logged, before more are dropped
 FLUSH_AT = 1_000  # answers that are logged without waiting for FLUSH_SECONDS
 FLUSH_SECONDS = 0.5
+MEASURE_SECONDS = 30.0  # between two looks at the size of the store
 COMMIT = 10_000  # events, after which a commit takes no further request
 
 Outcome = Stored | Conflict
@@ -65,6 +68,7 @@ class Recorder:
         self._stopping = False
         self._problem = ""
         self._clock_told = False
+        self._measure_at = 0.0
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -147,9 +151,19 @@ class Recorder:
         telemetry.EVENT_STORE_FAILING.set(0)
         self._problem = ""
         self._tell_of_clocks(self._store.ahead_ms)
+        self._measure()
         for (_, future), outcome in zip(requests, outcomes, strict=True):
             _count(outcome)
             future.set_result(outcome)
+
+    def _measure(self) -> None:
+        """How large the store is, now and then."""
+        if time.monotonic() < self._measure_at:
+            return
+        self._measure_at = time.monotonic() + MEASURE_SECONDS
+        with suppress(EventStoreError):
+            for part, size in vars(self._store.size()).items():
+                telemetry.EVENT_STORE_BYTES.labels(part).set(size)
 
     def _tell_of_clocks(self, ahead_ms: int) -> None:
         """Once, while some clock is wrong."""

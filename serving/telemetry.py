@@ -82,6 +82,12 @@ EVENT_STORE_FAILING = Gauge(
     "1 while the event store takes nothing.",
     multiprocess_mode="mostrecent",
 )
+EVENT_STORE_BYTES = Gauge(
+    "nextplay_event_store_bytes",
+    "Size of the event store: its tables, and the log of changes that are not in them yet.",
+    ["part"],
+    multiprocess_mode="mostrecent",
+)
 CLOCK_AHEAD = Gauge(
     "nextplay_event_clock_ahead_seconds",
     "By how much the newest commit of the event store is ahead of this machine's clock.",

@@ -16,6 +16,7 @@ from assets.evaluation.report import report_path
 from assets.evaluation.reporting.facts import facts_path
 from assets.release.bento import answered_bento
 from assets.release.removals import Bundle, Crowned, Inventory, Removals, Version, removals
+from assets.release.stored import trim
 from assets.resources import Home, Retention
 from assets.state.champions import Reign
 from assets.state.lake import LakeError
@@ -36,14 +37,15 @@ ELSEWHERE = "Nothing is removed: the lake is on an object store, whose own rules
     description="Removes what no champion and none of the last candidates needs; comes last in a run.",
 )
 def retention_asset(home: Home, retention: Retention) -> dg.MaterializeResult[None]:
+    stored = {"removed from the event store": dg.MetadataValue.json(trim(home, retention))}
     if home.lake_address:
-        return dg.MaterializeResult(metadata={"removed": ELSEWHERE})
+        return dg.MaterializeResult(metadata={"removed": ELSEWHERE, **stored})
     plan = plan_removals(home, retention)
     size = removal_size(home, plan)
     remove(home, plan)
     removed = {kind: len(names) for kind, names in vars(plan).items()}
     return dg.MaterializeResult(
-        metadata={"removed": dg.MetadataValue.json(removed), "bytes": sum(size.values())}
+        metadata={"removed": dg.MetadataValue.json(removed), "bytes": sum(size.values()), **stored}
     )
 
 

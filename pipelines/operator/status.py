@@ -20,7 +20,7 @@ from models.bundle.bundle import BundleError, Manifest, bundle_hash, read_manife
 from pipelines.coming import next_night
 from pipelines.instance import killed_runs, open_instance
 from pipelines.operator.history import Night, Run, read_nights
-from pipelines.operator.stored_events import about_events
+from pipelines.operator.stored_events import about_events, size_elsewhere
 from pipelines.records import EVERYTHING
 from pipelines.resources import Settings
 from serving.state.pointer import Pointer
@@ -92,7 +92,8 @@ def read_status(settings: Settings, home: Home) -> Status:
         before=[with_architecture(champions, pointer) for pointer in reversed(past)],
         versions=registry.versions if registry else [],
         attention=[*damage, *attention(settings, home, now, nights, registry)],
-        sizes={part: size(home.folder() / part) for part in PARTS if (home.folder() / part).exists()},
+        sizes={part: size(home.folder() / part) for part in PARTS if (home.folder() / part).exists()}
+        | size_elsewhere(home),
         last_run=_last_run(nights),
         nights=nights,
         next_night=coming,

@@ -142,6 +142,14 @@ class Forgotten:
     wiped: bool = field(default=True, compare=False)
 
 
+@dataclass(frozen=True)
+class StoreSize:
+    """Bytes of the tables, and of the log of changes that are not in them yet."""
+
+    tables: int
+    log: int
+
+
 class EventStore(Protocol):
     """A store of events, safe in several threads and processes. Any method raises EventStoreError."""
 
@@ -219,6 +227,18 @@ class EventStore(Protocol):
 
     def listing_state(self) -> int:
         """Another value after every change of what is listed; cheap to ask for."""
+        ...
+
+    def remove_impressions(self, shown_before: int, at_most: int) -> int:
+        """Remove the oldest impressions of before a time, some at a time, in one commit; returns how many."""
+        ...
+
+    def remove_events(self, event_ids: Sequence[str]) -> int:
+        """Remove events in one commit; returns how many. One that is sent again is stored again."""
+        ...
+
+    def size(self) -> StoreSize:
+        """How large it is now."""
         ...
 
     def compact(self) -> bool:

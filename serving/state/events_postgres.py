@@ -11,12 +11,16 @@ from typing import Any
 
 import psycopg
 
-from serving.state.events import EventStoreError
+from serving.state.events import EventStoreError, StoreSize
 from serving.state.events_sql import DDL, FORMAT, LATER_DDL, PAGE, Connection, Row, SqlEventStore
 
 WRITERS = 7_305_001  # the advisory lock of writers
 CONNECT_SECONDS = 10
 OPTIONS = "-c synchronous_commit=on -c lock_timeout=10000"
+SIZE = """
+SELECT sum(pg_total_relation_size(to_regclass(name)))
+FROM (VALUES ('events'), ('impressions'), ('clocks'), ('forgotten'), ('listed_items')) AS tables (name)
+"""
 READER_SECONDS = 2  # as libpq's shortest wait for a connection
 READING = "-c default_transaction_read_only=on -c lock_timeout=250 -c statement_timeout=1000"
 CLEAR = re.compile(r"postgres(?:ql)?://(?:(?:[^@/?#%]|%[0-9A-Fa-f]{2})*@)?[^@]*")  # user:password@the rest
@@ -82,6 +86,10 @@ class _Connection:
         with _failures(), self._connection.cursor() as cursor:
             cursor.executemany(_with_its_marks(statement), rows)
             return int(cursor.rowcount)
+
+    def size(self) -> StoreSize:
+        ((tables,),) = self.rows(SIZE)
+        return StoreSize(int(tables), 0)
 
     def give_back(self) -> None:
         with _failures():

@@ -30,6 +30,7 @@ from serving.state.events import (
     ListingFullError,
     Play,
     Stored,
+    StoreSize,
     Told,
     now_ms,
 )
@@ -123,6 +124,12 @@ INSERT_PROPENSITY = "INSERT INTO propensities VALUES (?, ?, ?) ON CONFLICT DO NO
 FORGET_PROPENSITIES = """
 DELETE FROM propensities WHERE request_id IN (SELECT request_id FROM impressions WHERE user_id = ?)
 """
+OLDEST_IMPRESSIONS = """
+SELECT request_id, rank FROM impressions WHERE shown_at < ? ORDER BY shown_at, request_id, rank LIMIT ?
+"""
+REMOVE_IMPRESSIONS = f"DELETE FROM impressions WHERE (request_id, rank) IN ({OLDEST_IMPRESSIONS})"
+REMOVE_PROPENSITIES = f"DELETE FROM propensities WHERE (request_id, rank) IN ({OLDEST_IMPRESSIONS})"
+REMOVE_CLOCKS = "DELETE FROM clocks WHERE sequence < (SELECT min(received_at) FROM events)"
 LAST_CHANGE = """
 SELECT coalesce(max(at), 0) FROM (
     SELECT max(received_at) AS at FROM events
@@ -178,6 +185,10 @@ class Connection(Protocol):
 
     def change(self, statement: str, rows: Iterable[Sequence[object]] = ((),)) -> int:
         """Run a statement for each row of values, or once; returns how many rows of the table it changed."""
+        ...
+
+    def size(self) -> StoreSize:
+        """How large the database is."""
         ...
 
     def give_back(self) -> None:
@@ -304,6 +315,24 @@ class SqlEventStore:
     def listing_state(self) -> int:
         ((made,),) = self._connection().rows(LISTING_STATE)
         return int(made)
+
+    def remove_impressions(self, shown_before: int, at_most: int) -> int:
+        connection = self._connection()
+        with connection.writing():
+            connection.change(REMOVE_PROPENSITIES, [(shown_before, at_most)])
+            return connection.change(REMOVE_IMPRESSIONS, [(shown_before, at_most)])
+
+    def remove_events(self, event_ids: Sequence[str]) -> int:
+        connection = self._connection()
+        with connection.writing():
+            removed = connection.change(
+                "DELETE FROM events WHERE event_id = ?", [(one,) for one in event_ids]
+            )
+            connection.change(REMOVE_CLOCKS)
+        return max(removed, 0)
+
+    def size(self) -> StoreSize:
+        return self._connection().size()
 
     def compact(self) -> bool:
         connection = self._connection()

@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
-from serving.state.events import EventStoreError
+from serving.state.events import EventStoreError, StoreSize
 from serving.state.events_sql import DDL, FORMAT, LATER_DDL, PAGE, Row, SqlEventStore
 from serving.state.sqlite_file import SqliteFile
 
@@ -123,6 +123,9 @@ class _Connection:
     def change(self, statement: str, rows: Iterable[Sequence[object]] = ((),)) -> int:
         with _failures(self._problem):
             return self._connection.executemany(statement, rows).rowcount
+
+    def size(self) -> StoreSize:
+        return self._names.size()
 
     def give_back(self) -> None:
         with _failures(self._problem):

@@ -9,7 +9,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from serving.state.events import EventStoreError
+from serving.state.events import EventStoreError, StoreSize
 
 HEAD = 100  # bytes of an SQLite file before its first table
 COUNTER, APPLICATION_ID = slice(24, 28), slice(68, 72)
@@ -42,6 +42,11 @@ class SqliteFile:
         """Which files the names of the database, its log and its index stand for."""
         real = os.path.realpath(self.path)
         return tuple(_file(name) for name in (real, f"{real}-wal", f"{real}-shm"))
+
+    def size(self) -> StoreSize:
+        """Bytes of the database and of its log; 0 of what is not there."""
+        real = os.path.realpath(self.path)
+        return StoreSize(_bytes(real), _bytes(f"{real}-wal"))
 
     def refuse_a_log_of_another(self) -> None:
         """Raises EventStoreError where the file is another than before beside the same log, which would be
@@ -109,3 +114,10 @@ def _file(path: str | Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino
+
+
+def _bytes(path: str) -> int:
+    try:
+        return Path(path).stat().st_size
+    except OSError:
+        return 0

@@ -1,0 +1,96 @@
+"""Removes from the event store what no run needs any more, some rows at a time, so that no endpoint waits."""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from itertools import islice
+from time import sleep
+
+import pyarrow as pa
+
+from assets.engines.sql import statement
+from assets.feedback import drift, online_results
+from assets.feedback.impressions import day_of, start_ms
+from assets.resources import Home, Retention
+from assets.state.apart import FOLDER
+from assets.state.lake import Lake
+from serving.state.events import Event, EventStore, now_ms
+from serving.state.user_state import SNAPSHOT_FILE, UserStateError, open_snapshot
+
+BATCH, PAUSE_SECONDS = 2_000, 0.05  # rows removed at a time, and the time that writers get in between
+
+
+def trim(home: Home, keep: Retention) -> dict[str, int]:
+    """Remove impressions and events that are older than their days; returns how many.
+
+    An impression stays while a run may still count it, and an event until the table `events` and the
+    snapshot of histories have it, however old they are.
+    """
+    store = None if home.folder().parent.name == FOLDER else home.event_store()
+    if store is None:  # none there, or that of the home above
+        return {}
+    try:
+        removed = {
+            "impressions": _trim_impressions(home, store, keep.impressions_days),
+            "events": _trim_events(home, store, keep.events_days),
+        }
+        if any(removed.values()):
+            store.compact()
+    finally:
+        store.close()
+    return removed
+
+
+def _trim_impressions(home: Home, store: EventStore, days: int) -> int:
+    """Those of days that no run makes again, as the tables that count them say: no clock could say so."""
+    readers = {"online_results": online_results.AGAIN, "drift": drift.AGAIN}
+    counted = [_first_again(home.lake(), table, again) for table, again in readers.items()]
+    if None in counted:
+        return 0
+    before = start_ms(min(filter(None, [*counted, day_of(now_ms()) - timedelta(days=days)])))
+    removed = 0
+    while some := store.remove_impressions(before, BATCH):
+        removed += some
+        sleep(PAUSE_SECONDS)
+    return removed
+
+
+def _first_again(lake: Lake, table: str, again: int) -> date | None:
+    """The first day of a table that the next run makes again; None where it has none yet."""
+    if not lake.has(table):
+        return None
+    with lake.connect(table) as connection:
+        ((newest,),) = connection.execute(f"SELECT max(day) FROM {table}").fetchall()
+    return None if newest is None else date.fromisoformat(newest) - timedelta(days=again - 1)
+
+
+def _trim_events(home: Home, store: EventStore, days: int) -> int:
+    """Only those that the current table holds: one that was put back, or came late, waits for the next "
+    "run."""
+    if not home.lake().has("events"):
+        return 0
+    until = min(
+        start_ms(day_of(now_ms()) - timedelta(days=days)), _known_until(home), store.last_sequence() - 1
+    )
+    removed, events = 0, _until(store, until)
+    with home.lake().connect("events") as connection:
+        while some := list(islice(events, BATCH)):
+            connection.register("some_events", pa.table({"event_id": [event.event_id for event in some]}))
+            taken = [row[0] for row in connection.execute(statement("taken_in")).fetchall()]
+            removed += store.remove_events(taken)
+            sleep(PAUSE_SECONDS)
+    return removed
+
+
+def _until(store: EventStore, sequence: int) -> Iterator[Event]:
+    for event in store.events():
+        if event.sequence > sequence:
+            return
+        yield event
+
+
+def _known_until(home: Home) -> int:
+    """The sequence up to which the snapshot has histories; 0 where there is none."""
+    try:
+        return open_snapshot(home.pointer_file.with_name(SNAPSHOT_FILE)).cutoff
+    except UserStateError:
+        return 0

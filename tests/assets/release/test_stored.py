@@ -1,0 +1,113 @@
+"""What goes from the event store, and what stays however old it is."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from assets.feedback.impressions import day_of, start_ms
+from assets.release import stored
+from assets.release.stored import trim
+from assets.resources import Home, Retention
+from serving.state.events import Event, Impression, Play, now_ms
+from serving.state.events_sqlite import SqliteEventStore
+from serving.state.user_state import SNAPSHOT_FILE, write_snapshot
+from tests.support.tables import publish
+
+TODAY = day_of(now_ms())
+KEEP = Retention(events_days=10, impressions_days=10)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    for name in ("NEXTPLAY_EVENTS", "NEXTPLAY_DATABASE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(stored, "PAUSE_SECONDS", 0.0)
+    return Home(path=str(tmp_path / "home"))
+
+
+@pytest.fixture
+def store(home: Home, monkeypatch: pytest.MonkeyPatch) -> SqliteEventStore:
+    """One event and one answer a day, for 30 days."""
+    store = SqliteEventStore(home.events_file)
+    for days in range(30, -1, -1):
+        at = start_ms(TODAY - timedelta(days=days)) + 5
+        monkeypatch.setattr("serving.state.events_sql.now_ms", lambda at=at: at)
+        shown = [Impression(f"r{days}", rank, "u", "i", 0.5, "1", None, at) for rank in (1, 2, 3)]
+        store.add([[Play(f"e{days}", "u", f"i{days}")]], shown)
+    return store
+
+
+def take_in(home: Home, events: list[Event]) -> None:
+    """As a run does."""
+    rows = [
+        (e.event_id, e.user_id, e.item_id, e.played_at, e.received_at, None, str(day_of(e.received_at)))
+        for e in events
+    ]
+    publish(home.lake(), "events", rows)
+    cutoff = max((event.sequence for event in events), default=0)
+    write_snapshot(home.pointer_file.with_name(SNAPSHOT_FILE), [], "abc", cutoff)
+
+
+def count(home: Home, days_ago: int) -> None:
+    day = str(TODAY - timedelta(days=days_ago))
+    publish(home.lake(), "online_results", [(day, "1", 10, 5, 1, 0.2, 0.1, 0.3)])
+    publish(home.lake(), "drift", [(day, "1", "item popularity", 0.1, 0.0, 0.2, 0.3, 50, False)])
+
+
+def ages(store: SqliteEventStore) -> tuple[int, int]:
+    """Days since the oldest event, and since the oldest impression."""
+    event, shown = next(store.events()), next(store.impressions())
+    return (TODAY - day_of(event.received_at)).days, (TODAY - day_of(shown.shown_at)).days
+
+
+def test_what_is_old_and_taken_in_goes(home: Home, store: SqliteEventStore) -> None:
+    take_in(home, list(store.events()))
+    count(home, days_ago=0)
+    assert trim(home, KEEP) == {"events": 20, "impressions": 60}
+    assert ages(store) == (10, 10)
+    assert trim(home, KEEP) == {"events": 0, "impressions": 0}
+
+
+def test_nothing_goes_before_a_night_has_it(home: Home, store: SqliteEventStore) -> None:
+    take_in(home, [])
+    assert trim(home, KEEP) == {"events": 0, "impressions": 0}
+    take_in(home, [event for event in store.events() if event.event_id != "e30"][:5])
+    assert trim(home, KEEP) == {"events": 5, "impressions": 0}
+    assert ages(store) == (30, 30), "the oldest was never taken in"
+    assert [event.event_id for event in store.events()][:2] == ["e30", "e24"]
+
+
+def test_what_may_be_counted_again_stays(home: Home, store: SqliteEventStore) -> None:
+    """The last run that counted was 25 days ago, and the next one makes the three days up to then again."""
+    take_in(home, [])
+    count(home, days_ago=25)
+    assert trim(home, KEEP)["impressions"] == 3 * 3
+    assert ages(store)[1] == 27
+
+
+def test_the_newest_event_stays_so_that_the_order_goes_on(home: Home, store: SqliteEventStore) -> None:
+    take_in(home, list(store.events()))
+    assert trim(home, Retention(events_days=1, impressions_days=1))["events"] == 29
+    last = store.last_sequence()
+    store.remove_events(["e1"])
+    store.add([[Play("next", "u", "i")]])
+    assert store.last_sequence() > last
+
+
+def test_a_store_without_a_night_is_left_alone(home: Home, store: SqliteEventStore, tmp_path: Path) -> None:
+    apart = Home(path=str(tmp_path / "home" / "as_served" / "last"), events=str(store.file))
+    assert trim(apart, KEEP) == {}
+    assert trim(Home(path=str(tmp_path / "other")), KEEP) == {}
+
+
+def test_what_is_removed_gives_its_space_back(home: Home, store: SqliteEventStore) -> None:
+    many = [Impression(f"old{n:05}", 1, None, "i" * 200, 0.5, "1", None, 5) for n in range(20_000)]
+    store.add([], many)
+    take_in(home, list(store.events()))
+    count(home, days_ago=0)
+    store.compact()
+    before = store.size()
+    trim(home, KEEP)
+    after = store.size()
+    assert after.tables < before.tables / 5 and after.log <= 64 * 2**20
