@@ -48,13 +48,21 @@ def as_served(home: Home, cleaning: Cleaning) -> Iterator[dg.MaterializeResult[N
     forget_apart(home.folder(), len(home.forgotten_users()))
     plays, since = new_plays(lake, cleaning.min_playtime), _measured_before(lake)
     rows, why = judged_tonight(home, plays, now, since)
-    if len(plays) or since is None:
+    if len(plays) or since is None or _notes_a_user_who_is_gone(lake):
         publish_night(lake, rows)
     told: dict[str, Any] = {"new plays": len(plays), "tonight": why}
     if lake.has(AS_SERVED.name):
         told |= {"as served": dg.MetadataValue.md(markdown(latest(lake)) or "not measured yet")}
     for table in AS_SERVED_TABLES:
         yield dg.MaterializeResult(asset_key=table, metadata=told)
+
+
+def _notes_a_user_who_is_gone(lake: Lake) -> bool:
+    """Whether somebody was forgotten since the last note, which is made anew then, also where nobody "
+    "played."""
+    with lake.connect("all_interactions", PLAYED_UNTIL.name) as connection:
+        ((users,),) = connection.execute(statement("users_gone")).fetchall()
+    return bool(users)
 
 
 def new_plays(lake: Lake, min_playtime: int) -> NextPlays:

@@ -42,6 +42,7 @@ from serving.state.feedback_sql import (
     forget_feedback,
     last_feedback,
     refused,
+    remove_superseded,
 )
 
 FORMAT = 1
@@ -323,11 +324,10 @@ class SqlEventStore:
             return connection.change(REMOVE_IMPRESSIONS, [(shown_before, at_most)])
 
     def remove_events(self, event_ids: Sequence[str]) -> int:
-        connection = self._connection()
+        connection, ids = self._connection(), [(event_id,) for event_id in event_ids]
         with connection.writing():
-            removed = connection.change(
-                "DELETE FROM events WHERE event_id = ?", [(one,) for one in event_ids]
-            )
+            remove_superseded(connection, event_ids)
+            removed = connection.change("DELETE FROM events WHERE event_id = ?", ids)
             connection.change(REMOVE_CLOCKS)
         return max(removed, 0)
 

@@ -40,6 +40,12 @@ SELECT item_id FROM feedback WHERE user_id = ? AND counts = {REFUSAL} AND NOT EX
 )
 """
 FORGET = "DELETE FROM feedback WHERE user_id = ?"
+SUPERSEDED = f"""
+DELETE FROM feedback WHERE counts = {REFUSAL} AND EXISTS (
+    SELECT 1 FROM events WHERE events.event_id = ? AND events.user_id = feedback.user_id
+        AND events.item_id = feedback.item_id AND events.played_at > feedback.told_at
+)
+"""
 COUNT_OTHERS = f"SELECT count(*) FROM feedback WHERE user_id = ? AND counts <> {A_PLAY}"
 
 
@@ -70,6 +76,11 @@ def forget_feedback(connection: Tables, user_id: str) -> int:
     ((others,),) = connection.rows(COUNT_OTHERS, (user_id,))
     connection.change(FORGET, [(user_id,)])
     return int(others)
+
+
+def remove_superseded(connection: Tables, event_ids: Iterable[str]) -> None:
+    """Remove the refusals that these plays ended: without them they would count again."""
+    connection.change(SUPERSEDED, ((event_id,) for event_id in event_ids))
 
 
 def refused(connection: Tables, user_id: str) -> frozenset[str]:

@@ -104,6 +104,16 @@ def test_no_play_counts_on_two_nights(home: Home) -> None:
     assert len(rows(home, "as_served")) == len(before) + 2, "a row for what served and one for the baseline"
 
 
+def test_a_user_who_is_forgotten_is_in_no_note_of_the_next_night_though_nobody_played(home: Home) -> None:
+    crown(home)
+    played(home, {"u": "ab", "v": "b"})
+    night(home)
+    assert {row[0] for row in rows(home, "played_until", "user_id")} == {"u", "v"}
+    played(home, {"v": "b"})
+    night(home)
+    assert {row[0] for row in rows(home, "played_until", "user_id")} == {"v"}
+
+
 def test_of_very_many_users_some_are_asked(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     crown(home)
     users = [f"u{n}" for n in range(50)]

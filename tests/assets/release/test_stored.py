@@ -9,6 +9,7 @@ from assets.feedback.impressions import day_of, start_ms
 from assets.release import stored
 from assets.release.stored import trim
 from assets.resources import Home, Retention
+from models.feedback import REFUSAL
 from serving.state.events import Event, Impression, Play, now_ms
 from serving.state.events_sqlite import SqliteEventStore
 from serving.state.user_state import SNAPSHOT_FILE, write_snapshot
@@ -102,7 +103,7 @@ def test_a_store_without_a_night_is_left_alone(home: Home, store: SqliteEventSto
 
 
 def test_what_is_removed_gives_its_space_back(home: Home, store: SqliteEventStore) -> None:
-    many = [Impression(f"old{n:05}", 1, None, "i" * 200, 0.5, "1", None, 5) for n in range(20_000)]
+    many = [Impression(f"old{n:05}", 1, None, "i" * 200, 0.5, "1", None, n) for n in range(4_000)]
     store.add([], many)
     take_in(home, list(store.events()))
     count(home, days_ago=0)
@@ -110,4 +111,16 @@ def test_what_is_removed_gives_its_space_back(home: Home, store: SqliteEventStor
     before = store.size()
     trim(home, KEEP)
     after = store.size()
-    assert after.tables < before.tables / 5 and after.log <= 64 * 2**20
+    assert after.tables < before.tables / 3 and after.log <= 64 * 2**20
+
+
+def test_a_refusal_that_a_play_ended_does_not_count_again(home: Home, store: SqliteEventStore) -> None:
+    at = start_ms(TODAY - timedelta(days=40))
+    refusals = [
+        Play(f"no-{item}", "u", item, at, kind="dislike", counts=REFUSAL) for item in ("i30", "other")
+    ]
+    store.add([refusals])
+    assert store.refused("u") == {"other"}
+    take_in(home, list(store.events()))
+    assert trim(home, KEEP)["events"] == 20
+    assert store.refused("u") == {"other"}

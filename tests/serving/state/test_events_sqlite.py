@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.state import events_sql
+from serving.state import events_sql, events_sqlite
 from serving.state.events import EventStoreError, Play, Stored
 from serving.state.events_sqlite import SqliteEventStore
 
@@ -205,7 +205,10 @@ def test_a_reader_makes_and_changes_nothing(store: SqliteEventStore, tmp_path: P
             reader.add([[Play("e", "u", "1")]])
 
 
-def test_forgetting_waits_for_no_reader_and_says_whether_the_log_is_wiped(store: SqliteEventStore) -> None:
+def test_forgetting_waits_for_no_reader_and_says_whether_the_log_is_wiped(
+    store: SqliteEventStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events_sqlite, "WIPE_TRIES", 1)
     with closing(sqlite3.connect(store.file)) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT * FROM events").fetchall()
