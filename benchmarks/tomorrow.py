@@ -186,7 +186,9 @@ def fit(model: str, seed: int, case: Case, folder: Path) -> None:
         baselines = {name: bundle for name, bundle in made.items() if bundle.exists()}
         write_blend(folder, {best: networks[best]}, baselines, case.data)
         return
-    config = default_config(model, case.data.split.train).with_changes(seed=seed, threads=1, device="cpu")
+    config = default_config(model, case.data.split.train, bool(case.data.items.attributes)).with_changes(
+        seed=seed, threads=1, device="cpu"
+    )
     write_candidate(folder, model, case.data, config)
 
 

@@ -146,13 +146,20 @@ EPOCHS, FEWEST_EPOCHS = 30, 3
 FULL_UP_TO = 4_096  # items; above, a sample of the catalogue stands for it
 SPARSE, DENSE = 20.0, 100.0  # plays per item
 SHORT, LONG = 8.0, 12.0  # plays per user
+OWN_NORM = 5.0  # of what an item's plays add to its content
 MOST_HIDDEN = 0.2  # of a long history's items
 
 
 def defaults_for(
-    n_items: int, n_interactions: int, long_history: int = 1, mean_history: float = 1.0
+    n_items: int,
+    n_interactions: int,
+    long_history: int = 1,
+    mean_history: float = 1.0,
+    described: bool = False,
 ) -> TrainConfig:
     """Settings that follow from the data; `long_history` is the length that nine users of ten do not exceed.
+
+    `described` says whether the catalogue knows more of the items than ids and titles.
 
     - Items are hidden where histories are long enough to do without: none where users have 8 plays or fewer
       on average, 0.2 of them where they have 12 or more.
@@ -161,6 +168,7 @@ def defaults_for(
     - The loss is over the full catalogue up to 4,096 items, and above that over 1,024 items in each step.
     - A step takes about a two-hundredth of an epoch, with a sampled loss, whose steps cost more, a hundredth,
       within bounds: small data need steps, large data need speed.
+    - Content is a part of the embeddings where it is known and an item has 20 plays or fewer on average.
     - Networks look at 64 items, or at as many as nine users of ten have, 256 at most.
     - There are 30 epochs, up to twice as many as more items are hidden; fewer, but 10, where that would be
       more than 45 million positions, and still fewer where it would be more than 100 million.
@@ -179,6 +187,7 @@ def defaults_for(
             max_length=min(max(64, long_history), 256),
         ),
         loss=loss,
+        content=OWN_NORM if described and density == 0 else 0.0,
         batch_positions=min(max(batch, 128), 2048),
         epochs=min(epochs, _affordable(max(1, n_interactions))),
     )

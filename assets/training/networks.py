@@ -124,7 +124,7 @@ class Candidate:
         self._log_event = context.log_event
         self._store, self._tracking = home.bundles(), home.tracking()
         self.name, self.data = architecture, data
-        self.config = training_config(architecture, data.split, training)
+        self.config = training_config(architecture, data.split, training, bool(data.items.attributes))
         self.made_from = fingerprint(
             architecture, data.fingerprint, self.config.to_dict(), candidate_code(), data.source
         )
@@ -284,9 +284,14 @@ def _epochs_before(store: BundleStore, architecture: str) -> int | None:
         return None
 
 
-def training_config(architecture: str, split: Split, training: Training) -> TrainConfig:
-    """The defaults for data of this size with the run's changes."""
-    config = default_config(architecture, split.train)
+def training_config(
+    architecture: str, split: Split, training: Training, described: bool = False
+) -> TrainConfig:
+    """The defaults for data of this size with the run's changes.
+
+    `described` says whether the catalogue knows more of the items than ids and titles.
+    """
+    config = default_config(architecture, split.train, described)
     return config.with_changes(seed=training.seed, threads=training.threads, **training.changes)
 
 

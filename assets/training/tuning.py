@@ -6,13 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from assets.resources import Home, Training
-from assets.sequences.loading import load_split
 from assets.state.files import sqlite_address
 from assets.state.lake import fingerprint
-from assets.training.bundling import candidate_code, data_fingerprint
+from assets.training.bundling import (
+    TrainingData,
+    candidate_code,
+    data_fingerprint,
+    load_training_data,
+    train_network,
+)
 from assets.training.networks import training_config
 from models.config import TrainConfig
-from models.data import Split
 from models.mistakes import UserError
 
 if TYPE_CHECKING:
@@ -73,8 +77,8 @@ def tune(
     pruned where its validation NDCG@10 after an epoch lies below the median of earlier trials. Test items are
     not looked at. Raises TuningError where Optuna is not installed.
     """
-    split = load_split(home.lake())
-    defaults = training_config(architecture, split, training)
+    data = load_training_data(home.lake(), "")
+    defaults = training_config(architecture, data.split, training, bool(data.items.attributes))
     study = _study(home, architecture, defaults)
     if not study.trials:
         study.enqueue_trial({name: _value(defaults, name) for name in TUNED})
@@ -88,7 +92,7 @@ def tune(
             with home.tracking().run(f"trial {trial.number}", made_from, search=search) as run:
                 run.tags({"mlflow.parentRunId": parent.run_id})
                 run.params({"architecture": architecture, **changes})
-                ndcg = _try(study, trial, architecture, split, defaults.with_changes(**changes))
+                ndcg = _try(study, trial, architecture, data, defaults.with_changes(**changes))
                 if ndcg is not None:
                     run.metrics({"validation ndcg@10": ndcg})
             on_trial(f"trial {trial.number}: {'pruned' if ndcg is None else f'{ndcg:.4f}'} {changes}")
@@ -99,12 +103,10 @@ def tune(
 
 
 def _try(
-    study: "optuna.Study", trial: "optuna.Trial", architecture: str, split: Split, config: TrainConfig
+    study: "optuna.Study", trial: "optuna.Trial", architecture: str, data: TrainingData, config: TrainConfig
 ) -> float | None:
     """Best validation NDCG@10 of one training, or None where it was pruned."""
     import optuna
-
-    from models.training.train import train  # torch takes seconds to import
 
     def report(epoch: "EpochReport") -> None:
         trial.report(epoch.ndcg, epoch.epoch)
@@ -112,7 +114,7 @@ def _try(
             raise optuna.TrialPruned
 
     try:
-        ndcg = train(architecture, split, config, on_epoch=report).metrics["ndcg@10"]
+        ndcg = train_network(architecture, data, config, on_epoch=report).metrics["ndcg@10"]
     except optuna.TrialPruned:
         study.tell(trial, state=optuna.trial.TrialState.PRUNED)
         return None

@@ -53,12 +53,15 @@ NETWORKS: dict[str, Architecture] = {
 }
 
 
-def default_config(name: str, train: "Sequences") -> TrainConfig:
-    """The settings with which the network is trained on these sequences unless told otherwise."""
+def default_config(name: str, train: "Sequences", described: bool = False) -> TrainConfig:
+    """The settings with which the network is trained on these sequences unless told otherwise.
+
+    `described` says whether the catalogue knows more of the items than ids and titles.
+    """
     long_history = int(np.quantile(train.lengths, 0.9)) if len(train) else 1
     hides = not NETWORKS[name].masked  # a mask hides items already
     mean_history = len(train.items) / max(1, len(train)) if hides else 0.0
-    defaults = defaults_for(train.n_items, len(train.items), long_history, mean_history)
+    defaults = defaults_for(train.n_items, len(train.items), long_history, mean_history, described)
     if train.repeated.any():  # they teach little of what is played next, and the rest is learned by heart
         new = 1 - float(train.repeated.mean())
         defaults = defaults.with_changes(epochs=max(FEWEST_EPOCHS, round(new * defaults.epochs)))

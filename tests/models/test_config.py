@@ -90,6 +90,12 @@ def test_large_data_are_trained_on_fewer_times_and_long_histories_are_seen_whole
     assert [defaults_for(1_000, 10**5, n).network.max_length for n in (5, 100, 999)] == [64, 100, 256]
 
 
+def test_content_is_used_where_it_is_known_and_plays_are_few() -> None:
+    known = [defaults_for(1_000, plays, described=True).content for plays in (5_000, 20_000, 21_000, 10**6)]
+    assert known == [5.0, 5.0, 0.0, 0.0]
+    assert defaults_for(1_000, 5_000).content == 0
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_network_starts_from_the_defaults_for_its_data(name: str) -> None:
     train = Sequences.from_lists([[1, 2, 3, 4]] * 9 + [list(range(1, 101))], n_items=100)
