@@ -300,6 +300,13 @@ class Splitting(dg.ConfigurableResource):  # type: ignore[type-arg]
         default="auto",
         description="leave out of the answers what a user has played before: yes, no, or auto by the data",
     )
+    new_items: int = Field(
+        default=0,
+        ge=0,
+        le=36_525,
+        description="days before the newest play: catalogue items that came out since then, or come later, "
+        "are in the vocabulary although nobody has played them; 0: none",
+    )
 
 
 class Training(dg.ConfigurableResource):  # type: ignore[type-arg]

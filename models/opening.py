@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from models.baselines import BASELINES
+from models.baselines import BASELINES, Content, NewReleases
 from models.blend.scorer import BLEND, Blend
 from models.bundle.agreement import agree
 from models.bundle.bundle import BundleError, bundle_hash, read_golden, read_items, read_manifest
@@ -23,6 +23,15 @@ def open_scorer(folder: Path, threads: int = 1) -> Scorer:
         load: Callable[[Path], Scorer] = BASELINES[architecture].load
         return load(folder)
     return OnnxScorer.load(folder, threads)
+
+
+def knows_content(scorer: Scorer) -> bool:
+    """Whether it says something of an item that nobody has played."""
+    if isinstance(scorer, Blend):
+        return any(map(knows_content, [*scorer.networks.values(), *scorer.baselines.values()]))
+    return isinstance(scorer, Content | NewReleases) or (
+        isinstance(scorer, OnnxScorer) and scorer.knows_content
+    )
 
 
 def check_golden(folder: Path) -> None:

@@ -102,6 +102,7 @@ class Settings(BaseSettings):
         Only("source", tuple(dated_sources())),
     ] = taken(Splitting, "cutoffs")
     exclude_seen: Literal["auto", "yes", "no"] = taken(Splitting, "exclude_seen")
+    new_items: int = taken(Splitting, "new_items", ge=0, le=36_525)
     hold_back: Annotated[str | None, AfterValidator(checked.hold_back)] = taken(Cleaning, "hold_back")
     sample_size: Annotated[str, AfterValidator(checked.sample_size), SAMPLES] = taken(Source, "sample_size")
     sample_seed: Annotated[int, SAMPLES] = taken(Source, "seed", ge=0, le=MOST)
@@ -339,7 +340,10 @@ def resources(settings: Settings) -> dict[str, dg.ConfigurableResource[Any]]:
             max_shrink=settings.max_shrink,
         ),
         "splitting": Splitting(
-            split=settings.split, cutoffs=settings.cutoffs, exclude_seen=settings.exclude_seen
+            split=settings.split,
+            cutoffs=settings.cutoffs,
+            exclude_seen=settings.exclude_seen,
+            new_items=settings.new_items,
         ),
         "training": training_of(settings),
         "watching": Watching(drift_bound=settings.drift_bound, rate_bound=settings.rate_bound),

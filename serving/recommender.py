@@ -23,7 +23,7 @@ from models.bundle.bundle import (
     read_manifest,
 )
 from models.moment import Moment
-from models.opening import open_scorer
+from models.opening import knows_content, open_scorer
 from models.prior import Prior
 from models.scorer import MovingScorer, OnnxScorer, Scorer, scores_at
 from serving.explain import contributors
@@ -88,7 +88,7 @@ class Recommender:
             raise BundleError(f"{folder} holds {self._items.n_items} items, not {self.manifest.n_items}.")
         scorer = open_scorer(folder, threads)
         self._moving = Moving(scorer, scorer)
-        self._unplayed = unplayed(self._items, self.manifest)
+        self._unplayed = unplayed(self._items, self.manifest, scorer)
         for golden in read_golden(folder):
             self._verify(golden, folder)
         self._warm_up()
@@ -279,11 +279,13 @@ class Recommender:
         self.recommend(self._items.ids[1:2] * 2, k=1, explain=True)
 
 
-def unplayed(items: ItemTable, manifest: Manifest) -> NDArray[np.int64]:
+def unplayed(items: ItemTable, manifest: Manifest, scorer: Scorer) -> NDArray[np.int64]:
     """Items that a model of all plays has learned nothing of: what is listed no more, or gone from the data.
 
-    A model of the training part alone may know plays of them that were held out.
+    And what is new, unless the model knows its content. A model of the training part alone may know plays of
+    the others that were held out.
     """
+    new = np.array([] if knows_content(scorer) else items.new, dtype=np.int64)
     if manifest.trained_on != EVERYTHING:
-        return np.empty(0, dtype=np.int64)
-    return np.flatnonzero(items.counts == 0)
+        return new
+    return np.setdiff1d(np.flatnonzero(items.counts == 0), np.setdiff1d(items.new, new)).astype(np.int64)

@@ -13,7 +13,13 @@ from assets.state.lake import Lake, TableVersion
 from models.bundle.bundle import ItemTable
 from models.data import Holdout, Sequences, Split, labelled
 
-TABLES = ("items", "items_before", "sequences", "split")  # of one step, and so of one fingerprint
+TABLES = (
+    "items",
+    "items_before",
+    "new_items",
+    "sequences",
+    "split",
+)  # of one step and fingerprint
 
 
 def load_sequences(lake: Lake) -> tuple[Sequences, NDArray[np.str_]]:
@@ -140,7 +146,17 @@ def split_times(lake: Lake) -> tuple[int | None, int | None]:
 
 def load_items(lake: Lake) -> ItemTable:
     """The item vocabulary, padding first. Raises LakeError."""
-    return read_item_table(lake.current("items").path)
+    items = read_item_table(lake.current("items").path)
+    return replace(items, new=sorted(items.index()[item_id] for item_id in _new_ids(lake)))
+
+
+def _new_ids(lake: Lake) -> list[str]:
+    """Of the releases that nobody plays; none where the table is from before there were any."""
+    made_with = lake.current("items").fingerprint
+    if not lake.has("new_items") or lake.current("new_items").fingerprint != made_with:
+        return []
+    found: list[str] = pq.read_table(lake.current("new_items").path)["item_id"].to_pylist()
+    return found
 
 
 def read_item_table(path: Path) -> ItemTable:

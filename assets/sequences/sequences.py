@@ -12,7 +12,8 @@ from assets.contracts import checks_of
 from assets.resources import Home, Splitting
 from assets.sequences import seen
 from assets.sequences.listed_items import listed
-from assets.sequences.sequences_tables import SEQUENCES_TABLES
+from assets.sequences.new_items import new_items
+from assets.sequences.sequences_tables import NEW_ITEMS, SEQUENCES_TABLES
 from assets.sequences.splitting import (
     AUTO,
     CUTOFFS,
@@ -41,10 +42,11 @@ DEPENDENCIES = (*INPUTS, "listed_items")
 )
 def sequences(home: Home, splitting: Splitting) -> Iterator[dg.MaterializeResult[None]]:
     started, lake = time.monotonic(), home.lake()
-    new = listed(lake)
+    offered = listed(lake)
+    new = new_items(lake, splitting.new_items, NEW_ITEMS.schema)
     with lake.connect("core_interactions") as connection:
-        offered = played_items(connection) | set(new["item_id"].to_pylist())
-        vocabulary = order_items(_champion_items(home), offered)
+        wanted = played_items(connection).union(*(rows["item_id"].to_pylist() for rows in (offered, new)))
+        vocabulary = order_items(_champion_items(home), wanted)
     made_from = fingerprint(
         "sequences",
         CODE,
@@ -52,13 +54,14 @@ def sequences(home: Home, splitting: Splitting) -> Iterator[dg.MaterializeResult
         [splitting.split, splitting.cutoffs if splitting.split != LEAVE_ONE_OUT else None],
         splitting.exclude_seen,
         *([vocabulary.order] if vocabulary.kept else []),
-        *([lake.current("listed_items").fingerprint] if new.num_rows else []),
+        *([lake.current("listed_items").fingerprint] if offered.num_rows else []),
+        *([f"new items of {splitting.new_items} days"] if new.num_rows else []),
     )
 
     def write(paths: Mapping[str, Path]) -> None:
         with home.engine_on(*INPUTS) as engine:
             engine.load("item_order", vocabulary.rows())
-            engine.load("listed", new)
+            engine.load("listed", offered)
             counted = seen.count_seen(engine, splitting.exclude_seen)
             made = make_splits(engine, splitting.split, splitting.cutoffs, counted)
             engine.make_table("items")
@@ -66,6 +69,7 @@ def sequences(home: Home, splitting: Splitting) -> Iterator[dg.MaterializeResult
             engine.write("kept_items", paths["items_before"])
             engine.write("sequences", paths["sequences"])
             engine.write("split", paths["split"], made)
+        pq.write_table(new, paths["new_items"])
         check_parts(pq.read_table(paths["split"]).to_pylist()[0])
 
     try:

@@ -27,9 +27,9 @@ ITEMS = Table(
         Rule(
             "vocabulary_is_one_to_one",
             "fault_vocabulary",
-            "Item ids and the indexes 1..n are one to one, for items of the core and listed ones; none is "
-            "renumbered.",
-            beside=("core_interactions", "items_before", "listed_items"),
+            "Item ids and the indexes 1..n are one to one, for items of the core, listed and new ones; none "
+            "is renumbered.",
+            beside=("core_interactions", "items_before", "listed_items", "new_items"),
         ),
     ),
 )
@@ -37,6 +37,14 @@ ITEMS_BEFORE = Table(
     "items_before",
     "The champion's vocabulary, where tonight's keeps its indexes; else empty.",
     (INDEX, text("item_id", "of the item")),
+)
+NEW_ITEMS = Table(
+    "new_items",
+    "Releases of the catalogue that nobody plays, in the vocabulary all the same: see NEXTPLAY_NEW_ITEMS.",
+    (
+        text("item_id", "of the item"),
+        Column("release_date", pa.date32(), "since the day that the setting reaches back to, or later"),
+    ),
 )
 SEQUENCES = Table(
     "sequences",
@@ -93,4 +101,4 @@ SPLIT = Table(
         text("reason", "why the plays are split so"),
     ),
 )
-SEQUENCES_TABLES = by_name(ITEMS, ITEMS_BEFORE, SEQUENCES, SPLIT)
+SEQUENCES_TABLES = by_name(ITEMS, ITEMS_BEFORE, NEW_ITEMS, SEQUENCES, SPLIT)

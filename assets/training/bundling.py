@@ -63,12 +63,21 @@ def data_fingerprint(lake: Lake) -> str:
     So tables that other code made, with the same rows, train nothing anew.
     """
     exclude_seen = excludes_seen(lake.current("split"))
-    return _data_fingerprint(lake.current("sequences"), lake.current("items"), exclude_seen)
+    sequences, items = lake.current("sequences"), lake.current("items")
+    return _data_fingerprint(sequences, items, _new_items(lake, items.fingerprint), exclude_seen)
 
 
-def _data_fingerprint(sequences: TableVersion, items: TableVersion, exclude_seen: bool) -> str:
+def _data_fingerprint(
+    sequences: TableVersion, items: TableVersion, new: TableVersion | None, exclude_seen: bool
+) -> str:
     seen = [] if exclude_seen else ["seen items are answers"]
-    return fingerprint(sequences.content_hash, items.content_hash, *seen)
+    offered = [new.content_hash] if new and new.rows else []
+    return fingerprint(sequences.content_hash, items.content_hash, *offered, *seen)
+
+
+def _new_items(lake: Lake, made_from: str) -> TableVersion | None:
+    """The version of that table that was made in one step with others."""
+    return next((v for v in lake.versions("new_items") if v.fingerprint == made_from), None)
 
 
 @cache
@@ -106,9 +115,10 @@ def input_tables(lake: Lake, manifest: Manifest) -> dict[str, str]:
         # Older manifests name the tables by what they were made from, not by what is in them: such
         # champions are still drawn on, for drift, for retention and for a rollback.
         by_origin = fingerprint(made_from, items[made_from].fingerprint)
-        by_content = _data_fingerprint(version, items[made_from], made_from not in allowing)
+        new = _new_items(lake, made_from)
+        by_content = _data_fingerprint(version, items[made_from], new, made_from not in allowing)
         if wanted in (by_content, by_origin):
-            return dict.fromkeys(TABLES, made_from)
+            return {table: made_from for table in TABLES if new or table != "new_items"}
     return {}
 
 

@@ -63,13 +63,15 @@ class ItemTable:
     """The item vocabulary. Row `i` of each column describes item index `i`; row 0 is padding.
 
     `ids` and `titles` are text; `counts` (int64) says how often an item occurs in the training part;
-    `attributes` are what else the catalogue knows, by name.
+    `attributes` are what else the catalogue knows, by name. `new` are the indexes of releases that nobody has
+    played and that are offered all the same.
     """
 
     ids: list[str]
     titles: list[str]
     counts: NDArray[np.int64]
     attributes: Attributes = field(default_factory=dict)
+    new: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         lengths = {len(attribute.values) for attribute in self.attributes.values()}
@@ -94,13 +96,15 @@ class ItemTable:
     def to_json(self) -> str:
         attributes = {name: asdict(attribute) for name, attribute in self.attributes.items()}
         columns = {"ids": self.ids, "titles": self.titles, "counts": self.counts.tolist()}
-        return _dumps(columns | {"attributes": attributes})
+        new = {"new": self.new} if self.new else {}
+        return _dumps(columns | {"attributes": attributes} | new)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
         columns = json.loads(text)
         attributes = {name: Attribute(**of) for name, of in columns["attributes"].items()}
-        return cls(columns["ids"], columns["titles"], np.array(columns["counts"], dtype=np.int64), attributes)
+        counts = np.array(columns["counts"], dtype=np.int64)
+        return cls(columns["ids"], columns["titles"], counts, attributes, columns.get("new", []))
 
 
 @dataclass(frozen=True)

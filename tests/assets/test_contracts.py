@@ -120,6 +120,7 @@ TABLES = {
         ],
     ),
     "items_before": ("item_index INTEGER, item_id VARCHAR", [(1, "a"), (2, "b")]),
+    "new_items": ("item_id VARCHAR, release_date DATE", [("c", "2018-02-01")]),
     "drift": (
         "day VARCHAR, champion VARCHAR, measure VARCHAR, n BIGINT, value DOUBLE, bound DOUBLE, "
         "chance DOUBLE, low DOUBLE, high DOUBLE, drifted BOOLEAN",

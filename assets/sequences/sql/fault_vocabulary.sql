@@ -1,6 +1,6 @@
 -- Where item ids and the indexes 1..n are not one to one: an id or index named twice, a gap, an item of the interactions
--- that has no index, an index of an item that neither they nor the vocabulary before have and that is not listed, or another
--- index than before.
+-- that has no index, an index of an item that neither they nor the vocabulary before have and that is neither listed nor
+-- new, or another index than before.
 SELECT 'named twice' AS fault, item_id, min(item_index) AS item_index
 FROM items
 GROUP BY item_id
@@ -25,7 +25,9 @@ FROM items
 LEFT JOIN (SELECT DISTINCT item_id FROM core_interactions) AS played ON played.item_id = items.item_id
 LEFT JOIN items_before ON items_before.item_id = items.item_id
 LEFT JOIN listed_items ON listed_items.item_id = items.item_id
+LEFT JOIN new_items ON new_items.item_id = items.item_id
 WHERE played.item_id IS NULL AND items_before.item_id IS NULL AND listed_items.item_id IS NULL
+    AND new_items.item_id IS NULL
 UNION ALL
 SELECT 'renumbered' AS fault, items_before.item_id, items.item_index
 FROM items_before
