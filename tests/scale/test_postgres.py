@@ -105,6 +105,33 @@ def test_a_store_works_again_after_the_database_was_away(tmp_path: Path) -> None
         server.stop()
 
 
+def test_what_is_old_leaves_the_store_in_small_commits(database: str) -> None:
+    store = open_event_store(database)
+    shown = [Impression(f"r{n}", 1, "u", "i", 0.5, "1", None, n) for n in range(10)]
+    store.add([plays(0, 5)], shown)
+    before = store.size()
+    assert before.tables > 0 and before.log == 0
+    assert [store.remove_impressions(shown_before=5, at_most=3) for _ in range(3)] == [3, 2, 0]
+    assert [one.shown_at for one in store.impressions()] == [5, 6, 7, 8, 9]
+    assert store.remove_events(["u0", "u1", "none"]) == 2
+    assert [event.event_id for event in store.events()] == ["u2", "u3", "u4"]
+    assert store.compact()
+    store.close()
+
+
+def test_a_reader_changes_nothing_and_makes_nothing(database: str) -> None:
+    with pytest.raises(EventStoreError, match="does not exist"):
+        open_event_store(database, at_once=False, reader=True).plays("u")
+    store = open_event_store(database)
+    store.add([plays(0, 2)])
+    reader = open_event_store(database, at_once=False, reader=True)
+    assert reader.plays("u") == ["i0", "i1"] and not reader.is_forgotten("u")
+    with pytest.raises(EventStoreError, match="read-only"):
+        reader.add([plays(2, 1)])
+    for one in (store, reader):
+        one.close()
+
+
 def test_an_address_of_nothing_is_told_without_its_password() -> None:
     with pytest.raises(EventStoreError) as error:
         open_event_store("postgresql://me:hidden@127.0.0.1:1/none")
