@@ -13,8 +13,9 @@ import json
 import os
 import shutil
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -23,6 +24,7 @@ from assets.state.lake import WAREHOUSE_FILE, file_hash
 from models.mistakes import UserError
 
 MANIFEST_FILE = "manifest.json"
+ABANDONED_SECONDS = 86_400
 FORMAT = 1
 SQLITE_MAGIC = b"SQLite format 3\0"
 LEFT_OUT = ("*.lock", WAREHOUSE_FILE, ".*", "*-wal", "*-shm", "*-journal")  # remade, or unfinished
@@ -45,6 +47,7 @@ def back_up(home: Path, to: Path) -> dict[str, Any]:
     if to.is_relative_to(home):
         raise BackupError(f"{to} lies inside the home {home}: name a folder outside of it.")
     aside = to.with_name(f".{to.name}.unfinished")
+    _remove_abandoned(to.parent)
     shutil.rmtree(aside, ignore_errors=True)
     try:
         contents = {path: _copy(home / path, aside / "home" / path, in_use=True) for path in _walk(home)}
@@ -59,6 +62,16 @@ def back_up(home: Path, to: Path) -> dict[str, Any]:
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return manifest
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """What killed backups left under other names: nobody has written to it for a day."""
+    for aside in folder.glob(".*.unfinished"):
+        with suppress(OSError):  # it was finished meanwhile, or is not ours to look at
+            ours = aside.is_dir() and {path.name for path in aside.iterdir()} <= {"home", MANIFEST_FILE}
+            newest = max(path.lstat().st_mtime for path in [aside, *aside.rglob("*")])
+            if ours and newest < time.time() - ABANDONED_SECONDS:
+                shutil.rmtree(aside, ignore_errors=True)
 
 
 def restore(backup: Path, home: Path) -> dict[str, Any]:

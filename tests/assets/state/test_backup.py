@@ -196,3 +196,23 @@ def test_a_restored_home_serves_the_same_champion(
     assert again.tracking().champion() == first.version
     assert answer(["restore", str(to)]) == 1
     assert "is not empty" in capsys.readouterr().err
+
+
+def test_what_killed_backups_left_under_other_names_goes_after_a_day(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "a.txt").write_text("a")
+    for name, inside in (
+        (".old.unfinished", "home"),
+        (".new.unfinished", "home"),
+        (".somebody.unfinished", "x"),
+    ):
+        (tmp_path / name / inside).mkdir(parents=True)
+        if name != ".new.unfinished":
+            for path in (tmp_path / name / inside, tmp_path / name):
+                os.utime(path, (1, 1))
+    back_up(home, tmp_path / "tonight")
+    assert sorted(path.name for path in tmp_path.glob(".*.unfinished")) == [
+        ".new.unfinished",
+        ".somebody.unfinished",
+    ]
