@@ -41,8 +41,6 @@ def set_defaults() -> None:
             os.environ[name] = os.path.expanduser(os.environ[name])  # noqa: PTH111 (never raises)
     if not os.environ.get("NEXTPLAY_HOME"):
         os.environ["NEXTPLAY_HOME"] = str(Path("var").resolve())
-    # Some of what is started works in a folder of its own.
-    os.environ["NEXTPLAY_HOME"] = str(Path(os.environ["NEXTPLAY_HOME"]).absolute())
     home = Path(os.environ["NEXTPLAY_HOME"]).resolve()
     for name in ("DAGSTER_HOME", "BENTOML_HOME"):
         if not os.environ.get(name):

@@ -5,6 +5,7 @@ import os
 import sys
 import warnings
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import NoReturn
 
 import click
@@ -43,7 +44,11 @@ def run(verbose: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def status(as_json: bool) -> None:
     """Tell who is champion and why, and what needs attention."""
+    missing = not Path(os.environ.get("NEXTPLAY_HOME") or "var").exists()
     settings, home = open_home()
+    if missing:  # a misspelt name, most likely
+        where = f"There was no home at {home.folder()}, so an empty one was made"
+        click.echo(f"  warning {where}: name yours with NEXTPLAY_HOME, or fill it by nextplay run.", err=True)
     from pipelines.operator.status import read_status
     from pipelines.operator.status_page import rendered
 

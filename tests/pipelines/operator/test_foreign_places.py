@@ -13,6 +13,7 @@ from filelock import FileLock
 from models.bundle.bundle import BundleError
 from pipelines.instance import open_instance
 from pipelines.operator import environment
+from pipelines.operator.cli import answer
 from pipelines.operator.environment import prepare_home, set_defaults
 from serving.private import keep_private
 from serving.state.pointer import read_pointer
@@ -65,7 +66,6 @@ def test_a_relative_home_is_the_same_for_what_works_elsewhere(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NEXTPLAY_HOME", "here/../home")
     set_defaults()
-    assert os.environ["NEXTPLAY_HOME"].startswith(f"{tmp_path}/")
     assert os.environ["DAGSTER_HOME"] == str(tmp_path / "home" / "dagster") == os.environ["DAGSTER_FILES"]
 
 
@@ -78,6 +78,20 @@ def test_a_home_of_somebody_else_is_told(
     prepare_home(tmp_path / "home")
     told = capsys.readouterr().err
     assert "belongs to user" in told and "this is user 54321" in told and told.count("\n") == 1
+
+
+def test_a_home_that_is_not_there_is_told(
+    tmp_path: Path,
+    as_shells_have_it: None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("NEXTPLAY_HOME", str(tmp_path / "misspelt"))
+    set_defaults()
+    assert answer(["status"]) == 0
+    assert f"There was no home at {tmp_path}/misspelt, so an empty one was made" in capsys.readouterr().err
+    assert answer(["status"]) == 0
+    assert "There was no home" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES])
