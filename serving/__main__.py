@@ -9,7 +9,7 @@ from uvicorn.supervisors import Multiprocess
 from serving.connections import IDLE_SECONDS, Connection
 from serving.listener import Listener, PortError, usable_port
 from serving.private import keep_private
-from serving.settings import Deployment, load, load_settings
+from serving.settings import Deployment, check_addresses, load, load_settings
 
 
 def run(app: str, deployment: Deployment) -> None:
@@ -40,7 +40,8 @@ def run(app: str, deployment: Deployment) -> None:
 
 def main() -> None:
     keep_private()
-    load_settings()  # a wrong one ends this process, and no worker that would be started again for ever
+    # A wrong setting ends this process, and no worker that would be started again for ever.
+    check_addresses(load_settings())
     run("serving.app:app_from_environment", load(Deployment))
 
 

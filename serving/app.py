@@ -24,7 +24,7 @@ from serving.openapi import document, served_examples
 from serving.recorder import Recorder
 from serving.reload import Follower
 from serving.routes import catalogue, demo, events, listed, operations, recommend, reports
-from serving.settings import Settings, keys_of, load_settings, parts
+from serving.settings import Settings, check_addresses, keys_of, load_settings, parts
 from serving.state.event_stores import open_event_store
 from serving.state.events import EventStore, EventStoreError
 from serving.state.storage import is_address
@@ -52,6 +52,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     So a worker that is still loading gets no connection that others could answer.
     """
+    check_addresses(settings)
     OPEN.wanted = settings.max_connections
     mirror = Mirror(str(settings.pointer), settings.cache) if is_address(str(settings.pointer)) else None
     pointer_file = mirror.pointer_file if mirror else Path(settings.pointer)

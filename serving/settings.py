@@ -255,13 +255,12 @@ def load_settings() -> Settings:
             "NEXTPLAY_API_KEY is what a client sends, and without NEXTPLAY_API_KEYS this endpoint would ask "
             "nobody for a key: set NEXTPLAY_API_KEYS, or unset NEXTPLAY_API_KEY."
         )
-    _check_addresses(settings)
     for sentence in without_effect(settings):
         sys.stderr.write(f"{sentence}\n")
     return settings
 
 
-def _check_addresses(settings: Settings) -> None:
+def check_addresses(settings: Settings) -> None:
     """End the process where an address could never be reached, whatever happens: no worker would start."""
     setting = "events"
     try:

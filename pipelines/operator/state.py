@@ -55,7 +55,7 @@ def holds(user: str) -> None:
 
 @click.command()
 def erase() -> None:
-    """Remove what is left of forgotten users: old tables, reports and records.
+    """Remove old tables, reports and records of forgotten users.
 
     Give a run the time to make the tables without them first."""
     _, home = open_home()

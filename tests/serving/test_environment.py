@@ -10,7 +10,7 @@ import pytest
 
 from serving import listener
 from serving.listener import PortError, usable_port
-from serving.settings import Client, Deployment, Settings, load, load_settings
+from serving.settings import Client, Deployment, Settings, check_addresses, load, load_settings
 from tests.support.servers import ROOT
 
 
@@ -18,7 +18,7 @@ def refusal(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(SystemExit) as told:
-        load_settings()
+        check_addresses(load_settings())
         load(Deployment)
     sentence = str(told.value)
     assert sentence.endswith(".") and "\n" not in sentence

@@ -17,8 +17,8 @@ from pipelines.operator.environment import MARKER, HomeError, check_home, prepar
 
 ROOT = Path(__file__).resolve().parents[3]
 COMMANDS = (
-    "run status as-served promote rollback forget holds erase prune backup restore clean reproduce tune simulate "
-    "serve demo ui mlflow reports settings completion"
+    "run status as-served promote rollback forget holds erase prune backup restore clean reproduce "
+    "tune simulate serve demo ui mlflow reports settings completion"
 )
 
 
