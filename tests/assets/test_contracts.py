@@ -70,6 +70,7 @@ TABLES = {
             ("2", "c", 1, None, 2_000_000),
         ],
     ),
+    "refusals": ("user_id VARCHAR, item_id VARCHAR, told_at BIGINT", [("3", "z", 9)]),
     "held_back": (
         "user_id VARCHAR, item_id VARCHAR, position INTEGER, playtime INTEGER, timestamp BIGINT",
         [("3", "b", 0, None, 2_000_000)],
@@ -393,6 +394,9 @@ PLANTED = [
     ("fault_united", "UPDATE all_interactions SET item_id = 'z' WHERE item_id = 'd'", "1"),
     ("fault_united", "DELETE FROM event_quarantine", "2"),
     ("fault_united", "DELETE FROM held_back", "3"),
+    ("fault_united", "INSERT INTO refusals VALUES ('2', 'b', 9)", None),
+    ("fault_refusals", "INSERT INTO refusals FROM refusals", "there twice"),
+    ("fault_refusals", "INSERT INTO refusals VALUES ('2', 'b', 999)", "played since"),
     ("fault_united", "INSERT INTO all_interactions FROM held_back", "3"),
     (
         "fault_united",
