@@ -127,7 +127,7 @@ def _remove_versions(home: Home, users: Collection[str]) -> int:
     "then."""
     lake, removed = home.lake(), 0
     published = lake.published()
-    for table in lake.tables():
+    for table in sorted({*lake.tables(), *published}):
         for version in lake.versions_everywhere(table):
             if version.fingerprint != published.get(table) and _in_parquet(version.path, users):
                 lake.remove(table, version.fingerprint)

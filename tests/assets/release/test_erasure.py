@@ -127,3 +127,17 @@ def test_a_database_that_is_in_use_is_named(home: Home, monkeypatch: pytest.Monk
         other.execute("BEGIN IMMEDIATE")
         assert erase(home).busy == [str(database)]
     assert erase(home).busy == [] and "dagster" not in places(home, ADA)
+
+
+def test_versions_on_an_object_store_go_too_wherever_they_were_made(tmp_path: Path) -> None:
+    bucket = tmp_path / "bucket"
+    elsewhere = Home(path=str(tmp_path / "one"), lake_address=str(bucket))
+    publish(elsewhere.lake(), "interactions", ROWS)
+    publish(elsewhere.lake(), "interactions", ROWS[2:])
+    home = Home(path=str(tmp_path / "other"), lake_address=str(bucket))
+    SqliteEventStore(home.events_file).forget(ADA)
+    assert len(list(bucket.rglob("*.parquet"))) == 2
+    assert erase(home).versions == 1
+    (left,) = bucket.rglob("*.parquet")
+    assert left.parent.name == home.lake().published()["interactions"][:16]
+    assert home.lake().current("interactions").rows == 1
