@@ -68,7 +68,7 @@ done
 store images
 
 install --directory --owner=10001 "$folder/state"
-inside nextplay-pipeline rw NEXTPLAY_SAMPLE_SIZE=tiny 'NEXTPLAY_TRAINING={"epochs": 2}' -- python -m pipelines.run
+inside nextplay-pipeline rw DAGSTER_HOME=/state/dagster NEXTPLAY_SAMPLE_SIZE=tiny 'NEXTPLAY_TRAINING={"epochs": 2}' -- python -m pipelines.run
 inside nextplay-endpoint ro NEXTPLAY_POINTER=/state/champion/pointer.json "NEXTPLAY_PORT=$PORT" -- python -m serving &
 endpoint=$!
 trap 'kill "$endpoint" 2>/dev/null; wait' EXIT
