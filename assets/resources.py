@@ -18,11 +18,12 @@ from assets.sample import SEED
 from assets.state.bundles import BundleStore
 from assets.state.champions import Champions
 from assets.state.change import Change
+from assets.state.home_id import home_id
 from assets.state.lake import MEMORY_LIMIT, Lake, LakeError
 from assets.state.remote_tables import RemoteTables
 from assets.state.run_lock import database_lock
 from assets.state.shared import SharedState
-from assets.tracking.tracking import Tracking
+from assets.tracking.tracking import NAME, Tracking
 from models.config import TrainConfig
 from models.evaluation.evidence import Policy
 from serving.state.event_stores import is_database, open_event_store
@@ -75,6 +76,8 @@ class Home(dg.ConfigurableResource):  # type: ignore[type-arg]
         default=None, description="the endpoint's event store, where it is not in the home"
     )
     mlflow_artifacts: str | None = None  # an address, instead of a folder below the home
+    mlflow_experiment: str = Field(default=NAME, description="MLflow's experiment that runs are logged to")
+    mlflow_model: str = Field(default=NAME, description="MLflow's registered model that versions are of")
     lake_address: str | None = Field(
         default=None, description="where tables, bundles and champion are shared, such as s3://bucket/prefix"
     )
@@ -173,7 +176,14 @@ class Home(dg.ConfigurableResource):  # type: ignore[type-arg]
         return SharedState(self.folder(), Store(self.lake_address)) if self.lake_address else None
 
     def tracking(self) -> Tracking:
-        return Tracking(self.folder("mlflow"), Shared().address("mlflow_uri"), self.mlflow_artifacts)
+        return Tracking(
+            self.folder("mlflow"),
+            Shared().address("mlflow_uri"),
+            self.mlflow_artifacts,
+            home=home_id(self.folder()),
+            experiment=self.mlflow_experiment,
+            model=self.mlflow_model,
+        )
 
     def champions(self) -> Champions:
         shared = self.shared()

@@ -149,6 +149,13 @@ def each_key_once(text: Any) -> Any:
     return text
 
 
+def mlflow_name(text: str) -> str:
+    """A name that MLflow, its searches and its addresses all take as it is."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}", text):
+        raise ValueError("give letters, digits, _ and -, 100 at most, such as nextplay-eu")
+    return text
+
+
 def cron(text: str) -> str:
     if _is_cron(text):
         return text

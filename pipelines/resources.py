@@ -72,6 +72,8 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="NEXTPLAY_", env_ignore_empty=True, extra="ignore")
 
     home: Annotated[Local, AfterValidator(checked.home)] = taken(Home, "path", convert=Path)
+    mlflow_experiment: Annotated[str, AfterValidator(checked.mlflow_name)] = taken(Home, "mlflow_experiment")
+    mlflow_model: Annotated[str, AfterValidator(checked.mlflow_name)] = taken(Home, "mlflow_model")
     lake: Annotated[str | None, AfterValidator(checked.store)] = taken(Home, "lake_address")
     events: Annotated[str | None, AfterValidator(checked.events)] = taken(Home, "events")
     source: Annotated[str, AfterValidator(checked.source)] = taken(Source, "name")
@@ -277,6 +279,8 @@ def home_of(settings: Settings) -> Home:
         path=str(settings.home),
         events=settings.events if settings.events and not is_database(settings.events) else None,
         lake_address=settings.lake,
+        mlflow_experiment=settings.mlflow_experiment,
+        mlflow_model=settings.mlflow_model,
         memory_limit=settings.memory_limit,
         reports_url=settings.reports_url,
         engine=settings.engine,

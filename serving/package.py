@@ -17,6 +17,7 @@ from pathlib import Path
 
 from models.bundle.bundle import bundle_hash, read_manifest
 from models.bundle.code import ROOT, endpoint_files
+from models.release import RELEASE
 from serving.settings import BASELINES_FOLDER, BUNDLE_FOLDER, POINTER_FILE
 from serving.state.pointer import Pointer
 
@@ -51,6 +52,7 @@ def build_bento(bundle: Path, version: str, bentoml_home: Path, baselines: Seque
                 f"{BASELINES_FOLDER}/**",
                 POINTER_FILE,
             ],
+            labels={"release": RELEASE},
             python={"packages": [f"{name}=={installed(name)}" for name in PACKAGES], "lock_packages": False},
         )
     for path in Path(bento.path).rglob("*"):  # BentoML gives some of its own files a mode of its own

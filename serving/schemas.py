@@ -256,6 +256,8 @@ class Choices(BaseModel):
 class ModelResponse(ModelName):
     """The model that serves now, and where it comes from."""
 
+    release: str = Field(description="The release of Nextplay that answers.")
+    bundle_release: str = Field(description="The one that made the model; empty if older than 1.0.0.")
     n_items: int
     data_fingerprint: str
     bundle_hash: str

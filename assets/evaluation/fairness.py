@@ -47,6 +47,7 @@ def fair_match(home: Home) -> Match:
         for bundle, digest in ((folder, pointer.bundle_hash), (twin, pointer.twin_hash)):
             if bundle_hash(bundle) != digest:
                 raise BundleError(f"the content of {bundle} is not what the pointer names.")
+        read_manifest(folder)  # what cannot be read here would not be compared with what serves
         return _match(home, split, twin)
     except BundleError as error:
         dg.get_dagster_logger().warning("The champion cannot be evaluated: %s", error)

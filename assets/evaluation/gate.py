@@ -23,7 +23,8 @@ from assets.state.champions import Incumbent
 from assets.state.code import made_by
 from assets.state.lake import Lake, fingerprint
 from assets.state.made_here import publish_row, read_row
-from models.bundle.bundle import BundleError, bundle_hash, read_manifest
+from models.bundle.bundle import BundleError, OtherFormatError, bundle_hash, read_manifest
+from models.bundle.formats import Format, format_in
 from models.evaluation.gate import (
     Estimate,
     Evidence,
@@ -37,6 +38,7 @@ from models.mistakes import UserError
 from serving.state.pointer import read_pointer
 
 CODE = made_by(__name__)
+FORMATS = Format(1)  # of the verdict
 SECONDS_A_DAY = 86_400
 GATE = Table(
     "gate",
@@ -51,6 +53,7 @@ GATE = Table(
         text("champion_hash", "bundle of the champion to beat; empty for none", matches=HASH_OR_NONE),
         count("champion_reign", "which of all reigns the champion's is; 0 for none"),
         text("anchor_hash", "bundle of the best champion of late from now on", matches=HASH_OR_NONE),
+        count("format", "of the verdict; there is none before release 1.0.0, and it counts as 1"),
     ),
     answers=True,
 )
@@ -101,16 +104,23 @@ def gate(
 
 
 def read_verdict(home: Home) -> Verdict:
-    """The last verdict; raises LakeError when there is none."""
+    """The last verdict; raises LakeError when there is none, VerdictError for one that cannot be read."""
     row = read_row(home.lake(), GATE)
-    override = json.loads(row["override"])
-    return Verdict(
-        row["promote"],
-        row["winner"],
-        row["reasons"],
-        [Estimate(**e) for e in json.loads(row["estimates"])],
-        Override(**override) if override else None,
-    )
+    if problem := FORMATS.problem("The verdict in the table 'gate'", format_in(row)):
+        raise VerdictError(problem)
+    try:
+        override = json.loads(row["override"])
+        return Verdict(
+            row["promote"],
+            row["winner"],
+            row["reasons"],
+            [Estimate(**e) for e in json.loads(row["estimates"])],
+            Override(**override) if override else None,
+        )
+    except (KeyError, TypeError, ValueError):
+        raise VerdictError(
+            "The verdict in the table 'gate' cannot be read: materialize leaderboard and gate again."
+        ) from None
 
 
 def judged_bundle(home: Home, winner: str) -> Path:
@@ -197,11 +207,15 @@ def play_ids(users: NDArray[np.str_], positions: NDArray[np.integer]) -> NDArray
 
 def _broken_champion(home: Home) -> Iterator[Evidence]:
     """A pointer whose bundle could not be opened when the leaderboard was made."""
+    pointer = None
     try:
         pointer = read_pointer(home.pointer_file)
         if pointer is not None:
             folder = pointer.folder(home.pointer_file)
+            read_manifest(pointer.twin_folder(home.pointer_file))
             yield Evidence.broken(read_manifest(folder).architecture, f"{folder.name} could not be evaluated")
+    except OtherFormatError as error:
+        yield Evidence.of_another_release(f"version {pointer.version}" if pointer else "champion", str(error))
     except BundleError as error:
         yield Evidence.broken("champion", str(error))
 
@@ -233,6 +247,7 @@ def _publish(
         "champion_hash": champion.bundle_hash,
         "champion_reign": champion.reign,
         "anchor_hash": (anchor.bundle_hash if anchor else None) or "",
+        "format": FORMATS.current,
     }
     publish_row(lake, GATE, fingerprint("gate", CODE, lake.current("leaderboard").fingerprint, row), row)
 

@@ -21,7 +21,7 @@ from assets.state.code import made_by
 from assets.state.lake import Lake, fingerprint
 from assets.state.made_here import write_rows
 from assets.training.entrants import open_bundle
-from models.bundle.bundle import ItemTable, read_manifest
+from models.bundle.bundle import ItemTable, OtherFormatError, read_manifest
 from models.evaluation.metrics import top_k
 from models.moment import Moment
 from serving.state.pointer import read_pointer
@@ -50,6 +50,11 @@ def batch_recommendations(home: Home) -> dg.MaterializeResult[None]:
     if pointer is None:
         return dg.MaterializeResult(metadata={"rows": 0, "why": "there is no champion yet"})
     folder = pointer.folder(home.pointer_file)
+    try:
+        read_manifest(folder)
+    except OtherFormatError as error:
+        dg.get_dagster_logger().warning("There are no new batch recommendations: %s", error)
+        return dg.MaterializeResult(metadata={"rows": 0, "why": str(error)})
 
     def write(path: Path) -> None:
         champion = open_bundle(folder, "champion", "champion", items)

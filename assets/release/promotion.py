@@ -16,7 +16,7 @@ from assets.release.refit import Served, what_serves
 from assets.resources import Home
 from assets.state.champions import Champions, Incumbent
 from assets.training.bundling import input_tables
-from models.bundle.bundle import BundleError, bundle_hash, read_manifest
+from models.bundle.bundle import BundleError, OtherFormatError, bundle_hash, read_manifest
 from models.mistakes import UserError
 from models.opening import check_golden, check_sound
 from serving.state.pointer import Pointer
@@ -202,6 +202,8 @@ def _last_sound(champions: Champions, past: Sequence[Pointer], tell: Callable[[s
 def _before(context: dg.AssetExecutionContext, champions: Champions) -> Pointer | None:
     try:
         return champions.current()
+    except OtherFormatError:
+        raise
     except BundleError as error:
         context.log.warning("%s", error)
         return None

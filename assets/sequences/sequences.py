@@ -102,7 +102,9 @@ def _champion_items(home: Home) -> ItemTable | None:
         pointer = read_pointer(home.pointer_file)
         return read_items(pointer.folder(home.pointer_file)) if pointer else None
     except BundleError as error:
-        dg.get_dagster_logger().warning("The vocabulary begins anew, for the champion is broken: %s", error)
+        dg.get_dagster_logger().warning(
+            "The vocabulary begins anew, for the champion cannot be read: %s", error
+        )
         return None
 
 

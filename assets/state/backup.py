@@ -21,18 +21,19 @@ from typing import Any
 
 from assets.state.files import sync_folder
 from assets.state.lake import WAREHOUSE_FILE, file_hash
+from models.bundle.formats import Format
 from models.mistakes import UserError
 
 MANIFEST_FILE = "manifest.json"
 ABANDONED_SECONDS = 86_400
-FORMAT = 1
+FORMATS = Format(1)
 SQLITE_MAGIC = b"SQLite format 3\0"
 LEFT_OUT = ("*.lock", WAREHOUSE_FILE, ".*", "*-wal", "*-shm", "*-journal")  # remade, or unfinished
 FOLDERS_LEFT_OUT = (
     "as_served",  # homes whose nights can be run again
     *("lake/spill", "bentoml/tmp", "bentoml/prometheus_multiproc_dir", "dagster/.logs_queue"),
 )
-EMPTY_ENOUGH = {"dagster/dagster.yaml", ".nextplay"}  # what the other commands put there
+EMPTY_ENOUGH = {"dagster/dagster.yaml", ".nextplay", "home.json"}  # what the other commands put there
 
 
 class BackupError(UserError):
@@ -51,7 +52,7 @@ def back_up(home: Path, to: Path) -> dict[str, Any]:
     shutil.rmtree(aside, ignore_errors=True)
     try:
         contents = {path: _copy(home / path, aside / "home" / path, in_use=True) for path in _walk(home)}
-        manifest = {"format": FORMAT, "contents": contents, "sha256": _checksum(contents)}
+        manifest = {"format": FORMATS.current, "contents": contents, "sha256": _checksum(contents)}
         (aside / MANIFEST_FILE).write_text(json.dumps(manifest, indent=1, sort_keys=True), encoding="utf-8")
         sync_folder(aside)
         if to.exists():
@@ -110,7 +111,9 @@ def verified(backup: Path) -> dict[str, Any]:
         raise BackupError(f"{backup} is no backup: it has no {MANIFEST_FILE}.") from None
     except (OSError, ValueError, KeyError, TypeError):
         raise BackupError(f"The backup {backup} is damaged: its {MANIFEST_FILE} cannot be read.") from None
-    if manifest.get("format") != FORMAT or checksum != _checksum(contents):
+    if problem := FORMATS.problem(f"The backup {backup}", manifest.get("format")):
+        raise BackupError(problem)
+    if checksum != _checksum(contents):
         raise BackupError(f"The backup {backup} is damaged: its {MANIFEST_FILE} is not what was written.")
     there = set(_walk(backup / "home"))
     for path in sorted({*contents, *there}):

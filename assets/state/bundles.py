@@ -15,10 +15,12 @@ from pathlib import Path
 from assets.state.files import replace_text, sync_entry, sync_folder
 from assets.state.shared import SharedState
 from models.bundle.bundle import bundle_hash
+from models.bundle.formats import Format, format_in
 from models.mistakes import UserError
 
 log = logging.getLogger(__name__)
 
+FORMATS = Format(1)  # of the two lists
 CURRENT_FILE = "current.json"
 HASHES_FILE = "hashes.json"
 UNFINISHED = ".unfinished-"
@@ -132,12 +134,18 @@ class BundleStore:
         except FileNotFoundError:
             return {}
         except ValueError:
-            raise MissingBundleError(
-                f"{path} is damaged: delete it and run again; whole bundles are reused."
-            ) from None
+            raise _damaged(path) from None
+        if problem := FORMATS.problem(f"The list of bundles {path}", format_in(found)):
+            raise MissingBundleError(problem)
+        if not isinstance(found, dict) or not all(isinstance(folder, str) for folder in found.values()):
+            raise _damaged(path)
         return found
 
     def _merge(self, name: str, key: str, value: str) -> None:
         known = self._read(name)
         if known.get(key) != value:
             replace_text(self._root / name, json.dumps(known | {key: value}, indent=2))
+
+
+def _damaged(path: Path) -> MissingBundleError:
+    return MissingBundleError(f"{path} is damaged: delete it and run again; whole bundles are reused.")

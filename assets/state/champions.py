@@ -27,7 +27,7 @@ from assets.state.change import (
     unfinished,
 )
 from assets.state.files import replace_text
-from models.bundle.bundle import BundleError
+from models.bundle.bundle import BundleError, OtherFormatError
 from serving.state.pointer import Pointer, pointer_of, read_pointer
 
 
@@ -81,9 +81,14 @@ class Champions:
         return read_pointer(self._pointer_file)
 
     def whole(self) -> Pointer | None:
-        """The champion, or None where there is none or its pointer is damaged."""
+        """The champion, or None where there is none or its pointer is damaged.
+
+        Raises OtherFormatError: what another release has written is whole, and nobody's to replace.
+        """
         try:
             return self.current()
+        except OtherFormatError:
+            raise
         except BundleError:
             return None
 

@@ -13,6 +13,8 @@ KEEPERS = (
     "models.cores",
     "models.mistakes",
     "models.bundle.code",
+    "models.bundle.formats",
+    "models.release",
 )
 
 

@@ -28,12 +28,14 @@ from filelock import FileLock, Timeout
 
 from assets.state.files import literal, replace_text, sync_entry, sync_folder
 from assets.state.remote_tables import RemoteTables
+from models.bundle.formats import Format, format_in
 from models.cores import usable_cores
 from models.mistakes import UserError
 from serving.state.storage import Store
 
 log = logging.getLogger(__name__)
 
+FORMATS = Format(1)  # of the pointer, and of a version's description
 POINTER_FILE = "pointer.json"
 VERSION_FILE = "version.json"
 WAREHOUSE_FILE = "warehouse.duckdb"
@@ -237,7 +239,12 @@ class Lake:
     def _finish(self, table: str, made_from: str, unfinished: Path) -> None:
         """Describe a written table and move it to its place."""
         parquet = unfinished / f"{table}.parquet"
-        description = {"fingerprint": made_from, "rows": _rows(parquet), "content_hash": file_hash(parquet)}
+        description = {
+            "format": FORMATS.current,
+            "fingerprint": made_from,
+            "rows": _rows(parquet),
+            "content_hash": file_hash(parquet),
+        }
         (unfinished / VERSION_FILE).write_text(_json(description), encoding="utf-8")
         sync_folder(unfinished)
         place = self._folder(table, made_from)
@@ -286,9 +293,11 @@ class Lake:
         except FileNotFoundError:
             return {}
         except ValueError:
-            raise LakeError(
-                f"{path} is damaged: delete it and materialize the assets again; whole versions are reused."
-            ) from None
+            raise _damaged(path) from None
+        if problem := FORMATS.problem(f"The list of tables {path}", format_in(pointer)):
+            raise LakeError(problem)
+        if not isinstance(pointer, dict) or not all(isinstance(made, str) for made in pointer.values()):
+            raise _damaged(path)
         return pointer
 
     def _table_folder(self, table: str) -> Path:
@@ -312,6 +321,8 @@ class Lake:
         path = folder / f"{table}.parquet"
         try:
             description = json.loads((folder / VERSION_FILE).read_text(encoding="utf-8"))
+            if problem := FORMATS.problem(f"The table '{table}' in {folder}", format_in(description)):
+                raise LakeError(problem)
             if description["fingerprint"] != made_from or not path.is_file():
                 return None
             return TableVersion(table, made_from, path, description["rows"], description["content_hash"])
@@ -350,6 +361,12 @@ class PastLake(Lake):
         self, made_from: str, tables: Sequence[str], write: Callable[[Mapping[str, Path]], None]
     ) -> dict[str, TableVersion]:
         raise LakeError("The past cannot be written.")
+
+
+def _damaged(pointer: Path) -> LakeError:
+    return LakeError(
+        f"{pointer} is damaged: delete it and materialize the assets again; whole versions are reused."
+    )
 
 
 def _checked(table: str) -> str:

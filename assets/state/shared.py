@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from assets.state.files import replace_text
+from assets.state.home_id import HOME_FILE
 from serving.state.storage import Store, get_folder, put_folder
 
 BUNDLES_FILES = ("bundles/hashes.json", "bundles/current.json")
 # In the order in which they are published.
 ANCHOR_FILE = "champion/anchor.json"
-CHAMPION_FILES = (ANCHOR_FILE, "champion/history.json", "champion/past.json", "champion/pointer.json")
+CHAMPION_FILES = (
+    *(HOME_FILE, ANCHOR_FILE),
+    *("champion/history.json", "champion/past.json", "champion/pointer.json"),
+)
 
 
 class SharedState:

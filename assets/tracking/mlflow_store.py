@@ -10,11 +10,15 @@ without this, what is logged next would go to the old place, and what is deleted
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
 from assets.state.files import sqlite_address
 from models.mistakes import UserError
+
+if TYPE_CHECKING:
+    from alembic.script import ScriptDirectory
 
 SQL = Path(__file__).parent / "sql" / "sqlite"
 STATEMENTS = ("moved_experiments", "moved_runs", "moved_versions")
@@ -46,6 +50,7 @@ def prepare(database: Path) -> None:
     """Make the store, or bring that of an older MLflow up to date; it appears whole, or stays as it was."""
     if _schema(database) == _newest_schema():
         return
+    _refuse_a_newer_one(database)
     from mlflow import MlflowClient
 
     database.parent.mkdir(parents=True, exist_ok=True)
@@ -72,13 +77,32 @@ def _schema(database: Path) -> str | None:
     return str(row[0]) if row else None
 
 
+def _refuse_a_newer_one(database: Path) -> None:
+    """Raises TrackingError for a store that the installed MLflow can neither use nor migrate."""
+    schema = _schema(database)
+    if schema is not None and schema not in _known_schemas():
+        raise TrackingError(
+            f"MLflow's store {database} was written by a newer MLflow (its tables are of revision {schema}): "
+            "install the release that wrote it again, or restore a backup from before it."
+        )
+
+
+def _known_schemas() -> set[str]:
+    """Every revision that the installed MLflow knows."""
+    return {script.revision for script in _scripts().walk_revisions()}
+
+
 def _newest_schema() -> str | None:
     """The revision that the installed MLflow works with."""
+    return _scripts().get_current_head()
+
+
+def _scripts() -> "ScriptDirectory":
     import mlflow.store.db_migrations as migrations
     from alembic.script import ScriptDirectory
 
     (folder,) = migrations.__path__
-    return ScriptDirectory(folder).get_current_head()
+    return ScriptDirectory(folder)
 
 
 def point_to(database: Path, old: str, new: str) -> None:

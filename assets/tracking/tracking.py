@@ -4,7 +4,7 @@ import logging
 import os
 import platform
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -16,6 +16,7 @@ from assets.state.files import sqlite_address
 from assets.tracking.mlflow_store import TrackingError, check, point_to, prepare
 from assets.tracking.patience import Patient
 from models.cores import usable_cores
+from models.release import RELEASE
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -25,11 +26,12 @@ __all__ = ["Registered", "RunHandle", "Tracking", "TrackingError"]
 
 log = logging.getLogger(__name__)
 
-MODEL = "nextplay"
+NAME = "nextplay"  # of experiment and registered model, unless others are given
 CHAMPION = "champion"
 MODEL_FOLDER = "model"  # of a run's artifacts
 FINGERPRINT_TAG = "nextplay.fingerprint"
 HASH_TAG = "nextplay.bundle_hash"
+HOME_TAG = "nextplay.home"
 SEARCH_TAG = "nextplay.search"
 VERDICT_TAG = "nextplay.verdict"
 TAG_LENGTH = 5_000  # of MLflow's registry
@@ -79,9 +81,20 @@ class Tracking:
     """An MLflow store: below `root`, an SQLite database and a folder of artifacts, unless others are given.
 
     `uri` is a database or an MLflow server, `artifacts` an address; a server keeps artifacts where it likes.
+    What is registered carries the id of the `home`: where others register too, theirs is neither seen nor
+    removed. What carries none is of before that was done, and in a shared store nobody removes it.
     """
 
-    def __init__(self, root: Path, uri: str | None = None, artifacts: str | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        uri: str | None = None,
+        artifacts: str | None = None,
+        *,
+        home: str = "",
+        experiment: str = NAME,
+        model: str = NAME,
+    ) -> None:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         from mlflow import MlflowClient  # two seconds: not at the import of every asset
@@ -96,7 +109,9 @@ class Tracking:
         if uri is None:
             prepare(self._database)
         self._client: Any = Patient(MlflowClient(tracking_uri=self._uri))
-        self._experiment = self._experiment_id("nextplay")
+        self._home, self._shared = home, bool(home) and uri is not None
+        self._model = model
+        self._experiment = self._experiment_id(experiment)
 
     @property
     def runs_page(self) -> str:
@@ -109,14 +124,14 @@ class Tracking:
 
         A run of a `search` for settings, named by it from its start, is none of `runs`.
         """
-        found = self._client.search_runs(
-            [self._experiment], f"tags.`{FINGERPRINT_TAG}` = '{fingerprint}'", max_results=1
-        )
+        wanted = f"tags.`{FINGERPRINT_TAG}` = '{fingerprint}'{self._of_this_home()}"
+        found = self._client.search_runs([self._experiment], wanted, max_results=1)
         if found:
             run_id = found[0].info.run_id
         else:
             made_with = {f"{ENVIRONMENT_TAG}{name}": value for name, value in environment().items()}
-            tags = {FINGERPRINT_TAG: fingerprint} | made_with | ({SEARCH_TAG: search} if search else {})
+            tags = {FINGERPRINT_TAG: fingerprint, HOME_TAG: self._home} | made_with
+            tags |= {SEARCH_TAG: search} if search else {}
             run_id = self._client.create_run(self._experiment, run_name=name, tags=tags).info.run_id
         self._client.update_run(run_id, status="RUNNING")
         try:
@@ -131,46 +146,52 @@ class Tracking:
         from mlflow.exceptions import MlflowException
 
         try:
-            self._client.create_registered_model(MODEL)
+            self._client.create_registered_model(self._model)
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
         version = self.version_of(bundle_hash)
         if version is None:
             source = f"{self._client.get_run(run_id).info.artifact_uri}/{MODEL_FOLDER}"
+            tags = {HASH_TAG: bundle_hash, HOME_TAG: self._home}
             version = self._client.create_model_version(
-                MODEL, source, run_id, tags={HASH_TAG: bundle_hash}, description=description
+                self._model, source, run_id, tags=tags, description=description
             ).version
         return str(version)
 
     def version_of(self, bundle_hash: str) -> str | None:
-        """The registered version that holds a bundle, if any."""
-        for found in self._client.search_model_versions(f"name = '{MODEL}'"):
-            if found.tags.get(HASH_TAG) == bundle_hash:
-                return str(found.version)
-        return None
+        """The registered version of this home that holds a bundle, if any."""
+        return next((v.version for v in self.versions() if v.bundle_hash == bundle_hash), None)
 
     def versions(self) -> list[Registered]:
-        """Every registered version, oldest first."""
-        found = self._client.search_model_versions(f"name = '{MODEL}'")
+        """Every registered version of this home, oldest first."""
+        found = self._client.search_model_versions(f"name = '{self._model}'")
         return sorted(
             (
                 Registered(str(v.version), v.tags.get(HASH_TAG, ""), str(v.run_id), v.description or "")
                 for v in found
+                if self._may_be_ours(v.tags)
             ),
             key=lambda version: int(version.version),
         )
+
+    def _may_be_ours(self, tags: Mapping[str, str]) -> bool:
+        return not self._shared or tags.get(HOME_TAG, self._home) == self._home
+
+    def _of_this_home(self) -> str:
+        """What a search for runs is narrowed by."""
+        return f" AND tags.`{HOME_TAG}` = '{self._home}'" if self._shared else ""
 
     def judged(self, version: str, metrics: dict[str, float], verdict: str) -> None:
         """Metrics of the test to the run of a version, as far as they are new, and the verdict as its tag."""
         run = RunHandle(self._client, self.run_of(version))
         known = self._client.get_run(run.run_id).data.metrics
         run.metrics({name: value for name, value in metrics.items() if known.get(name) != value})
-        self._client.set_model_version_tag(MODEL, version, VERDICT_TAG, verdict[:TAG_LENGTH])
+        self._client.set_model_version_tag(self._model, version, VERDICT_TAG, verdict[:TAG_LENGTH])
 
     def run_of(self, version: str) -> str:
         """The run that made a registered version."""
-        return str(self._client.get_model_version(MODEL, version).run_id)
+        return str(self._client.get_model_version(self._model, version).run_id)
 
     def environment_of(self, registered: Registered) -> dict[str, str]:
         """What `environment` gave when a registered version was made."""
@@ -191,13 +212,18 @@ class Tracking:
             return None
 
     def runs(self) -> list[str]:
-        """The id of every run that trained a candidate or fitted a baseline, oldest first."""
+        """The id of every run of this home that trained a candidate or fitted a baseline, oldest first."""
         return [run.info.run_id for run in self._runs(deleted=False)]
 
     def discard(self, versions: Sequence[str], runs: Sequence[str]) -> None:
-        """Delete registered versions, and runs with their artifacts; those half deleted before go, too."""
+        """Delete registered versions, and runs with their artifacts; those half deleted before go, too.
+
+        Of a shared store what another home has registered stays, and what may be another's.
+        """
         for number in versions:
-            self._client.delete_model_version(MODEL, number)
+            tags = self._client.get_model_version(self._model, number).tags
+            if not self._shared or tags.get(HOME_TAG) == self._home:
+                self._client.delete_model_version(self._model, number)
         for run in runs:
             self._client.delete_run(run)
         if deleted := [run.info.run_id for run in self._runs(deleted=True)]:
@@ -207,7 +233,8 @@ class Tracking:
         from mlflow.entities import ViewType
 
         view = ViewType.DELETED_ONLY if deleted else ViewType.ACTIVE_ONLY
-        mine, found, token = f"tags.`{FINGERPRINT_TAG}` LIKE '%'", list["Run"](), None
+        mine = f"tags.`{FINGERPRINT_TAG}` LIKE '%'{self._of_this_home()}"
+        found, token = list["Run"](), None
         while True:
             page = self._client.search_runs(
                 [self._experiment],
@@ -244,14 +271,28 @@ class Tracking:
         self._client.log_artifact(run_id, str(path), folder)
 
     def set_champion(self, version: str) -> None:
-        self._client.set_registered_model_alias(MODEL, CHAMPION, version)
+        """Set the alias `champion`; where that is another home's, `champion-` and this home's id."""
+        found = self._with_alias(CHAMPION)
+        mine = found is None or self._may_be_ours(found.tags)
+        self._client.set_registered_model_alias(self._model, CHAMPION if mine else self._own_alias, version)
 
     def champion(self) -> str | None:
-        """The version that carries the champion's alias, if any."""
+        """The version of this home that carries the champion's alias, if any."""
+        for alias in (CHAMPION, *([self._own_alias] if self._shared else [])):
+            found = self._with_alias(alias)
+            if found is not None and self._may_be_ours(found.tags):
+                return str(found.version)
+        return None
+
+    @property
+    def _own_alias(self) -> str:
+        return f"{CHAMPION}-{self._home}"
+
+    def _with_alias(self, alias: str) -> Any:
         from mlflow.exceptions import MlflowException
 
         try:
-            return str(self._client.get_model_version_by_alias(MODEL, CHAMPION).version)
+            return self._client.get_model_version_by_alias(self._model, alias)
         except MlflowException:
             return None
 
@@ -278,8 +319,8 @@ class Tracking:
 
 def environment() -> dict[str, str]:
     """What a run depends on beside its inputs: versions, machine, and the commit where there is one."""
-    packages = ("torch", "numpy", "scipy", "duckdb", "onnx", "onnxruntime", "dagster", "nextplay")
-    found = {name: version(name) for name in packages}
+    packages = ("torch", "numpy", "scipy", "duckdb", "onnx", "onnxruntime", "dagster")
+    found = {name: version(name) for name in packages} | {"nextplay": RELEASE}
     found |= {"python": platform.python_version(), "machine": f"{platform.machine()}, {usable_cores()} cores"}
     return found | ({"commit": commit} if (commit := _commit()) else {})
 

@@ -20,7 +20,7 @@ from assets.training.bundling import (
 from assets.training.refit import refit_code, write_refit
 from models.baselines import BASELINES
 from models.blend.scorer import BLEND
-from models.bundle.bundle import MANIFEST_FILE, Manifest, bundle_hash, read_manifest
+from models.bundle.bundle import MANIFEST_FILE, Manifest, bundle_hash, name_release, read_manifest
 from models.config import TrainConfig
 from models.mistakes import UserError
 
@@ -49,6 +49,7 @@ def reproduce(home: Home, version: str, *, progress: bool = True) -> str:
         write_refit(folder, twin, load_everything(lake, manifest.source), progress=progress)
     else:
         _make(folder, lake, manifest, progress)
+    name_release(folder, manifest.release)  # of the same code: all that may differ is its name
     found = bundle_hash(folder)
     what = f"Version {version} ({manifest.architecture})"
     if found != registered.bundle_hash:

@@ -9,7 +9,7 @@ give equal bytes. This module needs NumPy and the standard library alone.
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,10 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.bundle.attributes import Attribute, Attributes
+from models.bundle.formats import Format
 from models.mistakes import UserError
+from models.release import RELEASE
 
 TRAINING_PART, EVERYTHING = "training part", "everything"  # what a bundle was trained on
-FORMAT = 2  # 2: the network gives a state, and the item table may hold attributes
+FORMATS = Format(2, oldest=2)  # 2: the network gives a state, and the item table may hold attributes
 PADDING = 0
 
 MANIFEST_FILE = "manifest.json"
@@ -34,6 +36,10 @@ ITEM_BIAS = "item_bias"  # [n_items + 1]
 
 class BundleError(UserError):
     """A bundle cannot be used; the message says which one and why."""
+
+
+class OtherFormatError(BundleError):
+    """It may be whole, but another release wrote it; the message says of which format it is."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,8 @@ class Manifest:
     trained_on: str = TRAINING_PART
     trained_until: str = ""  # UTC day of the newest play of a refit; empty where that is not known
     twin: str = ""  # of a refit: the hash of the judged bundle, whose settings and metrics these are
-    format: int = FORMAT
+    release: str = RELEASE  # that wrote it; empty of one from before there were releases
+    format: int = FORMATS.current
 
 
 @dataclass(frozen=True)
@@ -124,6 +131,13 @@ def write_bundle(folder: Path, manifest: Manifest, items: ItemTable, golden: Seq
     (folder / MANIFEST_FILE).write_text(_dumps(asdict(manifest), indent=2), encoding="utf-8")
 
 
+def name_release(folder: Path, release: str) -> None:
+    """Name a release as the one that wrote a bundle, and those within it."""
+    for path in folder.rglob(MANIFEST_FILE):
+        values = asdict(replace(read_manifest(path.parent), release=release))
+        path.write_text(_dumps(values, indent=2), encoding="utf-8")
+
+
 def read_manifest(folder: Path) -> Manifest:
     """Raises BundleError where the folder is no bundle or is one of another format."""
     try:
@@ -132,11 +146,14 @@ def read_manifest(folder: Path) -> Manifest:
         raise BundleError(
             f"{folder} is not a bundle: its {MANIFEST_FILE} cannot be read ({error})."
         ) from error
-    if not isinstance(values, dict) or values.get("format") != FORMAT:
-        raise BundleError(f"{folder} is not a bundle of format {FORMAT}.")
+    if not isinstance(values, dict) or not isinstance(values.get("format"), int):
+        raise BundleError(f"{folder} is not a bundle: its {MANIFEST_FILE} says no format.")
+    if problem := FORMATS.problem(f"The bundle {folder}", values["format"]):
+        raise OtherFormatError(problem)
     known = {f.name for f in fields(Manifest)}
     try:
-        return Manifest(**{name: value for name, value in values.items() if name in known})
+        told: dict[str, Any] = {"release": "", **values}
+        return Manifest(**{name: value for name, value in told.items() if name in known})
     except TypeError as error:
         raise BundleError(f"{folder} has an incomplete manifest: {error}.") from error
 

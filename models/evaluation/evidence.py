@@ -1,7 +1,7 @@
 """What the gate reads and what it answers: evidence and policy in, estimates and a verdict out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -33,6 +33,7 @@ class Evidence:
     n_items: int | None = None  # of the catalogue; None: as if the lists could show all of it
     groups: Sequence[Slice] = ()  # of `users`, in their order: nobody may collapse
     people: NDArray[np.generic] | None = None  # [users], whose play each row is; None: each another's
+    stays: bool = False  # with an error: it is whole, and another release can read it
     earlier: "Evidence | None" = None  # the same recipe on earlier nights' plays; `users` name plays there
 
     def __post_init__(self) -> None:
@@ -86,6 +87,11 @@ class Evidence:
     def broken(cls, name: str, error: str) -> "Evidence":
         """Of a model that could not be loaded or evaluated."""
         return cls(name, np.empty(0, dtype=np.int32), np.empty(0, dtype=np.str_), error=error)
+
+    @classmethod
+    def of_another_release(cls, name: str, error: str) -> "Evidence":
+        """Of a champion that only another release can read: it serves on, and nothing takes its place."""
+        return replace(cls.broken(name, error), stays=True)
 
 
 @dataclass(frozen=True)

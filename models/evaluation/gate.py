@@ -17,7 +17,8 @@ A candidate is promoted when all of this holds; each rule has a file in `models/
 - *collapse*: no group of users, and none of the items that the champion finds most surely, is given up.
 
 A champion that a baseline beats with its interval falls: to a candidate that passes, or else to the best such
-baseline. One that cannot be evaluated cannot be served either, so it stands in nobody's way. An equal
+baseline. One that cannot be evaluated cannot be served either, so it stands in nobody's way; but
+one that another release wrote is whole, and stays. An equal
 candidate of any age is promoted, for it has seen newer data; only the very same bundle is not. Whatever has
 to be chosen (the candidate that is submitted, the baseline that serves) is chosen on validation; test only
 judges.
@@ -48,7 +49,12 @@ from models.evaluation.rules.floor import (
     best_baseline,
     with_figures,
 )
-from models.evaluation.rules.incumbents import against_anchor, against_champion, anchor_yields
+from models.evaluation.rules.incumbents import (
+    against_anchor,
+    against_champion,
+    anchor_yields,
+    why_it_stays,
+)
 from models.evaluation.rules.leak import leaks
 from models.evaluation.rules.soundness import all_users, can_serve, soundness
 
@@ -122,6 +128,8 @@ def choose(
         verdict = Verdict(False, champion.name if champion else None, ["No candidate was submitted."])
         if override:
             verdict.reasons.append(f"{override.by} wanted to promote one all the same: {override.reason}")
+    if champion is not None and champion.stays and not verdict.promote:
+        return replace(verdict, reasons=list(dict.fromkeys([why_it_stays(champion), *verdict.reasons])))
     return verdict if verdict.promote else _with_baseline(verdict, champion, baselines, policy)
 
 

@@ -10,6 +10,7 @@ from typing import NoReturn
 import click
 
 from models.mistakes import UserError
+from models.release import RELEASE
 from pipelines.operator import champions, runs, servers, state
 from pipelines.operator.environment import set_defaults
 from pipelines.operator.terminal import INTERRUPTED, interruptible, prepare, say
@@ -25,7 +26,7 @@ class InOrder(click.Group):
 
 
 @click.group(cls=InOrder, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="nextplay", message="%(prog)s %(version)s")
+@click.version_option(RELEASE, message="%(prog)s %(version)s")
 def nextplay() -> None:
     """Learns what players play next, and serves it.
 

@@ -3,12 +3,13 @@
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, TypeVar
 
 from assets.evaluation.as_served import in_words, latest
 from assets.evaluation.reporting.facts import newest_facts
@@ -16,7 +17,8 @@ from assets.resources import Home, Shared
 from assets.state.champions import Champions
 from assets.state.lake import LakeError
 from assets.training.bundling import data_fingerprint
-from models.bundle.bundle import BundleError, Manifest, bundle_hash, read_manifest
+from models.bundle.bundle import BundleError, Manifest, OtherFormatError, bundle_hash, read_manifest
+from models.mistakes import UserError
 from pipelines.coming import next_night
 from pipelines.instance import killed_runs, open_instance
 from pipelines.operator.history import Night, Run, read_nights
@@ -26,6 +28,8 @@ from pipelines.resources import Settings
 from serving.state.pointer import Pointer
 
 SECONDS_A_DAY = 86_400
+Found = TypeVar("Found")
+Otherwise = TypeVar("Otherwise")
 ANSWER_WITHIN_S = 30.0  # of a shared MLflow
 UNKNOWN = "unknown: DAGSTER_HOME is not set"
 AT_WORK = ("under way", "waiting", "queued")
@@ -63,6 +67,9 @@ class Registry:
     champion: str | None
 
 
+NOT_READ = Registry([], None)
+
+
 @dataclass(frozen=True)
 class Status:
     """What `make status` shows. Sizes are in bytes."""
@@ -81,25 +88,53 @@ class Status:
 
 
 def read_status(settings: Settings, home: Home) -> Status:
-    """Reads alone: it waits for nobody, and may be asked while a run works."""
-    champions = home.champions()
-    now, registry = champions.whole(), _registry(home)
-    past, reigns, damage = _former(champions)
-    nights, coming = _nights(settings, reigns)
+    """Reads alone: it waits for nobody, and may be asked while a run works.
+
+    Whatever cannot be read is named under `attention`, and the rest is shown.
+    """
+    champions, unread = home.champions(), list[str]()
+    now = _part(unread, "The champion's pointer", champions.whole, None)
+    registry = _part(unread, "MLflow's store", partial(_registry, home), NOT_READ)
+    past = _part(unread, "The champions before", champions.past, list[Pointer]())
+    reigns = _part(
+        unread, "The history of champions", lambda: [r.pointer for r in champions.history()], list[Pointer]()
+    )
+    nobody = (list[Night](), "unknown: Dagster's records cannot be read")
+    nights, coming = _part(unread, "Dagster's records", partial(_nights, settings, reigns), nobody)
+    facts = _part(unread, "The newest report", lambda: newest_facts(home.folder("reports")), dict[str, Any]())
+    elsewhere = _part(unread, "The event store", partial(size_elsewhere, home), dict[str, int]())
+    wrong = list[str]()
+    _part(unread, "The home", lambda: wrong.extend(attention(settings, home, now, nights, registry)), None)
     return Status(
         home=str(home.folder()),
-        champion=with_architecture(champions, now) if now else None,
+        champion=_part(unread, "The champion", partial(_told_of, champions, now), None),
         before=[with_architecture(champions, pointer) for pointer in reversed(past)],
         versions=registry.versions if registry else [],
-        attention=[*damage, *attention(settings, home, now, nights, registry)],
+        attention=list(dict.fromkeys([*unread, *wrong])),
         sizes={part: size(home.folder() / part) for part in PARTS if (home.folder() / part).exists()}
-        | size_elsewhere(home),
+        | elsewhere,
         last_run=_last_run(nights),
         nights=nights,
         next_night=coming,
-        alarms=_alarms(newest_facts(home.folder("reports"))),
-        as_served=_as_served(home),
+        alarms=_alarms(facts),
+        as_served=_part(unread, "What was served", partial(_as_served, home), ""),
     )
+
+
+def _part(unread: list[str], what: str, read: Callable[[], Found], otherwise: Otherwise) -> Found | Otherwise:
+    """What `read` finds; where it fails `unread` says so in a sentence."""
+    try:
+        return read()
+    except UserError as error:
+        unread.append(str(error))
+    except Exception as error:  # a page for whom something is broken may not break on it
+        said = " ".join(str(error).split())[:200]
+        unread.append(f"{what} cannot be read ({type(error).__name__}: {said}): the rest is shown.")
+    return otherwise
+
+
+def _told_of(champions: Champions, now: Pointer | None) -> Champion | None:
+    return with_architecture(champions, now) if now else None
 
 
 def _as_served(home: Home) -> str:
@@ -112,14 +147,6 @@ def _as_served(home: Home) -> str:
 def _alarms(facts: Mapping[str, Any]) -> list[str]:
     """Those that a person can do something about; reports of earlier versions do not tell them apart."""
     return list(facts.get("for_a_person", facts.get("alarms", [])))
-
-
-def _former(champions: Champions) -> tuple[list[Pointer], list[Pointer], list[str]]:
-    """The champions to go back to, all that ever were, and what is wrong with the files that list them."""
-    try:
-        return champions.past(), [reign.pointer for reign in champions.history()], []
-    except BundleError as error:
-        return [], [], [str(error)]
 
 
 def _nights(settings: Settings, champions: Sequence[Pointer]) -> tuple[list[Night], str]:
@@ -148,13 +175,15 @@ def attention(
     try:
         if home.champions().current() is None:
             yield _no_champion(nights)
+    except OtherFormatError as error:
+        yield str(error)
     except BundleError as error:
         yield f"{error} Set it again: make rollback."
     if now is not None:
         yield from _about_champion(settings, home, now)
     if registry is None:
         yield "MLflow does not answer, so nothing is said of it: look at what NEXTPLAY_MLFLOW_URI names."
-    elif now is not None and registry.champion != now.version:
+    elif registry is not NOT_READ and now is not None and registry.champion != now.version:
         yield (
             f"MLflow's champion is version {registry.champion or 'none'}, the pointer's is {now.version}: "
             "the pointer is what serves; the next run sets both."
@@ -203,10 +232,14 @@ def _about_champion(settings: Settings, home: Home, now: Pointer) -> Iterator[st
     if age > settings.max_age_days:
         allowed = f"NEXTPLAY_MAX_AGE_DAYS={settings.max_age_days:g}"
         yield f"The champion is {age:.0f} days old, more than {allowed}."
+    twin = home.champions().twin(now)
+    for bundle in (folder, twin):
+        if problem := _of_another_format(bundle):
+            yield f"{problem} Until then nothing replaces the champion, and no new endpoint can load it."
+            return
     if not folder.exists() or bundle_hash(folder) != now.bundle_hash:
         yield f"The champion's bundle {folder.name} is missing or damaged: make run or make rollback."
         return
-    twin = home.champions().twin(now)
     if twin != folder and (not twin.exists() or bundle_hash(twin) != now.twin_hash):
         yield (
             f"The bundle {twin.name}, which was judged in the champion's place, is missing or damaged: the "
@@ -215,8 +248,18 @@ def _about_champion(settings: Settings, home: Home, now: Pointer) -> Iterator[st
     try:
         if read_manifest(folder).data_fingerprint != data_fingerprint(home.lake()):
             yield "The champion was trained on other tables than the current ones."
-    except LakeError as error:
+    except (BundleError, LakeError) as error:
         yield str(error)
+
+
+def _of_another_format(bundle: Path) -> str:
+    try:
+        read_manifest(bundle)
+    except OtherFormatError as error:
+        return str(error)
+    except BundleError:  # told of elsewhere
+        return ""
+    return ""
 
 
 def size(path: Path) -> int:
@@ -237,6 +280,8 @@ def with_architecture(champions: Champions, pointer: Pointer) -> Champion:
     try:
         manifest = read_manifest(champions.folder(pointer))
         architecture, learned = manifest.architecture, _learned(manifest)
+    except OtherFormatError:
+        architecture = "of another format"
     except BundleError:
         architecture = "its bundle is missing"
     return Champion(

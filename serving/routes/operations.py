@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from models.release import RELEASE
 from serving import telemetry
 from serving.bodies import PROBLEMS
 from serving.context import Context
@@ -21,6 +22,8 @@ def router(context: Context) -> APIRouter:
         manifest = served.recommender.manifest
         return ModelResponse(
             version=served.version,
+            release=RELEASE,
+            bundle_release=manifest.release,
             architecture=manifest.architecture,
             n_items=manifest.n_items,
             data_fingerprint=manifest.data_fingerprint,

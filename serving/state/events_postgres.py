@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 
 from serving.state.events import EventStoreError, StoreSize
-from serving.state.events_sql import DDL, FORMAT, LATER_DDL, PAGE, Connection, Row, SqlEventStore
+from serving.state.events_sql import DDL, FORMATS, LATER_DDL, PAGE, Connection, Row, SqlEventStore
 
 WRITERS = 7_305_001  # the advisory lock of writers
 CONNECT_SECONDS = 10
@@ -142,11 +142,11 @@ def _create(connection: Connection) -> None:
     ((there,),) = connection.rows("SELECT to_regclass('event_store')")
     if there is None:
         connection.change("CREATE TABLE event_store (format INTEGER NOT NULL)")
-        connection.change("INSERT INTO event_store VALUES (?)", [(FORMAT,)])
+        connection.change("INSERT INTO event_store VALUES (?)", [(FORMATS.current,)])
         for statement in filter(str.strip, DDL.split(";")):
             connection.change(statement)
     (found,) = next(connection.rows("SELECT format FROM event_store"), (None,))
-    if found != FORMAT:
-        raise EventStoreError(f"The event store in Postgres is of format {found}, not {FORMAT}.")
+    if problem := FORMATS.problem("The event store in Postgres", found):
+        raise EventStoreError(problem)
     for statement in LATER_DDL:
         connection.change(statement)

@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager
 from dataclasses import astuple, fields, replace
 from typing import Any, Protocol
 
+from models.bundle.formats import Format
 from models.feedback import A_PLAY
 from serving.state.events import (
     END_OF_TIME_MS,
@@ -45,7 +46,7 @@ from serving.state.feedback_sql import (
     remove_superseded,
 )
 
-FORMAT = 1
+FORMATS = Format(1)
 PAGE = 10_000  # rows fetched at a time
 AGAIN_SECONDS = 1.0  # after which a store that could not be opened is tried again
 

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from serving.state.events import EventStoreError, StoreSize
-from serving.state.events_sql import DDL, FORMAT, LATER_DDL, PAGE, Row, SqlEventStore
+from serving.state.events_sql import DDL, FORMATS, LATER_DDL, PAGE, Row, SqlEventStore
 from serving.state.sqlite_file import SqliteFile
 
 BUSY_SECONDS = 10.0  # that a writer waits for the writers of other processes
@@ -79,8 +79,8 @@ class _Connection:
             self._connection.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten
             self._connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
             (found,) = self._connection.execute("PRAGMA user_version").fetchone()
-            if found != FORMAT:
-                raise EventStoreError(f"{file} is no event store of format {FORMAT}: it says {found}.")
+            if problem := FORMATS.problem(f"The event store {file}", found):
+                raise EventStoreError(problem)
             mode = "query_only = ON" if reader else "journal_mode = WAL"  # a copy may have another
             self._connection.execute(f"PRAGMA {mode}").fetchone()
             self._opened = names.connected()
@@ -170,7 +170,7 @@ def _create(file: Path) -> None:
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before the first table, or never
         connection.execute("PRAGMA journal_mode = WAL")
         connection.executescript(
-            f"{DDL} PRAGMA user_version = {FORMAT}; PRAGMA application_id = {_new_id()};"
+            f"{DDL} PRAGMA user_version = {FORMATS.current}; PRAGMA application_id = {_new_id()};"
         )
         connection.close()
         try:

@@ -7,8 +7,11 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from models.bundle.bundle import BundleError
+from models.bundle.bundle import BundleError, OtherFormatError
+from models.bundle.formats import Format, format_in
 from serving.state.regular import read_regular
+
+FORMATS = Format(1)  # of the pointer, and of the files beside it
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class Pointer:
     baselines: dict[str, str] = field(default_factory=dict)  # name -> folder
     judged: str = ""
     judged_hash: str = ""
+    format: int = FORMATS.current
 
     @property
     def twin_hash(self) -> str:
@@ -69,7 +73,12 @@ def read_pointer(path: Path) -> Pointer | None:
 
 
 def pointer_of(values: Mapping[str, Any]) -> Pointer:
-    """The pointer that a file describes; raises TypeError or AttributeError where it describes none."""
+    """The pointer that a file describes; raises TypeError or AttributeError where it describes none.
+
+    Raises OtherFormatError for one that another release wrote.
+    """
+    if problem := FORMATS.problem("The champion's pointer", format_in(values)):
+        raise OtherFormatError(problem)
     known = {f.name for f in fields(Pointer)}
     pointer = Pointer(**{name: value for name, value in values.items() if name in known})
     for name, value in asdict(pointer).items():
@@ -79,6 +88,8 @@ def pointer_of(values: Mapping[str, Any]) -> Pointer:
 
 def _check(name: str, value: object) -> None:
     """Raises TypeError where a field read from a file is of another type than Pointer's."""
+    if name == "format":
+        return
     if name == "promoted_at":
         fits = isinstance(value, float | int)
     elif name == "baselines":

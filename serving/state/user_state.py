@@ -11,9 +11,10 @@ import threading
 from collections.abc import Iterable
 from pathlib import Path
 
+from models.bundle.formats import Format
 from models.mistakes import UserError
 
-FORMAT = 1
+FORMATS = Format(1)
 SNAPSHOT_FILE = "users.db"  # beside the champion's pointer
 
 DDL = """
@@ -59,8 +60,8 @@ def open_snapshot(file: Path) -> Snapshot:
         address = f"{file.resolve().as_uri()}?mode=ro&immutable=1"
         connection = sqlite3.connect(address, uri=True, check_same_thread=False)
         (found,) = connection.execute("PRAGMA user_version").fetchone()
-        if found != FORMAT:
-            raise UserStateError(f"{file} is no user state of format {FORMAT}: it says {found}.")
+        if problem := FORMATS.problem(f"The user state {file}", found):
+            raise UserStateError(problem)
         (values,) = connection.execute("SELECT fingerprint, cutoff, users FROM snapshot").fetchall()
         return Snapshot(connection, *values)
     except (OSError, ValueError, sqlite3.Error) as error:
@@ -78,7 +79,9 @@ def write_snapshot(
     aside.unlink(missing_ok=True)
     connection = sqlite3.connect(aside, isolation_level=None)
     try:
-        connection.executescript(f"PRAGMA journal_mode = OFF; PRAGMA user_version = {FORMAT}; {DDL} BEGIN;")
+        connection.executescript(
+            f"PRAGMA journal_mode = OFF; PRAGMA user_version = {FORMATS.current}; {DDL} BEGIN;"
+        )
         rows = ((user_id, json.dumps(items, separators=(",", ":"))) for user_id, items in histories)
         users = connection.executemany("INSERT INTO histories VALUES (?, ?)", rows).rowcount
         connection.execute("INSERT INTO snapshot VALUES (?, ?, ?)", (fingerprint, cutoff, max(users, 0)))

@@ -12,6 +12,9 @@ from assets.evaluation.reporting.evidence import RunEvidence
 from assets.evaluation.reporting.page import CHAMPION, Examined, headline, lead
 from assets.resources import Home
 from assets.state.files import replace_text
+from models.bundle.formats import Format, format_in
+
+FORMATS = Format(1)
 
 
 def facts_path(report: Path) -> Path:
@@ -22,6 +25,7 @@ def facts_path(report: Path) -> Path:
 def write_facts(report: Path, run: RunEvidence, examined: Examined, run_id: str, made: datetime) -> None:
     """Write the JSON beside a report."""
     facts = {
+        "format": FORMATS.current,
         "made": made.isoformat(timespec="seconds"),
         "run_id": run_id,
         "headline": headline(run),
@@ -38,10 +42,12 @@ def write_facts(report: Path, run: RunEvidence, examined: Examined, run_id: str,
 
 
 def read_facts(report: Path) -> Mapping[str, Any]:
-    """What was written beside a report; nothing where it is from before that was done."""
+    """What was written beside a report; nothing where it is from before that was done, or cannot be read."""
     try:
         found: Mapping[str, Any] = json.loads(facts_path(report).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(found, dict) or FORMATS.problem("The report", format_in(found)):
         return {}
     return found
 

@@ -16,6 +16,8 @@ def against_champion(candidate: Evidence, champion: Evidence | None, policy: Pol
     if champion is None:
         reason = "There is no champion yet, so the baselines are all there is to beat."
         return [Finding(True, reason, note=True)]
+    if champion.stays:
+        return [Finding(False, why_it_stays(champion))]
     if champion.error is not None:
         reason = f"The champion {champion.name} could not be evaluated, so it is no hurdle: {champion.error}"
         return [Finding(True, reason, note=True)]
@@ -24,6 +26,14 @@ def against_champion(candidate: Evidence, champion: Evidence | None, policy: Pol
         return [Finding(False, estimate)]
     ceiling = policy.stale_ceiling if _is_stale(champion, policy) else policy.margin_ceiling
     return [*_notes(champion, policy), _not_inferior(estimate, ceiling, f"champion {champion.name}", policy)]
+
+
+def why_it_stays(champion: Evidence) -> str:
+    """Of a champion that another release wrote."""
+    return (
+        f"The champion {champion.name} is of another format, so it cannot be compared and stays: "
+        f"{champion.error} A person can replace it: make promote."
+    )
 
 
 def against_anchor(
