@@ -15,7 +15,7 @@ ifneq ($(SOURCE),)
 export NEXTPLAY_SOURCE := $(SOURCE)
 endif
 
-.PHONY: help setup run test test-all test-scale lint ui reports serve demo mlflow status promote rollback forget holds erase reproduce as-served bench-as-served bench-tomorrow simulate bench-etl bench-etl-scale bench-scale bench-soak bench-swaps bench-gate bench-real-size pictures bench-leaderboards clean tune bench-training bench-quality study-bert4rec prune backup restore test-faults load bench-serving bench-overload
+.PHONY: help setup run test test-all test-scale lint ui reports serve demo mlflow status promote rollback forget holds erase reproduce as-served bench-as-served bench-tomorrow simulate bench-etl bench-etl-scale bench-scale bench-soak bench-swaps bench-gate bench-real-size pictures bench-leaderboards clean tune bench-training bench-quality study-bert4rec prune backup restore test-faults load bench-serving bench-overload sbom
 
 help: ## List the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -162,6 +162,14 @@ bench-real-size: setup ## A first and a later night at the size of the Steam lib
 
 bench-gate: setup ## How often the gate is right (10 minutes)
 	@$(BIN)/python -m benchmarks.gate_page
+
+.venv-sbom/installed:
+	@$(PYTHON) -m venv .venv-sbom && .venv-sbom/bin/pip install --quiet --disable-pip-version-check cyclonedx-bom==7.5.0 pip-licenses==5.5.5 && touch $@
+
+sbom: setup .venv-sbom/installed ## What is installed: sbom.json (CycloneDX), licences.md
+	@.venv-sbom/bin/cyclonedx-py environment --output-reproducible --output-file sbom.json $(BIN)/python
+	@.venv-sbom/bin/pip-licenses --python $(BIN)/python --format markdown --with-urls --output-file licences.md
+	@echo "sbom.json and licences.md are written"
 
 clean: ## Remove all state (var/) and nothing else; the installed packages stay
 	@$(PYTHON) -m pipelines.operator.clean

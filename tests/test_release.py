@@ -33,7 +33,9 @@ def test_the_package_takes_it_from_there() -> None:
 
 def test_images_are_tagged_with_it() -> None:
     files = list((ROOT / "deploy").rglob("*.yaml"))
-    ours = re.compile(r"nextplay-(?:pipeline|endpoint)(?::(\S+)|\s*\n\s*tag: *(\S+))?")
+    ours = re.compile(
+        r"(?:image|repository): *(?:\S*/)?nextplay-(?:pipeline|endpoint)(?::(\S+)|\s*\n\s*tag: *(\S+))?"
+    )
     found = {(path.name, a or b) for path in files for a, b in ours.findall(path.read_text())}
     assert {name for name, _ in found} == {
         "compose.yaml", "dagster-values.yaml", "endpoint.yaml", "mlflow.yaml",

@@ -79,6 +79,8 @@ class _Connection:
             self._connection.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten
             self._connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
             (found,) = self._connection.execute("PRAGMA user_version").fetchone()
+            if found == 0:  # as of any other database
+                raise EventStoreError(f"{file} is no event store of format {FORMATS.current}.")
             if problem := FORMATS.problem(f"The event store {file}", found):
                 raise EventStoreError(problem)
             mode = "query_only = ON" if reader else "journal_mode = WAL"  # a copy may have another

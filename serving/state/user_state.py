@@ -60,6 +60,8 @@ def open_snapshot(file: Path) -> Snapshot:
         address = f"{file.resolve().as_uri()}?mode=ro&immutable=1"
         connection = sqlite3.connect(address, uri=True, check_same_thread=False)
         (found,) = connection.execute("PRAGMA user_version").fetchone()
+        if found == 0:  # as of any other database
+            raise UserStateError(f"{file} is no user state of format {FORMATS.current}.")
         if problem := FORMATS.problem(f"The user state {file}", found):
             raise UserStateError(problem)
         (values,) = connection.execute("SELECT fingerprint, cutoff, users FROM snapshot").fetchall()

@@ -170,7 +170,7 @@ def make_newer(file: Path) -> None:
     [
         (lambda file: file.write_text("garbage" * 1000), "cannot be opened: file is not a database"),
         (make_folder, "cannot be opened: unable to open database file"),
-        (make_newer, "is no event store of format 1: it says 99"),
+        (make_newer, "is of format 99, written by a newer release"),
     ],
 )
 def test_what_cannot_be_opened_is_tried_again_and_works_once_it_can(
