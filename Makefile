@@ -164,12 +164,11 @@ bench-gate: setup ## How often the gate is right (10 minutes)
 	@$(BIN)/python -m benchmarks.gate_page
 
 .venv-sbom/installed:
-	@$(PYTHON) -m venv .venv-sbom && .venv-sbom/bin/pip install --quiet --disable-pip-version-check cyclonedx-bom==7.5.0 pip-licenses==5.5.5 && touch $@
+	@$(PYTHON) -m venv .venv-sbom && .venv-sbom/bin/pip install --quiet --disable-pip-version-check cyclonedx-bom==7.5.0 && touch $@
 
-sbom: setup .venv-sbom/installed ## What is installed: sbom.json (CycloneDX), licences.md
+sbom: setup .venv-sbom/installed ## What is installed, with licences: sbom.json (CycloneDX)
 	@.venv-sbom/bin/cyclonedx-py environment --output-reproducible --output-file sbom.json $(BIN)/python
-	@.venv-sbom/bin/pip-licenses --python $(BIN)/python --format markdown --with-urls --output-file licences.md
-	@echo "sbom.json and licences.md are written"
+	@echo "sbom.json is written"
 
 clean: ## Remove all state (var/) and nothing else; the installed packages stay
 	@$(PYTHON) -m pipelines.operator.clean
