@@ -10,6 +10,7 @@ from assets.clean.core_interactions import core_interactions
 from assets.clean.too_little import CoreError
 from assets.feedback import all_interactions as uniting
 from assets.feedback import events as receiving
+from assets.feedback import refusals as refusing
 from assets.feedback.all_interactions import UNITED_CHECKS
 from assets.feedback.held_back import HoldBack, HoldBackError
 from assets.resources import Cleaning, Home, Source
@@ -44,7 +45,7 @@ def home_of(folder: Path, plays: list[tuple[Any, ...]]) -> Home:
 
 def unite(home: Home, hold: str | None = None, must_succeed: bool = True, **changes: Any) -> Any:
     result = dg.materialize(
-        [receiving.events, uniting.all_interactions, *UNITED_CHECKS],
+        [receiving.events, refusing.refusals, uniting.all_interactions, *UNITED_CHECKS],
         resources={"home": home, "cleaning": Cleaning(hold_back=hold, **changes), "source": Source()},
         instance=dg.DagsterInstance.ephemeral(),
         raise_on_error=False,
