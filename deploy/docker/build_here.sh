@@ -46,6 +46,7 @@ inside() {
   root=$(store mount "$container")
   mapfile -t given < <(store inspect --format '{{range .OCIv1.Config.Env}}{{println .}}{{end}}' "$container" | sed '/^$/d')
   mkdir -p "$root/state"
+  echo "127.0.0.1 localhost" >"$root/etc/hosts" # as a container has it
   ROOT=$root STATE=$folder/state RIGHTS=$rights unshare --mount --pid --fork bash -c '
     set -e
     mount --bind "$ROOT" "$ROOT"

@@ -20,7 +20,7 @@ from assets.training.bundling import data_fingerprint
 from models.bundle.bundle import BundleError, Manifest, OtherFormatError, bundle_hash, read_manifest
 from models.mistakes import UserError
 from pipelines.coming import next_night
-from pipelines.instance import killed_runs, open_instance
+from pipelines.instance import InstanceError, killed_runs, open_instance
 from pipelines.operator.history import Night, Run, read_nights
 from pipelines.operator.stored_events import about_events, size_elsewhere
 from pipelines.records import EVERYTHING
@@ -122,9 +122,11 @@ def read_status(settings: Settings, home: Home) -> Status:
 
 
 def _part(unread: list[str], what: str, read: Callable[[], Found], otherwise: Otherwise) -> Found | Otherwise:
-    """What `read` finds; where it fails `unread` says so in a sentence."""
+    """What `read` finds; where it fails `unread` says so in a sentence. Raises InstanceError."""
     try:
         return read()
+    except InstanceError:  # a wrong setting, and not a part that cannot be read
+        raise
     except UserError as error:
         unread.append(str(error))
     except Exception as error:  # a page for whom something is broken may not break on it

@@ -27,7 +27,7 @@ HASH = "0a" * 32
 METRICS = [f"{name}_at_{k}" for name in ("hr", "ndcg", "mrr") for k in (1, 5, 10, 20)]
 ENDS = ("", "_low", "_high")  # of an interval
 GOOD = [0.5] * len(METRICS)
-VERDICT = (True, "sasrec", ["it is better"], "[]", "null", HASH, "", 0, HASH)
+VERDICT = (True, "sasrec", ["it is better"], "[]", "null", HASH, "", 0, HASH, 1)
 
 TABLES = {
     "raw_files": (
@@ -214,7 +214,8 @@ TABLES = {
     "played_until": ("user_id VARCHAR, item_id VARCHAR, timestamp BIGINT", [("1", "d", 9), ("2", "c", None)]),
     "gate": (
         "promote BOOLEAN, winner VARCHAR, reasons VARCHAR[], estimates VARCHAR, override VARCHAR, "
-        "winner_hash VARCHAR, champion_hash VARCHAR, champion_reign BIGINT, anchor_hash VARCHAR",
+        "winner_hash VARCHAR, champion_hash VARCHAR, champion_reign BIGINT, anchor_hash VARCHAR, "
+        "format BIGINT",
         [VERDICT],
     ),
     "refit": (
