@@ -69,6 +69,7 @@ class Soak:
     lost: int = 0
     forgotten: int = 0
     remembered: int = 0  # rows of forgotten users that are there all the same
+    remark: str = ""  # what a person found out about this run
 
     def outside_kills(self) -> list[tuple[float, int]]:
         """Failures that no kill of a worker explains."""
@@ -96,6 +97,7 @@ class Client:
         self.latest: list[float] = []  # ms of the answers since the last sample
         self._rng = np.random.default_rng(0)
         self._number = count()
+        self._listed = ""  # the item whose listing was acknowledged last
 
     def now(self) -> float:
         return time.monotonic() - self._started
@@ -123,10 +125,11 @@ class Client:
 
     async def list_item(self) -> None:
         """List an item, and end the listing of the one before."""
-        number = self.soak.listings
-        await self._send("POST", "/items", {"items": [{"item_id": f"new-{number}", "title": "A new game"}]})
-        if number:
-            await self._send("DELETE", f"/items/new-{number - 1}")
+        new = f"new-{self.soak.listings}"
+        status, _ = await self._send("POST", "/items", {"items": [{"item_id": new, "title": "A new game"}]})
+        if self._listed:
+            await self._send("DELETE", f"/items/{self._listed}")
+        self._listed = new if status == httpx.codes.OK else ""
         self.soak.listings += 1
 
     async def forget(self) -> None:

@@ -78,6 +78,7 @@ def page(soak: Soak) -> str:
         "An event is *lost* where it was acknowledged, its user was not forgotten, and the store does not "
         "have it at the end. A client sends again what was not acknowledged. Memory is what the workers have "
         "for themselves: medians of the second and of the last tenth of the time.",
+        *([soak.remark] if soak.remark else []),
         "![Memory, descriptors, disk and latencies by minutes](../pictures/soak.svg)",
     ]
     return "\n\n".join(parts) + "\n"
