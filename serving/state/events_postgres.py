@@ -12,7 +12,8 @@ from typing import Any
 import psycopg
 
 from serving.state.events import EventStoreError, StoreSize
-from serving.state.events_sql import DDL, FORMATS, LATER_DDL, PAGE, Connection, Row, SqlEventStore
+from serving.state.events_sql import FORMATS, Connection, Row, SqlEventStore
+from serving.state.events_statements import DDL, LATER_DDL, PAGE
 
 WRITERS = 7_305_001  # the advisory lock of writers
 CONNECT_SECONDS = 10

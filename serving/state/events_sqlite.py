@@ -15,7 +15,8 @@ from functools import partial
 from pathlib import Path
 
 from serving.state.events import EventStoreError, StoreSize
-from serving.state.events_sql import DDL, FORMATS, LATER_DDL, PAGE, Row, SqlEventStore
+from serving.state.events_sql import FORMATS, Row, SqlEventStore
+from serving.state.events_statements import DDL, LATER_DDL, PAGE
 from serving.state.sqlite_file import SqliteFile
 
 BUSY_SECONDS = 10.0  # that a writer waits for the writers of other processes

@@ -27,6 +27,7 @@ from serving.state.events import (
     Stored,
 )
 from serving.state.events_sqlite import SqliteEventStore
+from serving.state.events_statements import PAGE
 
 
 @pytest.fixture
@@ -96,8 +97,8 @@ def test_the_order_rises_from_commit_to_commit_whatever_the_clock_says(
 
 def test_events_are_read_in_pages_each_once(store: SqliteEventStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of one commit, and of several; what is stored meanwhile comes, too."""
-    pages = store_module.NEXT_EVENTS.replace(str(store_module.PAGE), "2")
-    shown_pages = store_module.NEXT_IMPRESSIONS.replace(str(store_module.PAGE), "2")
+    pages = store_module.NEXT_EVENTS.replace(str(PAGE), "2")
+    shown_pages = store_module.NEXT_IMPRESSIONS.replace(str(PAGE), "2")
     monkeypatch.setattr(store_module, "NEXT_EVENTS", pages)
     monkeypatch.setattr(store_module, "NEXT_IMPRESSIONS", shown_pages)
     store.add([[Play(f"a{i}", "u", "1") for i in range(5)]], [shown("r", rank, None) for rank in range(1, 6)])
