@@ -14,6 +14,7 @@ from markupsafe import Markup
 from assets.shown.axis import Axis
 from assets.shown.charts import ROLES, Line, Plane, alone, beside, line_chart
 from assets.shown.plots import audit_chart
+from benchmarks import soak_page
 from models.evaluation.audit import Figure
 from pipelines.simulation.records import picture
 from pipelines.simulation.scenario import Scenario
@@ -85,6 +86,7 @@ CHARTS: Mapping[str, Callable[[], str]] = {
     "audit-steam.svg": lambda: alone(order_of_steam()),
     "bert4rec.svg": lambda: alone(bert4rec()),
     "freshness.svg": lambda: picture(DOCS, Scenario()),
+    "soak.svg": lambda: alone(soak_page.chart(soak_page.read())),
     "training-growth.svg": lambda: alone(training_growth()),
 }
 
