@@ -65,6 +65,18 @@ DATA_SETS = {
         "nothing here, nor do the ids.",
         {"NEXTPLAY_SOURCE": "table", "NEXTPLAY_TABLE": "amazon_games/interactions.csv.gz"},
     ),
+    "beauty": DataSet(
+        "Amazon's beauty",
+        "The reviews of the S3-Rec and TIGER papers' *Beauty*, their own 5-core, in S3-Rec's order, with "
+        "titles and numbered categories. The rule that turns content on was made with it in sight. "
+        "Published, on the same plays: SASRec 0.0318 as in S3-Rec's paper, 0.0531 to 0.0588 where it was "
+        "tuned, TIGER 0.0384.",
+        {
+            "NEXTPLAY_SOURCE": "table",
+            "NEXTPLAY_TABLE": "beauty/interactions.csv.gz",
+            "NEXTPLAY_TABLE_ITEMS": "beauty/items.csv.gz",
+        },
+    ),
 }
 
 
@@ -111,14 +123,15 @@ def order(figures: Sequence[Figure]) -> Iterator[str]:
 
 
 def leaderboard(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    markov = next(row["ndcg_at_10"] for row in rows if row["model"] == "markov")
-    yield "| model | role | NDCG@10 | 95 % interval | to Markov | NDCG@5 | HR@10 | MRR@10 | coverage@20 |"
+    best = max(row["ndcg_at_10"] for row in rows if row["role"] == "baseline")
+    heads = "| model | role | NDCG@10 | 95 % interval | to the best baseline | NDCG@5 | HR@10 | MRR@10 "
+    yield heads + "| coverage@20 |"
     yield "|---|---|---:|---:|---:|---:|---:|---:|---:|"
     for row in rows:
         yield (
             f"| {row['model']} | {row['role']} | {row['ndcg_at_10']:.4f} "
             f"| {row['ndcg_at_10_low']:.4f} to {row['ndcg_at_10_high']:.4f} "
-            f"| {row['ndcg_at_10'] / markov - 1:+.1%} | {row['ndcg_at_5']:.4f} | {row['hr_at_10']:.4f} "
+            f"| {row['ndcg_at_10'] / best - 1:+.1%} | {row['ndcg_at_5']:.4f} | {row['hr_at_10']:.4f} "
             f"| {row['mrr_at_10']:.4f} | {row['coverage_at_20']:.1%} |"
         )
 

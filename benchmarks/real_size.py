@@ -1,6 +1,7 @@
 """The whole pipeline at the size of the Steam libraries: from the raw file to a served champion, by stage.
 
     make bench-real-size                                    a first night, and one with 1 % new plays
+    python -m benchmarks.real_size --first                  a first night alone
     python -m benchmarks.real_size --size default --beside 5    how much five busy processes slow a night down
 
 Time is what each stage says of itself; memory is that of all processes of the run together, shared pages
@@ -151,7 +152,18 @@ def table(made: Night) -> Iterator[str]:
     yield f"| **all** | **{whole} | **{made.peak / 1e9:.2f} GB** |"
 
 
-def page(size: str, first: Night, later: Night, plays: int, home: Home, load: float) -> str:
+@dataclass(frozen=True)
+class Later:
+    """A night after the first."""
+
+    plays: int  # that are new
+    night: Night
+
+    def told(self) -> list[str]:
+        return ["", f"## A night with {self.plays:,} new plays", *table(self.night)]
+
+
+def page(size: str, first: Night, later: Later | None, home: Home, load: float) -> str:
     judged = [
         f"| {row['model']} | {row['role']} | {row['ndcg_at_10']:.4f} |"
         for row in leaderboard_rows(home.lake())
@@ -167,9 +179,7 @@ def page(size: str, first: Night, later: Night, plays: int, home: Home, load: fl
             "",
             "## A first night",
             *table(first),
-            "",
-            f"## A night with {plays:,} new plays",
-            *table(later),
+            *(later.told() if later else []),
             "",
             "## What came of it",
             "| model | role | NDCG@10 |",
@@ -194,6 +204,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--size", default="steam")
+    parser.add_argument("--first", action="store_true", help="a first night alone")
     parser.add_argument("--beside", type=int, default=0, metavar="N", help="busy processes beside a night")
     parser.add_argument(
         "--keep", type=Path, help="a folder for homes and logs, instead of one that is removed"
@@ -207,9 +218,11 @@ def main() -> None:
             return
         load, home = os.getloadavg()[0], Home(path=str(folder / "home"))
         first = night(Path(home.path), options.size, folder / "first.log")
-        plays = new_plays(home)
-        later = night(Path(home.path), options.size, folder / "later.log")
-        REPORT.write_text(page(options.size, first, later, plays, home, load), encoding="utf-8")
+        REPORT.write_text(page(options.size, first, None, home, load), encoding="utf-8")
+        if not options.first:
+            plays = new_plays(home)
+            later = Later(plays, night(Path(home.path), options.size, folder / "later.log"))
+            REPORT.write_text(page(options.size, first, later, home, load), encoding="utf-8")
     finally:
         if not options.keep:
             shutil.rmtree(folder, ignore_errors=True)
