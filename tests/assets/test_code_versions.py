@@ -168,6 +168,7 @@ assert dg.materialize([raw_files, clean], resources=resources).success
 """
 
 
+@pytest.mark.slow
 def test_a_changed_parser_is_seen_in_the_rows(checkout: Path, tmp_path: Path) -> None:
     """A parser that halves what was played: the tables are made anew, not republished."""
     home = tmp_path / "home"

@@ -171,6 +171,7 @@ def test_metadata_tell_what_was_made(tmp_path: Path) -> None:
     assert (told["core_interactions"]["users"].value, told["core_interactions"]["games"].value) == (2, 3)
 
 
+@pytest.mark.slow
 def test_made_twice_the_bytes_are_the_same(tmp_path: Path) -> None:
     hashes = []
     for run in ("a", "b"):
@@ -185,6 +186,7 @@ def test_made_twice_the_bytes_are_the_same(tmp_path: Path) -> None:
     assert hashes[0] == hashes[1]
 
 
+@pytest.mark.slow
 def test_other_settings_and_other_files_give_other_versions(tmp_path: Path) -> None:
     files = small(tmp_path)
     home = home_with(tmp_path, files)

@@ -95,7 +95,7 @@ def test_the_list_of_the_forgotten_is_an_input_of_the_tables(tmp_path: Path) -> 
     st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("xyz")), max_size=12),
     st.sets(st.sampled_from("abc"), max_size=2),
 )
-@pytest.mark.parametrize("source", ["libraries", "table"])
+@pytest.mark.parametrize("source", ["libraries", pytest.param("table", marks=pytest.mark.slow)])
 def test_what_is_left_is_what_a_file_without_them_gives(
     tmp_path: Path, source: str, plays: list[tuple[str, str]], gone: set[str]
 ) -> None:

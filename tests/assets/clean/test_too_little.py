@@ -82,6 +82,7 @@ def test_plays_all_too_short_are_told_by_their_setting(tmp_path: Path) -> None:
     assert make(tmp_path, complete(6, 6), playtime=61, core=5).success
 
 
+@pytest.mark.slow
 @quick
 @given(
     st.sets(st.tuples(st.sampled_from("abcdef"), st.sampled_from("123456")), min_size=1), st.integers(2, 7)

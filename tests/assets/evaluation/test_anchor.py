@@ -3,6 +3,8 @@
 import time
 from dataclasses import replace
 
+import pytest
+
 from assets.evaluation.anchor import settle_anchor
 from assets.evaluation.gate import gate, read_verdict
 from assets.evaluation.leaderboard import leaderboard, leaderboard_rows
@@ -56,6 +58,7 @@ def test_an_anchor_that_is_not_the_champion_is_on_the_leaderboard_and_in_retenti
     assert inventory(home).anchor == home.champions().anchor().bundle  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
 def test_an_anchor_that_is_worse_than_the_champion_yields_to_it(home: Home) -> None:
     """Popularity is far below a champion on the sample: that shows on 350 users."""
     before = home.champions().anchor()
@@ -65,6 +68,7 @@ def test_an_anchor_that_is_worse_than_the_champion_yields_to_it(home: Home) -> N
     assert before is not None and after is not None and after.bundle_hash == before.bundle_hash
 
 
+@pytest.mark.slow
 def test_a_damaged_anchor_is_left_out_with_a_warning(home: Home) -> None:
     home.champions().set_anchor(Anchor("gone", "2" * 64, time.time()))
     judge(home, promotion)
@@ -77,6 +81,7 @@ def test_a_damaged_anchor_is_left_out_with_a_warning(home: Home) -> None:
     assert home.champions().anchor() == replace(anchor, last_served=home.champions().anchor().last_served)  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
 def test_a_person_s_choice_is_what_later_nights_are_held_against(home: Home) -> None:
     champions = home.champions()
     first, other = champions.current(), home.bundles().current(other_than_champion(home))

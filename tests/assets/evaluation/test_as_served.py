@@ -87,6 +87,7 @@ def test_a_night_judges_what_served_by_the_first_play_that_is_new(home: Home) ->
     assert set(found) == {"served", "popularity"}
 
 
+@pytest.mark.slow
 def test_no_play_counts_on_two_nights(home: Home) -> None:
     crown(home)
     played(home, {"u1": "ab", "u2": "ab"})
@@ -114,6 +115,7 @@ def test_a_user_who_is_forgotten_is_in_no_note_of_the_next_night_though_nobody_p
     assert {row[0] for row in rows(home, "played_until", "user_id")} == {"v"}
 
 
+@pytest.mark.slow
 def test_of_very_many_users_some_are_asked(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     crown(home)
     users = [f"u{n}" for n in range(50)]
@@ -133,6 +135,7 @@ def test_a_play_that_comes_late_and_one_that_is_taken_back_are_no_next_play(home
     assert "1 users have new plays" in night(home)
 
 
+@pytest.mark.slow
 def test_without_a_champion_or_its_bundle_it_says_so(home: Home) -> None:
     played(home, {"u1": "ab", "u2": "ab"})
     night(home)

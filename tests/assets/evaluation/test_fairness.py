@@ -121,6 +121,7 @@ def test_a_champion_that_learned_from_more_is_met_on_plays_that_it_has_not_seen(
     assert found["champion"] == 0
 
 
+@pytest.mark.slow
 def test_with_too_few_such_plays_it_is_met_on_the_test_of_the_split_and_that_is_said(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -148,6 +149,7 @@ def test_a_champion_of_the_same_split_is_met_on_its_test(tmp_path: Path) -> None
     assert (match.champion, match.since, len(match.test)) == (folder, None, 140 + 120)
 
 
+@pytest.mark.slow
 def test_a_champion_that_was_split_otherwise_is_met_on_plays_that_it_has_not_learned_from(
     tmp_path: Path,
 ) -> None:
@@ -166,6 +168,7 @@ def test_a_champion_that_was_split_otherwise_is_met_on_plays_that_it_has_not_lea
     )
 
 
+@pytest.mark.slow
 def test_a_champion_that_has_learned_from_nearly_all_test_plays_is_no_hurdle(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

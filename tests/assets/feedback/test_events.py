@@ -95,7 +95,12 @@ def test_events_come_behind_an_undated_library_in_the_order_of_play(home: Home, 
 
 
 @pytest.mark.parametrize(
-    ("unit", "last"), [(1, 1), (1000, 1000), (10**6, 10**6)], ids=["seconds", "milliseconds", "microseconds"]
+    ("unit", "last"),
+    [
+        pytest.param(1, 1, marks=pytest.mark.slow, id="seconds"),
+        pytest.param(1000, 1000, id="milliseconds"),
+        pytest.param(10**6, 10**6, marks=pytest.mark.slow, id="microseconds"),
+    ],
 )
 def test_events_stand_between_the_plays_of_a_dated_source(home: Home, send, unit: int, last: int) -> None:
     publish(home.lake(), "interactions", [(u, i, n, p, t // 10**6 * unit) for u, i, n, p, t in DATED])
@@ -154,6 +159,7 @@ def test_night_by_night_and_at_once_end_with_the_same_tables(home: Home, send, t
         assert nights.current(table).content_hash == at_once.lake().current(table).content_hash
 
 
+@pytest.mark.slow
 def test_a_cut_off_gives_the_tables_of_its_time_again(home: Home, send) -> None:
     send(DAY_1 + 5, ("e1", "u1", "c", DAY_1))
     materialize(home)
@@ -284,6 +290,7 @@ def test_a_machine_whose_clock_is_behind_loses_nothing(home: Home, send) -> None
     assert {(user, item) for user, item, _ in learned(home)} >= {("u1", "d"), ("u2", "c"), ("u2", "d")}
 
 
+@pytest.mark.slow
 def test_a_run_whose_own_clock_is_behind_lets_events_wait_and_says_so(
     home: Home, send, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -94,6 +94,7 @@ def test_feedback_alone_is_another_state_of_the_store(home: Home) -> None:
     assert events_state(home) != before
 
 
+@pytest.mark.slow
 def test_a_lost_store_ends_no_refusal_and_a_forgotten_user_all(home: Home) -> None:
     send(home, DISLIKE, Play("d2", "u2", "b", 5, kind="refund", counts=REFUSAL))
     materialize(home)

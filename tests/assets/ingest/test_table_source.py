@@ -395,6 +395,7 @@ def make(home: Home, source: Source, core: int) -> dg.ExecuteInProcessResult:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not GAMES.exists(), reason="the shared data are not here")
 def test_the_core_of_the_amazon_games(tmp_path: Path) -> None:
     home = Home(path=str(tmp_path))

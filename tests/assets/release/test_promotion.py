@@ -64,6 +64,7 @@ def test_the_pointer_names_the_baselines_that_the_champion_beat(home: Home) -> N
         assert (baseline.architecture, baseline.vocabulary_hash) == (name, champion.vocabulary_hash)
 
 
+@pytest.mark.slow
 def test_a_crash_between_alias_and_pointer_leaves_the_old_champion_and_the_next_run_finishes(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -85,6 +86,7 @@ def test_a_crash_between_alias_and_pointer_leaves_the_old_champion_and_the_next_
     assert home.champions().past() == [old]
 
 
+@pytest.mark.slow
 def test_a_crash_just_before_the_pointer_is_finished_by_the_next_run(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -129,6 +131,7 @@ def test_a_champion_that_was_set_after_the_verdict_stays(asset, home: Home) -> N
     assert home.pointer_file.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_promotion_alone_does_not_undo_a_rollback(home: Home) -> None:
     winner = read_pointer(home.pointer_file)
     other = home.bundles().current("popularity")

@@ -85,6 +85,7 @@ def test_a_damaged_twin_counts_as_a_damaged_champion(damaged: str, home: Home) -
     assert fair_match(home).champion is None
 
 
+@pytest.mark.slow
 def test_a_second_time_trains_nothing_and_gives_the_same(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("assets.release.refit.write_refit", None)  # as good as an exception
     before, pointer = rows(home, "refit"), home.pointer_file.read_bytes()
@@ -94,6 +95,7 @@ def test_a_second_time_trains_nothing_and_gives_the_same(home: Home, monkeypatch
     assert len(set(versions)) == len(versions)
 
 
+@pytest.mark.slow
 def test_turned_off_the_judged_bundle_serves(home: Home) -> None:
     without_champion(home)
     done = make(home, bento, promotion, refitting=False)
@@ -116,7 +118,7 @@ def diverged(*_: object, **__: object) -> None:
     ("replaced", "by", "told"),
     [
         ("try_refit", collapsed, "shares 1.0% with its twin's"),
-        ("write_refit", diverged, "the loss became nan"),
+        pytest.param("write_refit", diverged, "the loss became nan", marks=pytest.mark.slow),
     ],
 )
 def test_a_refit_that_fails_does_not_serve_and_a_warning_says_why(
@@ -144,6 +146,7 @@ def test_a_refit_of_another_winner_is_refused(home: Home) -> None:
     assert failure(materialize(home, bento, must_succeed=False)) == told
 
 
+@pytest.mark.slow
 def test_a_refit_that_was_damaged_is_refused_and_made_again(home: Home) -> None:
     served = what_serves(home, read_verdict(home).winner).bundle
     before = bundle_hash(served)

@@ -522,6 +522,7 @@ def test_new_items_join_behind_and_nobody_is_renumbered(home: Home) -> None:
     assert third == [*second, (25, "000"), (26, "99")]
 
 
+@pytest.mark.slow
 def test_an_item_that_nobody_plays_any_more_keeps_its_index_and_title(home: Home) -> None:
     first = replay(home, {**MANY, "v": ["7", "9"]})
     crown(home, "one")
@@ -530,6 +531,7 @@ def test_an_item_that_nobody_plays_any_more_keeps_its_index_and_title(home: Home
     assert gone[2:4] == ("Seven", 0)
 
 
+@pytest.mark.slow
 def test_other_data_begin_a_vocabulary_of_their_own(home: Home) -> None:
     replay(home, MANY)
     crown(home, "one")

@@ -31,7 +31,7 @@ Tracking(Path(sys.argv[1]))
 """
 
 
-@pytest.mark.parametrize("commit", [1, 2])
+@pytest.mark.parametrize("commit", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_a_store_whose_making_was_killed_is_made_anew(tmp_path: Path, commit: int) -> None:
     command = [sys.executable, "-c", KILLED_AT_A_COMMIT, str(tmp_path), str(commit)]
     done = subprocess.run(command, cwd=Path(__file__).parents[3], check=False, capture_output=True)

@@ -53,6 +53,7 @@ def hashes(home: Home) -> dict[str, str]:
     return {name: bundle_hash(home.bundles().current(name)) for name in BOTH}
 
 
+@pytest.mark.slow
 def test_side_by_side_is_byte_for_byte_what_comes_one_after_the_other(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -85,6 +86,7 @@ def test_side_by_side_is_byte_for_byte_what_comes_one_after_the_other(
         ]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_apart")
 def test_one_that_cannot_be_trained_fails_alone(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     real = module.training_config

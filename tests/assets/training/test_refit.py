@@ -88,6 +88,7 @@ def test_a_refit_names_its_twin_and_what_it_learned_from(network: tuple[Path, Pa
     check_golden(network[1])
 
 
+@pytest.mark.slow
 def test_the_same_bytes_again_and_after_a_kill(network: tuple[Path, Path], tmp_path: Path) -> None:
     twin, refit = network
     assert best_epoch(twin) > 1
