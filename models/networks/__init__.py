@@ -46,10 +46,26 @@ def _bert4rec(config: NetworkConfig, n_items: int) -> "SequenceNetwork":
     return BERT4Rec(config, n_items)
 
 
+def _hstu(config: NetworkConfig, n_items: int) -> "SequenceNetwork":
+    """HSTU: pointwise attention without a softmax."""
+    from models.networks.hstu import HSTU
+
+    return HSTU(config, n_items)
+
+
+def _ligr(config: NetworkConfig, n_items: int) -> "SequenceNetwork":
+    """LiGR: SASRec with gated blocks, as in eSASRec."""
+    from models.networks.ligr import LiGR
+
+    return LiGR(config, n_items)
+
+
 NETWORKS: dict[str, Architecture] = {
     "gru4rec": Architecture(_gru4rec, {"layers": 1, "width": 96}),
     "sasrec": Architecture(_sasrec),
     "bert4rec": Architecture(_bert4rec, masked=True),
+    "hstu": Architecture(_hstu),
+    "ligr": Architecture(_ligr),
 }
 
 

@@ -1,6 +1,6 @@
 """The transformer block that SASRec and BERT4Rec share; norms come before what they feed (pre-norm).
 
-Dense layers have no bias: the norms before them have one.
+Dense layers have no bias: the norms before them have one. LiGR's blocks have the same attention.
 """
 
 import torch

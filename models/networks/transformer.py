@@ -1,4 +1,6 @@
-"""The transformer that SASRec and BERT4Rec share: causal, or in both directions over a history with masks."""
+"""The transformers: causal, or in both directions over a history with masks."""
+
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +12,14 @@ from models.networks.dropout import Dropout
 from models.networks.layout import Padded
 
 
+class Newest(Protocol):
+    """What a block can do besides being called."""
+
+    def newest(self, x: Tensor, layout: Padded) -> Tensor:
+        """What the block gives at each newest item: [batch, length, width] -> [batch, 1, width]."""
+        ...
+
+
 class Transformer(SequenceNetwork):
     """Embeddings, blocks, a final norm.
 
@@ -17,12 +27,14 @@ class Transformer(SequenceNetwork):
     from, and it has an embedding for them.
     """
 
+    block: ClassVar[type[nn.Module]] = Block  # made of a shape, and whether it is causal
+
     def __init__(self, config: NetworkConfig, n_items: int, causal: bool) -> None:
         super().__init__(config, n_items)
         if not causal:
             self.mask_embedding = nn.Parameter(EMBEDDING_SCALE * torch.randn(config.width))
         self.dropout = Dropout(config.dropout)
-        self.blocks = nn.ModuleList(Block(config, causal) for _ in range(config.layers))
+        self.blocks = nn.ModuleList(type(self).block(config, causal) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.width)
 
     def mix(self, embedded: Tensor, layout: Padded) -> Tensor:
@@ -30,4 +42,20 @@ class Transformer(SequenceNetwork):
         for block in self.blocks:
             x = block(x, layout)
         states: Tensor = self.norm(x)
+        return states
+
+
+class Causal(Transformer):
+    """Each position predicts the item after it, so the last block is asked at the newest item alone."""
+
+    def __init__(self, config: NetworkConfig, n_items: int) -> None:
+        super().__init__(config, n_items, causal=True)
+
+    def state(self, history: Tensor, items: Tensor) -> Tensor:
+        layout = Padded(history)
+        x = self.dropout(self._embed(history, items, layout))
+        for block in self.blocks[:-1]:
+            x = block(x, layout)
+        last: Newest = self.blocks[-1]  # type: ignore[assignment]  # of a ModuleList mypy knows no more
+        states: Tensor = self.norm(last.newest(x, layout)).squeeze(1)  # [batch, width], all that is asked
         return states
