@@ -49,6 +49,7 @@ def drawn(boundaries: list[str]) -> list[int]:
     return sorted(i + 1 for i in always | spread)
 
 
+@pytest.mark.slow
 def test_killed_early_and_run_again(tmp_path: Path, tiny_run) -> None:
     """Up to the tables that training reads: what comes after the kill is made from these alone."""
     assert run(tmp_path, arguments=[str(AN_EARLY_BOUNDARY), "sequences"]).returncode == -signal.SIGKILL

@@ -31,6 +31,7 @@ def test_simulated_ranks_are_like_measured_ones(gate_power: ModuleType) -> None:
     assert 0.13 <= paired_deviation <= 0.17  # 0.15 measured between two trainings
 
 
+@pytest.mark.slow
 def test_power_at_10_000_users(gate_power: ModuleType) -> None:
     """Of 200 candidates worse by the margin at most 5% are promoted, of 200 equal ones at least 80%."""
     rates = gate_power.rates(10_000, 200, Policy(resamples=500), seed=2)
