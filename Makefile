@@ -90,8 +90,8 @@ erase: setup ## Remove what is left of forgotten users: old tables, reports, rec
 prune: setup ## Show what retention would remove; YES=1 removes it
 	@$(BIN)/nextplay prune $(if $(YES),--yes)
 
-backup: setup ## Copy all state to a new folder: TO=/mnt/backups/tonight
-	@$(BIN)/nextplay backup -- "$$TO"
+backup: setup ## Copy all state to a new folder: TO=/mnt/backups/tonight; without it to NEXTPLAY_BACKUPS
+	@$(BIN)/nextplay backup $(if $(TO),-- "$$TO")
 
 restore: setup ## Fill an empty home from a backup: FROM=/mnt/backups/tonight
 	@$(BIN)/nextplay restore -- "$$FROM"

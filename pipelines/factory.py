@@ -16,6 +16,7 @@ from pipelines.nights import nightly, retrain_early, watching
 from pipelines.one_process import one_process
 from pipelines.operator.operations import operations
 from pipelines.operator.overview.sensor import nights_page
+from pipelines.operator.weekly import backup_job, weekly
 from pipelines.resources import Settings, resources
 from pipelines.sensors import failure_alert, killed_runs
 
@@ -58,11 +59,12 @@ def made_by_a_run(assets_there: Iterable[object]) -> frozenset[dg.AssetKey]:
 def define(settings: Settings, *more: dg.JobDefinition) -> dg.Definitions:
     """Everything that Dagster knows of, for these settings, and jobs that themselves define such things."""
     assets_there = only_trained(fresh(room_assets(), settings.max_age_days), settings.candidates.split(","))
+    backup = backup_job(settings)
     return dg.Definitions(
         assets=assets_there,
         asset_checks=dg.load_asset_checks_from_package_module(assets),
-        jobs=[everything, watch, events_of_a_day, *operations(settings), *more],
-        schedules=[nightly(settings), watching(settings)],
+        jobs=[everything, watch, events_of_a_day, *operations(settings), backup, *more],
+        schedules=[nightly(settings), watching(settings), weekly(settings, backup)],
         sensors=[
             failure_alert(settings.webhook(), settings),
             retrain_early(settings),

@@ -14,7 +14,12 @@ from assets.resources import Shared
 from models.mistakes import UserError
 
 POOLS = ("lake", "training")
-WITHOUT_LOCK = ("simulation", "as_served", "status")  # jobs that leave the home's tables and its lock alone
+WITHOUT_LOCK = (
+    "simulation",
+    "as_served",
+    "status",
+    "backup",
+)  # jobs that work without the home's lock, at times
 UNFINISHED = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 GRACE_S = 5.0  # between two looks at the lock; a live run that waits for it looks twenty times a second
 KILLED = (

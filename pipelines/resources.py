@@ -147,6 +147,19 @@ class Settings(BaseSettings):
     keep_champions: int | None = taken(Retention, "champions", ge=3, le=MOST)
     keep_events_days: int = taken(Retention, "events_days", ge=1, le=int(HUNDRED_YEARS))
     keep_impressions_days: int = taken(Retention, "impressions_days", ge=1, le=int(HUNDRED_YEARS))
+    backups: Local | None = Field(
+        default=None,
+        description="folder outside of the home that a backup goes to each week; without it none is made",
+    )
+    keep_backups: Annotated[int, Only("backups")] = Field(
+        default=4,
+        ge=1,
+        le=MOST,
+        description="backups kept there; older ones go once a new one is found to work",
+    )
+    weekly: Annotated[str, AfterValidator(checked.cron), Only("backups")] = Field(
+        default="0 5 * * 0", description="cron of the backup"
+    )
     nightly: Annotated[str, AfterValidator(checked.cron)] = Field(
         default="30 2 * * *", description="cron of the nightly run"
     )

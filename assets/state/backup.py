@@ -5,7 +5,8 @@
     <backup>/home/...        the files
 
 Whoever backs up holds the home's lock, so tables, bundles and pointers belong together. Databases may be
-written to meanwhile: SQLite copies each as of one moment.
+written to meanwhile: SQLite copies each as of one moment. What has not changed since an earlier backup on the
+same disk may be a hard link to that one's file, so each is whole by itself and takes the room of what is new.
 """
 
 import hashlib
@@ -34,14 +35,18 @@ FOLDERS_LEFT_OUT = (
     *("lake/spill", "bentoml/tmp", "bentoml/prometheus_multiproc_dir", "dagster/.logs_queue"),
 )
 EMPTY_ENOUGH = {"dagster/dagster.yaml", ".nextplay", "home.json"}  # what the other commands put there
+RESTORING_FILE = ".restoring"  # in a home whose files are there, and which is not yet opened
 
 
 class BackupError(UserError):
     """A backup cannot be made or restored; the message says why and what to do."""
 
 
-def back_up(home: Path, to: Path) -> dict[str, Any]:
-    """Copy `home` to the new folder `to`; returns the manifest. Raises BackupError; no half one is left."""
+def back_up(home: Path, to: Path, earlier: Path | None = None) -> dict[str, Any]:
+    """Copy `home` to the new folder `to`; returns the manifest. Raises BackupError; no half one is left.
+
+    Files that the backup `earlier` holds as they are now are linked to, where the disk can do that.
+    """
     home, to = home.resolve(), to.resolve()
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise BackupError(f"{to} is there already: name a folder that is new or empty.")
@@ -50,8 +55,13 @@ def back_up(home: Path, to: Path) -> dict[str, Any]:
     aside = to.with_name(f".{to.name}.unfinished")
     _remove_abandoned(to.parent)
     shutil.rmtree(aside, ignore_errors=True)
+    known = _contents(earlier) if earlier else {}
     try:
-        contents = {path: _copy(home / path, aside / "home" / path, in_use=True) for path in _walk(home)}
+        contents = {}
+        for path in _walk(home):
+            source, target = home / path, aside / "home" / path
+            linked = earlier is not None and _link(source, target, earlier / "home" / path, known.get(path))
+            contents[path] = known[path] if linked else _copy(source, target, in_use=True)
         manifest = {"format": FORMATS.current, "contents": contents, "sha256": _checksum(contents)}
         (aside / MANIFEST_FILE).write_text(json.dumps(manifest, indent=1, sort_keys=True), encoding="utf-8")
         sync_folder(aside)
@@ -63,6 +73,35 @@ def back_up(home: Path, to: Path) -> dict[str, Any]:
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return manifest
+
+
+def _contents(backup: Path) -> dict[str, dict[str, Any]]:
+    """What an earlier backup says that it holds; nothing where that cannot be read, or is not what it was."""
+    try:
+        manifest = json.loads((backup / MANIFEST_FILE).read_text(encoding="utf-8"))
+        contents: dict[str, dict[str, Any]] = manifest["contents"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return contents if manifest.get("sha256") == _checksum(contents) else {}
+
+
+def _link(source: Path, target: Path, old: Path, entry: Mapping[str, Any] | None) -> bool:
+    """Link to an earlier backup's copy of a file that is still the same; False where it has to be copied.
+
+    Both are read: a copy that has decayed on the disk is not handed on.
+    """
+    if entry is None or source.is_symlink() or old.is_symlink() or not old.is_file():
+        return False
+    if source.stat().st_size != entry.get("bytes") or _is_database(source):
+        return False
+    if _described(source) != entry or _described(old) != entry:
+        return False
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        target.hardlink_to(old)
+    except OSError:  # a file system without hard links, or too many of one file
+        return False
+    return True
 
 
 def _remove_abandoned(folder: Path) -> None:
@@ -78,10 +117,13 @@ def _remove_abandoned(folder: Path) -> None:
 def restore(backup: Path, home: Path) -> dict[str, Any]:
     """Copy a backup to the empty folder `home`; returns the manifest. Raises BackupError; home stays empty.
 
-    Every file is checked before anything is written, and again after it was copied.
+    Every file is checked before anything is written, and again after it was copied. Whoever has opened the
+    home calls `opened`; until then the same restoration may be asked for again.
     """
     backup, home = backup.resolve(), home.resolve()
     manifest = verified(backup)
+    if _is_restored(home, manifest):
+        return manifest
     there = {path.relative_to(home).as_posix() for path in home.rglob("*") if not path.is_dir()}
     if there - EMPTY_ENOUGH:
         raise BackupError(f"{home} is not empty: restore into a new home, and name it with NEXTPLAY_HOME.")
@@ -92,6 +134,7 @@ def restore(backup: Path, home: Path) -> dict[str, Any]:
         for path, entry in manifest["contents"].items():
             if _copy(backup / "home" / path, aside / path, in_use=False) != entry:
                 raise BackupError(f"{path} changed while it was copied: restore again.")
+        (aside / RESTORING_FILE).write_text(manifest["sha256"], encoding="utf-8")
         sync_folder(aside)
         shutil.rmtree(home, ignore_errors=True)
         aside.rename(home)
@@ -100,6 +143,27 @@ def restore(backup: Path, home: Path) -> dict[str, Any]:
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return manifest
+
+
+def _is_restored(home: Path, manifest: Mapping[str, Any]) -> bool:
+    """Whether a restoration of this backup was killed when the files had their place, and nothing came since.
+
+    Databases may have changed: MLflow's is pointed at its new place when the home is opened.
+    """
+    try:
+        if (home / RESTORING_FILE).read_text(encoding="utf-8") != manifest["sha256"]:
+            return False
+        files = ((home / path, entry) for path, entry in manifest["contents"].items())
+        return all(
+            _described(file) == entry for file, entry in files if "link" in entry or not _is_database(file)
+        )
+    except OSError:
+        return False
+
+
+def opened(home: Path) -> None:
+    """A restored home has been opened: what is done in it from now on is nobody's to restore again."""
+    (home / RESTORING_FILE).unlink(missing_ok=True)
 
 
 def verified(backup: Path) -> dict[str, Any]:
@@ -125,6 +189,21 @@ def verified(backup: Path) -> dict[str, Any]:
         if _described(backup / "home" / path) != contents[path]:
             raise BackupError(f"The backup {backup} is damaged: {path} has changed.")
     return manifest
+
+
+def damaged_databases(home: Path) -> Iterator[str]:
+    """A sentence for each of SQLite's databases below a folder that SQLite does not find whole."""
+    for path in sorted(home.rglob("*.db")):
+        if path.is_symlink() or not path.is_file() or not _is_database(path):
+            continue
+        try:
+            with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as database:
+                (found,) = database.execute("PRAGMA integrity_check(1)").fetchone()
+        except sqlite3.Error as error:
+            found = error
+        if found != "ok":
+            what = " ".join(str(found).split())
+            yield f"The database {path.relative_to(home)} is damaged: {what}."
 
 
 def _walk(home: Path) -> Iterator[str]:

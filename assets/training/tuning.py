@@ -1,9 +1,12 @@
 """The search for better settings: Optuna, looking at validation only, within a budget of minutes."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
 
 from assets.resources import Home, Training
 from assets.state.files import sqlite_address
@@ -33,6 +36,7 @@ TUNED = (
     "batch_positions",
     "feed_factor",
 )
+DEFAULTS = "defaults"  # marks the trial of them
 WARM_UP_EPOCHS = 3  # before a trial may be pruned
 
 
@@ -75,13 +79,37 @@ def tune(
 
     Each trial is an MLflow run nested under that of the search; retention leaves both alone. A trial is
     pruned where its validation NDCG@10 after an epoch lies below the median of earlier trials. Test items are
-    not looked at. Raises TuningError where Optuna is not installed.
+    not looked at. Raises TuningError where Optuna is not installed, or another search works in the home.
     """
+    with _alone(home):
+        return _search(home, architecture, training, minutes, on_trial)
+
+
+@contextmanager
+def _alone(home: Home) -> Iterator[None]:
+    """So that a trial which is under way when a search begins is one that a kill has left."""
+    lock = FileLock(home.folder("tuning") / "search.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise TuningError(
+            f"Another search for settings works in {home.path}: wait for its end, or stop it."
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _search(
+    home: Home, architecture: str, training: Training, minutes: float, on_trial: Callable[[str], None]
+) -> Best:
     data = load_training_data(home.lake(), "")
     defaults = training_config(architecture, data.split, training, bool(data.items.attributes))
     study = _study(home, architecture, defaults)
-    if not study.trials:
-        study.enqueue_trial({name: _value(defaults, name) for name in TUNED})
+    _give_up_killed(study)
+    if not any(_of_defaults(trial) and (trial.value is not None or _waits(trial)) for trial in study.trials):
+        study.enqueue_trial({name: _value(defaults, name) for name in TUNED}, user_attrs={DEFAULTS: True})
     search = fingerprint("tuning", study.study_name)
     with home.tracking().run(f"tune {architecture}", search, search=search) as parent:
         until = time.monotonic() + 60 * minutes
@@ -98,8 +126,25 @@ def tune(
             on_trial(f"trial {trial.number}: {'pruned' if ndcg is None else f'{ndcg:.4f}'} {changes}")
         parent.metrics({"validation ndcg@10": study.best_value})
         parent.params({f"best {name}": value for name, value in study.best_params.items()})
-    first = next(trial.value for trial in study.trials if trial.number == 0)
-    return Best(study.best_params, study.best_value, float(first or 0.0), len(study.trials))
+    first = next(trial.value for trial in study.trials if _of_defaults(trial) and trial.value is not None)
+    return Best(study.best_params, study.best_value, float(first), len(study.trials))
+
+
+def _give_up_killed(study: "optuna.Study") -> None:
+    """Record as failed the trials that a kill has left under way."""
+    from optuna.trial import TrialState
+
+    for trial in study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
+        study.tell(trial.number, state=TrialState.FAIL)
+
+
+def _of_defaults(trial: "optuna.trial.FrozenTrial") -> bool:
+    """Whether a trial is one of the defaults; in searches of before that was the first."""
+    return trial.number == 0 or DEFAULTS in trial.user_attrs
+
+
+def _waits(trial: "optuna.trial.FrozenTrial") -> bool:
+    return trial.state.name == "WAITING"
 
 
 def _try(
@@ -141,7 +186,7 @@ def _study(home: Home, architecture: str, defaults: TrainConfig) -> "optuna.Stud
 
 
 def _complete(study: "optuna.Study") -> bool:
-    return any(trial.value is not None for trial in study.trials)
+    return any(_of_defaults(trial) and trial.value is not None for trial in study.trials)
 
 
 def _value(config: TrainConfig, name: str) -> Any:

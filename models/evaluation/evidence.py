@@ -193,6 +193,9 @@ class Verdict:
         beaten = [*before, *(_beaten(e, "the best baseline") for e in baselines[-1:])]
         if not self.promote or self.reasons[0].startswith(BY_A_PERSON) or not baselines:
             return self.reasons[0]
+        known = next((e for e in baselines[:-1] if e.compared_with == MEASURE), None)
+        if known is not None:
+            beaten[-1] += f"; {known.compared_with} has {known.other_value:.4f}"
         first = own[0]
         none = "" if before else "; there was no champion to compare it with"
         return (
@@ -201,6 +204,7 @@ class Verdict:
         )
 
 
+MEASURE = "popularity"  # stands beside the best baseline: what a ranking without a model comes to
 CHAMPION_ALREADY = "is the champion already"  # in the reason for which nothing is promoted
 BY_A_PERSON = "Promoted all the same by"  # how the reason of an override begins
 

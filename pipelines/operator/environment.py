@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 OURS = ("# Written by nextplay", "# Copied into DAGSTER_HOME by `make setup`")  # now, and in older homes
 PARTS = (
     *("lake", "raw", "bundles", "champion", "checkpoints", "reports", "reproduced"),
-    *("mlflow", "bentoml", "events", "dagster", "run.lock", "home.json"),
+    *("mlflow", "bentoml", "events", "dagster", "run.lock", "home.json", "backup.json"),
 )  # what is written below the home
 MARKER = ".nextplay"  # in a home: it is one; then, after NUL bytes, what was there before
 QUIET = {"BENTOML_DO_NOT_TRACK": "True", "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "1"}

@@ -105,14 +105,26 @@ def pruned(settings: "Settings", home: "Home", do: bool) -> str:
 
 
 @click.command()
-@click.argument("to")
+@click.argument("to", default="")
 def backup(to: str) -> None:
-    """Copy all state, as of one moment, to a new or empty folder."""
-    _, home = open_home()
+    """Copy all state, as of one moment, to a new or empty folder.
+
+    Without one, do as the schedule does each week: a backup in NEXTPLAY_BACKUPS, restored aside and tried."""
+    settings, home = open_home()
     from assets.state.backup import BackupError, back_up
 
     if not to:
-        raise BackupError("Say where to: make backup TO=/mnt/backups/tonight.")
+        if settings.backups is None:
+            raise BackupError(
+                "Say where to: make backup TO=/mnt/backups/tonight, or name a folder with NEXTPLAY_BACKUPS."
+            )
+        from pipelines.operator.backups import make_backup
+
+        tried = make_backup(home, settings.backups.resolve(), settings.keep_backups)
+        if tried.wrong:
+            raise BackupError(f"The backup {tried.told}")
+        say(f"Backed up {home.folder()} to {tried.told}")
+        return
     with home.locked():
         manifest = back_up(home.folder(), Path(to))
     contents = manifest["contents"].values()
@@ -135,6 +147,7 @@ def restore(backup: str) -> None:
     home.lake().rebuild_warehouse()
     if (home.folder() / "mlflow" / "mlflow.db").exists():
         home.tracking()  # points MLflow at its new place
+    backups.opened(home.folder())
     champion = home.champions().current()
     who = f"the champion is version {champion.version}" if champion else "there is no champion yet"
     say(f"Restored {len(manifest['contents']):,} files to {home.folder()}: {who}.")

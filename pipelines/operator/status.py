@@ -21,6 +21,7 @@ from models.bundle.bundle import BundleError, Manifest, OtherFormatError, bundle
 from models.mistakes import UserError
 from pipelines.coming import next_night
 from pipelines.instance import InstanceError, killed_runs, open_instance
+from pipelines.operator.backups import about_backup, backups_to_look_at
 from pipelines.operator.history import Night, Run, read_nights
 from pipelines.operator.stored_events import about_events, size_elsewhere
 from pipelines.records import EVERYTHING
@@ -85,6 +86,7 @@ class Status:
     next_night: str  # when the schedule ticks next, or why it does not
     alarms: list[str]  # what the checks of the newest report ask a person to look at
     as_served: str  # what is served, as it was measured last; empty where it never was
+    backup: str  # what came of the last one; empty where there is none, and none is to be
 
 
 def read_status(settings: Settings, home: Home) -> Status:
@@ -118,6 +120,7 @@ def read_status(settings: Settings, home: Home) -> Status:
         next_night=coming,
         alarms=_alarms(facts),
         as_served=_part(unread, "What was served", partial(_as_served, home), ""),
+        backup=_part(unread, "The last backup", lambda: about_backup(settings, home.folder()), ""),
     )
 
 
@@ -191,6 +194,7 @@ def attention(
             "the pointer is what serves; the next run sets both."
         )
     yield from about_events(home)
+    yield from backups_to_look_at(settings, home.folder())
     yield from _about_runs([night for night in nights if night.runs])
 
 

@@ -30,6 +30,9 @@ def _print(console: Console, status: Status) -> None:
     for sentence in status.attention:
         console.print(Padding(escape(sentence), (0, 0, 0, 2)))
     console.print(f"\n[bold]Last run[/bold]  {told(status.last_run)}")
+    if status.backup:
+        console.print("\n[bold]Backup[/bold]\n")
+        console.print(Padding(escape(status.backup), (0, 0, 0, 2)))
     if status.nights:
         console.print(f"\n[bold]Nights[/bold]    next: {escape(status.next_night)}\n")
         for night in status.nights:

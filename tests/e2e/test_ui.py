@@ -86,7 +86,7 @@ def runs(address: str) -> list[dict]:
 def test_the_nightly_schedule_is_on(ui: str) -> None:
     schedules = ask(ui, SCHEDULES)["schedulesOrError"]["results"]
     states = {schedule["name"]: schedule["scheduleState"]["status"] for schedule in schedules}
-    assert states == {"nightly": "RUNNING", "watching": "RUNNING"}
+    assert states == {"nightly": "RUNNING", "watching": "RUNNING", "weekly": "RUNNING"}
 
 
 def test_materialize_all_makes_every_asset(ui: str) -> None:

@@ -29,7 +29,15 @@ def test_every_candidate_is_made() -> None:
 def test_every_job_and_asset_says_what_it_is_for() -> None:
     definitions = define(Settings(source="sample"))
     jobs = definitions.jobs or []
-    assert {job.name for job in jobs} >= {"everything", "watch", "promote", "rollback", "prune", "status"}
+    assert {job.name for job in jobs} >= {
+        "everything",
+        "watch",
+        "promote",
+        "rollback",
+        "prune",
+        "status",
+        "backup",
+    }
     assert [job.name for job in jobs if not job.description] == []
     graph = definitions.resolve_asset_graph()
     assert [key for key in graph.get_all_asset_keys() if not graph.get(key).description] == []

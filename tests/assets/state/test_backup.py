@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from assets.resources import Home
-from assets.state.backup import MANIFEST_FILE, BackupError, back_up, restore, verified
+from assets.state.backup import MANIFEST_FILE, BackupError, back_up, opened, restore, verified
 from assets.state.lake import file_hash
 from models.bundle.bundle import bundle_hash
 from models.opening import check_golden
@@ -48,6 +48,7 @@ def files(folder: Path) -> dict[str, str]:
 def test_what_was_backed_up_is_restored(small_home: Path, tmp_path: Path) -> None:
     back_up(small_home, tmp_path / "backup")
     restore(tmp_path / "backup", tmp_path / "again")
+    opened(tmp_path / "again")
     assert files(tmp_path / "again") == files(tmp_path / "backup" / "home")
     assert set(files(tmp_path / "again")) == {
         "lake/tables/a.parquet", "lake/link", "lake/elsewhere", "events.db",
@@ -216,3 +217,18 @@ def test_what_killed_backups_left_under_other_names_goes_after_a_day(tmp_path: P
         ".new.unfinished",
         ".somebody.unfinished",
     ]
+
+
+def test_a_restoration_that_was_killed_before_its_end_may_be_asked_for_again(
+    small_home: Path, tmp_path: Path
+) -> None:
+    back_up(small_home, tmp_path / "backup")
+    restore(tmp_path / "backup", tmp_path / "again")  # and killed before the home was opened
+    restore(tmp_path / "backup", tmp_path / "again")
+    (tmp_path / "again" / "lake" / "tables" / "a.parquet").write_bytes(b"more")
+    with pytest.raises(BackupError, match="is not empty"):  # somebody has worked there since
+        restore(tmp_path / "backup", tmp_path / "again")
+    (tmp_path / "again" / "lake" / "tables" / "a.parquet").write_bytes(b"rows")
+    opened(tmp_path / "again")
+    with pytest.raises(BackupError, match="is not empty"):
+        restore(tmp_path / "backup", tmp_path / "again")

@@ -251,16 +251,18 @@ def test_why_names_whom_the_winner_beat_and_by_how_much() -> None:
     first = decide(evidence(ranks=half), None, baselines, POLICY)
     assert re.fullmatch(
         r"NDCG@10 0\.7500 on 2,000 test users, \+0\.2500 \(\+0\.2\d+ to \+0\.2\d+\) against the best "
-        r"baseline, markov with 0\.5000; there was no champion to compare it with \(in brackets "
-        r"95% intervals\)\.",
+        r"baseline, markov with 0\.5000; popularity has 0\.2891; there was no champion to compare it with "
+        r"\(in brackets 95% intervals\)\.",
         first.why,
     ), first.why
     second = decide(evidence(ranks=half), evidence("old", thirds, age_days=3.0), baselines, POLICY)
     assert re.search(
         r"\+0\.2500 \(.*?\) against the champion before, old with 0\.5000 and \+0\.2500 \(.*?\) against "
-        r"the best baseline, markov with 0\.5000 \(in brackets",
+        r"the best baseline, markov with 0\.5000; popularity has 0\.2891 \(in brackets",
         second.why,
     ), second.why
+    alone = decide(evidence(ranks=half), None, baselines[:1], POLICY)
+    assert "the best baseline, popularity with 0.2891; there was no champion" in alone.why
 
 
 def test_why_of_a_refusal_a_person_or_a_baseline_is_their_own_first_reason() -> None:
