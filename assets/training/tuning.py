@@ -144,7 +144,7 @@ def _of_defaults(trial: "optuna.trial.FrozenTrial") -> bool:
 
 
 def _waits(trial: "optuna.trial.FrozenTrial") -> bool:
-    return trial.state.name == "WAITING"
+    return bool(trial.state.name == "WAITING")
 
 
 def _try(

@@ -1,12 +1,17 @@
 """The search for settings, on a finished run of the sample."""
 
+from typing import ClassVar
+
 import pytest
+from filelock import FileLock
 
 from assets.release.retention import plan_removals
 from assets.resources import Home, Retention, Training
-from assets.training.tuning import TUNED, tune
+from assets.state.files import sqlite_address
+from assets.training import tuning
+from assets.training.tuning import TUNED, TuningError, tune
 
-pytest.importorskip("optuna")
+optuna = pytest.importorskip("optuna")
 QUICK = Training(changes={"epochs": 2}, threads=1, progress=False)
 
 
@@ -28,3 +33,33 @@ def test_the_search_starts_from_the_defaults_goes_on_and_is_kept_in_mlflow(
     assert all(set(TUNED) <= set(run.data.params) for run in nested)
     searched = {parent, *(run.info.run_id for run in nested)}
     assert searched.isdisjoint(plan_removals(home, Retention(candidates=1)).runs)
+
+
+def test_after_a_kill_the_defaults_are_tried_again(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kill leaves a trial under way, which nobody ends: it counts for nothing, and is given up."""
+
+    class Trained:
+        metrics: ClassVar = {"ndcg@10": 0.25}
+
+    def killed(*_: object, **__: object) -> None:
+        raise SystemExit
+
+    monkeypatch.setattr(tuning, "train_network", killed)
+    with pytest.raises(SystemExit):
+        tune(home, "gru4rec", training=QUICK, minutes=0.0)
+    monkeypatch.setattr(tuning, "train_network", lambda *_, **__: Trained)
+    best = tune(home, "gru4rec", training=QUICK, minutes=0.0)
+    assert (best.trials, best.ndcg, best.default_ndcg) == (2, 0.25, 0.25)
+    states = [
+        trial.state.name
+        for trial in optuna.load_study(
+            study_name=None, storage=sqlite_address(home.folder("tuning") / "studies.db")
+        ).trials
+    ]
+    assert states == ["FAIL", "COMPLETE"]
+
+
+def test_one_search_works_at_a_time(home: Home) -> None:
+    lock = FileLock(home.folder("tuning") / "search.lock")
+    with lock, pytest.raises(TuningError, match="Another search for settings works in"):
+        tune(home, "gru4rec", training=QUICK, minutes=0.0)
