@@ -26,6 +26,8 @@ from assets.state.shared import SharedState
 from assets.tracking.tracking import NAME, Tracking
 from models.config import TrainConfig
 from models.evaluation.evidence import Policy
+from models.stages.names import networks_of
+from models.stages.reranking import Rules
 from serving.state.event_stores import is_database, open_event_store
 from serving.state.events import EventStore
 from serving.state.pointer import Pointer
@@ -333,8 +335,24 @@ class Training(dg.ConfigurableResource):  # type: ignore[type-arg]
         description="blend a network with baselines: one (the best network), all of them, no, or auto: one, "
         "unless the networks to train are named",
     )
+    rerank: dict[str, Any] = Field(
+        default_factory=dict,
+        description="how two_stage and sasrec_ranked put a list together, as JSON: "
+        '{"diversity": 0.3, "at_most": {"developer": 2}} prefers what is unlike the items before it, and '
+        "shows two items of a developer before others; nothing: by the ranker alone",
+    )
     refit: bool = Field(default=True, description="train the winner once more on everything, and serve that")
     progress: bool = Field(default=True, description="show progress bars; unset, on a terminal alone")
+
+    @property
+    def networks(self) -> list[str]:
+        """That are trained: the candidates, and those that retrieve for one."""
+        return networks_of(self.candidates)
+
+    @property
+    def rules(self) -> Rules:
+        """Of re-ranking. Raises ValueError for what are none."""
+        return Rules.of(self.rerank)
 
 
 class Retention(dg.ConfigurableResource):  # type: ignore[type-arg]

@@ -11,6 +11,8 @@ from models.blend.scorer import BLEND, Blend
 from models.bundle.agreement import agree
 from models.bundle.bundle import BundleError, bundle_hash, read_golden, read_items, read_manifest
 from models.scorer import OnnxScorer, Scorer
+from models.stages.names import STAGED
+from models.stages.scorer import Staged
 
 
 def open_scorer(folder: Path, threads: int = 1) -> Scorer:
@@ -19,6 +21,8 @@ def open_scorer(folder: Path, threads: int = 1) -> Scorer:
     architecture = read_manifest(folder).architecture
     if architecture == BLEND:
         return Blend.load(folder, partial(open_scorer, threads=threads))
+    if architecture in STAGED:
+        return Staged.load(folder, partial(open_scorer, threads=threads))
     if architecture in BASELINES:
         load: Callable[[Path], Scorer] = BASELINES[architecture].load
         return load(folder)
@@ -29,6 +33,8 @@ def knows_content(scorer: Scorer) -> bool:
     """Whether it says something of an item that nobody has played."""
     if isinstance(scorer, Blend):
         return any(map(knows_content, [*scorer.networks.values(), *scorer.baselines.values()]))
+    if isinstance(scorer, Staged):
+        return scorer.first.knows_content
     return isinstance(scorer, Content | NewReleases) or (
         isinstance(scorer, OnnxScorer) and scorer.knows_content
     )

@@ -21,6 +21,8 @@ from assets.sample.process import SIZES
 from assets.sequences.splitting import Cutoffs, SplitError
 from models.config import ConfigError, NetworkConfig, TrainConfig
 from models.networks import NETWORKS
+from models.stages.names import STAGED
+from models.stages.reranking import Rules
 from serving.environment import expanded
 from serving.state.event_stores import is_database
 from serving.state.storage import is_address
@@ -75,8 +77,8 @@ def sample_size(name: str) -> str:
 def candidates(text: str) -> str:
     names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     if not names:
-        raise ValueError(f"it names no network; there are {', '.join(NETWORKS)}")
-    return ",".join(_one_of("network", name, list(NETWORKS)) for name in names)
+        raise ValueError(f"it names no candidate; there are {', '.join((*NETWORKS, *STAGED))}")
+    return ",".join(_one_of("candidate", name, [*NETWORKS, *STAGED]) for name in names)
 
 
 def _one_of(kind: str, name: str, known: list[str]) -> str:
@@ -112,6 +114,16 @@ def memory(limit: str) -> str:
     if float(size[1]) * (1024 if size[3] else 1000) ** UNITS.index(size[2]) < LEAST_MEMORY:
         raise ValueError("it is less than 64MB, with which no table can be made")
     return limit
+
+
+def rerank(rules: dict[str, Any]) -> dict[str, Any]:
+    """What `models.stages.reranking.Rules` is made of."""
+    try:
+        return Rules.of(rules).to_dict() if rules else {}
+    except (TypeError, AttributeError, ValueError) as error:
+        raise ValueError(
+            f'{error}; there are "diversity", from 0 to 1, and "at_most", such as {{"developer": 2}}'
+        ) from None
 
 
 def training(changes: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import assets
 from assets.feedback.events import events_of_a_day
 from assets.training.networks import network_assets
 from models.networks import NETWORKS
+from models.stages.names import STAGED, networks_of
 from pipelines.console import console
 from pipelines.freshness import Asset, fresh
 from pipelines.jobs import everything, watch
@@ -20,7 +21,7 @@ from pipelines.operator.weekly import backup_job, weekly
 from pipelines.resources import Settings, resources
 from pipelines.sensors import failure_alert, killed_runs
 
-ROOMS = ("ingest", "clean", "feedback", "sequences", "training", "evaluation", "release")
+ROOMS = ("ingest", "clean", "feedback", "sequences", "training", "stages", "evaluation", "release")
 
 
 def room_assets() -> list[Any]:
@@ -34,11 +35,13 @@ def room_assets() -> list[Any]:
 
 def only_trained(assets: Sequence[Asset], candidates: Collection[str]) -> list[Asset]:
     """The assets; a network that is no candidate is named and nothing more, so that no run makes it green."""
-    idle = {dg.AssetKey(name) for name in NETWORKS if name not in candidates}
+    wanted = {*candidates, *networks_of(candidates)}
+    idle = {dg.AssetKey(name) for name in (*NETWORKS, *STAGED) if name not in wanted}
     kept: list[Asset] = []
     for asset in assets:
         if isinstance(asset, dg.AssetsDefinition) and asset.keys & idle:
-            kept.append(network_assets([spec for spec in asset.specs if spec.key not in idle]))
+            if left := [spec for spec in asset.specs if spec.key not in idle]:
+                kept.append(network_assets(left))
             kept += [_named(spec) for spec in asset.specs if spec.key in idle]
         else:
             kept.append(asset)

@@ -28,6 +28,7 @@ from assets.resources import Cleaning, Gate, Home, Retention, Shared, Source, Sp
 from assets.sequences.splitting import AUTO, TEMPORAL
 from models.mistakes import UserError
 from models.networks import NETWORKS
+from models.stages.names import STAGED
 from pipelines import checked
 from serving.environment import (
     Local,
@@ -125,7 +126,8 @@ class Settings(BaseSettings):
     )
     candidates: Annotated[str, AfterValidator(checked.candidates)] = Field(
         default=",".join(Training().candidates),
-        description=f"networks to train, separated by commas, of {', '.join(NETWORKS)}",
+        description=f"networks to train, separated by commas, of {', '.join(NETWORKS)}; and rankers of what "
+        f"one of them retrieves: {', '.join(STAGED)}",
     )
     seed: int = taken(Training, "seed", ge=0, le=MOST)
     threads: int = taken(Training, "threads", ge=1, le=1_024)
@@ -136,6 +138,12 @@ class Settings(BaseSettings):
         examples=['{"epochs": 5}'],
     )
     blend: Literal["auto", "one", "all", "no"] = taken(Training, "blend")
+    rerank: Annotated[Json[dict[str, Any]], ONCE, AfterValidator(checked.rerank)] = Field(
+        default="{}",
+        validate_default=True,
+        description=Training.model_fields["rerank"].description,
+        examples=['{"diversity": 0.3, "at_most": {"genres": 4}}'],
+    )
     refit: bool = taken(Training, "refit")
     progress: bool = taken(Training, "progress")
     verbose: bool = Field(
@@ -328,6 +336,7 @@ def training_of(settings: Settings) -> Training:
         threads=settings.training.get("threads", settings.threads),
         changes={name: value for name, value in settings.training.items() if name not in ("seed", "threads")},
         blend=settings.blend,
+        rerank=settings.rerank,
         refit=settings.refit,
         progress=settings.shows_progress,
     )

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from models.blend.scorer import Blend
 from models.moment import Moment
 from models.scorer import OnnxScorer, Scorer, scores_at
+from models.stages.scorer import Staged
 
 MOST_LEFT_OUT = 32  # newest items of a history that are left out in turns: bounds the batch
 
@@ -46,7 +47,7 @@ def _score_items(
     items: NDArray[np.int64],
     asked_ms: int | None,
 ) -> NDArray[np.float32]:
-    if isinstance(scorer, OnnxScorer | Blend):
+    if isinstance(scorer, OnnxScorer | Blend | Staged):
         return scorer.score_items(histories, items)
     moment = None if asked_ms is None else Moment.all_at(asked_ms, 1)
     return np.stack([scores_at(scorer, [history], moment)[0][items] for history in histories])

@@ -26,6 +26,7 @@ from models.moment import Moment
 from models.opening import knows_content, open_scorer
 from models.prior import Prior
 from models.scorer import MovingScorer, OnnxScorer, Scorer, scores_at
+from models.stages.scorer import Staged
 from serving.explain import contributors
 from serving.exploring import Exploration
 from serving.filters import Filters
@@ -245,7 +246,7 @@ class Recommender:
 
     def _likeness(self, index: int) -> NDArray[Any]:
         """How much each item is like one, [n_items + 1]."""
-        if isinstance(self.scorer, OnnxScorer | Blend):
+        if isinstance(self.scorer, OnnxScorer | Blend | Staged):
             return self.scorer.similarities(index)
         return Recommender._score(self, np.array([index]))
 

@@ -46,6 +46,7 @@ from models.evaluation.metrics import coverage, evaluate, per_user, summary
 from models.evaluation.slices import Slice
 from models.evaluation.stats import SEED, bootstrap_interval
 from models.networks import NETWORKS
+from models.stages.names import STAGED
 
 CODE = made_by(__name__)
 STANDINGS = "standings"  # metadata of the table: all nights' together are the leaderboards over time
@@ -79,7 +80,7 @@ def entrants(
     pool="lake",
     specs=table_specs(
         LEADERBOARD_TABLES.values(),
-        ["baselines", *NETWORKS, BLEND, "sequences", "items"],
+        ["baselines", *NETWORKS, BLEND, *STAGED, "sequences", "items"],
         {"duckdb", "onnx"},
         CODE,
     ),

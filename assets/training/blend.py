@@ -59,7 +59,7 @@ def blend(home: Home, source: Source, training: Training) -> dg.MaterializeResul
 
 def blended_networks(store: BundleStore, training: Training) -> dict[str, Path]:
     """The current bundles of the networks to blend, best on validation first: the first, or all."""
-    folders = {name: store.current(name) for name in training.candidates}
+    folders = {name: store.current(name) for name in training.networks}
     reached = {name: read_manifest(folder).metrics["ndcg@10"] for name, folder in folders.items()}
     names = sorted(folders, key=lambda name: (-reached[name], name))
     return {name: folders[name] for name in (names if training.blend == ALL else names[:1])}

@@ -34,9 +34,8 @@ TRIED = "tried"  # and the baselines that could have been members
 def code_of(architecture: str) -> str:
     """The version of the code that makes a bundle of this architecture."""
     if architecture == BLEND:
-        own = code_version(
-            "models.blend", __name__, without=(*KEEPERS, "assets.training.bundling"), statements=False
-        )
+        apart = (*KEEPERS, "assets.training.bundling", "models.stages")
+        own = code_version("models.blend", __name__, without=apart, statements=False)
         return fingerprint(own, candidate_code(), *map(baseline_code, BASELINES))[:16]
     return baseline_code(architecture) if architecture in BASELINES else candidate_code()
 

@@ -22,7 +22,7 @@ from assets.state.code import KEEPERS
 from assets.state.lake import Lake, TableVersion, fingerprint
 from models.baselines import BASELINES, Facts
 from models.baselines.bundles import baseline_bundle
-from models.bundle.bundle import ItemTable, Manifest
+from models.bundle.bundle import BundleError, ItemTable, Manifest
 from models.bundle.code import code_version
 from models.config import TrainConfig
 from models.content.vectors import content_vectors
@@ -169,6 +169,15 @@ def write_candidate(
     export_network(folder, trained, data.items, data.origin(candidate_code()))
     curve = [{"epoch": r.epoch, "loss": r.loss, "ndcg": r.ndcg} for r in trained.curve]
     (folder / CURVE_FILE).write_text(json.dumps(curve))
+
+
+def best_epoch(folder: Path) -> int:
+    """The epoch whose weights a bundle's network has; raises BundleError where its curve cannot be read."""
+    try:
+        curve = [(point["ndcg"], -point["epoch"]) for point in json.loads((folder / CURVE_FILE).read_text())]
+        return -int(max(curve)[1])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BundleError(f"{folder} has no readable {CURVE_FILE} ({error}).") from error
 
 
 def train_network(

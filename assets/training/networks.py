@@ -36,6 +36,8 @@ from models.cores import usable_cores
 from models.data import Split
 from models.mistakes import UserError
 from models.networks import NETWORKS, default_config
+from models.stages.learning import require_lightgbm
+from models.stages.names import STAGED
 from models.training.progress import Bars, Look
 from models.training.reports import EpochReport
 
@@ -89,14 +91,16 @@ def network_assets(specs: Sequence[dg.AssetSpec]) -> dg.AssetsDefinition:
     def networks(
         context: dg.AssetExecutionContext, home: Home, source: Source, training: Training
     ) -> Iterator[dg.MaterializeResult[None]]:
+        if any(name in STAGED for name in training.candidates):
+            require_lightgbm()  # before hours of training
         data = load_training_data(home.lake(), source.name)
         wanted = [spec.key.to_user_string() for spec in specs if spec.key in context.selected_asset_keys]
         for name in wanted:
-            if name not in training.candidates:
+            if name not in training.networks:
                 untrained = {"trained": "no: it is not among NEXTPLAY_CANDIDATES"}
                 yield dg.MaterializeResult(asset_key=name, metadata=untrained)
         candidates = [
-            Candidate(context, name, data, home, training) for name in wanted if name in training.candidates
+            Candidate(context, name, data, home, training) for name in wanted if name in training.networks
         ]
         failures = []
         for made in _trained(candidates, home, training.progress):

@@ -5,8 +5,7 @@ refit has: with the twin's settings, for as many epochs as were best for the twi
 """
 
 import itertools
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
@@ -18,17 +17,21 @@ from numpy.typing import NDArray
 
 from assets.formats.timestamps import units_a_second
 from assets.state.code import KEEPERS
-from assets.training.blending import code_of
-from assets.training.bundling import CURVE_FILE, TrainingData, train_network
+from assets.training.architectures import code_of
+from assets.training.bundling import TrainingData, best_epoch, train_network
 from models.baselines import BASELINES
 from models.baselines.bundles import baseline_bundle
 from models.blend.bundles import blend_bundle
 from models.blend.scorer import BLEND, MEMBERS_FOLDER, member_names
-from models.bundle.bundle import EVERYTHING, BundleError, bundle_hash, read_manifest
+from models.bundle.bundle import EVERYTHING, bundle_hash, read_manifest
 from models.bundle.code import code_version
 from models.config import TrainConfig
 from models.mistakes import UserError
 from models.prior import PRIOR
+from models.stages.bundles import staged_of, stages_bundle, stages_in
+from models.stages.item_facts import ItemFacts, vectors_of
+from models.stages.names import RANKER_FILE, STAGED
+from models.stages.names import member_names as staged_members
 from models.writing import Origin
 
 if TYPE_CHECKING:
@@ -70,6 +73,9 @@ def write_refit(
     )
     if name == BLEND:
         _write_blend(folder, twin, data, origin, checkpoints, on_epoch, progress)
+        return
+    if name in STAGED:
+        _write_staged(folder, twin, data, origin, checkpoints, on_epoch, progress)
         return
     if name in BASELINES:
         fitted = BASELINES[name].load(twin).refit(data.split.train, data.facts)
@@ -113,24 +119,47 @@ def _write_blend(
 ) -> None:
     """Every member is refitted; the weights stay."""
     judged = read_manifest(twin)
-    for name in sorted(itertools.chain(*member_names(judged.config))):
+    names = sorted(itertools.chain(*member_names(judged.config)))
+    _write_members(names, folder, twin, data, checkpoints, on_epoch, progress)
+    config = {name: value for name, value in judged.config.items() if name != PRIOR}  # the member's is new
+    blend_bundle(folder, config, data.items, origin, judged.metrics)
+
+
+def _write_staged(
+    folder: Path,
+    twin: Path,
+    data: TrainingData,
+    origin: Origin,
+    checkpoints: Path | None,
+    on_epoch: Callable[["EpochReport"], None] | None,
+    progress: bool,
+) -> None:
+    """The first stage, the counts and the facts are made anew; the ranker stays."""
+    judged = read_manifest(twin)
+    names, config = staged_members(judged.config), judged.config
+    _write_members(names, folder, twin, data, checkpoints, on_epoch, progress)
+    facts = ItemFacts.of(data.split.train, data.facts, vectors_of(data.items))
+    ranker = (twin / RANKER_FILE).read_text(encoding="utf-8")
+    staged = staged_of(stages_in(folder, config, facts, origin.exclude_seen), config, ranker, data.items)
+    stages_bundle(folder, judged.architecture, config, staged, ranker, data.items, origin, judged.metrics)
+
+
+def _write_members(
+    names: Iterable[str],
+    folder: Path,
+    twin: Path,
+    data: TrainingData,
+    checkpoints: Path | None,
+    on_epoch: Callable[["EpochReport"], None] | None,
+    progress: bool,
+) -> None:
+    for name in names:
         member = Path(MEMBERS_FOLDER, name)
         member_checkpoints = checkpoints / name if checkpoints else None
         write_refit(
             folder / member, twin / member, data,
             checkpoints=member_checkpoints, on_epoch=on_epoch, progress=progress,
         )  # fmt: skip
-    config = {name: value for name, value in judged.config.items() if name != PRIOR}  # the member's is new
-    blend_bundle(folder, config, data.items, origin, judged.metrics)
-
-
-def best_epoch(twin: Path) -> int:
-    """The epoch whose weights a judged network has; raises BundleError where its curve cannot be read."""
-    try:
-        curve = [(point["ndcg"], -point["epoch"]) for point in json.loads((twin / CURVE_FILE).read_text())]
-        return -int(max(curve)[1])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BundleError(f"{twin} has no readable {CURVE_FILE} ({error}).") from error
 
 
 def newest_day(times: NDArray[np.int64] | None) -> str:

@@ -9,7 +9,8 @@ from assets.resources import Home
 from assets.state.lake import Lake, LakeError, PastLake
 from assets.tracking.pyfunc import BUNDLE_PLACES
 from assets.tracking.tracking import Registered, environment
-from assets.training.blending import blend_again, code_of
+from assets.training.architectures import code_of
+from assets.training.blending import blend_again
 from assets.training.bundling import (
     input_tables,
     load_everything,
@@ -18,11 +19,13 @@ from assets.training.bundling import (
     write_candidate,
 )
 from assets.training.refit import refit_code, write_refit
+from assets.training.staging import staged_again
 from models.baselines import BASELINES
 from models.blend.scorer import BLEND
 from models.bundle.bundle import MANIFEST_FILE, Manifest, bundle_hash, name_release, read_manifest
 from models.config import TrainConfig
 from models.mistakes import UserError
+from models.stages.names import STAGED
 
 SHOWN = 16  # digits of a hash
 
@@ -64,6 +67,8 @@ def _make(folder: Path, lake: Lake, manifest: Manifest, progress: bool) -> None:
     data = load_training_data(lake, manifest.source)
     if manifest.architecture == BLEND:
         blend_again(folder, data, manifest.config, progress=progress)
+    elif manifest.architecture in STAGED:
+        staged_again(folder, manifest.architecture, data, manifest.config, progress=progress)
     elif manifest.architecture in BASELINES:
         write_baseline(folder, manifest.architecture, data)
     else:

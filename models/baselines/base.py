@@ -78,6 +78,19 @@ def popularity(train: Sequences, weights: NDArray[np.float64] | None = None) -> 
     return share
 
 
+def log_shares(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Scores of a baseline [users, n_items + 1] as logarithms of shares, smoothed by one more for each item.
+
+    Scores below 0, and padding's, count as 0; a share of all that is positive is counted in items. So an item
+    of which the baseline knows nothing has 0, and one with the share p has log(1 + p * n_items).
+    """
+    shares = np.maximum(scores, 0)
+    total = shares.sum(axis=1, keepdims=True)  # [users, 1]
+    shares *= np.divide(shares.shape[1] - 1, total, out=np.zeros_like(total), where=total != 0)
+    logs: NDArray[np.float32] = np.log1p(shares, out=shares)
+    return logs
+
+
 def ndcg(scorer: Scorer, holdout: Holdout) -> float:
     """Mean NDCG@10, by which settings are chosen."""
     return float(per_user("ndcg@10", rank_targets(scorer, holdout)).mean())

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.baselines import BASELINES, NewReleases, RecentPopularity
+from models.baselines.base import log_shares
 from models.bundle.bundle import PADDING, BundleError, read_manifest
 from models.moment import Moment
 from models.prior import Prior
@@ -24,19 +25,6 @@ from models.scorer import MovingScorer, OnnxScorer, Scorer, scores_at
 BLEND = "blend"  # the architecture
 MEMBERS_FOLDER = "members"  # in its bundle: the bundle of each member, by its architecture
 WEIGHTS = "weights"  # in its manifest's config: architecture -> weight
-
-
-def log_shares(scores: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Scores of a baseline [users, n_items + 1] as logarithms of shares, smoothed by one more for each item.
-
-    Scores below 0, and padding's, count as 0; a share of all that is positive is counted in items. So an item
-    of which the baseline knows nothing has 0, and one with the share p has log(1 + p * n_items).
-    """
-    shares = np.maximum(scores, 0)
-    total = shares.sum(axis=1, keepdims=True)  # [users, 1]
-    shares *= np.divide(shares.shape[1] - 1, total, out=np.zeros_like(total), where=total != 0)
-    logs: NDArray[np.float32] = np.log1p(shares, out=shares)
-    return logs
 
 
 def logarithms(

@@ -60,12 +60,20 @@ def _ligr(config: NetworkConfig, n_items: int) -> "SequenceNetwork":
     return LiGR(config, n_items)
 
 
+def _two_towers(config: NetworkConfig, n_items: int) -> "SequenceNetwork":
+    """Two towers: an average of the history, the newest items first, against each item."""
+    from models.networks.two_towers import TwoTowers
+
+    return TwoTowers(config, n_items)
+
+
 NETWORKS: dict[str, Architecture] = {
     "gru4rec": Architecture(_gru4rec, {"layers": 1, "width": 96}),
     "sasrec": Architecture(_sasrec),
     "bert4rec": Architecture(_bert4rec, masked=True),
     "hstu": Architecture(_hstu),
     "ligr": Architecture(_ligr),
+    "two_towers": Architecture(_two_towers, {"heads": 4, "feed_factor": 4, "loss": "sampled"}),
 }
 
 

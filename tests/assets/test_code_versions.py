@@ -12,8 +12,10 @@ import duckdb
 import pytest
 
 from assets.state.code import KEEPERS, made_by
+from assets.training.architectures import code_of as any_code
 from assets.training.blending import code_of
 from assets.training.bundling import baseline_code, candidate_code
+from assets.training.staging import staged_code
 from models.bundle import code
 from models.bundle.code import code_version, endpoint_files, files_hash, reached_files
 
@@ -56,19 +58,22 @@ def versions() -> dict[str, str]:
     candidate_code.cache_clear()
     baseline_code.cache_clear()
     code_of.cache_clear()
+    staged_code.cache_clear()
+    any_code.cache_clear()
     return {
         **{name: made_by(*modules) for name, modules in MADE_BY.items()},
         "report": code_version("assets.shown.plots") + made_by("assets.evaluation.report"),
         "user state": code_version("serving.state.user_state") + made_by("assets.feedback.user_state"),
         "networks": candidate_code(),
         "blend": code_of("blend"),
+        "two stages": any_code("two_stage"),
         "ease": baseline_code("ease"),
         "markov": baseline_code("markov"),
         "endpoint": files_hash(endpoint_files()),
     }
 
 
-MODELS = {"networks", "ease", "markov", "blend"}
+MODELS = {"networks", "ease", "markov", "blend", "two stages"}
 JUDGED = {"leaderboard", "gate", "report", "batch"}
 CHANGES: list[tuple[str, set[str]]] = [
     ("assets/formats/steam_format.py", {"clean tables"}),
@@ -81,15 +86,18 @@ CHANGES: list[tuple[str, set[str]]] = [
     ("assets/sequences/sql/items.sql", {"sequences", *JUDGED}),
     ("assets/sequences/splitting.py", {"sequences"}),
     ("assets/sequences/loading.py", {*MODELS, *JUDGED}),
-    ("models/losses/softmax.py", {"networks", "blend", *JUDGED}),
-    ("models/networks/sasrec.py", {"networks", "blend", *JUDGED}),
-    ("models/training/optimizer.py", {"networks", "blend", *JUDGED}),
+    ("models/losses/softmax.py", {"networks", "blend", "two stages", *JUDGED}),
+    ("models/networks/sasrec.py", {"networks", "blend", "two stages", *JUDGED}),
+    ("models/training/optimizer.py", {"networks", "blend", "two stages", *JUDGED}),
     ("models/data.py", {*MODELS, *JUDGED, "endpoint"}),
     ("assets/training/bundling.py", {*MODELS, *JUDGED}),
     ("models/baselines/ease.py", {"ease", "blend", *JUDGED, "endpoint"}),
     ("models/blend/learning.py", {"blend", *JUDGED}),
     ("models/blend/scorer.py", {"blend", *JUDGED, "endpoint"}),
     ("assets/training/blending.py", {"blend", *JUDGED}),
+    ("models/stages/features.py", {"two stages", *JUDGED, "endpoint"}),
+    ("models/stages/learning.py", {"two stages"}),
+    ("assets/training/staging.py", {"two stages"}),
     ("models/evaluation/gate.py", {"gate", "report"}),
     ("assets/evaluation/reporting/page.py", {"report"}),
     ("assets/shown/plots.py", {"report"}),

@@ -7,11 +7,14 @@ from dagster import AssetKey
 from dagster._core.definitions.decorators.op_decorator import DecoratedOpFunction
 
 from models.networks import NETWORKS
+from models.stages.names import STAGED
 from pipelines.factory import define
 from pipelines.resources import Settings
 from pipelines.simulation.job import simulation
 
-defs = define(Settings(candidates=",".join(NETWORKS)), simulation)  # all are trained, so each shows its file
+defs = define(
+    Settings(candidates=",".join([*NETWORKS, *STAGED])), simulation
+)  # all are trained, so each shows its file
 ROOT = Path(__file__).parents[2]
 ROW = re.compile(r"^\| `(\w+)` \| (\w+) \| \[(\S+)\]\((\S+)\) \|", re.MULTILINE)
 

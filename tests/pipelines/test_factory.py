@@ -3,6 +3,7 @@
 import dagster as dg
 
 from models.networks import NETWORKS
+from models.stages.names import STAGED
 from pipelines.factory import define
 from pipelines.resources import Settings
 
@@ -21,9 +22,17 @@ def test_a_network_that_is_no_candidate_is_shown_and_made_by_no_run() -> None:
 
 
 def test_every_candidate_is_made() -> None:
-    graph = define(Settings(source="sample", candidates=",".join(NETWORKS))).resolve_asset_graph()
-    assert all(graph.get(dg.AssetKey(name)).is_executable for name in NETWORKS)
+    names = [*NETWORKS, *STAGED]
+    graph = define(Settings(source="sample", candidates=",".join(names))).resolve_asset_graph()
+    assert all(graph.get(dg.AssetKey(name)).is_executable for name in names)
     assert "NEXTPLAY_CANDIDATES" not in graph.get(BERT4REC).description
+
+
+def test_what_retrieves_for_a_candidate_is_trained_for_it() -> None:
+    graph = define(Settings(source="sample", candidates="two_stage")).resolve_asset_graph()
+    made = {"two_stage", "two_towers"}
+    asked = {*NETWORKS, *STAGED}
+    assert {name for name in asked if graph.get(dg.AssetKey(name)).is_executable} == made
 
 
 def test_every_job_and_asset_says_what_it_is_for() -> None:

@@ -245,7 +245,7 @@ def test_what_has_an_effect_or_is_the_default_is_not_told() -> None:
         ("MEMORY_LIMIT", "-1", "2GB"),
         ("MEMORY_LIMIT", "120%", "80%"),
         ("CANDIDATES", "gru4rec,sasrex", "did you mean sasrec"),
-        ("CANDIDATES", " , ", "it names no network"),
+        ("CANDIDATES", " , ", "it names no candidate"),
         ("SOURCE", "tabel", "did you mean table"),
         ("SAMPLE_SIZE", "small", "tiny"),
         ("SAMPLE_SEED", "-1", "greater than or equal to 0"),
