@@ -17,6 +17,7 @@ from models.repeats import EXACT, Repeats, buckets
 from models.scorer import OnnxScorer
 from models.training.export import onnx_bytes
 from models.training.train import NetworkScorer
+from tests.support.networks import every_network_with_patience
 
 N_ITEMS, MAX_LENGTH, WIDTH = 9, 24, 4
 CONFIG = NetworkConfig(width=WIDTH, heads=2, layers=1, max_length=MAX_LENGTH)
@@ -93,7 +94,7 @@ def network(name: str) -> SequenceNetwork:
     return built.eval()
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@every_network_with_patience
 def test_the_endpoint_scores_as_the_trained_network_does(name: str) -> None:
     """Histories with and without repeats, longer than the network looks at, and empty ones."""
     trained, rng = network(name), np.random.default_rng(0)

@@ -22,6 +22,7 @@ from models.networks import NETWORKS
 from models.training.checkpoint import STATE_FILE
 from models.training.reports import EpochReport
 from models.training.train import NetworkScorer, Trained, Training, TrainingError, train
+from tests.support.networks import every_network_with_patience
 
 every_network = pytest.mark.parametrize("name", NETWORKS)
 SMALL = TrainConfig(
@@ -53,7 +54,7 @@ def digest(trained: Trained) -> str:
     return hashlib.sha256(save(trained.network.state_dict())).hexdigest()
 
 
-@every_network
+@every_network_with_patience
 def test_a_known_process_is_learned(name: str) -> None:
     """The best first-order model ranks the strides' candidates alike: at best 0.64 on average."""
     split = leave_one_out(second_order_process(600))
@@ -78,7 +79,7 @@ def again_after_two_others(n_users: int) -> Sequences:
     return Sequences.from_lists(users, 40)
 
 
-@every_network
+@every_network_with_patience
 @pytest.mark.parametrize("loss", ["full", "sampled"])
 def test_where_seen_items_are_answers_it_learns_when_they_come_again(name: str, loss: str) -> None:
     """Most recent first gives 1 / log2(1 + 3) to nine of ten; nobody gets more than about 0.9 on average."""
@@ -162,6 +163,7 @@ def test_every_position_is_trained_on_and_loss_falls(split: Split) -> None:
     assert curve[0].loss == pytest.approx(np.log(PRIME), abs=0.5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["sampled"])
 def test_a_loss_that_samples_learns_the_process_too(loss: str) -> None:
     """With 600 users what is found varies from 0.88 to 1.00 with the seed, with 1,200 from 0.97 to 1.00."""
@@ -232,7 +234,7 @@ def interrupted(name: str, split: Split, folder: Path, config: TrainConfig = SMA
         train(name, split, config, checkpoint_folder=folder, on_epoch=interrupt_after(2))
 
 
-@every_network
+@every_network_with_patience
 @pytest.mark.parametrize("loss", ["full", "sampled"])
 def test_resuming_gives_the_bytes_of_an_undisturbed_run(
     name: str, loss: str, split: Split, tmp_path: Path
@@ -255,9 +257,9 @@ def test_resuming_gives_the_bytes_of_an_undisturbed_run(
 
 KILLED = """
 import os, sys
-sys.path.insert(0, {tests!r})
+sys.path.insert(0, {root!r})
 from pathlib import Path
-from test_train import SMALL, second_order_process
+from tests.models.training.test_train import SMALL, second_order_process
 from models.data import leave_one_out
 from models.training.train import train
 
@@ -278,7 +280,7 @@ train("sasrec", leave_one_out(second_order_process(150)), SMALL,
 
 
 def test_a_killed_process_is_resumed_to_the_same_bytes(split: Split, tmp_path: Path) -> None:
-    script = KILLED.format(tests=str(Path(__file__).parent), folder=str(tmp_path))
+    script = KILLED.format(root=str(Path(__file__).parents[3]), folder=str(tmp_path))
     killed = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
     assert killed.returncode == -9, killed.stderr.decode()
     epochs: list[int] = []
