@@ -118,6 +118,7 @@ def test_large_bodies_that_do_not_end_are_bounded_together(endpoint: Server) -> 
         one.close()
 
 
+@pytest.mark.slow
 def test_few_files_are_enough_for_those_who_ask(tmp_path: Path) -> None:
     publish_pointer(tmp_path / "champion.json", write_fake_bundle(tmp_path / "a", random_table(1)), "a1")
     with deployment(

@@ -142,6 +142,7 @@ open_instance().dispose()
 """
 
 
+@pytest.mark.slow
 def test_processes_that_open_a_new_home_at_once_all_succeed(dagster_home: Path) -> None:
     processes = [
         subprocess.Popen(

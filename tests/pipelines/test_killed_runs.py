@@ -107,6 +107,7 @@ def test_a_killed_run_is_recorded_as_failed_with_a_sentence(home, instance, star
     assert fail_killed_runs(instance, home, grace_s=0.1) == []
 
 
+@pytest.mark.slow
 def test_a_run_that_waits_for_the_lock_is_none_that_was_killed(home, instance, start) -> None:
     lock = FileLock(home / "run.lock")
     with lock:

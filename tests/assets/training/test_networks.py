@@ -195,6 +195,7 @@ def test_no_training_outlives_the_run(home: Home, tmp_path: Path, how: signal.Si
     wait_until_gone(pids)
 
 
+@pytest.mark.slow
 def test_a_killed_training_says_so_is_worth_a_retry_and_goes_on(home: Home, tmp_path: Path) -> None:
     first = job(home, tmp_path)
     said = trained([first], at_once=1)

@@ -6,9 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from filelock import FileLock
 
 
+@pytest.mark.slow
 def test_a_run_that_waits_is_interrupted_and_recorded_as_that(tmp_path: Path) -> None:
     names = {"NEXTPLAY_HOME": str(tmp_path), "NEXTPLAY_SAMPLE_SIZE": "tiny"}
     names |= {"DAGSTER_HOME": "", "BENTOML_HOME": ""}  # those of the home
