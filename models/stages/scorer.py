@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from models.bundle.attributes import TEXT
 from models.bundle.bundle import PADDING, BundleError, ItemTable, read_items, read_manifest
 from models.moment import Moment
-from models.scorer import OnnxScorer, Scorer
+from models.scorer import OnnxScorer, Scorer, scores_at
 from models.stages.features import FEATURES, features, retrieve
 from models.stages.item_facts import ItemFacts
 from models.stages.names import (
@@ -46,7 +46,7 @@ class Stages:
         self, histories: Sequence[NDArray[np.integer]], moment: Moment | None
     ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float32]]:
         """Scores of the first stage [users, n_items + 1], its best items [users, k], and their features."""
-        scores = self.first.score(histories)
+        scores = scores_at(self.first, histories, moment)
         best = retrieve(scores, histories, self.retrieved, self.exclude_seen)
         return scores, best, features(self.facts, self.counting, scores, best, histories, moment)
 

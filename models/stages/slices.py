@@ -51,6 +51,5 @@ def slices(split: Split, facts: Facts) -> Slices:
     ages = None if split.ages is None else split.ages[kept] - split.ages[kept].min()
     made = replace(everything(before, split.exclude_seen), ages=ages, content=split.content)
     if facts.units_a_second is not None and facts.times is not None:
-        asked_ms = (facts.times * (1000 / facts.units_a_second)).astype(np.int64)
-        plays = replace(plays, asked_ms=asked_ms[asked])
+        plays = plays.asked_at((facts.times * (1000 / facts.units_a_second)).astype(np.int64), train)
     return Slices(made, replace(facts, times=times), plays)
