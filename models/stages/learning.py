@@ -18,13 +18,13 @@ TO_RANK = 200  # items that the ranker looks at
 SHARES = (1.0, 0.01)  # of the first stage's score, to which the trees add; the last only orders ties
 BLOCK = 256  # users looked at at once
 VALIDATION_PLAYS = 5_000  # at most, on which the number of trees is chosen
-MOST_TREES, PATIENCE = 200, 20
+MOST_TREES, PATIENCE = 300, 30
 SETTINGS: dict[str, Any] = {
     "objective": "lambdarank",
     "metric": "ndcg",
     "eval_at": [10],
     "lambdarank_truncation_level": 20,
-    "learning_rate": 0.1,
+    "learning_rate": 0.05,
     "num_leaves": 15,
     "max_depth": 6,
     "min_data_in_leaf": 100,
