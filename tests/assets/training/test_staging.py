@@ -12,12 +12,14 @@ import pytest
 from assets.evaluation.leaderboard import entrants
 from assets.resources import Home, Source, Training
 from assets.stages import ranked as asset
+from assets.training import staging
 from assets.training.architectures import code_of
 from assets.training.bundling import write_baseline, write_candidate
 from assets.training.refit import write_refit
 from assets.training.staging import staged_again, staged_code, write_staged
 from models.baselines import BASELINES
 from models.bundle.bundle import EVERYTHING, BundleError, bundle_hash, read_manifest
+from models.config import TrainConfig
 from models.moment import MS_A_DAY, Moment
 from models.opening import check_golden, open_scorer
 from models.stages.names import COUNTED, COUNTING, FIRST, MEMBERS_FOLDER, RANKER_FILE, RULES
@@ -68,9 +70,21 @@ def test_what_is_opened_answers_as_of_the_moment(bundle: Path) -> None:
     assert (scorer.score_at(history, now) != scorer.score_at(history, then)).any()
 
 
-def test_it_is_made_again_from_the_tables_alone(bundle: Path, tmp_path: Path) -> None:
-    staged_again(tmp_path, NAME, data()[0], json.loads(json.dumps(read_manifest(bundle).config)))
-    assert bundle_hash(tmp_path) == bundle_hash(bundle)
+def test_it_is_made_again_from_the_tables_alone(
+    bundle: Path, parts: Mapping[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But for its network, whose bytes are the same again in tests of its own."""
+    told: list[object] = []
+
+    def write(folder: Path, name: str, tables: object, config: TrainConfig, progress: bool) -> None:
+        told.append((name, config.to_dict()))
+        folder.mkdir()
+        _copied(parts[name], folder)
+
+    monkeypatch.setattr(staging, "write_candidate", write)
+    staged_again(tmp_path / "again", NAME, data()[0], json.loads(json.dumps(read_manifest(bundle).config)))
+    assert bundle_hash(tmp_path / "again") == bundle_hash(bundle)
+    assert told == [("two_towers", read_manifest(parts["two_towers"]).config)]
 
 
 def test_a_refit_makes_its_parts_anew_and_keeps_the_ranker(bundle: Path, tmp_path: Path) -> None:
