@@ -15,7 +15,7 @@ ifneq ($(SOURCE),)
 export NEXTPLAY_SOURCE := $(SOURCE)
 endif
 
-.PHONY: help setup run test test-all test-scale lint ui reports serve demo mlflow status promote rollback forget holds erase reproduce as-served bench-as-served bench-tomorrow simulate bench-etl bench-etl-scale bench-scale bench-soak bench-swaps bench-gate bench-real-size pictures bench-leaderboards clean tune bench-training bench-quality study-bert4rec prune backup restore test-faults load bench-serving bench-overload sbom
+.PHONY: help setup run test test-all test-scale lint ui reports serve demo mlflow status promote rollback forget holds erase reproduce as-served bench-as-served bench-tomorrow simulate bench-etl bench-etl-scale bench-scale bench-soak bench-swaps bench-gate bench-real-size pictures bench-leaderboards clean tune bench-training bench-quality study-bert4rec study-generative prune backup restore test-faults load bench-serving bench-overload sbom
 
 help: ## List the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -147,6 +147,9 @@ bench-quality: setup .venv-rectools/installed .venv-replay/installed ## Ours and
 
 study-bert4rec: setup ## SASRec and BERT4Rec by loss, budget and measure, on the sample (an hour, resumable)
 	@PYTHONPATH=. $(BIN)/python benchmarks/bert4rec_study.py
+
+study-generative: setup ## Popularity to TIGER by quality and cost, on five data sets (hours, resumable)
+	@$(BIN)/python -m benchmarks.generative
 
 bench-serving: setup ## The endpoint under load, beside an empty route and a bare app (8 minutes; needs wrk)
 	@PYTHONPATH=. $(BIN)/python benchmarks/serving_load.py

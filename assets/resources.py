@@ -341,6 +341,11 @@ class Training(dg.ConfigurableResource):  # type: ignore[type-arg]
         '{"diversity": 0.3, "at_most": {"developer": 2}} prefers what is unlike the items before it, and '
         "shows two items of a developer before others; nothing: by the ranker alone",
     )
+    semantic_ids: str = Field(
+        default="kmeans",
+        description="how codebooks of semantic ids are learned: kmeans or rqvae; a change gives items "
+        "other codes",
+    )
     refit: bool = Field(default=True, description="train the winner once more on everything, and serve that")
     progress: bool = Field(default=True, description="show progress bars; unset, on a terminal alone")
 

@@ -142,6 +142,7 @@ class Split:
     name: str = "leave-one-out"
     ages: NDArray[np.float32] | None = None  # days from each play of `train` to the newest; None: no clock
     content: NDArray[np.float32] | None = None  # [n_items + 1, content], what is known of the items
+    codes: NDArray[np.int32] | None = None  # [n_items + 1, levels], their semantic ids; row 0 is padding's
 
     @property
     def exclude_seen(self) -> bool:

@@ -10,6 +10,7 @@ from models.baselines import BASELINES, Content, NewReleases
 from models.blend.scorer import BLEND, Blend
 from models.bundle.agreement import agree
 from models.bundle.bundle import BundleError, bundle_hash, read_golden, read_items, read_manifest
+from models.codes.scorer import TIGER, TigerScorer
 from models.scorer import OnnxScorer, Scorer
 from models.stages.names import STAGED
 from models.stages.scorer import Staged
@@ -26,7 +27,7 @@ def open_scorer(folder: Path, threads: int = 1) -> Scorer:
     if architecture in BASELINES:
         load: Callable[[Path], Scorer] = BASELINES[architecture].load
         return load(folder)
-    return OnnxScorer.load(folder, threads)
+    return (TigerScorer if architecture == TIGER else OnnxScorer).load(folder, threads)
 
 
 def knows_content(scorer: Scorer) -> bool:

@@ -121,7 +121,7 @@ class OnnxScorer:
                 embeddings, bias = weights.get_tensor(ITEM_EMBEDDINGS), weights.get_tensor(ITEM_BIAS)
                 names = [name for name in weights.keys() if is_of_repeats(name)]  # noqa: SIM118
                 repeats = Repeats.of({name: weights.get_tensor(name) for name in names})
-            knows_content = bool(manifest.config.get("content"))
+            knows_content = bool(manifest.config.get("content") or manifest.config.get("codes"))
             scorer = cls(model, embeddings, bias, manifest.max_length, threads, repeats, knows_content)
         except Exception as error:  # onnxruntime raises its own kinds
             raise BundleError(f"The network in {folder} cannot be loaded: {error}") from error

@@ -144,6 +144,7 @@ class Settings(BaseSettings):
         description=Training.model_fields["rerank"].description,
         examples=['{"diversity": 0.3, "at_most": {"genres": 4}}'],
     )
+    semantic_ids: Literal["kmeans", "rqvae"] = taken(Training, "semantic_ids")
     refit: bool = taken(Training, "refit")
     progress: bool = taken(Training, "progress")
     verbose: bool = Field(
@@ -337,6 +338,7 @@ def training_of(settings: Settings) -> Training:
         changes={name: value for name, value in settings.training.items() if name not in ("seed", "threads")},
         blend=settings.blend,
         rerank=settings.rerank,
+        semantic_ids=settings.semantic_ids,
         refit=settings.refit,
         progress=settings.shows_progress,
     )

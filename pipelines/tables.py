@@ -26,6 +26,7 @@ from assets.release.batch_recommendations import BATCH_RECOMMENDATIONS
 from assets.release.bento import BENTO
 from assets.release.refit import REFIT
 from assets.sequences.listed_items import LISTED_ITEMS
+from assets.sequences.semantic_ids import SEMANTIC_IDS
 from assets.sequences.sequences_tables import SEQUENCES_TABLES
 
 TABLES = by_name(
@@ -39,6 +40,7 @@ TABLES = by_name(
     *UNITED_TABLES.values(),
     CORE_INTERACTIONS,
     *SEQUENCES_TABLES.values(),
+    SEMANTIC_IDS,
     *LEADERBOARD_TABLES.values(),
     OTHER_SPLITS,
     SEQUENCE_AUDIT,

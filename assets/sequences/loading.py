@@ -11,6 +11,7 @@ from assets.formats.timestamps import no_clock, units_a_second
 from assets.sequences.attributes import item_attributes
 from assets.state.lake import Lake, TableVersion
 from models.bundle.bundle import ItemTable
+from models.codes.vocabulary import as_array
 from models.data import Holdout, Sequences, Split, labelled
 
 TABLES = (
@@ -165,3 +166,12 @@ def read_item_table(path: Path) -> ItemTable:
     counts = np.append(0, rows["count"].to_numpy()).astype(np.int64)  # [n_items + 1]
     ids, titles = ["", *rows["item_id"].to_pylist()], ["", *rows["title"].to_pylist()]
     return ItemTable(ids, titles, counts, item_attributes(rows))
+
+
+def load_codes(lake: Lake, items: ItemTable) -> NDArray[np.int32] | None:
+    """The semantic ids of a vocabulary, [n_items + 1, levels], padding first; None where an item has none."""
+    if not lake.has("semantic_ids"):
+        return None
+    rows = pq.read_table(lake.current("semantic_ids").path)
+    ids = zip(rows["item_id"].to_pylist(), map(tuple, rows["codes"].to_pylist()), strict=True)
+    return as_array(items.ids, dict(ids))

@@ -13,6 +13,7 @@ from assets.sequences.loading import (
     TABLES,
     ages,
     excludes_seen,
+    load_codes,
     load_items,
     load_sequences,
     load_split,
@@ -64,15 +65,21 @@ def data_fingerprint(lake: Lake) -> str:
     """
     exclude_seen = excludes_seen(lake.current("split"))
     sequences, items = lake.current("sequences"), lake.current("items")
-    return _data_fingerprint(sequences, items, _new_items(lake, items.fingerprint), exclude_seen)
+    codes = lake.current("semantic_ids") if lake.has("semantic_ids") else None
+    return _data_fingerprint(sequences, items, _new_items(lake, items.fingerprint), exclude_seen, codes)
 
 
 def _data_fingerprint(
-    sequences: TableVersion, items: TableVersion, new: TableVersion | None, exclude_seen: bool
+    sequences: TableVersion,
+    items: TableVersion,
+    new: TableVersion | None,
+    exclude_seen: bool,
+    codes: TableVersion | None,
 ) -> str:
     seen = [] if exclude_seen else ["seen items are answers"]
     offered = [new.content_hash] if new and new.rows else []
-    return fingerprint(sequences.content_hash, items.content_hash, *offered, *seen)
+    coded = [codes.content_hash] if codes else []
+    return fingerprint(sequences.content_hash, items.content_hash, *offered, *seen, *coded)
 
 
 def _new_items(lake: Lake, made_from: str) -> TableVersion | None:
@@ -116,9 +123,12 @@ def input_tables(lake: Lake, manifest: Manifest) -> dict[str, str]:
         # champions are still drawn on, for drift, for retention and for a rollback.
         by_origin = fingerprint(made_from, items[made_from].fingerprint)
         new = _new_items(lake, made_from)
-        by_content = _data_fingerprint(version, items[made_from], new, made_from not in allowing)
-        if wanted in (by_content, by_origin):
-            return {table: made_from for table in TABLES if new or table != "new_items"}
+        seen = made_from not in allowing
+        for codes in (None, *lake.versions("semantic_ids")):
+            by_content = _data_fingerprint(version, items[made_from], new, seen, codes)
+            if wanted in (by_content, by_origin):
+                found = {table: made_from for table in TABLES if new or table != "new_items"}
+                return found | ({"semantic_ids": codes.fingerprint} if codes else {})
     return {}
 
 
@@ -127,6 +137,7 @@ def load_training_data(lake: Lake, source: str) -> TrainingData:
     split, items, times = load_split(lake), load_items(lake), load_times(lake)
     trained, unit = (times.train, times.units_a_second) if times else (None, None)
     facts = Facts(items.ids, trained, split.exclude_seen, items, unit)
+    split = replace(split, codes=load_codes(lake, items))
     return TrainingData(split, items, facts, data_fingerprint(lake), source)
 
 
@@ -135,7 +146,7 @@ def load_everything(lake: Lake, source: str) -> TrainingData:
     (sequences, _), items, times = load_sequences(lake), load_items(lake), load_times(lake)
     known = everything(sequences, excludes_seen(lake.current("split")))
     plays, unit = (times.plays, times.units_a_second) if times else (None, None)
-    known = replace(known, ages=None if plays is None else ages(plays))
+    known = replace(known, ages=None if plays is None else ages(plays), codes=load_codes(lake, items))
     facts = Facts(items.ids, plays, known.exclude_seen, items, unit)
     counted = replace(items, counts=sequences.counts())
     return TrainingData(known, counted, facts, data_fingerprint(lake), source)

@@ -48,7 +48,7 @@ FITTED = ("baseline", "validation NDCG@10", "settings", "MB", "version", "second
     pool="training",
     kinds={"numpy", "scipy", "mlflow"},
     code_version=fingerprint(*map(baseline_code, BASELINES))[:16],
-    deps=["sequences", "items"],
+    deps=["sequences", "items", "semantic_ids"],
     description="Popularity, Markov chain, transitions, item-kNN, others: what every candidate has to beat.",
 )
 def baselines(context: dg.AssetExecutionContext, home: Home, source: Source) -> dg.MaterializeResult[None]:
@@ -312,7 +312,7 @@ networks = network_assets(
             architecture,
             kinds={"pytorch", "onnx", "mlflow"},
             code_version=candidate_code(),
-            deps=["sequences", "items"],
+            deps=["sequences", "items", "semantic_ids"],
             description=(network.build.__doc__ or "").splitlines()[0],
             skippable=True,
         )

@@ -67,6 +67,21 @@ def _two_towers(config: NetworkConfig, n_items: int) -> "SequenceNetwork":
     return TwoTowers(config, n_items)
 
 
+def _tiger(config: NetworkConfig, n_items: int) -> "SequenceNetwork":
+    """TIGER: the next item's semantic id, generated code by code."""
+    from models.networks.tiger import TIGER
+
+    return TIGER(config, n_items)
+
+
+TIGER = {  # a code is played hundreds of times as often as an item, and its loss costs little
+    "codes": True,
+    "loss": "full",
+    "dropout": 0.3,
+    "batch_positions": 512,
+    "embedding_learning_rate": 5e-3,
+    "validation_users": 1_000,
+}
 NETWORKS: dict[str, Architecture] = {
     "gru4rec": Architecture(_gru4rec, {"layers": 1, "width": 96}),
     "sasrec": Architecture(_sasrec),
@@ -74,6 +89,7 @@ NETWORKS: dict[str, Architecture] = {
     "hstu": Architecture(_hstu),
     "ligr": Architecture(_ligr),
     "two_towers": Architecture(_two_towers, {"heads": 4, "feed_factor": 4, "loss": "sampled"}),
+    "tiger": Architecture(_tiger, TIGER),
 }
 
 

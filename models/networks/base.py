@@ -6,6 +6,8 @@ from torch.nn import functional as F
 
 from models.bundle.bundle import PADDING
 from models.config import NetworkConfig
+from models.losses import Loss
+from models.networks.codes import CodedItems
 from models.networks.content import Content
 from models.networks.dropout import ItemDropout
 from models.networks.layout import Packed, Padded
@@ -21,12 +23,13 @@ class SequenceNetwork(nn.Module):
     """
 
     EXTRA_POSITIONS = 0  # beyond those of the longest history
+    PRODUCTS = True  # scores are products of states with item embeddings
 
     def __init__(self, config: NetworkConfig, n_items: int) -> None:
         super().__init__()
         self.config, self.n_items = config, n_items
         self.repeats: Repeats | None = None  # set where seen items are answers
-        self.content: Content | None = None  # set in training where content is a part of the embeddings
+        self.content: Content | CodedItems | None = None  # set in training where items are known by more
         self.item_dropout = ItemDropout(config.item_dropout)
         self.item_embeddings = nn.Embedding(n_items + 1, config.width, padding_idx=PADDING)
         self.item_bias = nn.Parameter(torch.zeros(n_items + 1))
@@ -39,6 +42,20 @@ class SequenceNetwork(nn.Module):
         """Make content a part of the embeddings; what items have of their own begins at 0."""
         self.content = content
         nn.init.zeros_(self.item_embeddings.weight)
+
+    def encode_items(self, codes: Tensor) -> None:
+        """Make items the sums of their codes' embeddings; `codes` int64 [n_items + 1, levels]."""
+        self.content = CodedItems(codes, self.config.width)
+        nn.init.zeros_(self.item_embeddings.weight)
+        self.item_embeddings.requires_grad_(False)
+        self.item_bias.requires_grad_(False)
+
+    def own_loss(self, items: Tensor | None) -> Loss | None:
+        """What the network is trained by where that is no loss over items; None where it is.
+
+        `items` are those to tell apart, padding first; None for all.
+        """
+        return None
 
     def item_table(self) -> tuple[Tensor, Tensor]:
         """The embedding of each item, [n_items + 1, width], and its bias, [n_items + 1]."""

@@ -29,6 +29,7 @@ from models.bundle.bundle import (
     ItemTable,
     Manifest,
 )
+from models.codes.scorer import TigerScorer
 from models.networks.base import SequenceNetwork
 from models.repeats import Repeats
 from models.scorer import OnnxScorer
@@ -150,13 +151,17 @@ def export_error(network: SequenceNetwork, model: bytes) -> float:
     """Largest difference of a logit between onnxruntime and PyTorch, over batches of many shapes."""
     weights = {name: value.numpy() for name, value in network.state_dict().items()}
     embeddings, bias, length = weights[ITEM_EMBEDDINGS], weights[ITEM_BIAS], network.config.max_length
-    scorer = OnnxScorer(model, embeddings, bias, length, threads=1, repeats=Repeats.of(weights))
+    scorer = (
+        OnnxScorer(model, embeddings, bias, length, threads=1, repeats=Repeats.of(weights))
+        if network.PRODUCTS
+        else TigerScorer(model, weights, length, threads=1)
+    )
     worst = 0.0
     for batch in _probes(network.n_items, network.config.max_length):
         with torch.inference_mode():
             expected = network(torch.from_numpy(batch)).numpy()  # [batch, n_items + 1]
         scores = scorer.score(list(batch))  # [batch, n_items + 1]
-        worst = max(worst, float(np.max(np.abs(scores - expected)[:, 1:])))
+        worst = max(worst, float(np.max(np.abs(scores[:, 1:] - expected[:, 1:]))))
     return worst
 
 

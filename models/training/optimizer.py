@@ -111,7 +111,8 @@ class Optimizer:
 
     def _move(self, adam: RowAdam, touched: Touched, rate: float) -> None:
         real = slice(1, None)  # row 0 is padding and comes first
-        assert touched.items.grad is not None and touched.bias.grad is not None
+        if touched.items.grad is None or touched.bias.grad is None:  # items have nothing of their own
+            return
         gradients = [touched.items.grad[real], touched.bias.grad[real]]
         adam.step(touched.rows[real], gradients, rate, self.step_number)
 

@@ -32,6 +32,7 @@ from models.losses import Again, Negatives, build_loss
 from models.mistakes import UserError
 from models.networks import NETWORKS
 from models.networks.base import SequenceNetwork
+from models.networks.codes import CodedItems
 from models.networks.content import Content
 from models.networks.repeats import Repeats
 from models.scorer import padded
@@ -102,7 +103,7 @@ def build_network(name: str, split: Split, config: TrainConfig) -> SequenceNetwo
     """A fresh network for these data: with second chances where seen items are answers, and a loss that has a
     softmax for them to share."""
     network = NETWORKS[name].build(config.network, split.train.n_items)
-    if not split.exclude_seen and config.loss in SOFTMAX_LOSSES:
+    if not split.exclude_seen and config.loss in SOFTMAX_LOSSES and network.PRODUCTS:
         network.repeats = Repeats(config.network)
     return network
 
@@ -128,14 +129,13 @@ class Training:
         self.network = build_network(name, split, config)
         counts = torch.from_numpy(split.train.counts())
         self.played: Tensor | None = None  # padding and the items to tell apart; None: all of them
-        if config.content and split.content is not None:
-            vectors = torch.from_numpy(np.ascontiguousarray(split.content))
-            self.network.describe(Content(vectors, config.network.width, config.content))
+        self._describe(split)
+        if self.network.content is not None:
             self.played = torch.cat([counts.new_zeros(1), counts.nonzero().squeeze(1)])
             counts = counts[self.played]
             self.played = self.played.to(self.device)
         self.network.to(self.device)
-        self.loss = build_loss(config, counts)
+        self.loss = self.network.own_loss(self.played) or build_loss(config, counts)
         by_rows = self.loss.draw(1) is not None
         self.optimizer = Optimizer(self.network, config, by_rows)
         self.curve: list[EpochReport] = []
@@ -143,6 +143,16 @@ class Training:
         identity = _identity(name, split, config, self.device)
         self.folder = CheckpointFolder(checkpoints, identity) if checkpoints else None
         self._resume()
+
+    def _describe(self, split: Split) -> None:
+        """Make what is known of the items a part of their embeddings, or all of it."""
+        if self.config.codes:
+            if split.codes is None:
+                raise TrainingError(f"{self.name} needs semantic ids, and there are none of these items.")
+            self.network.encode_items(torch.from_numpy(split.codes.astype(np.int64)))
+        elif self.config.content and split.content is not None:
+            vectors = torch.from_numpy(np.ascontiguousarray(split.content))
+            self.network.describe(Content(vectors, self.config.network.width, self.config.content))
 
     @property
     def best_epoch(self) -> int:
@@ -226,6 +236,9 @@ class Training:
         touched, negatives = None, self._draw(len(targets))
         if negatives is not None:
             touched, histories, targets, negatives = self._touch(histories, targets, negatives)
+        elif isinstance(self.network.content, CodedItems) and not self.network.PRODUCTS:
+            touched = self.optimizer.touch(histories.flatten())  # of other items nothing is asked
+            histories = touched.places.view_as(histories)
         items, bias = self._item_table(touched)
         n, share = len(targets), 1.0
         if self.ranks.world > 1:
@@ -238,7 +251,8 @@ class Training:
             states = states[wanted]  # [n, width]
         again = self._again(histories, places, targets, states)
         if negatives is None and self.played is not None:
-            items, bias = items.index_select(0, self.played), bias.index_select(0, self.played)
+            if touched is None:
+                items, bias = items.index_select(0, self.played), bias.index_select(0, self.played)
             targets = torch.searchsorted(self.played, targets)
         loss = self.loss(states, targets, items, bias, negatives, again, weights) * share
         self.optimizer.step(loss, touched, progress, self.ranks)
@@ -371,6 +385,7 @@ def _identity(name: str, split: Split, config: TrainConfig, device: torch.device
         "targets": hashlib.sha256(targets).hexdigest(),
         "exclude_seen": split.exclude_seen,
         "content": None if split.content is None else hashlib.sha256(split.content.tobytes()).hexdigest(),
+        "codes": None if split.codes is None else hashlib.sha256(split.codes.tobytes()).hexdigest(),
         "ages": None if split.ages is None else hashlib.sha256(split.ages.tobytes()).hexdigest(),
     }
 

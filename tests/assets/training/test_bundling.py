@@ -63,3 +63,16 @@ def test_a_network_gets_the_content_of_its_items_where_it_asks_for_it(
     train_network("sasrec", data, TrainConfig(content=content))
     found = asked[0].content
     assert (None if found is None else found.shape) == (None if width is None else (5, width))
+
+
+def test_semantic_ids_are_a_part_of_what_a_bundle_is_made_from(lake: Lake) -> None:
+    """Where there are any; a bundle from before they were made is traced without them."""
+    before = data_fingerprint(lake)
+    for made_from in (FIRST, SECOND):
+        rows = pa.table({"item_id": ["a"], "codes": [[len(made_from), ord(made_from[0])]]})
+        lake.publish("semantic_ids", made_from, lambda path, rows=rows: pq.write_table(rows, path))
+        after = data_fingerprint(lake)
+        assert after != before
+        found = input_tables(lake, manifest(after))
+        assert found == dict.fromkeys(TABLES, SECOND) | {"semantic_ids": made_from}
+    assert input_tables(lake, manifest(before)) == dict.fromkeys(TABLES, SECOND)

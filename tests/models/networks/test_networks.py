@@ -92,7 +92,7 @@ def test_a_long_history_is_scored_by_its_newest_items(name: str) -> None:
     assert torch.equal(scores(network, long), scores(network, long[-MAX_LENGTH:]))
 
 
-@every_network
+@pytest.mark.parametrize("name", [name for name in NETWORKS if NETWORKS_BUILT[name].PRODUCTS])
 def test_scores_are_products_with_the_item_embeddings(name: str) -> None:
     network = build(name)
     before = scores(network, [5, 6])[0]

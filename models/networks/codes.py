@@ -1,0 +1,40 @@
+"""Items as the sums of their codes' embeddings, in place of a table with a row for each of them.
+
+So items with a code in common share what their plays teach, and an item without plays has what the items
+with its codes have taught (Singh et al., "Better Generalization with Semantic IDs", RecSys 2024).
+"""
+
+import torch
+from torch import Tensor, nn
+
+from models.networks.content import CONTENT_SCALE
+
+
+class CodedItems(nn.Module):
+    """A table of embeddings and one of biases for each level of codes."""
+
+    codes: Tensor
+
+    def __init__(self, codes: Tensor, width: int) -> None:
+        """`codes` int64 [n_items + 1, levels]; row 0 is padding and is no item's."""
+        super().__init__()
+        self.register_buffer("codes", codes, persistent=False)
+        sizes = [int(column.max()) + 1 for column in codes.T]
+        self.tables = nn.ModuleList(nn.Embedding(size, width) for size in sizes)
+        self.biases = nn.ParameterList(torch.zeros(size) for size in sizes)
+        for table in self.tables:
+            assert isinstance(table, nn.Embedding)
+            nn.init.normal_(table.weight, std=CONTENT_SCALE / len(sizes) ** 0.5)
+
+    def forward(self, own: Tensor, own_bias: Tensor, rows: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Embeddings [k, width] and biases [k] of the items `rows` [k], all where there are none.
+
+        What items have of their own is nothing here; it stands for the form that content has, too.
+        """
+        codes = self.codes if rows is None else self.codes.index_select(0, rows)  # [k, levels]
+        items = sum(table(column) for table, column in zip(self.tables, codes.T, strict=True))
+        bias = sum(bias[column] for bias, column in zip(self.biases, codes.T, strict=True))
+        real = torch.ones_like(own_bias) if rows is None else (rows != 0).to(own_bias)
+        if rows is None:
+            real[0] = 0
+        return items * real[:, None], bias * real
