@@ -18,6 +18,7 @@ from assets.sample import SEED
 from assets.state.bundles import BundleStore
 from assets.state.champions import Champions
 from assets.state.change import Change
+from assets.state.given_up import ended_when_given_up
 from assets.state.home_id import home_id
 from assets.state.lake import MEMORY_LIMIT, Lake, LakeError
 from assets.state.remote_tables import RemoteTables
@@ -26,6 +27,7 @@ from assets.state.shared import SharedState
 from assets.tracking.tracking import NAME, Tracking
 from models.config import TrainConfig
 from models.evaluation.evidence import Policy
+from models.memory import check_room
 from models.stages.names import networks_of
 from models.stages.reranking import Rules
 from serving.state.event_stores import is_database, open_event_store
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
     from assets.engines.spark import Spark
 
 log = logging.getLogger(__name__)
+
+ADDRESSES = 4_000_000_000  # bytes that a run on the smallest sample takes, 0.9 GB of them memory
 
 
 class Shared(BaseSettings):
@@ -100,7 +104,8 @@ class Home(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Home"]:
-        with self.locked():
+        check_room(ADDRESSES)
+        with self.locked(), _ended_with_its_run(context):
             yield self
 
     @contextmanager
@@ -271,6 +276,19 @@ class Source(dg.ConfigurableResource):  # type: ignore[type-arg]
         if self.name != "table":
             return AS_IT_IS
         return Reading(self.columns, tuple(self.missing), self.time_format)
+
+
+def _ended_with_its_run(context: dg.InitResourceContext) -> AbstractContextManager[None]:
+    """A run that counts as failed or stopped ends, also where it hangs; one in memory nobody gives up."""
+    instance, run_id = context.instance, context.run_id
+    if instance is None or run_id is None or instance.is_ephemeral:
+        return nullcontext()
+
+    def is_given_up() -> bool:
+        run = instance.get_run_by_id(run_id)
+        return run is not None and run.status in (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
+
+    return ended_when_given_up(is_given_up)
 
 
 LAST = "last"  # of `Cleaning.hold_back`: the last play of each user

@@ -9,6 +9,7 @@ from dagster._core.events import RunFailureReason
 from assets.engines.spark import SparkError
 from assets.release.bento import BentoError
 from assets.training.side_by_side import LostTrainingError
+from models.memory import NO_MEMORY, out_of_memory
 from models.mistakes import UserError
 from serving.state.events import EventStoreError
 from serving.state.storage import StorageError
@@ -17,6 +18,7 @@ from serving.state.storage import StorageError
 MAY_PASS = (BentoError, EventStoreError, LostTrainingError, SparkError, StorageError)
 
 LONGEST = 400  # characters
+OF_A_STEP = f"{NO_MEMORY} NEXTPLAY_MEMORY_LIMIT says what DuckDB may take. What was published is whole."
 
 if TYPE_CHECKING:
     from dagster_shared.error import SerializableErrorInfo
@@ -33,8 +35,9 @@ def sentence(event: dg.DagsterEvent) -> str | None:
     told = event.step_failure_data.user_failure_data
     if told and told.description:
         return told.description
-    error = first_error(event)
-    return _sentence(error) if error else None
+    error, whole = first_error(event), event.step_failure_data.error
+    own = _sentence(error) if error else None
+    return OF_A_STEP if own is None and whole is not None and out_of_memory(whole.to_string()) else own
 
 
 def final(event: dg.DagsterEvent) -> bool:

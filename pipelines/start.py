@@ -2,8 +2,11 @@
 
 import os
 import signal
+import sys
 from collections.abc import Sequence
 from typing import NoReturn
+
+from models.memory import NO_MEMORY, out_of_memory
 
 if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as under nohup
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
@@ -11,8 +14,12 @@ if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as under nohup
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """What the console script calls."""
-    from pipelines.operator import cli
-
+    try:
+        from pipelines.operator import cli
+    except (ImportError, MemoryError, OSError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
+        sys.exit(NO_MEMORY)
     cli.main(arguments)
 
 

@@ -1,15 +1,29 @@
 """The deployment that the docs recommend: `python -m serving` runs it under uvicorn, one worker a core."""
 
 import os
+import sys
 import tempfile
 
-import uvicorn
-from uvicorn.supervisors import Multiprocess
+from models.memory import NO_MEMORY, AddressLimitError, check_room, out_of_memory
 
-from serving.connections import IDLE_SECONDS, Connection
-from serving.listener import Listener, PortError, usable_port
-from serving.private import keep_private
-from serving.settings import Deployment, check_addresses, load, load_settings
+ADDRESSES = 700_000_000  # bytes that serving a small model takes
+
+try:
+    check_room(ADDRESSES)
+    import uvicorn
+    from uvicorn.config import STARTUP_FAILURE
+    from uvicorn.supervisors import Multiprocess
+
+    from serving.connections import IDLE_SECONDS, Connection
+    from serving.listener import Listener, PortError, usable_port
+    from serving.private import keep_private
+    from serving.settings import Deployment, check_addresses, load, load_settings
+except AddressLimitError as error:
+    sys.exit(str(error))
+except (ImportError, MemoryError, OSError) as error:
+    if not out_of_memory(error):
+        raise
+    sys.exit(NO_MEMORY)
 
 
 def run(app: str, deployment: Deployment) -> None:
@@ -35,14 +49,17 @@ def run(app: str, deployment: Deployment) -> None:
     )
     with tempfile.TemporaryDirectory(prefix="nextplay-metrics-") as folder, Listener.bound(host, port) as own:
         os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", folder)  # one /metrics for all workers
-        Multiprocess(config, sockets=[own]).run()
+        supervisor = Multiprocess(config, sockets=[own])
+        supervisor.run()
+    if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
+        raise SystemExit(STARTUP_FAILURE)
 
 
 def main() -> None:
     keep_private()
     # A wrong setting ends this process, and no worker that would be started again for ever.
     check_addresses(load_settings())
-    run("serving.app:app_from_environment", load(Deployment))
+    run("serving.worker:app", load(Deployment))
 
 
 if __name__ == "__main__":

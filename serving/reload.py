@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from models.bundle.bundle import BundleError, bundle_hash
+from models.memory import NO_MEMORY, out_of_memory
 from serving import telemetry
 from serving.baselines import load_baselines
 from serving.mirror import Mirror
@@ -167,12 +168,14 @@ class Follower:
     def _keep(self, error: Exception) -> None:
         """Report a failure once, until another takes its place; a bug comes with its stack trace."""
         telemetry.RELOAD_FAILING.set(1)
-        if str(error) == self._problem:
+        short = out_of_memory(error)
+        problem = NO_MEMORY if short else str(error) or type(error).__name__
+        if problem == self._problem:
             return
-        self._problem = str(error)
+        self._problem = problem
         telemetry.RELOADS.labels("failure").inc()
         kept = self.current.version if self.current else None
-        trace = None if isinstance(error, BundleError | StorageError) else error
+        trace = None if short or isinstance(error, BundleError | StorageError) else error
         telemetry.log("model not loaded", error=trace, reason=self._problem, kept_version=kept)
 
 

@@ -21,7 +21,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from assets.evaluation.reporting.facts import facts_path
-from assets.resources import Home
+from assets.release.records_elsewhere import rewrite_elsewhere
+from assets.resources import Home, Shared
 from assets.state.apart import FOLDER, forget_apart
 
 SHORTEST = 6
@@ -82,6 +83,8 @@ def erase(home: Home) -> Erased:
     forget_apart(home.folder(), len(users))
     hide = hider(users)
     records, busy = _rewrite_records(_dagster(home), hide)
+    if address := Shared().address("dagster_database"):
+        records += rewrite_elsewhere(address, hide)
     erased = Erased(_remove_versions(home, users), _remove_reports(home, hide), records, busy)
     if store := home.event_store():
         store.compact()

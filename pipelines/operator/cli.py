@@ -9,6 +9,7 @@ from typing import NoReturn
 
 import click
 
+from models.memory import NO_MEMORY, out_of_memory
 from models.mistakes import UserError
 from models.release import RELEASE
 from pipelines.operator import champions, runs, servers, state
@@ -81,6 +82,11 @@ def answer(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else the interpreter's last flush fails again
         sys.stderr.write("Standard output was closed before all was printed.\n")
         return CLOSED
+    except Exception as error:
+        if not out_of_memory(error):
+            raise
+        sys.stderr.write(f"{NO_MEMORY}\n")
+        return 1
 
 
 def _reader_is_gone() -> bool:

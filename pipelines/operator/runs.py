@@ -27,6 +27,10 @@ def run(verbose: bool) -> None:
     else:
         warnings.simplefilter("ignore")  # of libraries: nothing that a user can mend
     settings, home = open_home()
+    from assets.resources import ADDRESSES
+    from models.memory import check_room
+
+    check_room(ADDRESSES)
     from pipelines.operator.run import run_everything
 
     if settings.engine == "spark":

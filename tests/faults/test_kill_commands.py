@@ -122,7 +122,10 @@ def test_a_change_of_champion(command: tuple[str, ...], expected: Any, template:
     assert alike(killed(template, 14, *command), champions) == expected
 
 
-def test_prune(template: Path) -> None:
+def test_prune(template: Path, mlflow_folder: Path) -> None:
+    shutil.rmtree(template / "home")
+    succession(template / "home", mlflow_folder, 7)
+
     def left(folder: Path) -> Any:
         home = home_in(folder)
         bundles = sorted(path.name for path in (folder / "home" / "bundles").iterdir() if path.is_dir())
@@ -130,7 +133,7 @@ def test_prune(template: Path) -> None:
 
     settings = {"NEXTPLAY_KEEP_CHAMPIONS": "3", "NEXTPLAY_KEEP_CANDIDATES": "1"}
     _, bundles, versions = alike(killed(template, 10, "prune", "--yes", **settings), left)
-    assert len(bundles) == 3 and versions == ["2", "3", "4"]
+    assert len(bundles) == len(versions) < 7 and versions[-3:] == ["5", "6", "7"]
 
 
 def test_restore(template: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from assets.state.lake import LakeError
 from models.config import ConfigError
 from models.mistakes import UserError
-from pipelines.failures import reason, sentence
+from pipelines.failures import OF_A_STEP, final, reason, sentence
 
 
 class LocalError(UserError):
@@ -65,3 +65,20 @@ def test_a_bug_is_no_sentence(error: Exception) -> None:
     event = failure(error)
     assert sentence(event) is None
     assert type(error).__name__ in reason(event) and "home" in reason(event)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("can't start new thread"),
+        RuntimeError("Out of Memory Error: could not allocate block of size 256.0 KiB"),
+        RuntimeError("The training of sasrec failed.\nMemoryError"),
+        OSError(12, "Cannot allocate memory"),
+    ],
+)
+def test_what_fails_for_want_of_memory_says_so_and_may_pass(error: Exception) -> None:
+    event = failure(error)
+    assert sentence(event) == reason(event) == OF_A_STEP and not final(event)
+    told = failure(LocalError("It is wrong: mend it."), error)
+    assert sentence(told) == "It is wrong: mend it."

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from sqlalchemy import create_engine, inspect, text
 
+from assets.release.erasure import erase
 from assets.resources import Home
 from assets.state.lake import LakeError
 from assets.tracking.tracking import Tracking
@@ -228,6 +230,7 @@ def test_two_instances_of_dagster_share_their_runs(
     postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NEXTPLAY_DAGSTER_DATABASE", postgres.dagster_address("dagster"))
+    monkeypatch.setenv("DAGSTER_FILES", str(tmp_path / "files"))
     root = Path(__file__).parents[2]
     homes = [tmp_path / "one", tmp_path / "other"]
     for home in homes:
@@ -245,3 +248,52 @@ def test_two_instances_of_dagster_share_their_runs(
         result = dg.materialize([made], instance=one)
         assert other.get_run_by_id(result.run_id).is_success
         assert other.get_latest_materialization_event(dg.AssetKey("made")) is not None
+
+
+def test_erasing_reaches_dagsters_records(
+    postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a run that has shown a user: in metadata, in a tag, in a log line; another user stays."""
+    address = postgres.dagster_address("erased")
+    monkeypatch.setenv("NEXTPLAY_DAGSTER_DATABASE", address)
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "dagster"))
+    monkeypatch.setenv("DAGSTER_FILES", str(tmp_path / "files"))
+    (tmp_path / "dagster").mkdir()
+    deployed = Path(__file__).parents[2] / "deploy" / "dagster.yaml"
+    (tmp_path / "dagster" / "dagster.yaml").write_text(deployed.read_text())
+    shown = {
+        "first rows": dg.MetadataValue.md("| user_id |\n| --- |\n| neighbour-1 |"),
+        "who": "marked-user-1",
+    }
+
+    @dg.asset
+    def made(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+        context.log.info("marked-user-1 came, and neighbour-1.")
+        return dg.MaterializeResult(metadata=shown)
+
+    with dg.DagsterInstance.from_config(str(tmp_path / "dagster")) as instance:
+        run = dg.materialize([made], instance=instance, tags={"for": "marked-user-1"}).run_id
+        home = Home(path=str(tmp_path / "home"))
+        store = open_event_store(home.events_file)
+        store.forget("marked-user-1")
+        store.close()
+        assert in_database(address, "marked-user-1") > 0
+        assert erase(home).records > 0
+        assert in_database(address, "marked-user-1") == 0
+        assert in_database(address, "neighbour-1 |") == 0  # previews go as a whole
+        assert in_database(address, "neighbour-1.") > 0
+        assert instance.get_run_by_id(run).is_success
+        assert instance.get_latest_materialization_event(dg.AssetKey("made")) is not None
+    assert erase(home).records == 0
+
+
+def in_database(address: str, what: str) -> int:
+    """How many texts of a database hold something."""
+    engine = create_engine(address)
+    with engine.connect() as connection:
+        found = 0
+        for table in inspect(connection).get_table_names():
+            for row in connection.execute(text(f'SELECT * FROM "{table}"')):
+                found += sum(isinstance(value, str) and what in value for value in row)
+    engine.dispose()
+    return found

@@ -9,6 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 from prometheus_client import REGISTRY
 
+from models.memory import NO_MEMORY
 from serving import reload, telemetry
 from serving.app import create_app
 from serving.reload import Follower
@@ -158,3 +159,19 @@ def test_a_server_started_before_the_first_promotion_waits_for_it(
         publish("b", "b1")
         wait_until(lambda: client.get("/readyz").status_code == 200)
         assert client.get("/model").json()["version"] == "b1"
+
+
+def test_a_model_without_memory_is_told_once_in_a_sentence(
+    follower: Follower, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[dict[str, object]] = []
+
+    def short(_: Path) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(reload, "read_pointer", short)
+    monkeypatch.setattr(telemetry, "log", lambda event, **values: told.append(values))
+    follower.check()
+    follower.check()
+    assert [(one["error"], one["reason"]) for one in told] == [(None, NO_MEMORY)]
+    assert failing() == 1
