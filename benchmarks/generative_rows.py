@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assets.training.bundling import TrainingData, write_baseline, write_candidate
+from assets.training.staging import staged_again
 from benchmarks.tomorrow_data import DATA
 from models.baselines import NotApplicableError
 from models.bundle.code import ROOT
@@ -20,6 +21,8 @@ from models.codes.ids import fit, semantic_ids
 from models.codes.vocabulary import as_array
 from models.content.vectors import ContentSpace
 from models.networks import default_config
+from models.stages.names import COUNTED, COUNTING, FIRST, NETWORK, RULES, SEED, STAGED
+from models.stages.reranking import Rules
 from models.training.reports import EpochReport
 
 Write = Callable[[Path, TrainingData, int], None]  # into a folder, of data, with a seed
@@ -27,6 +30,11 @@ TIGER_CODE = ("models/codes/codebooks.py", "models/codes/ids.py", "models/codes/
               "models/codes/decoder.py", "models/codes/scorer.py", "models/networks/codes.py",
               "models/networks/tiger.py")  # fmt: skip
 SASREC_CODE = ("models/networks/sasrec.py", "models/networks/transformer.py", "models/networks/attention.py")
+
+TOWERS_CODE = ("models/networks/two_towers.py",)
+STAGES_CODE = tuple(
+    f"models/stages/{file}.py" for file in ("features", "item_facts", "learning", "slices", "scorer", "trees")
+)
 
 
 @dataclass(frozen=True)
@@ -88,6 +96,18 @@ def network(
     return Row(title, write, files, only=only)
 
 
+def staged(title: str, name: str, files: tuple[str, ...]) -> Row:
+    """A network and a ranker of what it retrieves."""
+
+    def write(folder: Path, data: TrainingData, seed: int) -> None:
+        network = default_config(STAGED[name], data.split.train, bool(data.items.attributes))
+        settings = network.with_changes(seed=seed, threads=1, device="cpu").to_dict()
+        parts = {FIRST: STAGED[name], NETWORK: settings, COUNTED: list(COUNTING)}
+        staged_again(folder, name, data, {**parts, RULES: Rules().to_dict(), SEED: seed})
+
+    return Row(title, write, (*files, *STAGES_CODE))
+
+
 def _say(report: EpochReport) -> None:
     print(f"  epoch {report.epoch}: loss {report.loss:.4f}, validation NDCG@10 {report.ndcg:.4f}", flush=True)
 
@@ -128,6 +148,9 @@ ROWS: dict[str, Row] = {
     "graph": baseline("graph"),
     "gru4rec": network("GRU4Rec", "gru4rec", ("models/networks/gru4rec.py",)),
     "sasrec": network("SASRec", "sasrec", SASREC_CODE),
+    "sasrec-ranked": staged("SASRec, then a ranker", "sasrec_ranked", SASREC_CODE),
+    "two-towers": network("two towers", "two_towers", TOWERS_CODE),
+    "two-stage": staged("two towers, then a ranker", "two_stage", TOWERS_CODE),
     "sasrec-ids": network("SASRec, ids alone", "sasrec", SASREC_CODE, content=0.0),
     "sasrec-codes": network(
         "SASRec on own k-means codes",

@@ -49,7 +49,9 @@ def slices(split: Split, facts: Facts) -> Slices:
     before = Sequences(train.items[kept], np.append(0, np.cumsum(lengths)), train.n_items)
     times = None if facts.times is None else facts.times[kept]
     ages = None if split.ages is None else split.ages[kept] - split.ages[kept].min()
-    made = replace(everything(before, split.exclude_seen), ages=ages, content=split.content)
+    made = replace(
+        everything(before, split.exclude_seen), ages=ages, content=split.content, codes=split.codes
+    )
     if facts.units_a_second is not None and facts.times is not None:
         plays = plays.asked_at((facts.times * (1000 / facts.units_a_second)).astype(np.int64), train)
     return Slices(made, replace(facts, times=times), plays)
