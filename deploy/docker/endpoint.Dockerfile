@@ -1,12 +1,16 @@
 # The endpoint: no torch, no Dagster, no MLflow. The champion is fetched when the container starts. One worker:
 # the autoscaler counts containers. On a machine of its own, set NEXTPLAY_WORKERS to its cores.
-FROM python:3.12-slim-bookworm AS build
+# A tag may be moved: to build on what you have looked at, give its digest, BASE=python@sha256:...
+ARG BASE=python:3.12-slim-bookworm
+# hadolint ignore=DL3006
+FROM ${BASE} AS build
 WORKDIR /build
-COPY constraints.txt deploy/docker/endpoint-requirements.txt ./
+COPY deploy/docker/endpoint.lock ./
 RUN python -m venv /venv \
-  && /venv/bin/pip install --no-cache-dir --constraint constraints.txt --requirement endpoint-requirements.txt
+  && /venv/bin/pip install --no-cache-dir --require-hashes --no-deps --requirement endpoint.lock
 
-FROM python:3.12-slim-bookworm
+# hadolint ignore=DL3006
+FROM ${BASE}
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin nextplay
 COPY --from=build /venv /venv
 COPY models /app/models

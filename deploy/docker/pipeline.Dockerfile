@@ -1,15 +1,30 @@
 # Dagster's webserver, daemon, code server and runs: one image, the command says which.
-FROM python:3.12-slim-bookworm AS build
+# A tag may be moved: to build on what you have looked at, give its digest, BASE=python@sha256:...
+ARG BASE=python:3.12-slim-bookworm
+# hadolint ignore=DL3006
+FROM ${BASE} AS build
+# For machines without a GPU: TORCH_INDEX=https://download.pytorch.org/whl/cpu takes torch from there, by version and
+# without a hash, and leaves out what torch needs for GPUs, which is most of the image.
+ARG TORCH_INDEX=
 WORKDIR /build
-COPY constraints.txt pyproject.toml README.md LICENSE ./
+COPY deploy/docker/pipeline.lock ./
+RUN python -m venv /venv \
+  && if [ -n "$TORCH_INDEX" ]; then \
+    /venv/bin/pip install --no-cache-dir --no-deps --index-url "$TORCH_INDEX" \
+      "$(sed -n 's/^\(torch==[^ ]*\).*/\1/p' pipeline.lock)" \
+    && awk '/^[a-z]/ { left_out = /^(nvidia-.*sys_platform|triton==|torch==)/ } !left_out' pipeline.lock > cpu.lock \
+    && mv cpu.lock pipeline.lock; \
+  fi \
+  && /venv/bin/pip install --no-cache-dir --require-hashes --no-deps --requirement pipeline.lock
+COPY pyproject.toml README.md LICENSE ./
 COPY assets assets
 COPY models models
 COPY pipelines pipelines
 COPY serving serving
-RUN python -m venv /venv \
-  && /venv/bin/pip install --no-cache-dir --constraint constraints.txt ".[spark,postgres,s3,training,kubernetes]"
+RUN /venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
 
-FROM python:3.12-slim-bookworm
+# hadolint ignore=DL3006
+FROM ${BASE}
 # Spark's driver and executors need Java 17. Debian keeps one version of it for each release.
 # hadolint ignore=DL3008
 RUN apt-get update \
