@@ -49,6 +49,7 @@ from pipelines.resources import Settings, home_of
 
 RESULTS = Path(__file__).with_name("tomorrow.jsonl")
 SEEDS = 3
+ON_DEMAND = ("hstu", "ligr")  # networks beside the candidates, and no members of the blend
 JUDGED, SERVED = "judged", "served"
 Result = dict[str, Any]
 
@@ -215,9 +216,9 @@ def _written(folder: Path, write: Any) -> None:
 
 
 def models_of(seeds: int) -> Iterator[tuple[str, int]]:
-    """Every baseline, then every candidate with each seed; a blend is made of those before it."""
+    """Every baseline, then every network with each seed; a blend is made of the candidates before it."""
     yield from ((name, 0) for name in BASELINES)
-    yield from ((name, seed) for seed in range(seeds) for name in (*Training().candidates, BLEND))
+    yield from ((name, seed) for seed in range(seeds) for name in (*Training().candidates, BLEND, *ON_DEMAND))
 
 
 def run(name: str, data: DataSet, cut: Cut, bench: Path, only: str, seeds: int) -> None:

@@ -96,11 +96,11 @@ def ndcg(scorer: Scorer, holdout: Holdout) -> float:
     return float(per_user("ndcg@10", rank_targets(scorer, holdout)).mean())
 
 
-def some_users(validation: Holdout) -> Holdout:
-    """At most CHOOSING_USERS of them, evenly spaced, so that choosing costs the same on data of any size."""
-    if len(validation) <= CHOOSING_USERS:
+def some_users(validation: Holdout, most: int = CHOOSING_USERS) -> Holdout:
+    """At most so many of them, evenly spaced, so that choosing costs the same on data of any size."""
+    if len(validation) <= most:
         return validation
-    return validation.rows(np.linspace(0, len(validation) - 1, CHOOSING_USERS).astype(np.int64))
+    return validation.rows(np.linspace(0, len(validation) - 1, most).astype(np.int64))
 
 
 def one_by_one(

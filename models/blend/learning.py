@@ -11,10 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.baselines import NewReleases
-from models.baselines.base import ndcg, some_users
-from models.blend.scorer import Blend, logarithms, new_items
-from models.bundle.bundle import PADDING
+from models.baselines.rate import allowed, bounded_rate
+from models.blend.scorer import NEW, Blend, logarithms, new_items
+from models.choice import likeliest
 from models.data import Holdout
 from models.evaluation.metrics import per_user, rank_targets
 from models.evaluation.stats import SEED, bootstrap_interval
@@ -25,9 +24,6 @@ USERS = 5_000  # at most, on whose validation items they are
 BLOCK = 512  # users scored at once
 LEAST_GAIN = 0.003  # nats a user, by which a further member must make what was played likelier
 MOST_BASELINES = 3  # so that a request costs little more than the network alone; new releases come beside
-NEW = NewReleases.architecture
-NEW_WEIGHTS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.7)  # of the likeliest weight of new releases; tried in turn
-KNOWN_LOSS = 0.01  # share of NDCG@10 that new releases may cost the plays of known items on validation
 DECIMALS = 3  # of a weight: sums in another order give the same bytes
 FOLDS = 2
 CONFIDENCE = 0.8  # of the two-sided interval of what a blend gains: it is one more model to serve
@@ -73,32 +69,23 @@ def learn(members: Mapping[str, Scorer], validation: Holdout) -> Learned:
     ranks = np.zeros(len(validation), dtype=np.int32)
     for fold in range(FOLDS):
         others = choose(chosen.rows(chosen.users % FOLDS != fold), names, networks)
-        others = sparing(members, others, validation.rows(np.flatnonzero(validation.users % FOLDS != fold)))
+        others = with_new(members, others, validation.rows(np.flatnonzero(validation.users % FOLDS != fold)))
         rows = np.flatnonzero(validation.users % FOLDS == fold)
         ranks[rows] = rank_targets(Blend.of(members, others), validation.rows(rows))
     for network in networks:
         _require_gain(network, ranks, rank_targets(members[network], validation), validation.users)
-    return Learned(sparing(members, choose(chosen, names, networks), validation), ranks)
+    return Learned(with_new(members, choose(chosen, names, networks), validation), ranks)
 
 
-def sparing(
+def with_new(
     members: Mapping[str, Scorer], weights: dict[str, float], validation: Holdout
 ) -> dict[str, float]:
-    """The weights with as much of new releases as plays of known items can bear.
-
-    The likeliest weight serves all plays together, at the cost of those of known items. So it is the first of
-    NEW_WEIGHTS with which these lose no more than KNOWN_LOSS of NDCG@10 on validation, or none.
-    """
+    """The weights, and with them that of new releases, if there are any: a rate."""
     new = new_items(members)
-    if NEW not in weights or new is None:
+    if new is None:
         return weights
-    known = some_users(validation.rows(np.flatnonzero(~new[validation.targets])))
-    if not len(known):
-        return weights
-    none = weights | {NEW: 10.0**-DECIMALS}  # as good as none
-    least = (1 - KNOWN_LOSS) * ndcg(Blend.of(members, none), known)
-    tried = (weights | {NEW: round(share * weights[NEW], DECIMALS)} for share in NEW_WEIGHTS)
-    return next((one for one in tried if ndcg(Blend.of(members, one), known) >= least), none)
+    rate = bounded_rate(lambda one: Blend.of(members, weights | {NEW: one}), np.exp, _some(validation), new)
+    return weights | ({NEW: rate} if rate else {})
 
 
 def _require_gain(
@@ -126,8 +113,9 @@ def choose(
         raise NoBlendError("nobody played next what a member had among its best")
     members = [names.index(name) for name in networks]
     weights, likely = fit(chosen, members)
-    while len(members) < len(networks) + most + (NEW in names):
-        wider = [[*members, i] for i in range(len(names)) if i not in members]
+    others = [i for i, name in enumerate(names) if name != NEW]  # new items are learned of apart
+    while len(members) < len(networks) + most:
+        wider = [[*members, i] for i in others if i not in members]
         tried = [(*fit(chosen, more), more) for more in wider]
         best = max(tried, key=lambda one: one[1], default=None)
         if best is None or best[1] < likely + LEAST_GAIN:
@@ -141,31 +129,19 @@ def fit(chosen: Choices, members: Sequence[int]) -> tuple[NDArray[np.float64], f
 
     The first member, a network, keeps a weight. Likelihood: mean logarithm, in nats a user.
     """
-    from scipy.optimize import minimize
-
-    features = chosen.features[:, :, list(members)]  # [users, width, members]
-    user = np.arange(len(features))
-
-    def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        scores = np.where(chosen.there, np.einsum("uim,m->ui", features, weights), -np.inf)
-        scores -= scores.max(axis=1, keepdims=True)
-        chances = np.exp(scores)  # [users, width]
-        total = chances.sum(axis=1)  # [users]
-        chances /= total[:, None]
-        likely = scores[user, chosen.played] - np.log(total)  # [users]
-        surprise = features[user, chosen.played] - np.einsum("uim,ui->um", features, chances)
-        return -float(likely.mean()), -surprise.mean(axis=0)
-
     least = 10.0**-DECIMALS
-    bounds = [(least, None), *[(0, None)] * (len(members) - 1)]
-    start = np.r_[1.0, np.full(len(members) - 1, 0.1)]
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds)
-    weights: NDArray[np.float64] = np.round(found.x, DECIMALS)
-    return weights, -loss(weights)[0]
+    return likeliest(
+        chosen.features[:, :, list(members)],
+        chosen.there,
+        chosen.played,
+        start=np.r_[1.0, np.full(len(members) - 1, 0.1)],
+        bounds=[(least, None), *[(0, None)] * (len(members) - 1)],
+        decimals=DECIMALS,
+    )
 
 
 def choices(members: Mapping[str, Scorer], holdout: Holdout, depth: int = DEPTH) -> Choices:
-    """What the members say of the union of their `depth` best items for each user.
+    """What the members say of the union of their `depth` best items for each user, new ones left out.
 
     Users whose next play is not among these are left out: no weights would bring it to the top. Raises
     NoBlendError where a score is no number.
@@ -190,14 +166,13 @@ def _found(
     for start in range(0, len(holdout), BLOCK):
         part = holdout.rows(np.arange(start, min(start + BLOCK, len(holdout))))
         given = [_logarithms(member, part, new) for member in members.values()]
-        allowed = np.ones(given[0].shape, dtype=np.bool_)  # [users, n_items + 1]
-        allowed[:, PADDING] = False
-        if part.exclude_seen:
-            allowed[np.repeat(np.arange(len(part)), part.histories.lengths), part.histories.items] = False
-        best = np.concatenate([_best(scores, allowed, depth) for scores in given], axis=1)
+        can_be = allowed(part, given[0].shape[1])
+        if new is not None:
+            can_be[:, new] = False
+        best = np.concatenate([_best(scores, can_be, depth) for scores in given], axis=1)
         for row, target in enumerate(part.targets.tolist()):
             items = np.unique(best[row])
-            items = items[allowed[row, items]]
+            items = items[can_be[row, items]]
             place = int(np.searchsorted(items, target))
             if place < len(items) and items[place] == target:
                 yield int(part.users[row]), np.stack([scores[row, items] for scores in given], axis=1), place
@@ -205,8 +180,11 @@ def _found(
 
 def _logarithms(member: Scorer, part: Holdout, new: NDArray[np.bool_] | None) -> NDArray[np.float32]:
     """What a member adds to the score of each item, before its weight, [users, n_items + 1]."""
-    scores = scores_at(member, [part.histories.user(row) for row in range(len(part))], part.moment)
-    return logarithms(member, scores, new)
+    return logarithms(member, scores_at(member, _histories(part), part.moment), new)
+
+
+def _histories(part: Holdout) -> list[NDArray[np.int32]]:
+    return [part.histories.user(row) for row in range(len(part))]
 
 
 def _best(scores: NDArray[np.float32], allowed: NDArray[np.bool_], depth: int) -> NDArray[np.int64]:

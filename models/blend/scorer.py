@@ -4,6 +4,10 @@ A network sees the order of a history; counting sees rare transitions, co-occurr
 days. The score is log-linear: the network's score times its weight, plus, for each baseline, its weight times
 the logarithm of its smoothed shares. So exp(score) is proportional to a product of powers of probabilities, a
 logarithmic opinion pool (Genest and Zidek, Statistical Science 1986).
+
+Items that nobody has played stand beside those that have been: each has its score in `new_releases` times
+that member's weight where all that has been played has 1 together. So the weight is a rate, and the more has
+come out, the more room it takes.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +28,7 @@ from models.scorer import MovingScorer, OnnxScorer, Scorer, scores_at
 
 BLEND = "blend"  # the architecture
 MEMBERS_FOLDER = "members"  # in its bundle: the bundle of each member, by its architecture
+NEW = NewReleases.architecture
 WEIGHTS = "weights"  # in its manifest's config: architecture -> weight
 
 
@@ -46,7 +51,7 @@ def logarithms(
 
 def new_items(members: Mapping[str, Scorer]) -> NDArray[np.bool_] | None:
     """The items without plays, [n_items + 1], where one of the members ranks them; None where none does."""
-    found = members.get(NewReleases.architecture)
+    found = members.get(NEW)
     return found.new if isinstance(found, NewReleases) and found.new.any() else None
 
 
@@ -70,11 +75,32 @@ class Blend:
         members = {**self.networks, **self.baselines}
         parts = {name: scores_at(one, histories, moment) for name, one in members.items()}
         total: NDArray[np.float32] = np.zeros_like(next(iter(parts.values())))
+        beside = parts.pop(NEW) if self._rate else None
         for name, given in parts.items():
             scores = logarithms(members[name], given, self._new)
             total += np.multiply(scores, np.float32(self.weights[name]), out=scores)
         total[:, PADDING] = -np.inf
+        if beside is not None:
+            self._put_beside(total, beside)
         return total
+
+    def _put_beside(self, total: NDArray[np.float32], scores: NDArray[np.float32]) -> None:
+        """New items beside the others in `total`, both [users, n_items + 1], as logarithms of chances."""
+        new = self._new
+        assert new is not None
+        total[:, new] = -np.inf
+        highest = total.max(axis=1, keepdims=True)  # [users, 1]
+        total -= highest + np.log(np.exp(total - highest).sum(axis=1, keepdims=True))
+        with np.errstate(divide="ignore"):
+            total[:, new] = np.log(np.float32(self._rate) * np.maximum(scores[:, new], 0))
+
+    @cached_property
+    def _rate(self) -> float:
+        """How likely a new item of score 1 is played; 0 without any, or where scores are no chances."""
+        member = self.baselines.get(NEW)
+        if self._new is None or not (isinstance(member, NewReleases) and member.of_chances):
+            return 0.0
+        return self.weights[NEW]
 
     @cached_property
     def _new(self) -> NDArray[np.bool_] | None:

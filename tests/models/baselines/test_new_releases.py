@@ -1,6 +1,7 @@
 """New releases: by hand, on their day, chosen on plays of new items, and beside a network in a blend."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,9 +9,10 @@ from numpy.typing import NDArray
 
 from models.baselines import Facts, NewReleases, NotApplicableError
 from models.baselines.base import ndcg
-from models.baselines.new_releases import HALF_LIVES, POWERS, UNDATED
-from models.blend.learning import KNOWN_LOSS, NEW, learn, sparing
-from models.blend.scorer import Blend, new_items
+from models.baselines.new_releases import UNTUNED
+from models.baselines.rate import KNOWN_LOSS, likeliest_rate
+from models.blend.learning import learn, with_new
+from models.blend.scorer import NEW, Blend, new_items
 from models.bundle.attributes import DATE, TEXT, Attribute
 from models.bundle.bundle import ItemTable
 from models.data import Holdout, Sequences
@@ -42,7 +44,8 @@ FACTS = Facts(times=SECONDS, exclude_seen=False, items=ITEMS, units_a_second=1)
 
 def test_by_hand_on_two_days() -> None:
     fitted = NewReleases.fit(TRAIN, None, FACTS)
-    assert fitted.config() == {"power": POWERS[0], "newness_half_life": HALF_LIVES[0]}
+    power, fade, undated = UNTUNED
+    assert fitted.config() == {"power": power, "newness_fade": fade, "newness_undated": undated}
     history = [np.array([1, 2])]
     before, after = (
         fitted.score_at(history, Moment.all_at(day(when) * MS_A_DAY + 5, 1))[0]
@@ -50,8 +53,8 @@ def test_by_hand_on_two_days() -> None:
     )
     alike = fitted.vectors @ fitted.vectors[1]  # which is as 2 is
     assert np.isneginf(before[[0, 4, 5, 7]]).all()
-    assert before[6] == after[6] == pytest.approx(UNDATED * alike[6], rel=1e-5)
-    assert after[4] == pytest.approx(0.5 ** (10 / HALF_LIVES[0]) * alike[4], rel=1e-5)
+    assert before[6] == after[6] == pytest.approx(undated * alike[6], rel=1e-5)
+    assert after[4] == pytest.approx(11**-fade * alike[4], rel=1e-5)
     assert after[4] > after[5] > 0
     assert np.argsort(-after)[2:5].tolist()[-1] in (2, 3) and after[1] == after[1:4].max() < 0
     assert after[2] == after[3], "as often played"
@@ -73,29 +76,30 @@ def test_where_it_does_not_apply_it_says_why(facts: Facts, why: str) -> None:
         NewReleases.fit(TRAIN, None, facts)
 
 
-# -- a world in which a tenth of the plays is of a game that came out the day before ------------------------
+# -- a world in which a tenth of the plays is of a game that came out of late ------------------------
 
-N_OLD, N_NEW = 30, 60
+N_OLD, N_NEW, FADE = 30, 60, 1.5
 START = day("2018-01-01")
 
 
 def world(plays: int, seed: int) -> tuple[Facts, Sequences, Holdout]:
-    """Old games 1 to 30 in three genres, played by their rank; each day a new one, played on that day."""
+    """Old games 1 to 30 in three genres, played by their rank; each day a new one, played less by its age."""
     rng = np.random.default_rng(seed)
     genres = [f"Genre {i % 3}" for i in range(N_OLD + N_NEW)]
     out = [START - 900] * N_OLD + [START + i for i in range(N_NEW)]
     items = table(genres, [str(np.datetime64(when, "D")) for when in out])
-    chances = 1 / np.arange(1, N_OLD + 1)
+    chances = np.arange(1, N_OLD + 1) ** -1.5
     train = Sequences.from_lists(1 + rng.choice(N_OLD, (200, 6), p=chances / chances.sum()), N_OLD + N_NEW)
     facts = Facts(
         times=START * 86_400 - 10_000 + np.arange(1200), exclude_seen=False, items=items, units_a_second=1
     )
-    days = rng.integers(1, N_NEW, plays)
+    days, fading = rng.integers(1, N_NEW, plays), np.arange(1, N_NEW + 1) ** -FADE
     new = rng.random(plays) < 0.1
     old = rng.choice(N_OLD, plays, p=chances / chances.sum())
-    targets = np.where(new, N_OLD + days, 1 + old).astype(np.int32)  # what came out the day before
+    ages = np.array([rng.choice(n, p=fading[:n] / fading[:n].sum()) for n in days])
+    targets = np.where(new, N_OLD + days - ages, 1 + old).astype(np.int32)
     histories = Sequences.from_lists(1 + rng.choice(N_OLD, (plays, 2)), N_OLD + N_NEW)
-    asked = (START + days) * MS_A_DAY
+    asked = (START + days - 1) * MS_A_DAY
     return facts, train, Holdout(np.arange(plays), targets, histories, exclude_seen=False, asked_ms=asked)
 
 
@@ -107,13 +111,58 @@ def network(train: Sequences) -> Table:
     return Table(rows)
 
 
-def test_settings_are_the_best_for_new_items_on_validation() -> None:
+def test_settings_are_the_likeliest_for_new_items_on_validation() -> None:
+    """By a loop over settings around them."""
     facts, train, validation = world(1_500, 1)
     chosen = NewReleases.fit(train, validation, facts)
     new = validation.rows(np.flatnonzero(validation.targets > N_OLD))
-    tried = {(p, h): ndcg(replace(chosen, power=p, half_life=h), new) for p in POWERS for h in HALF_LIVES}
-    assert tried[chosen.power, chosen.half_life] == max(tried.values()) > 0.5
+    assert new.moment is not None
+
+    def likelihood(model: NewReleases) -> float:
+        scores = model.score_at([new.histories.user(row) for row in range(len(new))], new.moment)
+        out = np.maximum(scores[:, N_OLD + 1 :], 0)
+        return float(np.log(out[np.arange(len(new)), new.targets - N_OLD - 1] / out.sum(axis=1)).mean())
+
+    best = likelihood(chosen)
+    assert best > likelihood(replace(chosen, power=1.0, fade=0.7)) + 0.5
+    for changes in ({"power": chosen.power + 0.05}, {"fade": chosen.fade + 0.1}, {"fade": chosen.fade - 0.1}):
+        assert likelihood(replace(chosen, **changes)) < best, changes
+    assert chosen.fade == pytest.approx(FADE, abs=0.3)
+    assert ndcg(chosen, new) > 0.5
     assert chosen.refit(train, facts).config() == chosen.config()
+
+
+def test_what_has_no_date_is_as_likely_as_it_was() -> None:
+    """As many plays of new items are expected of those without a date as there were."""
+    items = table(["Puzzle"] * 10, ["2016-01-01"] * 2 + ["2018-01-02"] * 4 + [None] * 4)
+    facts = replace(FACTS, items=items)
+    train = Sequences.from_lists([[1, 2], [2, 1]], 10)
+    asked = np.full(400, day("2018-01-02") * MS_A_DAY)  # on the day of the others
+    histories = [np.array([1])] * 400
+    for played, undated in (([3, 4, 5, 7], 100), ([3, 4, 7, 8], 200)):
+        held = Holdout(
+            np.arange(400), np.tile(played, 100).astype(np.int32), Sequences.from_lists(histories, 10),
+            exclude_seen=False, asked_ms=asked,
+        )  # fmt: skip
+        scores = np.maximum(NewReleases.fit(train, held, facts).score_at(histories, Moment(asked)), 0)
+        expected = (scores[:, 7:].sum(axis=1) / scores.sum(axis=1)).sum()
+        assert expected == pytest.approx(undated, rel=0.01)
+
+
+def test_a_bundle_from_before_scores_as_it_did(tmp_path: Path) -> None:
+    fitted = replace(NewReleases.fit(TRAIN, None, FACTS), half_life=30.0, power=2.0, undated=0.1)
+    fitted.save(tmp_path)
+    opened, history = NewReleases.load(tmp_path), [np.array([1, 2])]
+    moment = Moment.all_at(day("2018-01-21") * MS_A_DAY, 1)
+    scores = opened.score_at(history, moment)[0]
+    alike = opened.vectors @ opened.vectors[1]
+    assert scores[4] == pytest.approx(0.5 ** (10 / 30) * alike[4] ** 2, rel=1e-5)
+    assert scores[6] == pytest.approx(0.1 * alike[6] ** 2, rel=1e-5)
+    assert not opened.of_chances
+    assert opened.refit(TRAIN, FACTS).config() == {"power": 2.0, "newness_half_life": 30.0}
+    now = NewReleases.fit(TRAIN, None, FACTS)
+    now.save(tmp_path)
+    np.testing.assert_array_equal(NewReleases.load(tmp_path).score(history), now.score(history))
 
 
 def test_a_blend_reaches_new_items_and_spares_the_known() -> None:
@@ -132,14 +181,40 @@ def test_a_blend_reaches_new_items_and_spares_the_known() -> None:
     assert ndcg(blend, test) > ndcg(popular, test) > ndcg(alone, test)
 
 
-def test_of_a_weight_that_costs_the_known_too_much_a_part_is_left() -> None:
-    facts, train, validation = world(1_000, 4)
+def test_the_rate_is_that_of_the_process_and_a_part_of_it_where_the_known_would_lose() -> None:
+    facts, train, validation = world(2_000, 4)
     members = {"net": network(train), NEW: NewReleases.fit(train, validation, facts)}
-    assert sparing(members, {"net": 1.0}, validation) == {"net": 1.0}
-    kept = sparing(members, {"net": 1.0, NEW: 2.0}, validation)
-    known = validation.rows(np.flatnonzero(validation.targets <= N_OLD))
-    least = (1 - KNOWN_LOSS) * ndcg(Blend.of(members, {"net": 1.0, NEW: 0.001}), known)
-    assert kept.get(NEW, 0) < 2.0
-    assert ndcg(Blend.of(members, {NEW: 0.001} | kept), known) >= 0.999 * least
     found = new_items(members)
     assert found is not None and found.sum() == N_NEW and not found[: N_OLD + 1].any()
+    rate = likeliest_rate(Blend.of(members, {"net": 1.0, NEW: 1.0}), np.exp, validation, found)
+    blend = Blend.of(members, {"net": 1.0, NEW: rate})
+    histories = [validation.histories.user(row) for row in range(len(validation))]
+    chances = np.exp(blend.score_at(histories, validation.moment))
+    expected = chances[:, found].sum(axis=1) / chances.sum(axis=1)
+    new = validation.targets > N_OLD
+    assert expected.sum() == pytest.approx(new.sum(), rel=0.01)
+    np.testing.assert_allclose(chances[:, 1 : N_OLD + 1].sum(axis=1), 1, rtol=1e-5)
+    kept = with_new(members, {"net": 1.0}, validation)
+    known = validation.rows(np.flatnonzero(~new))
+    least = (1 - KNOWN_LOSS) * ndcg(Blend.of(members, {"net": 1.0, NEW: 1e-6}), known)
+    assert 0 < kept[NEW] <= rate
+    assert ndcg(Blend.of(members, kept), known) >= least
+    assert with_new(members, {"net": 1.0}, known) == {"net": 1.0}, "nothing is known of new items then"
+
+
+def test_what_is_not_out_has_no_score_in_a_blend() -> None:
+    facts, train, validation = world(200, 5)
+    members = {"net": network(train), NEW: NewReleases.fit(train, validation, facts)}
+    blend = Blend.of(members, {"net": 1.0, NEW: 0.5})
+    scores = blend.score_at([np.array([1])], Moment.all_at((START + 3) * MS_A_DAY, 1))[0]
+    assert np.isfinite(scores[1 : N_OLD + 5]).all() and np.isneginf(scores[N_OLD + 5 :]).all()
+
+
+def test_in_a_blend_from_before_new_releases_are_a_member_like_others() -> None:
+    facts, train, validation = world(200, 6)
+    old = replace(NewReleases.fit(train, validation, facts), half_life=7.0)
+    blend = Blend.of({"net": network(train), NEW: old}, {"net": 1.0, NEW: 2.0})
+    scores = blend.score_at([np.array([1])], Moment.all_at(START * MS_A_DAY, 1))[0]
+    plain = network(train).score([np.array([1])])[0]
+    np.testing.assert_allclose(scores[1 : N_OLD + 1], plain[1 : N_OLD + 1], rtol=1e-6)
+    assert np.isfinite(scores[1:]).all() and scores[N_OLD + 1] > plain[1 : N_OLD + 1].min()

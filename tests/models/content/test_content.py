@@ -11,6 +11,7 @@ from safetensors.numpy import load_file
 from models.baselines import Content, Facts, NotApplicableError
 from models.baselines.base import ndcg
 from models.baselines.content import HALF_LIFE_DAYS, NEWNESS, POWERS
+from models.baselines.rate import KNOWN_LOSS
 from models.bundle.attributes import DATE, FLAG, NUMBER, TEXT, Attribute
 from models.bundle.bundle import WEIGHTS_FILE, ItemTable
 from models.content.features import item_features, table_features
@@ -19,6 +20,7 @@ from models.content.vectors import content_vectors
 from models.data import Sequences, leave_one_out
 from models.evaluation.metrics import rank_targets
 from models.moment import Moment
+from tests.models.baselines.test_new_releases import world
 
 
 def table(genres: list[list[str] | None], dates: list[str | None] | None = None) -> ItemTable:
@@ -133,8 +135,52 @@ def dated() -> tuple[Content, Facts, Sequences]:
     return replace(Content.fit(train, facts=facts), power=1.0, newness=10.0), facts, train
 
 
-def test_a_release_is_new_on_its_day_and_not_there_before() -> None:
+def test_a_new_item_has_its_rate_beside_what_has_been_played_from_its_day_on() -> None:
     fitted, *_ = dated()
+    fitted, history = replace(fitted, rate=0.2), [np.array([1]), np.array([6])]
+    before, after = (fitted.score_at(history, on(day)) for day in ("2018-02-28", "2018-06-11"))
+    assert fitted.releases is not None
+    of_new = fitted.releases.score_at(history, on("2018-06-11"))
+    assert np.isneginf(before[:, [0, 3, 4]]).all() and np.isfinite(before[:, [1, 2, 5, 6]]).all()
+    np.testing.assert_array_equal(before[:, [1, 2, 5, 6]], after[:, [1, 2, 5, 6]])
+    total = after[:, [1, 2, 5, 6]].sum(axis=1)
+    np.testing.assert_allclose(after[:, 3:5], 0.2 * total[:, None] * of_new[:, 3:5], rtol=1e-5)
+    assert after[0, 4] > after[0, 3] > 0, "the newer first"
+    later = fitted.score(history)
+    assert np.isneginf(later[:, 3:5]).all(), "as of the training, when neither was out"
+
+
+def test_power_and_rate_are_chosen_for_the_known_and_bounded(tmp_path: Path) -> None:
+    """One play of ten is of the release of the day; the likeliest rate would cost the others too much."""
+    facts, train, validation = world(1_500, 1)
+    chosen = Content.fit(train, validation, facts)
+    assert chosen.releases is not None and chosen.rate > 0
+    new = chosen.releases.new
+    known = validation.rows(np.flatnonzero(~new[validation.targets]))
+    none = replace(chosen, rate=1e-6)
+
+    assert ndcg(none, known) == max(ndcg(replace(none, power=power), known) for power in POWERS)
+
+    def likelihood(weight: float) -> float:
+        model = replace(none, rate=0.0, weight=weight)
+        scores = np.maximum(model.score([known.histories.user(row) for row in range(len(known))]), 0)
+        return float(np.log(scores[np.arange(len(known)), known.targets] / scores.sum(axis=1)).mean())
+
+    best = likelihood(chosen.weight)
+    assert best > likelihood(chosen.weight + 0.05) and best > likelihood(chosen.weight - 0.05)
+    assert ndcg(chosen, known) >= (1 - KNOWN_LOSS) * ndcg(none, known)
+    assert ndcg(chosen, validation) > ndcg(none, validation)
+    chosen.save(tmp_path)
+    opened, refitted = Content.load(tmp_path), chosen.refit(train, facts)
+    assert opened.config() == refitted.config() == chosen.config()
+    histories = [validation.histories.user(row) for row in range(20)]
+    moment = Moment(np.asarray(validation.asked_ms)[:20])
+    np.testing.assert_array_equal(opened.score_at(histories, moment), chosen.score_at(histories, moment))
+
+
+def test_in_a_bundle_from_before_a_release_is_new_on_its_day_and_not_there_before(tmp_path: Path) -> None:
+    replace(dated()[0], releases=None).save(tmp_path)
+    fitted = Content.load(tmp_path)
     history, days = [np.array([1])], ("2018-02-28", "2018-03-01", "2018-06-01", "2028-01-01")
     before, first, later, long_after = (fitted.score_at(history, on(day))[0] for day in days)
     assert np.isneginf(before[[0, 3, 4]]).all() and np.isfinite(before[[1, 2, 5, 6]]).all()
