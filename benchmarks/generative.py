@@ -33,6 +33,7 @@ from models.codes.decoder import CODES
 from models.evaluation.metrics import coverage, evaluate
 from models.opening import open_scorer
 from models.scorer import Scorer
+from models.stages.names import STAGED
 from pipelines.apart import run_apart
 from pipelines.operator.environment import set_defaults
 from pipelines.resources import Settings, home_of
@@ -107,7 +108,10 @@ def parameters(folder: Path) -> int:
     """Numbers that were learned, of all bundles within one; what follows from others does not count."""
     total = 0
     for path in folder.rglob(WEIGHTS_FILE):
-        config = read_manifest(path.parent).config
+        manifest = read_manifest(path.parent)
+        if manifest.architecture in STAGED:  # facts of the catalogue
+            continue
+        config = manifest.config
         made = {CODES, *((ITEM_EMBEDDINGS, ITEM_BIAS) if config.get("codes") else ())}
         with safe_open(path, framework="numpy") as weights:
             names = [name for name in weights.keys() if name not in made]  # noqa: SIM118

@@ -148,9 +148,9 @@ ROWS: dict[str, Row] = {
     "graph": baseline("graph"),
     "gru4rec": network("GRU4Rec", "gru4rec", ("models/networks/gru4rec.py",)),
     "sasrec": network("SASRec", "sasrec", SASREC_CODE),
-    "sasrec-ranked": staged("SASRec, then a ranker", "sasrec_ranked", SASREC_CODE),
+    "sasrec-ranked": staged("SASRec with a ranker", "sasrec_ranked", SASREC_CODE),
     "two-towers": network("two towers", "two_towers", TOWERS_CODE),
-    "two-stage": staged("two towers, then a ranker", "two_stage", TOWERS_CODE),
+    "two-stage": staged("two towers with a ranker", "two_stage", TOWERS_CODE),
     "sasrec-ids": network("SASRec, ids alone", "sasrec", SASREC_CODE, content=0.0),
     "sasrec-codes": network(
         "SASRec on own k-means codes",
