@@ -50,13 +50,14 @@ class Examples:
 
 
 def require_lightgbm() -> None:
-    """Raises RankerError where it is not installed."""
+    """Raises RankerError where it is not installed, or a library of the system that it needs is missing."""
     try:
         import lightgbm  # noqa: F401
-    except ModuleNotFoundError as error:
+    except (ImportError, OSError) as error:
         raise RankerError(
-            "LightGBM is not installed, which trains the ranker: run pip install -e '.[stages]', or take "
-            "two_stage and sasrec_ranked out of NEXTPLAY_CANDIDATES."
+            f"LightGBM, which trains the ranker, cannot be loaded ({error}): run pip install -e '.[stages]', "
+            "on a slim image apt-get install libgomp1 too, or take two_stage and sasrec_ranked out of "
+            "NEXTPLAY_CANDIDATES."
         ) from error
 
 

@@ -1,7 +1,9 @@
 """Stages as one scorer: what is ranked comes first, everything else in the order of the first stage."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from models.evaluation.metrics import per_user, rank_targets
 from models.moment import Moment
 from models.stages.features import FEATURES
 from models.stages.item_facts import ItemFacts
-from models.stages.learning import RankerError, examples, learn
+from models.stages.learning import RankerError, examples, learn, require_lightgbm
 from models.stages.reranking import Rules
 from models.stages.scorer import Staged, Stages
 from models.stages.trees import Trees
@@ -136,13 +138,15 @@ def test_where_nothing_was_retrieved_a_ranker_says_so() -> None:
 
 
 def test_without_lightgbm_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "lightgbm", None)
+    monkeypatch.setitem(sys.modules, "lightgbm", None)
     with pytest.raises(RankerError, match=r"pip install -e '\.\[stages\]'"):
-        learn(
-            examples(
-                STAGES,
-                Holdout(np.zeros(0, np.int64), np.zeros(0, np.int32), Sequences.from_lists([], N_ITEMS)),
-            ),
-            None,
-            0,
-        )  # type: ignore[arg-type]
+        require_lightgbm()
+
+
+def test_without_a_library_of_the_system_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a slim image."""
+    (tmp_path / "lightgbm.py").write_text("raise OSError('libgomp.so.1: cannot open shared object file')")
+    monkeypatch.delitem(sys.modules, "lightgbm", raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(RankerError, match=r"libgomp\.so\.1.*apt-get install libgomp1"):
+        require_lightgbm()
