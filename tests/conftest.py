@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
@@ -43,6 +43,32 @@ def _migrations_are_read_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ScriptDirectory, "from_config", from_config)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _schemas_are_inferred_once() -> Iterator[None]:
+    """Dagster infers the schemas of all resources whenever a step begins: a tenth of a small run."""
+    from dagster._config.pythonic_config import config, resource
+
+    infer, known = config.infer_schema_from_config_class, dict[tuple[Any, ...], Any]()
+
+    def inferred(
+        model: type,
+        description: str | None = None,
+        fields_to_omit: set[str] | None = None,
+        default: Any = None,
+    ) -> Any:
+        if default is not None:
+            return infer(model, description, fields_to_omit, default)
+        asked = (model, description, frozenset(fields_to_omit or ()))
+        if asked not in known:
+            known[asked] = infer(model, description, fields_to_omit)
+        return known[asked]
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (config, resource):
+            patch.setattr(module, "infer_schema_from_config_class", inferred)
         yield
 
 

@@ -143,6 +143,7 @@ def ask_all_workers(endpoint: Endpoint, **body: object) -> list[dict[str, Any]]:
     return answers
 
 
+@pytest.mark.slow
 def test_all_workers_know_what_one_was_told(
     tmp_path: Path, settings: dict[str, str], pointer: Path, bundles: dict[str, Path]
 ) -> None:

@@ -125,6 +125,7 @@ def test_ids_that_became_floats_are_those_of_the_frame() -> None:
     assert model.recommend(histories=[[3.5, "4.5"]], k=1)["item_id"].tolist() == ["5.5"]
 
 
+@pytest.mark.slow
 def test_a_loaded_network_learns_anew_with_the_settings_of_its_bundle(
     saved: Callable[[str], Path], tmp_path: Path
 ) -> None:

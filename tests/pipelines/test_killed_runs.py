@@ -173,6 +173,7 @@ def test_the_sensor_tells_what_it_found(home, instance) -> None:
     assert status(instance) == dg.DagsterRunStatus.FAILURE
 
 
+@pytest.mark.slow
 def test_a_closed_terminal_ends_a_run_as_sigterm_does(instance, start) -> None:
     process = start()
     assert process.stdout.readline() == "works\n"

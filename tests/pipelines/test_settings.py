@@ -81,9 +81,10 @@ def test_the_schedule_runs_everything_at_half_past_two_in_the_zone_that_is_set()
     [
         ({"NEXTPLAY_CORE": "none"}, "NEXTPLAY_CORE"),
         ({"NEXTPLAY_SOURCE": "netflix"}, "netflix"),
-        (
+        pytest.param(
             {"NEXTPLAY_SOURCE": "steam", "NEXTPLAY_STEAM_LIBRARIES": "/no/such/file.gz"},
             "NEXTPLAY_STEAM_LIBRARIES",
+            marks=pytest.mark.slow,  # the run begins
         ),
     ],
 )

@@ -261,6 +261,7 @@ def test_a_source_may_have_no_catalogue(tmp_path: Path) -> None:
     assert rows(home, "catalogue") == []
 
 
+@pytest.mark.slow
 def test_the_reference_is_compared_on_the_pinned_file_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -280,6 +281,7 @@ def test_the_reference_is_compared_on_the_pinned_file_alone(
     assert check().passed
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not REAL_LIBRARIES.exists(), reason="the shared data are not here")
 def test_the_core_of_the_real_libraries(tmp_path: Path) -> None:
     home = home_with(tmp_path, {"libraries": REAL_LIBRARIES})

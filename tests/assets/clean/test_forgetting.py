@@ -77,6 +77,7 @@ def test_forgotten_rows_of_a_table_are_left_out_and_counted(tmp_path: Path) -> N
     assert rows(home, "quarantine", "line, text") == [(6, "12,,9"), (7, HIDDEN)]
 
 
+@pytest.mark.slow
 def test_the_list_of_the_forgotten_is_an_input_of_the_tables(tmp_path: Path) -> None:
     home = home_with_lines(tmp_path, "libraries", [library("1", {"10": 90}), library("2", {"10": 70})])
     versions = []

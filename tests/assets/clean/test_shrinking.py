@@ -92,6 +92,7 @@ def test_a_loss_that_was_accepted_once_is_accepted_until_there_is_another_champi
     assert not back.passed and "since the champion was made" in back.description
 
 
+@pytest.mark.slow
 def test_a_champion_by_hand_is_compared_with_what_the_one_before_was_made_from(home: Home, night) -> None:
     name = other_model(home)
     tables = input_tables(home.lake(), read_manifest(home.bundles().current(name)))

@@ -126,6 +126,7 @@ def test_of_very_many_users_some_are_asked(home: Home, monkeypatch: pytest.Monke
     assert "20 users played next" in night(home)
 
 
+@pytest.mark.slow
 def test_a_play_that_comes_late_and_one_that_is_taken_back_are_no_next_play(home: Home) -> None:
     """A late one stands before what was known; where the last known play is gone nothing can be said."""
     crown(home)

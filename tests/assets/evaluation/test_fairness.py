@@ -141,6 +141,7 @@ def test_with_too_few_such_plays_it_is_met_on_the_test_of_the_split_and_that_is_
     assert found["sasrec"] == pytest.approx((140 / log2(1 + 4) + 99) / 239)
 
 
+@pytest.mark.slow
 def test_a_champion_of_the_same_split_is_met_on_its_test(tmp_path: Path) -> None:
     home = made(tmp_path, core(), TEMPORAL)
     folder = bundle(home, "champion", "d", "abcdefg", data_fingerprint(home.lake()))

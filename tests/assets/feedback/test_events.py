@@ -241,6 +241,7 @@ def test_a_forgotten_user_leaves_the_table_and_a_lost_store_does_not_empty_it(ho
     assert [row[0] for row in rows(home, "events")] == ["e2"]
 
 
+@pytest.mark.slow
 def test_an_event_of_a_user_who_is_called_as_missing_ones_are_is_left_out_and_said(home: Home, send) -> None:
     send(DAY_3, ("e1", "NULL", "a", DAY_2), ("e2", "nan", "b", DAY_2), ("e3", "u9", "a", DAY_2))
     materialize(home, source=Source(name="table"))
@@ -250,6 +251,7 @@ def test_an_event_of_a_user_who_is_called_as_missing_ones_are_is_left_out_and_sa
     assert rows(home, "event_quarantine", "user_id, reason") == [("nan", reason)]
 
 
+@pytest.mark.slow
 def test_an_event_of_a_listed_game_is_taken_in(home: Home, send) -> None:
     send(DAY_1, ("e1", "u1", "new", DAY_1), ("e2", "u1", "unheard of", DAY_1))
     materialize(home)
@@ -306,6 +308,7 @@ def test_a_run_whose_own_clock_is_behind_lets_events_wait_and_says_so(
     assert ("u1", "c", 2) in learned(home)
 
 
+@pytest.mark.slow
 def test_a_store_that_was_put_back_is_read_from_its_beginning(home: Home, send, tmp_path: Path) -> None:
     """Its numbers begin below those that were taken in."""
     send(DAY_1, ("e1", "u1", "c", DAY_1))

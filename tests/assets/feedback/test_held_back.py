@@ -149,6 +149,7 @@ def test_the_setting_reaches_the_assets() -> None:
     assert resources(Settings())["cleaning"].hold_back is None
 
 
+@pytest.mark.slow
 def test_the_core_counts_what_is_left_alone(tmp_path: Path) -> None:
     """Of 6 users with the same 3 items and one with a fourth the core is that of the shortened plays."""
     all_plays = [(f"u{n}", item, place, None, None) for n in range(6) for place, item in enumerate("abc")]

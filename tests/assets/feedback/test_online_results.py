@@ -100,6 +100,7 @@ def test_a_play_before_it_was_shown_or_of_another_answer_is_no_hit(home: Home) -
     assert results(home, 10) == {("2026-01-01", "1"): (1, 2)}
 
 
+@pytest.mark.slow
 def test_a_play_reported_late_counts_for_its_day_and_old_days_stay(home: Home) -> None:
     show(home, "r1", "ann", DAY_1, "ab")
     show(home, "r2", "ann", DAY_3, "ab")

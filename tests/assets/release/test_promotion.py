@@ -174,6 +174,7 @@ def test_a_verdict_of_earlier_code_which_names_no_bundle_promotes_none(
     assert "materialize leaderboard and gate again" in refusal(attempt(promotion, home))
 
 
+@pytest.mark.slow
 def test_the_verdict_names_the_bundle_and_the_champion_that_it_judged(
     home: Home,
 ) -> None:
@@ -235,6 +236,7 @@ def test_the_second_night_finds_nothing_to_promote(home: Home) -> None:
     assert metadata(done, "promotion")["promoted"] is False
 
 
+@pytest.mark.slow
 def test_a_broken_champion_is_said_so_and_replaced(home: Home) -> None:
     pointer = read_pointer(home.pointer_file)
     home.pointer_file.write_text(replace(pointer, bundle="../bundles/gone", bundle_hash="2" * 64).to_json())

@@ -1,5 +1,6 @@
 """Retention decides from names; whatever there is, nothing that somebody may still need goes."""
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -84,6 +85,7 @@ def test_what_somebody_needs_stays(there: Inventory, candidates: int, champions:
         assert set(there.runs[run]) <= set(gone.registered)
 
 
+@pytest.mark.slow
 @patient
 @given(inventories(), st.integers(1, 5), st.none() | st.integers(3, 5))
 def test_nothing_more_goes_when_it_is_done_again(

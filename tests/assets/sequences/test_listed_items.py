@@ -43,6 +43,7 @@ def materialize(home: Home) -> None:
     assert all(found.passed for found in result.get_asset_check_evaluations())
 
 
+@pytest.mark.slow
 def test_without_a_listing_the_tables_are_those_of_the_source(home: Home) -> None:
     materialize(home)
     before = {table: home.lake().current(table).content_hash for table in sequences.SEQUENCES_TABLES}

@@ -89,6 +89,7 @@ def test_the_decision_is_told_where_the_table_is_shown(tmp_path: Path) -> None:
     assert [name for name, words in told.items() if words] == ["split"]
 
 
+@pytest.mark.slow
 def test_bundles_of_the_two_ways_of_counting_are_two(tmp_path: Path) -> None:
     """They learn otherwise from the same sequences, and each is traced to its own tables."""
     home = made(tmp_path, repeating(0, 20), "yes")

@@ -539,6 +539,7 @@ def test_other_data_begin_a_vocabulary_of_their_own(home: Home) -> None:
     assert rows(home.lake(), "items_before") == []
 
 
+@pytest.mark.slow
 def test_the_same_data_give_the_same_tables_after_they_have_made_a_champion(home: Home) -> None:
     replay(home, MANY)
     crown(home, "one")
@@ -550,6 +551,7 @@ def test_the_same_data_give_the_same_tables_after_they_have_made_a_champion(home
         assert {table: home.lake().current(table).fingerprint for table in TABLES} == before
 
 
+@pytest.mark.slow
 def test_a_broken_champion_begins_the_vocabulary_anew(home: Home) -> None:
     home.pointer_file.write_text("{")
     assert replay(home, {"u": ["b", "a", "c"]}) == [(1, "a"), (2, "b"), (3, "c")]

@@ -149,6 +149,7 @@ for home in sorted(Path(sys.argv[1]).iterdir()):
 """
 
 
+@pytest.mark.slow
 def test_a_run_killed_anywhere_leaves_the_old_or_the_new_tables(tmp_path: Path) -> None:
     """Killed before each call that changes the disk; the last run finds no such call and gets through."""
 

@@ -134,6 +134,7 @@ def test_an_endpoint_follows_a_pointer_on_a_store(machines: tuple[Home, Home], t
     assert mirror.pointer_file.with_name("users.db").read_bytes() == b"histories"
 
 
+@pytest.mark.slow
 def test_a_copy_keeps_what_the_pointer_names_alone_and_is_made_whole_again(
     machines: tuple[Home, Home], tmp_path: Path
 ) -> None:

@@ -48,6 +48,7 @@ print(json.dumps([answers.to_dict("list"), repeated.to_dict("list"), wrong, inpu
 """
 
 
+@pytest.mark.slow
 def test_the_champion_opens_with_its_needs_alone_and_answers_as_the_endpoint(
     home: Home, tmp_path: Path
 ) -> None:

@@ -205,7 +205,7 @@ sys.exit(answer(["status"]))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="to become another user takes the rights of root")
-@pytest.mark.parametrize("closed", [".", "lake"])
+@pytest.mark.parametrize("closed", [".", pytest.param("lake", marks=pytest.mark.slow)])
 def test_another_users_home_is_one_sentence(closed: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
