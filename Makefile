@@ -44,7 +44,12 @@ test-scale: setup ## Spark, object storage and Postgres, against real servers th
 
 test-faults: setup ## Kills, full disks, damage, bad candidates, broken downloads (45 minutes at most)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal tests/faults tests/security tests/assets/ingest/test_download.py \
-	  tests/assets/state/test_backup.py tests/assets/release/test_retention.py tests/assets/tracking/test_mlflow_store.py
+	  tests/assets/state/test_backup.py tests/assets/release/test_retention.py tests/assets/tracking/test_mlflow_store.py \
+	  tests/assets/release/test_rollback.py tests/assets/release/test_erasure.py tests/pipelines/operator/test_backups.py \
+	  tests/pipelines/operator/test_stored_events.py tests/pipelines/operator/test_history.py tests/pipelines/test_settings.py \
+	  tests/pipelines/test_repeating.py tests/pipelines/test_killed_runs.py tests/models/evaluation \
+	  tests/models/training/test_export.py tests/serving/state tests/serving/test_access.py tests/serving/test_connections.py \
+	  tests/serving/test_environment.py
 
 lint: setup
 	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-cache >/dev/null && echo "lint, format, types, imports: fine"

@@ -18,6 +18,7 @@ from tests.faults.runs import ROOT, environment
 from tests.serving.conftest import publish_pointer, random_table, write_fake_bundle
 from tests.support.servers import Server, deployment, free_port
 
+pytestmark = pytest.mark.slow
 PER_REQUEST = 50
 MEGABYTE = 1 << 20
 
@@ -111,7 +112,6 @@ def test_an_endpoint_without_room_ends_with_a_sentence(megabytes: int, settings:
     assert says_why(done), (done.returncode, done.stderr[-2000:])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("megabytes", [90, 350, 1_000, 3_000])
 def test_a_night_without_room_ends_with_a_sentence(megabytes: int, tmp_path: Path) -> None:
     """Before its commands are loaded, or before it begins: later the libraries crash."""

@@ -9,9 +9,11 @@ import pytest
 
 from assets.evaluation.leaderboard import leaderboard_rows
 from assets.resources import Home
+from pipelines.operator.backups import what_is_wrong
+from pipelines.operator.cli import answer
 from serving.state.pointer import read_pointer
 from tests.faults.runs import ROOT, environment
-from tests.fixtures.last_release import SETTINGS, unpack
+from tests.fixtures.last_release import SETTINGS, unpack, unpack_backup
 from tests.support.servers import deployment
 
 pytestmark = pytest.mark.slow
@@ -59,3 +61,21 @@ def test_a_night_compares_with_the_champion_of_before_and_keeps_its_history(tmp_
     assert back.version == home.tracking().champion() != now.version
     assert nextplay(folder, "prune", "--yes")
     assert home.champions().folder(back).is_dir()
+
+
+def test_a_backup_of_the_last_release_is_restored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    backup = unpack_backup(tmp_path / "backup")
+    home = Home(path=str(tmp_path / "again"))
+    monkeypatch.setenv("NEXTPLAY_HOME", home.path)
+    monkeypatch.setenv("DAGSTER_HOME", str(home.folder("dagster")))
+    assert answer(["restore", str(backup)]) == 0
+    assert list(what_is_wrong(home)) == []
+    assert [reign.pointer.version for reign in home.champions().history()] == ["10", "1", "19"]
+    assert home.tracking().champion() == "19"
+    store = home.event_store()
+    assert store is not None and {event.user_id for event in store.events()} == {
+        "newcomer-1",
+        "newcomer-2",
+        "newcomer-3",
+    }
+    store.close()
