@@ -148,6 +148,8 @@ ROWS: dict[str, Row] = {
     "graph": baseline("graph"),
     "gru4rec": network("GRU4Rec", "gru4rec", ("models/networks/gru4rec.py",)),
     "sasrec": network("SASRec", "sasrec", SASREC_CODE),
+    "hstu": network("HSTU, without times", "hstu", ("models/networks/hstu.py",)),
+    "ligr": network("LiGR, eSASRec's blocks", "ligr", ("models/networks/ligr.py",)),
     "sasrec-ranked": staged("SASRec with a ranker", "sasrec_ranked", SASREC_CODE),
     "two-towers": network("two towers", "two_towers", TOWERS_CODE),
     "two-stage": staged("two towers with a ranker", "two_stage", TOWERS_CODE),

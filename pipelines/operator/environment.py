@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 OURS = ("# Written by nextplay", "# Copied into DAGSTER_HOME by `make setup`")  # now, and in older homes
 PARTS = (
-    *("lake", "raw", "bundles", "champion", "checkpoints", "reports", "reproduced"),
+    *("lake", "raw", "codes", "bundles", "champion", "checkpoints", "reports", "reproduced"),
     *("mlflow", "bentoml", "events", "dagster", "run.lock", "home.json", "backup.json"),
 )  # what is written below the home
 MARKER = ".nextplay"  # in a home: it is one; then, after NUL bytes, what was there before
