@@ -1,6 +1,7 @@
 """A disk that is full at any writing step: a clear sentence, nothing half visible, and recovery."""
 
 import json
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,9 @@ import pytest
 
 from assets.resources import Home
 from models.bundle.bundle import bundle_hash
+from models.opening import check_sound
 from tests.faults.runs import run, state
+from tests.support.runs import FinishedRun
 
 SCRIPT = Path(__file__).with_name("full_disk_run.py")
 STEPS = (
@@ -67,3 +70,25 @@ def test_full_at_a_step_and_free_again(step: str, disk: Path, undisturbed: list[
     again = run(disk)
     assert again.returncode == 0, again.stderr[-3000:]
     assert state(disk) == undisturbed[had_champion]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("step", ["clean", "networks", "promotion"])
+def test_a_later_night_on_a_full_disk_leaves_the_champion_as_it_is(
+    step: str, disk: Path, tiny_run: FinishedRun
+) -> None:
+    """Another seed of the sample, so that there is something to make anew."""
+    shutil.copytree(tiny_run.home.path, disk, dirs_exist_ok=True)
+    home = Home(path=str(disk))
+    before, history = home.pointer_file.read_bytes(), home.champions().history()
+    failed = run(disk, SCRIPT, [step], NEXTPLAY_SAMPLE_SEED="7")
+    assert failed.returncode == 1, (failed.returncode, failed.stderr[-3000:])
+    assert "The disk of the home is full: free some space" in failed.stderr
+    assert "Traceback" not in failed.stderr, failed.stderr[-3000:]
+    (disk / "ballast").unlink()
+    whole(disk)
+    assert home.pointer_file.read_bytes() == before and home.champions().history() == history
+    now = home.champions().current()
+    assert now is not None
+    check_sound(home.champions().folder(now), now.bundle_hash)
