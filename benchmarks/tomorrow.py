@@ -99,7 +99,12 @@ def known_before_the_test(home: Home, judged: TrainingData) -> TrainingData:
     split = everything(known, judged.split.exclude_seen)
     return replace(
         judged,
-        split=replace(split, name=judged.split.name, ages=ages(times.plays[before])),
+        split=replace(
+            split,
+            name=judged.split.name,
+            ages=ages(times.plays[before]),
+            played_ms=times.in_ms(times.plays[before]),
+        ),
         items=replace(judged.items, counts=known.counts()),
         facts=replace(judged.facts, times=times.plays[before]),
     )

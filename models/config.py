@@ -29,11 +29,15 @@ class NetworkConfig:
     dropout: float = 0.2  # share of values set to 0
     item_dropout: float = 0.0  # share of the items of a history that training hides from the network
     max_length: int = 64  # newest items of a history that the network looks at
+    time_buckets: int = (
+        0  # of how long ago an item was played, for attention, each twice the last; 0: no times
+    )
 
     def __post_init__(self) -> None:
         _check_types(self)
         for name in ("width", "layers", "heads", "feed_factor", "max_length"):
             _check(name, getattr(self, name), lambda value: value >= 1, "at least 1")
+        _check("time_buckets", self.time_buckets, lambda value: value >= 0, "at least 0")
         for name in ("dropout", "item_dropout"):
             _check(name, getattr(self, name), lambda value: 0 <= value < 1, "at least 0 and below 1")
         _check(

@@ -95,6 +95,8 @@ class Holdout:
     histories: Sequences  # n rows
     exclude_seen: bool = True  # the items of a history are no answers
     asked_ms: NDArray[np.int64] | None = None  # [n], when each was played, since 1970, UTC; None: not known
+    played_ms: NDArray[np.int64] | None = None  # of all plays of the sequences that were split; None likewise
+    starts: NDArray[np.int64] | None = None  # [n], where among them each history begins
 
     def __len__(self) -> int:
         return len(self.users)
@@ -102,7 +104,7 @@ class Holdout:
     @property
     def moment(self) -> Moment | None:
         """When a scorer is asked for each: at the time of the play."""
-        return None if self.asked_ms is None else Moment(self.asked_ms)
+        return None if self.asked_ms is None else Moment(self.asked_ms, self.played_ms, self.starts)
 
     @cached_property
     def people(self) -> NDArray[np.int64] | None:
@@ -117,12 +119,16 @@ class Holdout:
             targets=self.targets[rows],
             histories=self.histories.rows(rows),
             asked_ms=None if self.asked_ms is None else self.asked_ms[rows],
+            starts=None if self.starts is None else self.starts[rows],
         )
 
     def asked_at(self, played_ms: NDArray[np.int64] | None, sequences: Sequences) -> Self:
         """The same, asked when it was played; `played_ms` [interactions] are the times of all `sequences`."""
-        place = sequences.offsets[self.users] + self.histories.lengths  # [n]
-        return replace(self, asked_ms=None if played_ms is None else played_ms[place])
+        if played_ms is None:
+            return replace(self, asked_ms=None, played_ms=None, starts=None)
+        starts = sequences.offsets[self.users]  # [n]
+        asked_ms = played_ms[starts + self.histories.lengths]
+        return replace(self, asked_ms=asked_ms, played_ms=played_ms, starts=starts)
 
     def repeated(self) -> NDArray[np.bool_]:
         """Whether each target stands in its own history already, [n]."""
@@ -143,6 +149,7 @@ class Split:
     ages: NDArray[np.float32] | None = None  # days from each play of `train` to the newest; None: no clock
     content: NDArray[np.float32] | None = None  # [n_items + 1, content], what is known of the items
     codes: NDArray[np.int32] | None = None  # [n_items + 1, levels], their semantic ids; row 0 is padding's
+    played_ms: NDArray[np.int64] | None = None  # of each play of `train`, since 1970, UTC; None: no clock
 
     @property
     def exclude_seen(self) -> bool:

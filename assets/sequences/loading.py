@@ -49,7 +49,8 @@ def load_split(lake: Lake) -> Split:
     times = load_times(lake)
     validation, test = (asked(lake, sequences, held) for held in (split.validation, split.test))
     old = None if times is None else ages(times.train)
-    return replace(split, validation=validation, test=test, ages=old)
+    trained = times.in_ms(times.train) if times and old is not None else None
+    return replace(split, validation=validation, test=test, ages=old, played_ms=trained)
 
 
 def asked(lake: Lake, sequences: Sequences, held: Holdout) -> Holdout:
@@ -69,7 +70,11 @@ class Times:
     @property
     def since_1970_ms(self) -> NDArray[np.int64] | None:
         """The times of all plays in milliseconds, [interactions]; None where they are no clock."""
-        return None if self.units_a_second is None else in_ms(self.plays, self.units_a_second)
+        return self.in_ms(self.plays)
+
+    def in_ms(self, times: NDArray[np.int64]) -> NDArray[np.int64] | None:
+        """Some of the times in milliseconds since 1970; None where they are no clock."""
+        return None if self.units_a_second is None else in_ms(times, self.units_a_second)
 
     def gaps(self, sequences: Sequences, test: Holdout) -> NDArray[np.int64]:
         """From the play before each held-out item to that item, [test plays]; none is a first play."""

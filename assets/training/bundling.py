@@ -25,7 +25,7 @@ from models.baselines import BASELINES, Facts
 from models.baselines.bundles import baseline_bundle
 from models.bundle.bundle import BundleError, ItemTable, Manifest
 from models.bundle.code import code_version
-from models.config import TrainConfig
+from models.config import ConfigError, TrainConfig
 from models.content.vectors import content_vectors
 from models.data import Split, everything
 from models.evaluation.metrics import rank_targets, summary
@@ -146,7 +146,9 @@ def load_everything(lake: Lake, source: str) -> TrainingData:
     (sequences, _), items, times = load_sequences(lake), load_items(lake), load_times(lake)
     known = everything(sequences, excludes_seen(lake.current("split")))
     plays, unit = (times.plays, times.units_a_second) if times else (None, None)
-    known = replace(known, ages=None if plays is None else ages(plays), codes=load_codes(lake, items))
+    old = None if plays is None else ages(plays)
+    played_ms = times.since_1970_ms if times and old is not None else None
+    known = replace(known, ages=old, codes=load_codes(lake, items), played_ms=played_ms)
     facts = Facts(items.ids, plays, known.exclude_seen, items, unit)
     counted = replace(items, counts=sequences.counts())
     return TrainingData(known, counted, facts, data_fingerprint(lake), source)
@@ -170,9 +172,17 @@ def write_candidate(
     progress: "bool | Callable[[Look], None]" = False,
     usual_epochs: int | None = None,
 ) -> None:
-    """Train a network and write its bundle, learning curve included; raises TrainingError, BundleError."""
+    """Train a network and write its bundle, learning curve included.
+
+    Raises TrainingError, ConfigError, BundleError.
+    """
     from models.training.export import export_network  # torch takes seconds to import: only where it is used
 
+    if config.network.time_buckets:
+        raise ConfigError(
+            f"time_buckets={config.network.time_buckets} makes a network that cannot be served, because the "
+            "endpoint does not know when the items of a history were played: leave it at 0 (docs/models.md)."
+        )
     trained = train_network(
         name, data, config,
         checkpoints=checkpoints, on_epoch=on_epoch, progress=progress, usual_epochs=usual_epochs,

@@ -12,6 +12,7 @@ from models.networks.content import Content
 from models.networks.dropout import ItemDropout
 from models.networks.layout import Packed, Padded
 from models.networks.repeats import Repeats
+from models.networks.times import Times
 
 EMBEDDING_SCALE = 0.02  # standard deviation of fresh embeddings, of items and of positions alike
 
@@ -24,6 +25,7 @@ class SequenceNetwork(nn.Module):
 
     EXTRA_POSITIONS = 0  # beyond those of the longest history
     PRODUCTS = True  # scores are products of states with item embeddings
+    TIMED = False  # whether `time_buckets` has an effect
 
     def __init__(self, config: NetworkConfig, n_items: int) -> None:
         super().__init__()
@@ -78,17 +80,17 @@ class SequenceNetwork(nn.Module):
         """Embedded positions in a layout -> states in the same layout: what makes a network what it is."""
         raise NotImplementedError
 
-    def states(self, history: Tensor, items: Tensor) -> Tensor:
+    def states(self, history: Tensor, items: Tensor, times: Times | None = None) -> Tensor:
         """history [batch, length], rows of `items` [rows, width] -> states of the real positions [n, width].
 
         `items` are the item embeddings: all of them, or in training the few that a step touches.
         """
-        layout = Packed(history)
+        layout = Packed(history, times)
         return self.mix(self._embed(history, items, layout), layout)
 
-    def encode(self, history: Tensor) -> Tensor:
+    def encode(self, history: Tensor, times: Times | None = None) -> Tensor:
         """history int64 [batch, length] -> states [batch, length, width]."""
-        layout = Padded(history)
+        layout = Padded(history, times)
         return self.mix(self._embed(history, self.item_table()[0], layout), layout)
 
     def embed_items(self, history: Tensor, items: Tensor) -> Tensor:
@@ -110,16 +112,21 @@ class SequenceNetwork(nn.Module):
         shown: Tensor = self.item_dropout(embedded)
         return shown
 
-    def state(self, history: Tensor, items: Tensor) -> Tensor:
+    def state(self, history: Tensor, items: Tensor, times: Times | None = None) -> Tensor:
         """The state at each history's newest item, [batch, width]: all that serving asks of the network."""
-        layout = Padded(history)
+        layout = Padded(history, times)
         states = self.mix(self._embed(history, items, layout), layout)
         place = layout.newest[:, :, None].expand(-1, -1, states.shape[2])  # [batch, 1, width]
         return states.gather(1, place).squeeze(1)  # [batch, width]
 
-    def forward(self, history: Tensor) -> Tensor:
+    def forward(self, history: Tensor, times: Times | None = None) -> Tensor:
         """Scores of every item as the next one, [batch, n_items + 1]; column 0 means nothing."""
         items, bias = self.item_table()
-        state = self.state(history, items)
+        state = self.state(history, items, times)
         scores = state @ items.T + bias
         return self.repeats.added(scores, history, state) if self.repeats else scores
+
+
+def is_timed(network: SequenceNetwork) -> bool:
+    """Whether what it says depends on when the items were played."""
+    return network.TIMED and network.config.time_buckets > 0

@@ -10,6 +10,7 @@ from torch import Tensor
 from models.bundle.bundle import PADDING
 from models.config import NetworkConfig
 from models.data import MASK
+from models.networks.times import Times
 from models.networks.transformer import Transformer
 
 
@@ -26,7 +27,7 @@ class BERT4Rec(Transformer):
         embedded = super().embed_items(torch.where(masked, PADDING, history), items)  # [..., width]
         return embedded + masked[..., None] * self.mask_embedding
 
-    def state(self, history: Tensor, items: Tensor) -> Tensor:
+    def state(self, history: Tensor, items: Tensor, times: Times | None = None) -> Tensor:
         end = (history != PADDING).sum(dim=1, keepdim=True)  # [batch, 1]
         longer = torch.cat([history, torch.zeros_like(history[:, :1])], dim=1)  # [batch, length + 1]
         return super().state(longer.scatter(1, end, MASK), items)

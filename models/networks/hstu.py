@@ -11,13 +11,15 @@ from torch.nn import functional as F
 from models.config import NetworkConfig
 from models.networks.dropout import Dropout
 from models.networks.layout import Padded
+from models.networks.times import TimeBias
 from models.networks.transformer import Causal
 
 
 class PointwiseAttention(nn.Module):
-    """Sums of the values up to each position, each weighed by SiLU(query * key + a bias of its distance).
+    """Sums of the values up to each position, each weighed by SiLU(query * key + biases).
 
-    Sums grow with the history; the norm takes that out again.
+    There is a bias of its distance, and where times are asked for one of how long ago it was played. Sums
+    grow with the history; the norm takes that out again.
     """
 
     def __init__(self, config: NetworkConfig) -> None:
@@ -25,6 +27,7 @@ class PointwiseAttention(nn.Module):
         self.heads, self.farthest = config.heads, config.max_length - 1
         self.inputs = nn.Linear(config.width, 4 * config.width, bias=False)
         self.distance = nn.Parameter(torch.zeros(config.heads * config.max_length))
+        self.since = TimeBias(config.time_buckets, config.heads) if config.time_buckets else None
         self.norm = nn.LayerNorm(config.width)
         self.dropout = Dropout(config.dropout)
         self.output = nn.Linear(config.width, config.width, bias=False)
@@ -34,6 +37,8 @@ class PointwiseAttention(nn.Module):
         query, key, value = self._heads(layout.spread_parts(parts, 3))
         steps = torch.arange(query.shape[2], device=x.device)
         likes = query @ key.mT + self._bias(steps[:, None] - steps)  # [batch, heads, length, length]
+        if self.since:
+            likes = likes + self.since(layout.times)
         mixed = (F.silu(likes).tril() @ value).transpose(1, 2).flatten(2)  # [batch, length, width]
         return self._gated(layout.collect(mixed), gate)
 
@@ -45,6 +50,8 @@ class PointwiseAttention(nn.Module):
         back = layout.newest - torch.arange(x.shape[1], device=x.device)  # [batch, length]
         bias = self._bias(back).movedim(0, 1)[:, :, None]  # [batch, heads, 1, length]
         likes = query.gather(2, place) @ key.mT + bias  # [batch, heads, 1, length]
+        if self.since:
+            likes = likes + self.since(layout.times, layout.newest)
         weights = F.silu(likes) * (back >= 0)[:, None, None]
         mixed = (weights @ value).transpose(1, 2).flatten(2)  # [batch, 1, width]
         place = layout.newest[:, :, None].expand(-1, -1, gate.shape[-1])  # [batch, 1, width]
@@ -89,4 +96,5 @@ class PointwiseBlock(nn.Module):
 class HSTU(Causal):
     """The causal transformer of pointwise blocks."""
 
+    TIMED = True
     block = PointwiseBlock

@@ -12,12 +12,14 @@ from torch import Tensor
 from torch.autograd import Function
 
 from models.bundle.bundle import PADDING
+from models.networks.times import Times
 
 
 class Padded:
     """Every position, padding included: [batch, length, width]. What is served and exported."""
 
-    def __init__(self, history: Tensor) -> None:
+    def __init__(self, history: Tensor, times: Times | None = None) -> None:
+        self.times = times
         self.real = history != PADDING  # [batch, length]
         self.newest = self.real.sum(dim=1, keepdim=True).clamp(min=1) - 1  # [batch, 1]
 
@@ -41,8 +43,8 @@ class Packed(Padded):
     at it, so it gets no gradient.
     """
 
-    def __init__(self, history: Tensor) -> None:
-        super().__init__(history)
+    def __init__(self, history: Tensor, times: Times | None = None) -> None:
+        super().__init__(history, times)
         real = self.real.flatten()  # [batch * length]
         (self._places,) = real.nonzero(as_tuple=True)  # [n]
         self._positions = (real.cumsum(0) - 1).clamp(min=0)  # [batch * length], the real one here or before

@@ -24,6 +24,7 @@ from models.losses import Again, Negatives
 from models.networks.base import EMBEDDING_SCALE
 from models.networks.dropout import Dropout
 from models.networks.sasrec import SASRec
+from models.networks.times import Times
 
 INNER = 2  # width of a decoder's block over that of a state
 
@@ -123,8 +124,8 @@ class TIGER(SASRec):
     def own_loss(self, items: Tensor | None) -> CodeLoss:
         return CodeLoss(self.decoder, items)
 
-    def forward(self, history: Tensor) -> Tensor:
-        state = self.state(history, self.item_table()[0])
+    def forward(self, history: Tensor, times: Times | None = None) -> Tensor:
+        state = self.state(history, self.item_table()[0], times)
         weights = {f"decoder.{name}": value for name, value in self.decoder.state_dict().items()}
         decoder = TrieDecoder.of({name: value.detach().cpu().numpy() for name, value in weights.items()})
         scores = torch.from_numpy(decoder.score(state.detach().cpu().numpy()))

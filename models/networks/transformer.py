@@ -10,6 +10,7 @@ from models.networks.attention import Block
 from models.networks.base import EMBEDDING_SCALE, SequenceNetwork
 from models.networks.dropout import Dropout
 from models.networks.layout import Padded
+from models.networks.times import Times
 
 
 class Newest(Protocol):
@@ -51,8 +52,8 @@ class Causal(Transformer):
     def __init__(self, config: NetworkConfig, n_items: int) -> None:
         super().__init__(config, n_items, causal=True)
 
-    def state(self, history: Tensor, items: Tensor) -> Tensor:
-        layout = Padded(history)
+    def state(self, history: Tensor, items: Tensor, times: Times | None = None) -> Tensor:
+        layout = Padded(history, times)
         x = self.dropout(self._embed(history, items, layout))
         for block in self.blocks[:-1]:
             x = block(x, layout)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.bundle.bundle import PADDING
-from models.config import SOFTMAX_LOSSES, TrainConfig
+from models.config import SOFTMAX_LOSSES, ConfigError, TrainConfig
 from models.data import (
     MASK,
     Batch,
@@ -30,11 +30,13 @@ from models.data import (
 from models.evaluation.metrics import rank_targets, summary
 from models.losses import Again, Negatives, build_loss
 from models.mistakes import UserError
+from models.moment import MS_A_SECOND, Moment
 from models.networks import NETWORKS
-from models.networks.base import SequenceNetwork
+from models.networks.base import SequenceNetwork, is_timed
 from models.networks.codes import CodedItems
 from models.networks.content import Content
 from models.networks.repeats import Repeats
+from models.networks.times import Times
 from models.scorer import padded
 from models.training.checkpoint import Checkpoint, CheckpointFolder
 from models.training.device import find_device, reproducible, seed
@@ -42,6 +44,8 @@ from models.training.optimizer import Optimizer, Touched
 from models.training.progress import Look, Progress, likely_epochs
 from models.training.ranks import Ranks
 from models.training.reports import EpochReport
+
+TIMES_HIDDEN = 0.1  # share of the windows
 
 
 class TrainingError(UserError):
@@ -103,6 +107,8 @@ def build_network(name: str, split: Split, config: TrainConfig) -> SequenceNetwo
     """A fresh network for these data: with second chances where seen items are answers, and a loss that has a
     softmax for them to share."""
     network = NETWORKS[name].build(config.network, split.train.n_items)
+    if config.network.time_buckets and not network.TIMED:
+        raise ConfigError(f"time_buckets has no effect on {name}: leave it at 0.")
     if not split.exclude_seen and config.loss in SOFTMAX_LOSSES and network.PRODUCTS:
         network.repeats = Repeats(config.network)
     return network
@@ -135,6 +141,9 @@ class Training:
             counts = counts[self.played]
             self.played = self.played.to(self.device)
         self.network.to(self.device)
+        self.seconds: NDArray[np.int64] | None = None  # when each play was, where the network asks for it
+        if is_timed(self.network) and split.played_ms is not None:
+            self.seconds = split.played_ms // MS_A_SECOND
         self.loss = self.network.own_loss(self.played) or build_loss(config, counts)
         by_rows = self.loss.draw(1) is not None
         self.optimizer = Optimizer(self.network, config, by_rows)
@@ -232,7 +241,7 @@ class Training:
         targets = torch.from_numpy(batch.targets).to(self.device)  # [windows, length]
         places = targets != PADDING  # [windows, length]
         targets = targets[places]  # [n]
-        weights = self._weigh(batch)
+        weights, times = self._weigh(batch), self._times(batch)
         touched, negatives = None, self._draw(len(targets))
         if negatives is not None:
             touched, histories, targets, negatives = self._touch(histories, targets, negatives)
@@ -242,10 +251,10 @@ class Training:
         items, bias = self._item_table(touched)
         n, share = len(targets), 1.0
         if self.ranks.world > 1:
-            histories, places, targets, negatives, weights, share = self._share(
-                places, histories, targets, negatives, weights
+            histories, places, targets, negatives, weights, times, share = self._share(
+                places, histories, targets, negatives, weights, times
             )
-        states = self.network.states(histories, items)  # [real positions, width]
+        states = self.network.states(histories, items, times)  # [real positions, width]
         wanted = places[histories != PADDING]  # [real positions]
         if not wanted.all():
             states = states[wanted]  # [n, width]
@@ -277,6 +286,17 @@ class Training:
             return None
         return torch.from_numpy(self.weights[batch.places[batch.targets != PADDING]]).to(self.device)
 
+    def _times(self, batch: Batch) -> Times | None:
+        """When its items were played, a share of the windows apart: so times that are not known are, too."""
+        if self.seconds is None:
+            return None
+        hidden = np.random.default_rng((self.config.seed, self.optimizer.step_number, 2))
+        known = hidden.random(len(batch.histories)) >= TIMES_HIDDEN  # [windows]
+        real, asked = batch.histories != PADDING, batch.places  # [windows, length]
+        played = np.where(real, np.maximum(asked - 1, 0), 0)
+        arrays = (self.seconds[played], self.seconds[asked], known)
+        return Times(*(torch.from_numpy(array).to(self.device) for array in arrays))
+
     def _again(self, histories: Tensor, places: Tensor, targets: Tensor, states: Tensor) -> Again | None:
         """The second chances of what the histories hold, where the network gives any."""
         if self.network.repeats is None:
@@ -292,8 +312,9 @@ class Training:
         targets: Tensor,
         negatives: Negatives | None,
         weights: Tensor | None,
-    ) -> tuple[Tensor, Tensor, Tensor, Negatives | None, Tensor | None, float]:
-        """What this rank works on: histories, places of their targets, targets, negatives, weights; its share
+        times: Times | None,
+    ) -> tuple[Tensor, Tensor, Tensor, Negatives | None, Tensor | None, Times | None, float]:
+        """What this rank works on: histories, places of targets, targets, negatives, weights, times; its part
 
         A batch of fewer windows than ranks is worked on by all of them, each for its part of the weight.
         """
@@ -307,7 +328,8 @@ class Training:
         self.ranks.seed_apart(self.config.seed, self.optimizer.step_number)  # for dropout
         weight = float(mine.sum()) / len(mine) / alike
         weights = None if weights is None else weights[mine]
-        return histories[rows], places[rows], targets[mine], negatives, weights, weight
+        times = None if times is None else times.rows(rows)
+        return histories[rows], places[rows], targets[mine], negatives, weights, times, weight
 
     def _draw(self, positions: int) -> Negatives | None:
         with self.ranks.alike() if self.ranks.world > 1 else nullcontext():
@@ -351,11 +373,19 @@ class NetworkScorer:
         self._network = network
 
     def score(self, histories: Sequence[NDArray[np.integer]]) -> NDArray[np.float32]:
-        batch = padded(histories, self._network.config.max_length)  # [users, length]
+        return self._scored(histories, None)
+
+    def score_at(self, histories: Sequence[NDArray[np.integer]], moment: Moment) -> NDArray[np.float32]:
+        return self._scored(histories, moment)
+
+    def _scored(self, histories: Sequence[NDArray[np.integer]], moment: Moment | None) -> NDArray[np.float32]:
+        length, device = self._network.config.max_length, self._network.item_bias.device
+        batch = torch.from_numpy(padded(histories, length)).to(device)  # [users, length]
+        since = moment.since(histories) if moment is not None and is_timed(self._network) else None
+        times = None if since is None else Times.since(torch.from_numpy(padded(since, length)).to(device))
         self._network.eval()
         with torch.inference_mode():
-            device = self._network.item_bias.device
-            scores: NDArray[np.float32] = self._network(torch.from_numpy(batch).to(device)).cpu().numpy()
+            scores: NDArray[np.float32] = self._network(batch, times).cpu().numpy()
         scores[:, PADDING] = -np.inf
         return scores  # [users, n_items + 1]
 
@@ -376,6 +406,7 @@ def _weights(
 def _identity(name: str, split: Split, config: TrainConfig, device: torch.device) -> dict[str, object]:
     """What a checkpoint must share with a training that goes on from it."""
     targets = split.validation.targets.tobytes()
+    played = split.played_ms if config.network.time_buckets else None
     return {
         "network": name,
         "config": config.to_dict(),
@@ -386,6 +417,7 @@ def _identity(name: str, split: Split, config: TrainConfig, device: torch.device
         "exclude_seen": split.exclude_seen,
         "content": None if split.content is None else hashlib.sha256(split.content.tobytes()).hexdigest(),
         "codes": None if split.codes is None else hashlib.sha256(split.codes.tobytes()).hexdigest(),
+        "played": None if played is None else hashlib.sha256(played.tobytes()).hexdigest(),
         "ages": None if split.ages is None else hashlib.sha256(split.ages.tobytes()).hexdigest(),
     }
 

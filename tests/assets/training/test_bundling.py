@@ -10,11 +10,17 @@ import pytest
 
 from assets.sequences.loading import TABLES
 from assets.state.lake import Lake, fingerprint
-from assets.training.bundling import TrainingData, data_fingerprint, input_tables, train_network
+from assets.training.bundling import (
+    TrainingData,
+    data_fingerprint,
+    input_tables,
+    train_network,
+    write_candidate,
+)
 from models.baselines.base import NO_FACTS
 from models.bundle.attributes import TEXT, Attribute
 from models.bundle.bundle import ItemTable, Manifest
-from models.config import TrainConfig
+from models.config import ConfigError, TrainConfig
 from models.data import Sequences, Split, leave_one_out
 from models.training import train as training
 
@@ -63,6 +69,18 @@ def test_a_network_gets_the_content_of_its_items_where_it_asks_for_it(
     train_network("sasrec", data, TrainConfig(content=content))
     found = asked[0].content
     assert (None if found is None else found.shape) == (None if width is None else (5, width))
+
+
+def test_no_bundle_is_written_of_a_network_that_asks_for_what_the_endpoint_does_not_know(
+    tmp_path: Path,
+) -> None:
+    split = leave_one_out(Sequences.from_lists([[1, 2, 3, 4]], 4))
+    items = ItemTable(["", *"pqrs"], ["", *"pqrs"], np.ones(5, dtype=np.int64))
+    data = TrainingData(split, items, NO_FACTS, "data", "toy")
+    asked = TrainConfig().with_changes(time_buckets=32)
+    with pytest.raises(ConfigError, match="time_buckets=32 makes a network that cannot be served"):
+        write_candidate(tmp_path, "hstu", data, asked)
+    assert not list(tmp_path.iterdir())
 
 
 def test_semantic_ids_are_a_part_of_what_a_bundle_is_made_from(lake: Lake) -> None:
