@@ -4,12 +4,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
+from filelock import FileLock, Timeout
 
 from assets.shown.charts import markdown_image
+from models.mistakes import UserError
 from pipelines.resources import read_settings
 from pipelines.simulation.picture import by_day, draw, nights_table, table
 from pipelines.simulation.records import write_records
 from pipelines.simulation.scenario import Outcome, Scenario, simulate
+
+
+class SimulationError(UserError):
+    """A simulation cannot begin; the message says why."""
 
 
 class SimulationConfig(dg.Config):
@@ -46,9 +52,19 @@ def simulation() -> None:
 
 
 def run(scenario: Scenario, tell: Callable[[str], object]) -> Outcome:
-    """Simulate below NEXTPLAY_HOME, apart from what the nightly run has there, and write the records."""
-    outcome = simulate(scenario, _folder() / "homes", tell)
-    write_records(outcome, records_folder())
+    """Simulate below NEXTPLAY_HOME, apart from what the nightly run has there, and write the records.
+
+    Raises SimulationError where another one works there: each begins with an empty folder.
+    """
+    _folder().mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(_folder() / "simulation.lock", timeout=0):
+            outcome = simulate(scenario, _folder() / "homes", tell)
+            write_records(outcome, records_folder())
+    except Timeout:
+        raise SimulationError(
+            f"Another simulation works in {_folder()}: wait for its end, or stop it."
+        ) from None
     return outcome
 
 

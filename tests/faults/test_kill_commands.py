@@ -1,6 +1,7 @@
 """Commands of the operator, killed at their writes: asked for again they end right, and nothing is half."""
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 
 from assets.resources import Home
 from assets.state.backup import back_up, verified
+from assets.state.files import sqlite_address
 from assets.state.home_id import home_id
 from assets.state.lake import file_hash
 from models.opening import check_sound
@@ -21,6 +23,7 @@ from serving.state.event_stores import open_event_store
 from serving.state.events import Play
 from tests.faults.runs import ROOT, environment
 from tests.support.champions import succession
+from tests.support.runs import FinishedRun
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 SCRIPT = Path(__file__).with_name("killable_command.py")
@@ -122,8 +125,8 @@ def test_a_change_of_champion(command: tuple[str, ...], expected: Any, template:
     assert alike(killed(template, 14, *command), champions) == expected
 
 
-def test_prune(template: Path, mlflow_folder: Path) -> None:
-    shutil.rmtree(template / "home")
+def test_prune(tmp_path: Path, mlflow_folder: Path) -> None:
+    template = tmp_path / "seven"
     succession(template / "home", mlflow_folder, 7)
 
     def left(folder: Path) -> Any:
@@ -168,3 +171,21 @@ def test_a_backup_by_itself(template: Path) -> None:
 
 def test_erase(template: Path) -> None:
     assert alike(killed(template, 10, "erase"), champions)[0] == "4"
+
+
+def test_tune(tiny_run: FinishedRun, tmp_path: Path) -> None:
+    """The defaults are tried again where the kill took their trial, and come to what they come to alone."""
+    optuna = pytest.importorskip("optuna")
+    shutil.copytree(tiny_run.home.path, tmp_path / "template" / "home")
+
+    def found(folder: Path) -> Any:
+        address = sqlite_address(folder / "home" / "tuning" / "studies.db")
+        trials = optuna.load_study(study_name=None, storage=address).trials
+        assert {trial.state.name for trial in trials} <= {"COMPLETE", "FAIL"}
+        said = (folder / "said-0").read_text().splitlines()[-1]
+        return re.findall(r"(0\.\d{4}) with the defaults", said), trials[-1].value
+
+    settings = {"NEXTPLAY_TRAINING": '{"epochs": 1}'}
+    command = ("tune", "--network", "gru4rec", "--minutes", "0")
+    (shown,), _ = alike(killed(tmp_path / "template", 5, *command, **settings), found)
+    assert float(shown) > 0
