@@ -36,8 +36,7 @@ class Times:
         """
         asked = self.asked if newest is None else self.asked.gather(1, newest)  # [batch, positions]
         gap = asked[:, :, None] - self.played[:, None, :]  # [batch, positions, length]
-        bounds = 2 ** torch.arange(count - 1, device=gap.device)  # whole, so that all compute the same
-        found = (gap[..., None] >= bounds).sum(dim=-1)
+        found = torch.bucketize(gap, 2 ** torch.arange(count - 1, device=gap.device), right=True)
         return torch.where(self.known[:, None, None], found, count)
 
 
