@@ -18,6 +18,8 @@ from tests.faults.runs import ROOT, environment
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 MODULE = "tests.faults.hanging"
+# The daemon records a failure, and the process its own end, if it is quicker.
+GIVEN_UP = (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 PATIENCE_S = 240.0  # on a busy machine
 DAGSTER = str(Path(sys.executable).with_name("dagster"))
 DAEMON = str(Path(sys.executable).with_name("dagster-daemon"))
@@ -116,7 +118,7 @@ def test_a_run_that_hangs_is_ended_and_the_next_one_works(
     hung = launch(home, job)
     until((home / "at-work").exists, home)
     next_one = launch(home, "working")
-    until(lambda: status(instance, hung) is dg.DagsterRunStatus.FAILURE, home)
+    until(lambda: status(instance, hung) in GIVEN_UP, home)
     until(lambda: status(instance, next_one) is dg.DagsterRunStatus.SUCCESS, home)
     assert (home / "worked").exists() and is_free(home)
 

@@ -19,6 +19,7 @@ from assets.state.files import sqlite_address
 from assets.state.home_id import home_id
 from assets.state.lake import file_hash
 from models.opening import check_sound
+from pipelines.simulation.records import DAYS_FILE
 from serving.state.event_stores import open_event_store
 from serving.state.events import Play
 from tests.faults.runs import ROOT, environment
@@ -189,3 +190,13 @@ def test_tune(tiny_run: FinishedRun, tmp_path: Path) -> None:
     command = ("tune", "--network", "gru4rec", "--minutes", "0")
     (shown,), _ = alike(killed(tmp_path / "template", 5, *command, **settings), found)
     assert float(shown) > 0
+
+
+def test_simulate(tmp_path: Path) -> None:
+    """It begins anew, and comes to the same days."""
+    (tmp_path / "template" / "home" / "dagster").mkdir(parents=True)
+
+    def days(folder: Path) -> str:
+        return (folder / "home" / "simulation" / "records" / DAYS_FILE).read_text()
+
+    assert alike(killed(tmp_path / "template", 1, "simulate", "--days", "1"), days).count("\n") > 3
