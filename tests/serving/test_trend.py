@@ -36,7 +36,7 @@ FACTS = Facts(ITEMS.ids, TIMES, exclude_seen=False, items=ITEMS, units_a_second=
 
 def fitted(kind: type[Baseline]) -> Baseline:
     made = kind.fit(TRAIN, None, FACTS)
-    return replace(made, newness=10.0) if isinstance(made, Content) else made
+    return replace(made, rate=10.0) if isinstance(made, Content) else made
 
 
 @pytest.mark.parametrize("kind", [RecentPopularity, Content])
