@@ -15,7 +15,6 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ import numpy as np
 from safetensors import safe_open
 
 from assets.training.bundling import TrainingData, load_training_data
+from benchmarks import records
 from benchmarks.contenders.common import packed
 from benchmarks.generative_data import DATA_SETS, DataSet
 from benchmarks.generative_rows import ROWS, Row
@@ -120,17 +120,11 @@ def parameters(folder: Path) -> int:
 
 
 def results() -> list[Result]:
-    """All lines so far; one that a kill cut short is left out."""
-    found: list[Result] = []
-    for line in RESULTS.read_text(encoding="utf-8").splitlines() if RESULTS.exists() else []:
-        with suppress(json.JSONDecodeError):
-            found.append(json.loads(line))
-    return found
+    return records.read(RESULTS)
 
 
 def keep(result: Mapping[str, Any]) -> None:
-    with RESULTS.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(result) + "\n")
+    records.append(RESULTS, result)
 
 
 def key(result: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -14,12 +14,12 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from benchmarks import records
 from benchmarks.contenders.common import load_split
 from benchmarks.search import FINAL_SEEDS, Job, Result, Space, Study
 from benchmarks.splits import ROOT, split_file
@@ -78,12 +78,8 @@ def _data(name: str) -> tuple[str, Space]:
 
 
 def results() -> list[Result]:
-    """All trainings so far; a line that a kill cut short is left out."""
-    found: list[Result] = []
-    for line in RESULTS.read_text(encoding="utf-8").splitlines() if RESULTS.exists() else []:
-        with suppress(json.JSONDecodeError):
-            found.append(json.loads(line))
-    return found
+    """All trainings so far."""
+    return records.read(RESULTS)
 
 
 def train(name: str, data: str, jobs: Sequence[Job]) -> None:

@@ -13,13 +13,11 @@ lines. Baselines come first, then networks seed by seed. Writes docs/benchmarks/
 import argparse
 import base64
 import hashlib
-import json
 import os
 import shutil
 import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +30,7 @@ from assets.sequences.loading import ages, load_sequences, load_split, load_time
 from assets.training.blending import write_blend
 from assets.training.bundling import TrainingData, load_training_data, write_baseline, write_candidate
 from assets.training.refit import write_refit
+from benchmarks import records
 from benchmarks.contenders.common import packed
 from benchmarks.tomorrow_data import Cut, DataSet, named
 from models.baselines import BASELINES, NotApplicableError
@@ -163,17 +162,11 @@ def codes_in(text: str) -> NDArray[np.int32]:
 
 
 def results() -> list[Result]:
-    """All lines so far; one that a kill cut short is left out."""
-    found: list[Result] = []
-    for line in RESULTS.read_text(encoding="utf-8").splitlines() if RESULTS.exists() else []:
-        with suppress(json.JSONDecodeError):
-            found.append(json.loads(line))
-    return found
+    return records.read(RESULTS)
 
 
 def keep(result: Mapping[str, Any]) -> None:
-    with RESULTS.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(result) + "\n")
+    records.append(RESULTS, result)
 
 
 def key(result: Mapping[str, Any]) -> tuple[Any, ...]:
