@@ -32,16 +32,18 @@ from assets.training.bundling import TrainingData, load_training_data, write_bas
 from assets.training.refit import write_refit
 from benchmarks import records
 from benchmarks.contenders.common import packed
+from benchmarks.tomorrow_champion import chosen
 from benchmarks.tomorrow_data import Cut, DataSet, named
 from models.baselines import BASELINES, NotApplicableError
 from models.blend.learning import NoBlendError
-from models.blend.scorer import BLEND
+from models.blend.scorer import BLEND, WEIGHTS, Blend
 from models.bundle.bundle import read_manifest
 from models.data import Holdout, Sequences, everything, holdout_at
 from models.evaluation.cohorts import cohorts, days_since
 from models.evaluation.metrics import rank_targets
 from models.networks import default_config
 from models.opening import open_scorer
+from models.scorer import Scorer
 from pipelines.apart import run_apart
 from pipelines.operator.environment import set_defaults
 from pipelines.resources import Settings, home_of
@@ -50,6 +52,7 @@ RESULTS = Path(__file__).with_name("tomorrow.jsonl")
 SEEDS = 3
 ON_DEMAND = ("hstu", "ligr")  # networks beside the candidates, and no members of the blend
 JUDGED, SERVED = "judged", "served"
+CHAMPION = "champion"  # in the place of a model: which one the gate would have promoted
 Result = dict[str, Any]
 
 
@@ -193,16 +196,27 @@ def fit(model: str, seed: int, case: Case, folder: Path) -> None:
 
 def measured(model: str, seed: int, case: Case, bench: Path) -> Result:
     """Ranks of the test plays as judged and as served."""
-    judged, served = (bench / kind / f"{model}-{seed}" for kind in (JUDGED, SERVED))
-    found: Result = {}
+    judged = bench / JUDGED / f"{model}-{seed}"
     started = time.monotonic()
     if not judged.exists():
         _written(judged, lambda folder: fit(model, seed, case, folder))
-    found[JUDGED] = to_the_tenth(rank_targets(open_scorer(judged), case.test))
-    if not served.exists():
-        _written(served, lambda folder: write_refit(folder, judged, case.known))
-    found[SERVED] = to_the_tenth(rank_targets(open_scorer(served), case.test))
+    found = {
+        JUDGED: to_the_tenth(rank_targets(open_scorer(judged), case.test)),
+        SERVED: to_the_tenth(rank_targets(served(model, seed, case, bench), case.test)),
+    }
     return found | {"seconds": round(time.monotonic() - started, 1)}
+
+
+def served(model: str, seed: int, case: Case, bench: Path) -> Scorer:
+    """The refit; that of a blend has the refits of its members, which are those that stand alone."""
+    judged, folder = (bench / kind / f"{model}-{seed}" for kind in (JUDGED, SERVED))
+    if model == BLEND:
+        weights = read_manifest(judged).config[WEIGHTS]
+        own = {name: served(name, 0 if name in BASELINES else seed, case, bench) for name in weights}
+        return Blend.of(own, weights)
+    if not folder.exists():
+        _written(folder, lambda made: write_refit(made, judged, case.known))
+    return open_scorer(folder)
 
 
 def _written(folder: Path, write: Any) -> None:
@@ -235,6 +249,17 @@ def run(name: str, data: DataSet, cut: Cut, bench: Path, only: str, seeds: int) 
             keep(asked | measured(model, seed, case, bench / name / cut.test / "models"))
         except (NotApplicableError, NoBlendError) as why:
             keep(asked | {"left out": str(why)})
+    for seed in range(seeds if only in CHAMPION else 0):
+        asked = line | {"model": CHAMPION, "seed": seed}
+        if key(asked) not in done:
+            keep(asked | champion(seed, case, bench / name / cut.test / "models" / JUDGED))
+
+
+def champion(seed: int, case: Case, folder: Path) -> Result:
+    """Which of the models of one seed a night would have promoted before the test, and why."""
+    models = [*((name, 0) for name in BASELINES), *((name, seed) for name in (*Training().candidates, BLEND))]
+    folders = {name: folder / f"{name}-{of}" for name, of in models}
+    return chosen({name: made for name, made in folders.items() if made.exists()}, case.data)
 
 
 def main() -> None:

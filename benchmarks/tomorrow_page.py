@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.contenders.common import unpacked
-from benchmarks.tomorrow import JUDGED, SEEDS, SERVED, Result, codes_in
+from benchmarks.tomorrow import CHAMPION, JUDGED, SEEDS, SERVED, Result, codes_in
 from benchmarks.tomorrow_data import DATA_SETS, DataSet
 from models.baselines import BASELINES
 from models.evaluation.metrics import per_user
@@ -21,6 +21,7 @@ from models.evaluation.stats import SEED, bootstrap_interval
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks" / "tomorrow.md"
 USED = ("torch", "numpy", "onnxruntime", "duckdb")
 REFERENCE = "recent_popularity"
+BEATEN = (REFERENCE, "graph")  # what a champion has to be above
 GROUPS = (
     ("item", "known from training", "warm items"),
     ("item", "new", "cold items"),
@@ -76,6 +77,7 @@ def _body(results: Sequence[Result]) -> Iterator[str]:
             yield "\nNot measured yet."
             continue
         yield from ["", *_cases(data, cases), "", *_table(name, results, cases)]
+        yield from _champions([r for r in results if r["data"] == name], cases)
 
 
 def _cases(data: DataSet, cases: Mapping[str, Any]) -> Iterator[str]:
@@ -150,8 +152,45 @@ def _against(model: str, values: Mapping[tuple[str, str], Any], cases: Mapping[s
         return DASH
     own = values[model, SERVED]
     plays = _plays({cut: own[cut] - other[cut] for cut in own}, cases)
+    return _difference(plays)
+
+
+def _difference(plays: Plays) -> str:
     low, high = plays.interval()
     return f"{plays.values.mean():+.4f} ({low:+.4f} to {high:+.4f})"
+
+
+def _champions(results: Sequence[Result], cases: Mapping[str, Any]) -> Iterator[str]:
+    """What would have served after each cut, beside what has to be beaten."""
+    chosen = {cut: [r for r in results if r["cut"] == cut and r.get("model") == CHAMPION] for cut in cases}
+    if not all(chosen.values()):
+        return
+    yield (
+        "\n**The champion**: the gate as it ships decides on the validation plays of each cut, among the "
+        "candidates (SASRec, GRU4Rec, the blend) of one seed and the baselines, without a champion before; "
+        "what it chooses is refitted and served.\n"
+    )
+    yield f"| test | champion | as served | minus {' | minus '.join(BEATEN)} |"
+    yield "|---|---|---:|" + "---:|" * len(BEATEN)
+    own = {
+        cut: np.mean([_served(r["champion"], r, results) for r in rows], axis=0)
+        for cut, rows in chosen.items()
+    }
+    other = {name: {cut: _served(name, chosen[cut][0], results) for cut in cases} for name in BEATEN}
+    for label, cuts in [*((cut, [cut]) for cut in cases), ("all", list(cases))]:
+        names = dict.fromkeys(r["champion"] for cut in cuts for r in chosen[cut])
+        gains = [
+            _difference(_plays({cut: own[cut] - other[name][cut] for cut in cuts}, cases)) for name in BEATEN
+        ]
+        values = _plays({cut: own[cut] for cut in cuts}, cases)
+        yield f"| {label} | {', '.join(names)} | {values} | {' | '.join(gains)} |"
+
+
+def _served(model: str, of: Result, results: Sequence[Result]) -> NDArray[np.float64]:
+    """NDCG@10 of each play of one cut; of a network or a blend, with the seed that is asked for."""
+    seed = 0 if model in BASELINES else of["seed"]
+    found = next(r for r in results if (r.get("model"), r["cut"], r.get("seed")) == (model, of["cut"], seed))
+    return per_user("ndcg@10", unpacked(found[SERVED]))
 
 
 def _mask(case: Mapping[str, Any], kind: str, label: str) -> NDArray[np.bool_]:
