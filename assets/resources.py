@@ -365,6 +365,11 @@ class Training(dg.ConfigurableResource):  # type: ignore[type-arg]
         "other codes",
     )
     refit: bool = Field(default=True, description="train the winner once more on everything, and serve that")
+    warm_start: str = Field(
+        default="auto",
+        description="start the training of a network from the weights of the last night's, and a refit from "
+        "those of the judged network: yes, no, or auto: where a training from nothing takes many minutes",
+    )
     progress: bool = Field(default=True, description="show progress bars; unset, on a terminal alone")
 
     @property

@@ -23,7 +23,8 @@ from models.evaluation.metrics import per_user, rank_targets
 from models.evaluation.stats import bootstrap_interval
 from models.networks import default_config
 from models.scorer import Scorer
-from models.training.train import NetworkScorer, train
+from models.training.scoring import NetworkScorer
+from models.training.train import train
 
 REPORT = ROOT / "docs" / "benchmarks" / "bert4rec.md"
 SAMPLED = 100  # items beside the target

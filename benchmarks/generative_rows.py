@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assets.training.bundling import TrainingData, write_baseline, write_candidate
+from assets.training.hooks import Hooks
 from assets.training.staging import staged_again
 from benchmarks.tomorrow_data import DATA
 from models.baselines import NotApplicableError
@@ -91,7 +92,7 @@ def network(
         if ids:
             data = replace(data, split=replace(data.split, codes=ids(data)))
             config = config.with_changes(codes=True, content=0.0)
-        write_candidate(folder, name, data, config, on_epoch=_say)
+        write_candidate(folder, name, data, config, Hooks(on_epoch=_say))
 
     return Row(title, write, files, only=only)
 
@@ -103,7 +104,7 @@ def staged(title: str, name: str, files: tuple[str, ...]) -> Row:
         network = default_config(STAGED[name], data.split.train, bool(data.items.attributes))
         settings = network.with_changes(seed=seed, threads=1, device="cpu").to_dict()
         parts = {FIRST: STAGED[name], NETWORK: settings, COUNTED: list(COUNTING)}
-        staged_again(folder, name, data, {**parts, RULES: Rules().to_dict(), SEED: seed})
+        staged_again(folder, name, data, {**parts, RULES: Rules().to_dict(), SEED: seed}, Path)
 
     return Row(title, write, (*files, *STAGES_CODE))
 

@@ -23,7 +23,8 @@ from benchmarks.tomorrow_data import DATA_SETS
 from models.config import TrainConfig
 from models.evaluation.metrics import per_user, rank_targets
 from models.networks import default_config
-from models.training.train import NetworkScorer, Trained
+from models.training.scoring import NetworkScorer
+from models.training.train import Trained
 from pipelines.operator.environment import set_defaults
 
 

@@ -2,6 +2,7 @@
 
     make bench-real-size                                    a first night, and one with 1 % new plays
     python -m benchmarks.real_size --first                  a first night alone
+    python -m benchmarks.real_size --later --keep FOLDER    a night with 1 % new plays after the one in FOLDER
     python -m benchmarks.real_size --size default --beside 5    how much five busy processes slow a night down
 
 Time is what each stage says of itself; memory is that of all processes of the run together, shared pages
@@ -23,10 +24,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Thread
 
+import numpy as np
 import psutil
 
 from assets.evaluation.leaderboard import leaderboard_rows
 from assets.resources import Home
+from assets.sample import SEED
+from assets.sample.process import OptimumScorer, draw_columns
+from assets.sequences.loading import load_items, load_sequences
 from models.cores import usable_cores
 from serving.state.event_stores import open_event_store
 from serving.state.events import Play
@@ -36,6 +41,7 @@ REPORT = ROOT / "docs" / "benchmarks" / "real-size.md"
 STAGE = re.compile(r"^  (done|FAILED) +(\S+) +([\d.]+) s")
 NEW_SHARE = 0.01  # of the plays, that come before the second night
 PLAYS_AT_ONCE = 1_000  # of one commit
+USERS_AT_ONCE = 2_000  # whose next plays are drawn; bounds the memory
 LOOK_EVERY_S = 0.5
 LIMITS = {"first": 60, "later": 20}  # minutes on two idle cores
 BUSY = "import os; os.nice(19)\nwhile True: pass"  # of the lowest priority
@@ -109,19 +115,17 @@ def night(home: Path, size: str, log: Path) -> Night:
     return made
 
 
-def new_plays(home: Home) -> int:
-    """Plays as an endpoint keeps them: of some users, what some others have played."""
-    with home.lake().connect("core_interactions") as connection:
-        rows = connection.execute(
-            "SELECT user_id, item_id FROM core_interactions ORDER BY hash(user_id || ' ' || item_id) LIMIT "
-            "(SELECT 2 * CAST(? * count(*) AS INTEGER) FROM core_interactions)",
-            [NEW_SHARE],
-        ).fetchall()
-    half = len(rows) // 2
-    plays = [
-        Play(f"new-{number}", user, item)
-        for number, ((user, _), (_, item)) in enumerate(zip(rows[:half], rows[half:], strict=False))
-    ]
+def new_plays(home: Home, size: str) -> int:
+    """Plays as an endpoint keeps them: what some users play next, drawn from the process of the sample."""
+    (sequences, users), items = load_sequences(home.lake()), load_items(home.lake())
+    optimum, rng = OptimumScorer(size, SEED, items), np.random.default_rng(SEED)
+    half = min(len(users), round(NEW_SHARE * len(sequences.items)))
+    chosen, plays = np.sort(rng.permutation(len(users))[:half]), list[Play]()
+    for start in range(0, half, USERS_AT_ONCE):
+        some = chosen[start : start + USERS_AT_ONCE]
+        chances = np.exp(optimum.score([sequences.user(user) for user in some]).astype(np.float64))
+        for user, item in zip(some, draw_columns(rng, chances), strict=True):
+            plays.append(Play(f"new-{len(plays)}", str(users[user]), items.ids[item]))
     store = open_event_store(home.events_file)
     for start in range(0, half, PLAYS_AT_ONCE):
         store.add([plays[start : start + PLAYS_AT_ONCE]])
@@ -162,12 +166,26 @@ class Later:
     def told(self) -> list[str]:
         return ["", f"## A night with {self.plays:,} new plays", *table(self.night)]
 
+    @classmethod
+    def of(cls, folder: Path, size: str) -> "Later":
+        """The night after the one whose home is in a folder."""
+        plays = new_plays(Home(path=str(folder / "home")), size)
+        return cls(plays, night(folder / "home", size, folder / "later.log"))
+
+    def page(self, first: str, home: Home, load: float) -> str:
+        """The page of a first night with this one in it, instead of one that it may have."""
+        before = first.partition("\n## A night with ")[0].partition("\n## What came of it")[0].rstrip()
+        told = [f"Load {load:.1f} before it.", *judged(home)]
+        return "\n".join([before, *self.told(), "", *told, ""])
+
+
+def judged(home: Home) -> list[str]:
+    rows = leaderboard_rows(home.lake())
+    lines = [f"| {row['model']} | {row['role']} | {row['ndcg_at_10']:.4f} |" for row in rows]
+    return ["## What came of it", "| model | role | NDCG@10 |", "|---|---|---:|", *lines]
+
 
 def page(size: str, first: Night, later: Later | None, home: Home, load: float) -> str:
-    judged = [
-        f"| {row['model']} | {row['role']} | {row['ndcg_at_10']:.4f} |"
-        for row in leaderboard_rows(home.lake())
-    ]
     return "\n".join(
         [
             "# The real size",
@@ -181,10 +199,7 @@ def page(size: str, first: Night, later: Later | None, home: Home, load: float) 
             *table(first),
             *(later.told() if later else []),
             "",
-            "## What came of it",
-            "| model | role | NDCG@10 |",
-            "|---|---|---:|",
-            *judged,
+            *judged(home),
             "",
         ]
     )
@@ -205,11 +220,14 @@ def main() -> None:
     )
     parser.add_argument("--size", default="steam")
     parser.add_argument("--first", action="store_true", help="a first night alone")
+    parser.add_argument("--later", action="store_true", help="a later night alone, after the one in --keep")
     parser.add_argument("--beside", type=int, default=0, metavar="N", help="busy processes beside a night")
     parser.add_argument(
         "--keep", type=Path, help="a folder for homes and logs, instead of one that is removed"
     )
     options = parser.parse_args()
+    if options.later and not options.keep:
+        parser.error("--later needs the folder of a first night: name it with --keep.")
     folder = options.keep or Path(tempfile.mkdtemp(prefix="nextplay-real-size-"))
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -217,11 +235,14 @@ def main() -> None:
             slowdown(folder, options.size, options.beside)
             return
         load, home = os.getloadavg()[0], Home(path=str(folder / "home"))
+        if options.later:
+            later = Later.of(folder, options.size)
+            REPORT.write_text(later.page(REPORT.read_text(encoding="utf-8"), home, load), encoding="utf-8")
+            return
         first = night(Path(home.path), options.size, folder / "first.log")
         REPORT.write_text(page(options.size, first, None, home, load), encoding="utf-8")
         if not options.first:
-            plays = new_plays(home)
-            later = Later(plays, night(Path(home.path), options.size, folder / "later.log"))
+            later = Later.of(folder, options.size)
             REPORT.write_text(page(options.size, first, later, home, load), encoding="utf-8")
     finally:
         if not options.keep:

@@ -166,7 +166,8 @@ class Recommender:
             metrics = summary(rank_targets(baseline, split.validation))
             return baseline, lambda folder: baseline_bundle(folder, baseline, items, origin, metrics)
         from models.training.export import export_network  # torch takes seconds to import
-        from models.training.train import NetworkScorer, train
+        from models.training.scoring import NetworkScorer
+        from models.training.train import train
 
         known = (
             TrainConfig.from_dict(self._config) if self._config else default_config(self.model, split.train)

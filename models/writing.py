@@ -28,6 +28,8 @@ class Origin:
     trained_on: str = TRAINING_PART
     trained_until: str = ""
     twin: str = ""
+    started_from: str = ""
+    warm_nights: int = 0
 
 
 def write_model(

@@ -146,6 +146,7 @@ class Settings(BaseSettings):
     )
     semantic_ids: Literal["kmeans", "rqvae"] = taken(Training, "semantic_ids")
     refit: bool = taken(Training, "refit")
+    warm_start: Literal["auto", "yes", "no"] = taken(Training, "warm_start")
     progress: bool = taken(Training, "progress")
     verbose: bool = Field(
         default=False, description="show checks, and what stages say, as nextplay run -v does"
@@ -340,6 +341,7 @@ def training_of(settings: Settings) -> Training:
         rerank=settings.rerank,
         semantic_ids=settings.semantic_ids,
         refit=settings.refit,
+        warm_start=settings.warm_start,
         progress=settings.shows_progress,
     )
 

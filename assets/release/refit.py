@@ -17,8 +17,11 @@ from assets.shown.tables import columns_shown
 from assets.state.lake import fingerprint
 from assets.state.made_here import publish_row, read_row
 from assets.training.bundling import load_everything
+from assets.training.hooks import Hooks
+from assets.training.members import starts_warm
 from assets.training.refit import RefitError, refit_code, write_refit
 from assets.training.refit_trial import Trial, try_refit
+from assets.training.side_by_side import Apart
 from assets.training.versions import register
 from models.bundle.bundle import BundleError, bundle_hash, read_manifest
 
@@ -128,14 +131,17 @@ def _train(
 ) -> tuple[Path, str]:
     """The refit's bundle, made unless it is there, and what it was made from."""
     data, name = load_everything(home.lake(), source.name), read_manifest(twin).architecture
-    made_from = fingerprint("refit", bundle_hash(twin), *data.named(), refit_code(name))
+    warm = starts_warm(twin, data, training.warm_start)
+    started = ["started from its twin"] if warm else []
+    made_from = fingerprint("refit", bundle_hash(twin), *data.named(), refit_code(name), *started)
     checkpoints = home.folder("checkpoints", f"{_key(name)}-{made_from[:16]}")
 
     def tell(report: "EpochReport") -> None:
         context.log.info("Epoch %d of the refit: loss %.4f.", report.epoch, report.loss)
 
     def write(folder: Path) -> None:
-        write_refit(folder, twin, data, checkpoints=checkpoints, on_epoch=tell, progress=training.progress)
+        hooks = Hooks(checkpoints, tell, training.progress)
+        write_refit(folder, twin, data, hooks, warm=warm, apart=Apart.of(home))
 
     return home.bundles().publish(_key(name), made_from, write), made_from
 

@@ -22,6 +22,7 @@ class Bundle:
     digest: str
     number: int | None
     inputs: frozenset[Version] = frozenset()
+    started_from: str = ""  # digest of the bundle whose weights it started from
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def removals(there: Inventory, candidates: int, champions: int | None) -> Remova
     """All but the last `candidates` of each architecture, the last `champions` (None: all), and their inputs.
 
     Never goes what the pointer, the alias, the anchor, the way back of `SAFE_CHAMPIONS`, or the newest tables
-    need.
+    need, nor what a current bundle started from: by it the next run knows that there is nothing to train.
     """
     crowned = _kept_champions(there, champions)
     names = {name for c in crowned for name in (c.bundle, c.twin)}.union(
@@ -86,6 +87,8 @@ def removals(there: Inventory, candidates: int, champions: int | None) -> Remova
     )
     names |= _last_candidates(there.bundles, candidates)
     names |= {b.name for b in there.bundles if b.digest == there.alias or b.name == there.anchor}
+    starts = {b.started_from for b in there.bundles if b.name in there.current_bundles}
+    names |= {b.name for b in there.bundles if b.digest in starts}
     kept = [bundle for bundle in there.bundles if bundle.name in names]
     digests = {b.digest for b in kept} | {c.digest for c in crowned} | {there.alias}
     versions = [version for version, digest in there.registered.items() if digest not in digests]

@@ -126,9 +126,11 @@ def _bundles(home: Home, registered: Mapping[str, str]) -> Iterator[Bundle]:
             manifest = read_manifest(folder)
             architecture, inputs = manifest.architecture, frozenset(input_tables(lake, manifest).items())
             architecture += "-refit" * bool(manifest.twin)
+            started_from = manifest.started_from
         except BundleError:  # damaged: made again when it is needed
             architecture, inputs = folder.name.rpartition("-")[0], frozenset[Version]()
-        yield Bundle(folder.name, architecture, digest, numbers.get(digest), inputs)
+            started_from = ""
+        yield Bundle(folder.name, architecture, digest, numbers.get(digest), inputs, started_from)
 
 
 def _crowned(home: Home, reign: Reign) -> Crowned:

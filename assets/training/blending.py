@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from assets.training.bundling import (
     write_baseline,
     write_candidate,
 )
+from assets.training.hooks import Hooks
 from models.baselines import BASELINES
 from models.blend.bundles import blend_bundle
 from models.blend.learning import learn
@@ -27,6 +28,7 @@ from models.evaluation.metrics import summary
 from models.opening import open_scorer
 
 NETWORKS = "networks"  # in the config of a blend: the settings of each of its networks
+STARTS = "starts"  # and the bundles (hash) whose weights the training of some of them started from
 TRIED = "tried"  # and the baselines that could have been members
 
 
@@ -52,24 +54,35 @@ def write_blend(
     learned = learn(members, data.split.validation)
     for name in learned.weights:
         shutil.copytree(bundles[name], folder / MEMBERS_FOLDER / name)
-    config = {
+    judged = {name: read_manifest(bundle) for name, bundle in networks.items()}
+    config: dict[str, Any] = {
         WEIGHTS: learned.weights,
-        NETWORKS: {name: read_manifest(bundle).config for name, bundle in networks.items()},
+        NETWORKS: {name: manifest.config for name, manifest in judged.items()},
         TRIED: sorted(baselines),
     }
+    if starts := {name: m.started_from for name, m in judged.items() if m.started_from}:
+        config[STARTS] = starts
     blend_bundle(folder, config, data.items, data.origin(code_of(BLEND)), summary(learned.ranks))
 
 
 def blend_again(
-    folder: Path, data: TrainingData, config: Mapping[str, Any], *, progress: bool = False
+    folder: Path,
+    data: TrainingData,
+    config: Mapping[str, Any],
+    start: Callable[[str], Path],
+    *,
+    progress: bool = False,
 ) -> None:
-    """The bundle of a blend from the tables alone: its members are trained and fitted anew."""
+    """The bundle of a blend from the tables: its members are trained and fitted anew. `start` gives the
+    bundle of a hash."""
     with tempfile.TemporaryDirectory() as aside:
         networks = {name: Path(aside, name) for name in config[NETWORKS]}
         baselines = {name: Path(aside, name) for name in config[TRIED]}
         for name, member in networks.items():
             settings = TrainConfig.from_dict(config[NETWORKS][name])
-            write_candidate(member, name, data, settings, progress=progress)
+            digest = config.get(STARTS, {}).get(name)
+            begun = start(digest) if digest else None
+            write_candidate(member, name, data, settings, Hooks(progress=progress), begun)
         for name, member in baselines.items():
             write_baseline(member, name, data)
         write_blend(folder, networks, baselines, data)

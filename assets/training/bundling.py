@@ -2,12 +2,14 @@
 
 import json
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from assets.sequences.loading import (
     TABLES,
@@ -21,19 +23,28 @@ from assets.sequences.loading import (
 )
 from assets.state.code import KEEPERS
 from assets.state.lake import Lake, TableVersion, fingerprint
+from assets.training.hooks import NO_HOOKS, Hooks
 from models.baselines import BASELINES, Facts
 from models.baselines.bundles import baseline_bundle
-from models.bundle.bundle import BundleError, ItemTable, Manifest
+from models.bundle.bundle import (
+    PADDING,
+    WEIGHTS_FILE,
+    BundleError,
+    ItemTable,
+    Manifest,
+    bundle_hash,
+    read_items,
+    read_manifest,
+)
 from models.bundle.code import code_version
 from models.config import ConfigError, TrainConfig
 from models.content.vectors import content_vectors
 from models.data import Split, everything
 from models.evaluation.metrics import rank_targets, summary
+from models.training.start import Start, StartError, short
 from models.writing import Origin
 
 if TYPE_CHECKING:
-    from models.training.progress import Look
-    from models.training.reports import EpochReport
     from models.training.train import Trained
 
 CURVE_FILE = "curve.json"
@@ -166,15 +177,13 @@ def write_candidate(
     name: str,
     data: TrainingData,
     config: TrainConfig,
-    *,
-    checkpoints: Path | None = None,
-    on_epoch: Callable[["EpochReport"], None] | None = None,
-    progress: "bool | Callable[[Look], None]" = False,
-    usual_epochs: int | None = None,
+    hooks: Hooks = NO_HOOKS,
+    start: Path | None = None,
 ) -> None:
     """Train a network and write its bundle, learning curve included.
 
-    Raises TrainingError, ConfigError, BundleError.
+    With a `start`, a bundle, its weights are what the training goes on from, for fewer epochs; the config is
+    that of a training from nothing all the same. Raises TrainingError, StartError, ConfigError, BundleError.
     """
     from models.training.export import export_network  # torch takes seconds to import: only where it is used
 
@@ -183,13 +192,33 @@ def write_candidate(
             f"time_buckets={config.network.time_buckets} makes a network that cannot be served, because the "
             "endpoint does not know when the items of a history were played: leave it at 0 (docs/models.md)."
         )
-    trained = train_network(
-        name, data, config,
-        checkpoints=checkpoints, on_epoch=on_epoch, progress=progress, usual_epochs=usual_epochs,
-    )  # fmt: skip
-    export_network(folder, trained, data.items, data.origin(candidate_code()))
+    origin = data.origin(candidate_code())
+    if start is None:
+        trained = train_network(name, data, config, hooks)
+    else:
+        trained = train_network(name, data, short(config), hooks, start_from(start, data.items))
+        nights = read_manifest(start).warm_nights + 1
+        origin = replace(origin, started_from=bundle_hash(start), warm_nights=nights)
+    export_network(folder, replace(trained, config=config), data.items, origin)
     curve = [{"epoch": r.epoch, "loss": r.loss, "ndcg": r.ndcg} for r in trained.curve]
     (folder / CURVE_FILE).write_text(json.dumps(curve))
+
+
+def start_from(bundle: Path, items: ItemTable) -> Start:
+    """The weights of a bundle for a network of these items, carried over by id; raises BundleError."""
+    row = read_items(bundle).index()
+    rows = [PADDING, *(row.get(item, -1) for item in items.ids[1:])]
+    return Start(str(bundle / WEIGHTS_FILE), np.array(rows, dtype=np.int64), bundle_hash(bundle))
+
+
+def full_epochs(folder: Path) -> int:
+    """For how many epochs a network like a bundle's is trained from nothing on data that are not judged.
+
+    They are those that were best for it; for one that had a start, whose own are few, all. Raises
+    BundleError.
+    """
+    manifest = read_manifest(folder)
+    return int(manifest.config["epochs"]) if manifest.started_from else best_epoch(folder)
 
 
 def best_epoch(folder: Path) -> int:
@@ -205,23 +234,22 @@ def train_network(
     name: str,
     data: TrainingData,
     config: TrainConfig,
-    *,
-    checkpoints: Path | None = None,
-    on_epoch: Callable[["EpochReport"], None] | None = None,
-    progress: "bool | Callable[[Look], None]" = False,
-    usual_epochs: int | None = None,
+    hooks: Hooks = NO_HOOKS,
+    start: Start | None = None,
 ) -> "Trained":
-    """Train in this process or in several, as the config says; raises TrainingError."""
+    """Train in this process or in several, as the config says; raises TrainingError and StartError."""
     from models.training.launch import train_in_processes
     from models.training.train import train
 
     split = replace(data.split, content=content_vectors(data.items)) if config.content else data.split
     if config.processes > 1:
-        with _folder(checkpoints) as work:
-            return train_in_processes(name, split, config, folder=work, on_epoch=on_epoch)
+        if start is not None:
+            raise StartError("several processes train it")
+        with _folder(hooks.checkpoints) as work:
+            return train_in_processes(name, split, config, folder=work, on_epoch=hooks.on_epoch)
     return train(
-        name, split, config,
-        checkpoint_folder=checkpoints, on_epoch=on_epoch, progress=progress, usual_epochs=usual_epochs,
+        name, split, config, checkpoint_folder=hooks.checkpoints, on_epoch=hooks.on_epoch,
+        progress=hooks.progress, usual_epochs=hooks.usual_epochs, start=start,
     )  # fmt: skip
 
 

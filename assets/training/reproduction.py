@@ -2,7 +2,8 @@
 
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from assets.resources import Home
@@ -18,6 +19,7 @@ from assets.training.bundling import (
     write_baseline,
     write_candidate,
 )
+from assets.training.hooks import Hooks
 from assets.training.refit import refit_code, write_refit
 from assets.training.staging import staged_again
 from models.baselines import BASELINES
@@ -49,9 +51,10 @@ def reproduce(home: Home, version: str, *, progress: bool = True) -> str:
     shutil.rmtree(folder, ignore_errors=True)
     if manifest.twin:
         twin = _twin(home, registered, manifest, progress)
-        write_refit(folder, twin, load_everything(lake, manifest.source), progress=progress)
+        data, warm = load_everything(lake, manifest.source), bool(manifest.started_from)
+        write_refit(folder, twin, data, Hooks(progress=progress), warm=warm)
     else:
-        _make(folder, lake, manifest, progress)
+        _make(folder, lake, manifest, partial(_start, home, registered), progress)
     name_release(folder, manifest.release)  # of the same code: all that may differ is its name
     found = bundle_hash(folder)
     what = f"Version {version} ({manifest.architecture})"
@@ -63,17 +66,29 @@ def reproduce(home: Home, version: str, *, progress: bool = True) -> str:
     return f"{what} came out equal, byte for byte: {found[:SHOWN]}, in {folder}."
 
 
-def _make(folder: Path, lake: Lake, manifest: Manifest, progress: bool) -> None:
+def _start(home: Home, registered: Registered, digest: str) -> Path:
+    """A bundle whose weights a training of a version started from."""
+    bundle = home.bundles().with_hash(digest)
+    if bundle is None:
+        raise ReproductionError(
+            f"Version {registered.version} cannot be made again: its training started from the weights of "
+            f"the bundle {digest[:SHOWN]}, which is gone; NEXTPLAY_KEEP_CANDIDATES keeps more."
+        )
+    return bundle
+
+
+def _make(folder: Path, lake: Lake, manifest: Manifest, start: Callable[[str], Path], progress: bool) -> None:
     data = load_training_data(lake, manifest.source)
     if manifest.architecture == BLEND:
-        blend_again(folder, data, manifest.config, progress=progress)
+        blend_again(folder, data, manifest.config, start, progress=progress)
     elif manifest.architecture in STAGED:
-        staged_again(folder, manifest.architecture, data, manifest.config, progress=progress)
+        staged_again(folder, manifest.architecture, data, manifest.config, start, progress=progress)
     elif manifest.architecture in BASELINES:
         write_baseline(folder, manifest.architecture, data)
     else:
         config = TrainConfig.from_dict(manifest.config)
-        write_candidate(folder, manifest.architecture, data, config, progress=progress)
+        begun = start(manifest.started_from) if manifest.started_from else None
+        write_candidate(folder, manifest.architecture, data, config, Hooks(progress=progress), begun)
 
 
 def _twin(home: Home, refit: Registered, manifest: Manifest, progress: bool) -> Path:

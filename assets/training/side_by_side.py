@@ -11,17 +11,24 @@ import os
 import subprocess
 import sys
 from collections.abc import Generator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from queue import SimpleQueue
 from signal import Signals
 from threading import Thread
-from typing import Any
+from typing import Any, Self
 
+from assets.resources import Home
+from assets.training.hooks import Hooks
+from models.cores import usable_cores
 from models.mistakes import UserError
+from models.training.progress import Bars, Look
+from models.training.reports import EpochReport
 
 ROOT = Path(__file__).parents[2]
 EPOCH, LOOK, ERROR, DONE = "epoch", "look", "error", "done"  # what a training says
+WORTH_A_PROCESS = 1_000_000  # positions in all: some 20 s of training, where a process takes 3 s to begin
 PATIENCE_S = 10.0  # of who asks a training to end, before it is killed
 
 
@@ -42,6 +49,40 @@ class Job:
     folder: str  # that gets the bundle
     checkpoints: str  # folder
     usual_epochs: int | None
+    start: str = ""  # folder of the bundle that it starts from
+    twin: str = ""  # folder of the judged bundle, where this is its refit
+    warm: bool = False  # whether a refit starts from its twin
+
+
+@dataclass(frozen=True)
+class Apart:
+    """What processes of their own are told of a home, and how many of one thread there is room for."""
+
+    lake: str  # folder
+    address: str | None  # of the lake, where it is on an object store
+    cores: int
+
+    @classmethod
+    def of(cls, home: Home) -> Self:
+        return cls(str(home.folder("lake")), home.lake_address, usable_cores())
+
+
+def heard(
+    jobs: Sequence[Job], at_once: int, hooks: Mapping[str, Hooks]
+) -> Generator[tuple[str, Exception | None], None, None]:
+    """Run the jobs as `trained` does, and tell the hooks of each architecture: yields what has ended, and
+    with which error."""
+    with ExitStack() as stack:
+        bars = Bars()
+        stack.callback(bars.close)
+        for name, kind, what in stack.enter_context(closing(trained(jobs, at_once))):
+            told = hooks[name]
+            if kind == EPOCH and told.on_epoch:
+                told.on_epoch(EpochReport(**what))
+            elif kind == LOOK and told.progress:
+                (bars.show if told.progress is True else told.progress)(Look(**what))
+            elif kind in (DONE, ERROR):
+                yield name, what
 
 
 def trained(jobs: Sequence[Job], at_once: int) -> Generator[tuple[str, str, Any], None, None]:

@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -13,12 +13,13 @@ from assets.state.lake import fingerprint
 from assets.training.bundling import (
     TrainingData,
     baseline_code,
-    best_epoch,
     candidate_code,
+    full_epochs,
     train_network,
     write_baseline,
     write_candidate,
 )
+from assets.training.hooks import Hooks
 from models.baselines import BASELINES
 from models.bundle.bundle import read_manifest
 from models.bundle.code import code_version
@@ -42,6 +43,8 @@ from models.stages.names import (
 )
 from models.stages.scorer import Stages
 from models.stages.slices import Slices, slices
+
+STARTED_FROM = "started_from"  # in a config: the bundle (hash) whose weights its network started from
 
 
 @cache
@@ -77,6 +80,8 @@ def write_staged(
         RULES: dict(rules),
         SEED: seed,
     }
+    if started_from := read_manifest(parts[first]).started_from:
+        config[STARTED_FROM] = started_from
     vectors = vectors_of(data.items)
     facts = ItemFacts.of(data.split.train, data.facts, vectors)
     stages = stages_in(folder, config, facts, data.split.exclude_seen)
@@ -95,11 +100,11 @@ def _teachers(
     stages: Stages, apart: Slices, first: str, parts: Mapping[str, Path], data: TrainingData, progress: bool
 ) -> Stages:
     """The same stages, made without the plays that the ranker learns from."""
-    from models.training.train import NetworkScorer  # torch takes seconds to import
+    from models.training.scoring import NetworkScorer  # torch takes seconds to import
 
     judged = TrainConfig.from_dict(read_manifest(parts[first]).config)
-    settings = judged.with_changes(exact_epochs=best_epoch(parts[first]))
-    trained = train_network(first, replace(data, split=apart.before), settings, progress=progress)
+    settings = judged.with_changes(exact_epochs=full_epochs(parts[first]))
+    trained = train_network(first, replace(data, split=apart.before), settings, Hooks(progress=progress))
     return replace(
         stages,
         first=NetworkScorer(trained.network),
@@ -112,9 +117,16 @@ def _teachers(
 
 
 def staged_again(
-    folder: Path, name: str, data: TrainingData, config: Mapping[str, Any], *, progress: bool = False
+    folder: Path,
+    name: str,
+    data: TrainingData,
+    config: Mapping[str, Any],
+    start: Callable[[str], Path],
+    *,
+    progress: bool = False,
 ) -> None:
-    """The bundle of a staged model from the tables alone: its parts are made anew."""
+    """The bundle of a staged model from the tables: its parts are made anew. `start` gives the bundle of a
+    hash."""
     with tempfile.TemporaryDirectory() as aside:
         parts = {part: Path(aside, part) for part in member_names(config)}
         for part, made in parts.items():
@@ -122,5 +134,6 @@ def staged_again(
                 write_baseline(made, part, data)
             else:
                 settings = TrainConfig.from_dict(config[NETWORK])
-                write_candidate(made, part, data, settings, progress=progress)
+                begun = start(config[STARTED_FROM]) if STARTED_FROM in config else None
+                write_candidate(made, part, data, settings, Hooks(progress=progress), begun)
         write_staged(folder, name, parts, data, config[RULES], config[SEED], progress=progress)

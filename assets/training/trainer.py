@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from assets.state.lake import Lake
 from assets.state.remote_tables import RemoteTables
-from assets.training.bundling import load_training_data, write_candidate
+from assets.training.bundling import load_everything, load_training_data, write_candidate
+from assets.training.hooks import Hooks
+from assets.training.refit import write_refit
 from assets.training.side_by_side import DONE, EPOCH, ERROR, LOOK, Job
 from models.config import TrainConfig
 from models.mistakes import UserError
@@ -54,7 +56,7 @@ def main() -> None:
 def train(job: Job, heard: TextIO) -> None:
     """Train, and leave a bundle. Raises UserError."""
     lake = Lake(Path(job.lake), remote=RemoteTables(Store(job.address)) if job.address else None)
-    data = load_training_data(lake, job.source)
+    data = (load_everything if job.twin else load_training_data)(lake, job.source)
     if data.fingerprint != job.data:
         raise RuntimeError(f"The tables in {job.lake} have changed since the training began.")
 
@@ -64,16 +66,12 @@ def train(job: Job, heard: TextIO) -> None:
     def on_look(look: "Look") -> None:
         _say(heard, LOOK, asdict(look))
 
-    write_candidate(
-        Path(job.folder),
-        job.architecture,
-        data,
-        TrainConfig.from_dict(job.config),
-        checkpoints=Path(job.checkpoints),
-        on_epoch=on_epoch,
-        progress=on_look,
-        usual_epochs=job.usual_epochs,
-    )
+    folder, hooks = Path(job.folder), Hooks(Path(job.checkpoints), on_epoch, on_look, job.usual_epochs)
+    if job.twin:
+        write_refit(folder, Path(job.twin), data, hooks, warm=job.warm)
+        return
+    config, start = TrainConfig.from_dict(job.config), Path(job.start) if job.start else None
+    write_candidate(folder, job.architecture, data, config, hooks, start)
 
 
 def _say(heard: TextIO, kind: str, what: Any) -> None:

@@ -18,7 +18,8 @@ from assets.training.bundling import (
     load_training_data,
     train_network,
 )
-from assets.training.networks import training_config
+from assets.training.candidate import training_config
+from assets.training.hooks import Hooks
 from models.config import TrainConfig
 from models.mistakes import UserError
 
@@ -159,7 +160,7 @@ def _try(
             raise optuna.TrialPruned
 
     try:
-        ndcg = train_network(architecture, data, config, on_epoch=report).metrics["ndcg@10"]
+        ndcg = train_network(architecture, data, config, Hooks(on_epoch=report)).metrics["ndcg@10"]
     except optuna.TrialPruned:
         study.tell(trial, state=optuna.trial.TrialState.PRUNED)
         return None

@@ -13,7 +13,8 @@ from models.cores import usable_cores
 from models.data import Split, plan_epoch
 from models.networks import default_config
 from models.training.device import reproducible
-from models.training.train import NetworkScorer, Training, train
+from models.training.scoring import NetworkScorer
+from models.training.train import Training, train
 
 THREADS = int(os.environ["OMP_NUM_THREADS"]) if "OMP_NUM_THREADS" in os.environ else usable_cores()
 SAME_AS_PEERS = {"width": WIDTH, "layers": LAYERS, "heads": HEADS, "max_length": LENGTH, "feed_factor": 1}

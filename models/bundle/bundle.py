@@ -61,6 +61,8 @@ class Manifest:
     trained_on: str = TRAINING_PART
     trained_until: str = ""  # UTC day of the newest play of a refit; empty where that is not known
     twin: str = ""  # of a refit: the hash of the judged bundle, whose settings and metrics these are
+    started_from: str = ""  # hash of the bundle whose weights its training started from; empty: from none
+    warm_nights: int = 0  # trainings in a row, to this one, that started from weights of the one before
     release: str = RELEASE  # that wrote it; empty of one from before there were releases
     format: int = FORMATS.current
 

@@ -34,7 +34,8 @@ from models.networks.base import SequenceNetwork
 from models.repeats import Repeats
 from models.scorer import OnnxScorer
 from models.training.device import reproducible
-from models.training.train import NetworkScorer, Trained
+from models.training.scoring import NetworkScorer
+from models.training.train import Trained
 from models.writing import Origin, write_model
 
 OPSET = 23  # the first with an operator for attention

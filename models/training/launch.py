@@ -25,7 +25,8 @@ from models.data import Split
 from models.training.device import find_device
 from models.training.ranks import FabricRanks
 from models.training.reports import EpochReport
-from models.training.train import Trained, TrainingError, build_network, train
+from models.training.steps import TrainingError, build_network
+from models.training.train import Trained, train
 
 JOB_FILE, CURVE_FILE, WEIGHTS_FILE = "job.json", "curve.json", "weights.safetensors"
 ERROR_FILE = "error.txt"  # why no process can go on

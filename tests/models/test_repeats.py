@@ -16,7 +16,7 @@ from models.networks.repeats import Repeats as TrainedRepeats
 from models.repeats import EXACT, Repeats, buckets
 from models.scorer import OnnxScorer
 from models.training.export import onnx_bytes
-from models.training.train import NetworkScorer
+from models.training.scoring import NetworkScorer
 from tests.support.networks import every_network_with_patience
 
 N_ITEMS, MAX_LENGTH, WIDTH = 9, 24, 4

@@ -13,7 +13,8 @@ import pytest
 from models.config import TrainConfig
 from models.data import Sequences, Split, leave_one_out
 from models.training.launch import read_data, train_in_processes, write_data
-from models.training.train import TrainingError, train
+from models.training.steps import TrainingError
+from models.training.train import train
 
 pytestmark = pytest.mark.timeout(1800)
 

@@ -72,7 +72,7 @@ def test_a_blend_holds_the_members_that_help(bundle: Path, members: dict[str, Pa
 
 def test_it_is_made_again_from_the_tables_alone(bundle: Path, tmp_path: Path) -> None:
     config = json.loads(json.dumps(read_manifest(bundle).config))
-    blend_again(tmp_path, data()[0], config)
+    blend_again(tmp_path, data()[0], config, Path)
     assert bundle_hash(tmp_path) == bundle_hash(bundle)
 
 

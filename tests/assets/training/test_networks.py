@@ -16,13 +16,14 @@ import psutil
 import pytest
 
 from assets.resources import Home, Training
+from assets.training import candidate
 from assets.training import networks as module
 from assets.training.bundling import data_fingerprint
 from assets.training.networks import network_assets, networks
 from assets.training.side_by_side import DONE, EPOCH, ERROR, LOOK, Job, LostTrainingError, trained
 from models.bundle.bundle import bundle_hash, read_manifest
 from models.config import TrainConfig
-from models.training.train import TrainingError
+from models.training.steps import TrainingError
 from pipelines.failures import final
 from tests.support.homes import failure, materialize, metadata
 from tests.support.runs import TINY
@@ -89,7 +90,7 @@ def test_side_by_side_is_byte_for_byte_what_comes_one_after_the_other(
 @pytest.mark.slow
 @pytest.mark.usefixtures("_apart")
 def test_one_that_cannot_be_trained_fails_alone(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = module.training_config
+    real = candidate.training_config
 
     def spoiled(name: str, *rest: Any) -> TrainConfig:
         config = real(name, *rest)
@@ -99,7 +100,7 @@ def test_one_that_cannot_be_trained_fails_alone(home: Home, monkeypatch: pytest.
             else config
         )
 
-    monkeypatch.setattr(module, "training_config", spoiled)
+    monkeypatch.setattr(candidate, "training_config", spoiled)
     result = train_in(home, must_succeed=False, weight_decay=0.02)
     made = {e.asset_key.to_user_string() for e in result.get_asset_materialization_events()}
     assert made == {"gru4rec"} and not result.success

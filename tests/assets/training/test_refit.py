@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from assets.training.bundling import TrainingData, write_baseline, write_candidate
-from assets.training.refit import RefitError, best_epoch, newest_day, write_refit
+from assets.training.bundling import TrainingData, best_epoch, write_baseline, write_candidate
+from assets.training.hooks import Hooks
+from assets.training.refit import RefitError, newest_day, write_refit
 from assets.training.refit_trial import MIN_OVERLAP, try_refit
 from models.baselines import BASELINES, Facts
 from models.bundle.attributes import DATE, TEXT, Attribute
@@ -97,12 +98,10 @@ def test_the_same_bytes_again_and_after_a_kill(network: tuple[Path, Path], tmp_p
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        write_refit(tmp_path / "killed", twin, data()[1], checkpoints=tmp_path / "work", on_epoch=killed)
+        write_refit(tmp_path / "killed", twin, data()[1], Hooks(tmp_path / "work", killed))
     told: list[int] = []
-    write_refit(
-        tmp_path / "again", twin, data()[1],
-        checkpoints=tmp_path / "work", on_epoch=lambda report: told.append(report.epoch),
-    )  # fmt: skip
+    hooks = Hooks(tmp_path / "work", lambda report: told.append(report.epoch))
+    write_refit(tmp_path / "again", twin, data()[1], hooks)
     assert told == list(range(2, best_epoch(twin) + 1))
     assert bundle_hash(tmp_path / "again") == bundle_hash(refit)
 

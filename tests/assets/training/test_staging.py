@@ -76,13 +76,15 @@ def test_it_is_made_again_from_the_tables_alone(
     """But for its network, whose bytes are the same again in tests of its own."""
     told: list[object] = []
 
-    def write(folder: Path, name: str, tables: object, config: TrainConfig, progress: bool) -> None:
+    def write(folder: Path, name: str, tables: object, config: TrainConfig, *_: object) -> None:
         told.append((name, config.to_dict()))
         folder.mkdir()
         _copied(parts[name], folder)
 
     monkeypatch.setattr(staging, "write_candidate", write)
-    staged_again(tmp_path / "again", NAME, data()[0], json.loads(json.dumps(read_manifest(bundle).config)))
+    staged_again(
+        tmp_path / "again", NAME, data()[0], json.loads(json.dumps(read_manifest(bundle).config)), Path
+    )
     assert bundle_hash(tmp_path / "again") == bundle_hash(bundle)
     assert told == [("two_towers", read_manifest(parts["two_towers"]).config)]
 

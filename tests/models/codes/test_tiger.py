@@ -21,7 +21,9 @@ from models.networks import NETWORKS, default_config
 from models.networks.tiger import TIGER, CodeLoss
 from models.opening import knows_content, open_scorer
 from models.training.export import export_network
-from models.training.train import NetworkScorer, Trained, TrainingError, train
+from models.training.scoring import NetworkScorer
+from models.training.steps import TrainingError
+from models.training.train import Trained, train
 from models.writing import Origin
 
 N, WIDTH = 40, 8

@@ -14,7 +14,8 @@ from models.data import Sequences, Split, leave_one_out, plan_epoch
 from models.evaluation.metrics import rank_targets, summary
 from models.networks import NETWORKS
 from models.networks.content import Content
-from models.training.train import NetworkScorer, Trained, Training, train
+from models.training.scoring import NetworkScorer
+from models.training.train import Trained, Training, train
 
 KINDS, EACH = 8, 5  # the last item of each kind is played by nobody in the training part
 N_ITEMS = KINDS * EACH

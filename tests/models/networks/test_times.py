@@ -13,7 +13,8 @@ from models.moment import Moment
 from models.networks import NETWORKS
 from models.networks.hstu import HSTU
 from models.networks.times import Times
-from models.training.train import NetworkScorer, train
+from models.training.scoring import NetworkScorer
+from models.training.train import train
 from tests.models.networks.test_loops import array, embedded, norm, silu
 
 COUNT = 6

@@ -30,7 +30,8 @@ from models.evaluation.metrics import rank_targets
 from models.networks import NETWORKS
 from models.opening import open_scorer
 from models.training.export import export_bundle, export_network, onnx_bytes
-from models.training.train import NetworkScorer, Trained, train
+from models.training.scoring import NetworkScorer
+from models.training.train import Trained, train
 from models.writing import Origin
 from tests.support.networks import USUAL, WITH_PATIENCE
 

@@ -19,7 +19,8 @@ from models.data import (
     recency_weights,
 )
 from models.evaluation.metrics import rank_targets, summary
-from models.training.train import NetworkScorer, Trained, Training, train
+from models.training.scoring import NetworkScorer
+from models.training.train import Trained, Training, train
 
 N_ITEMS, OLD_DAYS = 30, 200.0
 SMALL = TrainConfig(

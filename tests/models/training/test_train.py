@@ -21,7 +21,9 @@ from models.evaluation.metrics import rank_targets, summary
 from models.networks import NETWORKS
 from models.training.checkpoint import STATE_FILE
 from models.training.reports import EpochReport
-from models.training.train import NetworkScorer, Trained, Training, TrainingError, train
+from models.training.scoring import NetworkScorer
+from models.training.steps import TrainingError
+from models.training.train import Trained, Training, train
 from tests.support.networks import WITH_PATIENCE, every_network_with_patience
 
 every_network = pytest.mark.parametrize("name", NETWORKS)
