@@ -63,6 +63,14 @@ async def _content(request: Request) -> bytes:
     return bytes(body)
 
 
+def given_once(request: Request) -> None:
+    """A dependency: of two values for one parameter nobody could tell which counts. HTTPException 422."""
+    names = [*request.path_params, *(name for name, _ in request.query_params.multi_items())]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise HTTPException(422, f"The parameter {twice} is given twice: give it once.")
+
+
 async def answer_problem(request: Request, error: Exception) -> JSONResponse:
     """The exception handler of the app: every problem is `{"detail": one sentence}`."""
     assert isinstance(error, StarletteHTTPException)

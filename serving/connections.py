@@ -12,13 +12,14 @@ import socket
 from enum import Enum
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 import httptools
 from uvicorn.config import HTTP_PROTOCOLS
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from serving import telemetry
 from serving.bodies import MAX_BODY
+from serving.one_protocol import OneProtocol
 
 MAX_TARGET = 16_384  # bytes of a path and its query
 MAX_HEAD = 32_768  # bytes of all headers
@@ -110,7 +111,7 @@ class Connections:
 OPEN = Connections()
 
 
-class Connection(HttpToolsProtocol):
+class Connection(OneProtocol):
     """One connection: counts what the parser takes, and ends what goes over a bound."""
 
     transport: asyncio.Transport
@@ -142,9 +143,7 @@ class Connection(HttpToolsProtocol):
         self.taken += len(data)
         OPEN.held += len(data)
         try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            return  # there is nothing to change to: the request is answered as it is
+            self.feed(data)
         except httptools.HttpParserError:
             fault = self._fault or NO_HTTP
             self._refuse(fault.status, fault.detail, "wrong" if fault is NO_HTTP else "large")
@@ -174,6 +173,7 @@ class Connection(HttpToolsProtocol):
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
+        self._check_names()
         length = next((value for name, value in self.headers if name == b"content-length"), b"0")
         if int(length[:20]) > MAX_READ:
             self._fail(413, f"The body has {int(length[:20]):,} bytes: at most {MAX_BODY:,} are read.")
@@ -186,7 +186,8 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
-        self._enter(Phase.ANSWER if self._answering else Phase.IDLE)
+        if not self._framing:
+            self._enter(Phase.ANSWER if self._answering else Phase.IDLE)
 
     def on_response_complete(self) -> None:
         self._answering -= 1
@@ -252,8 +253,12 @@ class Connection(HttpToolsProtocol):
         self.transport.close()
         self.loop.call_later(LOOK_SECONDS, self.transport.abort)  # should nobody read it
 
-    def _should_upgrade(self) -> bool:
-        return False
+    def _check_names(self) -> None:
+        """What has no meaning would be given one: another id, the first of two hosts."""
+        if b"%" in self.url and not _is_text(unquote_to_bytes(self.url)):
+            self._fail(400, "The path and its query must be UTF-8 behind their percent signs.")
+        if sum(name == b"host" for name, _ in self.headers) > 1:
+            self._fail(400, "A request has one header Host, and this one has several.")
 
     def _fail(self, status: int, detail: str) -> None:
         self._fault = RefusedError(status, detail)
@@ -271,6 +276,14 @@ class Connection(HttpToolsProtocol):
 def guard_every_server() -> None:
     """From now on a uvicorn of this process uses `Connection`, whoever starts it."""
     HTTP_PROTOCOLS["auto"] = f"{__name__}:{Connection.__name__}"
+
+
+def _is_text(given: bytes) -> bool:
+    try:
+        given.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _end_with_a_silent_peer(transport: asyncio.Transport) -> None:

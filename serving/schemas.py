@@ -3,6 +3,7 @@
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     FailFast,
@@ -13,7 +14,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from models.bundle.ids import MAX_ID, WITHOUT_NUL
+from models.bundle.ids import MAX_ID, WITHOUT_NUL, trimmed
 from serving.recommender import Scored
 from serving.state.events import MAX_HISTORY
 
@@ -23,14 +24,27 @@ MAX_BATCH = 100
 
 
 NumberId = Annotated[int, Field(strict=True, ge=-(2**63), lt=2**63)]
+
+
+def _bare(given: str) -> str:
+    """pydantic strips white space alone, and the tables strip signs without width, too."""
+    if given.isprintable():
+        return given
+    if not (bare := trimmed(given)):
+        raise ValueError("blank")
+    return bare
+
+
 Id = (  # blanks around it are no part of it, as in the tables
     Annotated[
         str,
         Field(strict=True),
         StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_ID, pattern=WITHOUT_NUL),
+        AfterValidator(_bare),
     ]
     | NumberId
 )
+
 
 # What is asked for, in the words of the sentence that refuses something else.
 AN_ID = f"text of 1 to {MAX_ID} characters or a whole number"

@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from starlette.concurrency import run_in_threadpool
 
 from models.bundle.ids import MAX_ID, trimmed
-from serving.bodies import PROBLEMS
+from serving.bodies import PROBLEMS, given_once
 from serving.context import Context
 from serving.routes.ids import SIMILAR_PATH
 from serving.schemas import (
@@ -30,8 +30,8 @@ SIMILAR_PROBLEMS: dict[int | str, dict[str, object]] = {
 def router(context: Context) -> APIRouter:
     routes = APIRouter()
 
-    @routes.get(SIMILAR_PATH, responses=SIMILAR_PROBLEMS)
-    @routes.get("/similar", responses=SIMILAR_PROBLEMS)
+    @routes.get(SIMILAR_PATH, responses=SIMILAR_PROBLEMS, dependencies=[Depends(given_once)])
+    @routes.get("/similar", responses=SIMILAR_PROBLEMS, dependencies=[Depends(given_once)])
     async def similar(
         request: Request, item_id: str, k: Annotated[int, Query(ge=1, le=MAX_K)] = 10
     ) -> SimilarResponse:
@@ -50,7 +50,9 @@ def router(context: Context) -> APIRouter:
             request_id=request.state.request_id,
         )
 
-    @routes.get("/items", responses={422: PROBLEMS[422], 503: PROBLEMS[503]})
+    @routes.get(
+        "/items", responses={422: PROBLEMS[422], 503: PROBLEMS[503]}, dependencies=[Depends(given_once)]
+    )
     async def items(
         query: Annotated[str, Query(max_length=MAX_ID)],
         limit: Annotated[int, Query(ge=1, le=MAX_K)] = 10,

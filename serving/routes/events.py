@@ -2,12 +2,12 @@
 
 import asyncio
 
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, Depends, HTTPException, Request
 
 from models.bundle.ids import MAX_ID, trimmed
 from models.feedback import Feedback, FeedbackError
 from serving import telemetry
-from serving.bodies import PROBLEMS, read_body
+from serving.bodies import PROBLEMS, given_once, read_body
 from serving.context import Context
 from serving.event_schemas import (
     EventsRequest,
@@ -57,8 +57,8 @@ def router(context: Context) -> APIRouter:
             request_id=request.state.request_id,
         )
 
-    @routes.delete(USER_PATH, responses={404: NO_STORE, 503: BUSY})
-    @routes.delete("/users", responses={404: NO_STORE, 503: BUSY})
+    @routes.delete(USER_PATH, responses={404: NO_STORE, 503: BUSY}, dependencies=[Depends(given_once)])
+    @routes.delete("/users", responses={404: NO_STORE, 503: BUSY}, dependencies=[Depends(given_once)])
     async def forget(request: Request, user_id: str) -> ForgottenResponse:
         """Remove a user's events, impressions and history, at once and from the tables of the next run."""
         _recorder(context)

@@ -1,10 +1,10 @@
 """Items that applications list, before anybody has played them."""
 
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, Depends, HTTPException, Request
 
 from models.bundle.ids import MAX_ID, trimmed
 from serving import telemetry
-from serving.bodies import PROBLEMS, read_body
+from serving.bodies import PROBLEMS, given_once, read_body
 from serving.context import Context
 from serving.listing import Listing
 from serving.listing_schemas import (
@@ -61,8 +61,8 @@ def router(context: Context) -> APIRouter:
             request_id=request.state.request_id,
         )
 
-    @routes.delete(ITEM_PATH, responses={404: NOT_LISTED, 503: BUSY})
-    @routes.delete("/items", responses={404: NOT_LISTED, 503: BUSY})
+    @routes.delete(ITEM_PATH, responses={404: NOT_LISTED, 503: BUSY}, dependencies=[Depends(given_once)])
+    @routes.delete("/items", responses={404: NOT_LISTED, 503: BUSY}, dependencies=[Depends(given_once)])
     async def unlist(request: Request, item_id: str) -> UnlistedResponse:
         """End the listing of an item. What people have played stays in answers; a blocklist takes it out."""
         listing, item_id = _listing(context), trimmed(item_id)

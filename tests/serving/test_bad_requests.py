@@ -19,7 +19,14 @@ from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 
-from tests.support.attacks import bounds_are_sharp, endless, never_ends, pipelines
+from tests.support.attacks import (
+    bounds_are_sharp,
+    endless,
+    has_no_meaning,
+    never_ends,
+    offers_more,
+    pipelines,
+)
 from tests.support.servers import deployment
 
 WORKERS = 2
@@ -64,7 +71,7 @@ def test_what_never_ends_is_refused(server: tuple[httpx.Client, psutil.Process],
     assert client.get("/livez").status_code == 200
 
 
-@pytest.mark.parametrize("attack", [bounds_are_sharp, pipelines])
+@pytest.mark.parametrize("attack", [bounds_are_sharp, pipelines, offers_more, has_no_meaning])
 def test_heads_and_pipelines_have_bounds(server: tuple[httpx.Client, psutil.Process], attack: Any) -> None:
     attack(server[0].base_url.port)
     assert server[0].get("/livez").status_code == 200

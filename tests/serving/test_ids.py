@@ -88,7 +88,7 @@ def test_a_user_of_any_name_is_stored_and_forgotten(client: TestClient, user_id:
         assert again.status_code == 200 and again.json()["user_id"] == user_id
 
 
-@pytest.mark.parametrize("blank", [" ", "\t", "\n", "\r\n", "\u00a0"])
+@pytest.mark.parametrize("blank", [" ", "\t", "\n", "\r\n", "\u00a0", "\u200b", "\ufeff", "\x1f"])
 def test_blanks_around_an_id_are_no_part_of_it_and_alone_are_none(client: TestClient, blank: str) -> None:
     around, user = f"{blank}a/b/c{blank}", f"eve {ord(blank[0])}"
     assert client.post("/recommend", json={"history": [around]}).json()["unknown_ids"] == []
@@ -102,6 +102,7 @@ def test_blanks_around_an_id_are_no_part_of_it_and_alone_are_none(client: TestCl
     assert client.delete("/users", params={"user_id": user}).json()["events"] == 1
     for answer in (
         client.post("/recommend", json={"history": [blank]}),
+        client.post("/recommend", json={"user_id": blank}),
         client.post("/events", json={"events": [event | {"user_id": blank}]}),
         client.delete("/users", params={"user_id": blank}),
     ):
@@ -118,6 +119,24 @@ def test_an_item_id_with_nul_is_refused_as_it_is_among_events(
     answer = client.post("/recommend", json=body)
     assert answer.status_code == 422
     assert answer.json()["detail"] == f"{place} must not hold a NUL character."
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("DELETE", "/users?user_id=ada&user_id=bob"),
+        ("DELETE", "/users/ada?user_id=bob"),
+        ("DELETE", "/users/ada?user_id=ada"),
+        ("DELETE", "/items?item_id=1&item_id=2"),
+        ("GET", "/similar?item_id=1&item_id=2"),
+        ("GET", "/similar/1?item_id=2"),
+        ("GET", "/items?query=a&query=b"),
+    ],
+)
+def test_an_id_that_is_given_twice_is_refused(client: TestClient, method: str, path: str) -> None:
+    answer = client.request(method, path)
+    assert answer.status_code == 422
+    assert "is given twice: give it once." in answer.json()["detail"]
 
 
 def test_a_request_without_an_id_is_told_which_parameter_is_missing(client: TestClient) -> None:

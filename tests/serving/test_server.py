@@ -13,7 +13,14 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.support.attacks import ENDLESS, bounds_are_sharp, never_ends, pipelines
+from tests.support.attacks import (
+    ENDLESS,
+    bounds_are_sharp,
+    has_no_meaning,
+    never_ends,
+    offers_more,
+    pipelines,
+)
 from tests.support.servers import bento, free_port
 
 OPTIONAL = ("events_postgres.py",)  # which an endpoint with its events in Postgres imports
@@ -97,6 +104,8 @@ def test_bentoml_has_the_same_bounds_on_connections(bento_server: httpx.Client) 
         never_ends(port, kind)
     bounds_are_sharp(port)
     pipelines(port)
+    offers_more(port)
+    has_no_meaning(port)
     assert bento_server.get("/livez").status_code == 200
 
 

@@ -1,9 +1,11 @@
 """One short attack of each kind on an endpoint that runs, whichever server is beneath it."""
 
+import time
+
 import pytest
 
 from serving.connections import MAX_HEADERS, MAX_PIPELINED
-from tests.support.sockets import CLOSED, ask, flood, status_of
+from tests.support.sockets import CLOSED, ask, connected, flood, status_of
 
 GET = b"GET /items?query=x HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 POST = b"POST /recommend HTTP/1.1\r\nHost: 127.0.0.1\r\n"
@@ -56,7 +58,44 @@ def pipelines(port: int) -> None:
     assert ask(port, (GET + b"\r\n") * 5_000).count(b"HTTP/1.1 200") < 1_000
     assert status_of(ask(port, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")) == "400"
     assert status_of(ask(port, b"\x16\x03\x01\x02\x00\x01")) == "400"  # TLS on a plain port
-    upgrade = GET + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
-    assert status_of(ask(port, upgrade)) == "200"  # there is nothing to change to
     both = POST + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
     assert status_of(ask(port, both)) == "400"
+
+
+def offers_more(port: int) -> None:
+    """There is nothing to change to: a request that offers it is answered, with its body, and the next."""
+    for offer in (b"websocket", b"h2c"):
+        upgrade = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: " + offer + b"\r\n"
+        get = GET + upgrade + b"\r\n"
+        assert ask(port, get).count(b"HTTP/1.1 200") == 1
+        assert ask(port, get + get + GET + b"\r\n").count(b"HTTP/1.1 200") == 3
+        body = b'{"history": ["3"], "k": 4}'
+        posts = (
+            POST + upgrade + b"Content-Length: %d\r\n\r\n" % len(body) + body,
+            POST + upgrade + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(body), body),
+        )
+        for post in posts:
+            answer = ask(port, post + get + post)
+            assert answer.count(b"HTTP/1.1 200") == 3 and answer.count(b'"rank":4') == 2, answer[:200]
+        cut = posts[0].index(body) + 5
+        with connected(port) as client:  # in pieces, and the connection is used again
+            for piece in (posts[0][:20], posts[0][20:cut], posts[0][cut:]) * 2:
+                client.sendall(piece)
+                time.sleep(0.05)
+            client.settimeout(1)
+            answer = b""
+            while answer.count(b'"rank":4') < 2:
+                answer += client.recv(65536)
+        assert answer.count(b"HTTP/1.1 200") == 2
+        empty = POST + upgrade + b"Content-Length: 0\r\n\r\n"
+        assert [a[:3] for a in ask(port, empty + get).split(b"HTTP/1.1 ")[1:]] == [b"400", b"200"]
+        late = POST + upgrade + b"Content-Length: 99999999999\r\n\r\n"
+        assert status_of(ask(port, late)) == "413"
+
+
+def has_no_meaning(port: int) -> None:
+    """What would be given a meaning that its sender did not have is refused."""
+    for target in (b"/items?query=%ff", b"/items/%ed%a0%80", b"/similar/%c0%af", b"/similar?item_id=a%fe"):
+        answer = ask(port, GET.replace(b"/items?query=x", target) + b"\r\n")
+        assert status_of(answer) == "400" and b"UTF-8" in answer, target
+    assert status_of(ask(port, GET + b"Host: localhost\r\n\r\n")) == "400"
