@@ -17,6 +17,7 @@ from assets.state.shared import SharedState
 from models.bundle.bundle import bundle_hash
 from models.bundle.formats import Format, format_in
 from models.mistakes import UserError
+from serving.state.regular import NoFileError, read_regular
 
 log = logging.getLogger(__name__)
 
@@ -130,10 +131,10 @@ class BundleStore:
     def _read(self, name: str) -> dict[str, str]:
         path = self._root / name
         try:
-            found: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+            found: dict[str, str] = json.loads(read_regular(path))
         except FileNotFoundError:
             return {}
-        except ValueError:
+        except (NoFileError, ValueError):
             raise _damaged(path) from None
         if problem := FORMATS.problem(f"The list of bundles {path}", format_in(found)):
             raise MissingBundleError(problem)

@@ -29,6 +29,7 @@ from assets.state.change import (
 from assets.state.files import replace_text
 from models.bundle.bundle import BundleError, OtherFormatError
 from serving.state.pointer import Pointer, pointer_of, read_pointer
+from serving.state.regular import NoFileError, read_regular
 
 
 @dataclass(frozen=True)
@@ -206,10 +207,10 @@ class Champions:
     def _read(self, name: str) -> Any:
         path = self._pointer_file.with_name(name)
         try:
-            found: Any = json.loads(path.read_text(encoding="utf-8"))
+            found: Any = json.loads(read_regular(path))
         except FileNotFoundError:
             return []
-        except ValueError:
+        except (NoFileError, ValueError):
             raise self._damaged(name) from None
         return found
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from assets.state.files import replace_text
 from serving.state.pointer import Pointer, pointer_of
+from serving.state.regular import NoFileError, read_regular
 
 log = logging.getLogger(__name__)
 
@@ -45,11 +46,11 @@ class Change:
 def unfinished(pointer_file: Path) -> Change | None:
     """The change that a kill has left, if it still fits the pointer that is there."""
     try:
-        values = json.loads(pointer_file.with_name(CHANGE_FILE).read_text(encoding="utf-8"))
+        values = json.loads(read_regular(pointer_file.with_name(CHANGE_FILE)))
         found = Change(**values | {"pointer": pointer_of(values["pointer"])})
     except FileNotFoundError:
         return None
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (NoFileError, ValueError, TypeError, KeyError, AttributeError) as error:
         log.warning("What %s says cannot be understood (%s): it is left out.", CHANGE_FILE, error)
         return None
     fits = stamp(pointer_file) in (found.before, _hash(found.pointer.to_json().encode()))
@@ -62,8 +63,8 @@ def close(pointer_file: Path) -> None:
 
 
 def stamp(pointer_file: Path) -> str:
-    """The SHA-256 of the pointer's file; empty where there is none."""
-    return _hash(pointer_file.read_bytes()) if pointer_file.exists() else ""
+    """The SHA-256 of the pointer's file; empty where there is none, or a FIFO or a folder in its place."""
+    return _hash(pointer_file.read_bytes()) if pointer_file.is_file() else ""
 
 
 def as_json(values: object) -> str:

@@ -7,6 +7,8 @@ import glob
 import os
 from pathlib import Path
 
+from models.mistakes import UserError
+
 
 def sqlite_address(file: Path) -> str:
     """The address by which SQLAlchemy, and so MLflow and Optuna, open a file, whatever is in its path."""
@@ -21,13 +23,17 @@ def literal(file: Path) -> str:
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Write `text` beside `path`, flush it to the disk and rename it into place."""
+    """Write `text` beside `path`, flush it to the disk and rename it into place. Raises UserError."""
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     with aside.open("w", encoding="utf-8") as stream:
         stream.write(text)
         stream.flush()
         os.fsync(stream.fileno())
-    aside.replace(path)
+    try:
+        aside.replace(path)
+    except IsADirectoryError:
+        aside.unlink()
+        raise UserError(f"{path} is a folder, where a file belongs: move it away.") from None
     sync_entry(path.parent)
 
 

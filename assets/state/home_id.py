@@ -7,6 +7,7 @@ from pathlib import Path
 
 from models.bundle.formats import Format, format_in
 from models.mistakes import UserError
+from serving.state.regular import read_regular
 
 HOME_FILE = "home.json"
 FORMATS = Format(1)
@@ -25,7 +26,7 @@ def home_id(home: Path) -> str:
         except OSError:
             return ""
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        found = json.loads(read_regular(file))
         if problem := FORMATS.problem(f"The home {home}", format_in(found)):
             raise HomeIdError(problem)
         return str(found["id"])

@@ -31,6 +31,7 @@ from assets.state.remote_tables import RemoteTables
 from models.bundle.formats import Format, format_in
 from models.cores import usable_cores
 from models.mistakes import UserError
+from serving.state.regular import NoFileError, read_regular
 from serving.state.storage import Store
 
 log = logging.getLogger(__name__)
@@ -289,10 +290,10 @@ class Lake:
         path = self.root / POINTER_FILE
         try:
             published = self._remote.pointer() if self._remote is not None else None
-            pointer: dict[str, str] = json.loads(published or path.read_text(encoding="utf-8"))
+            pointer: dict[str, str] = json.loads(published or read_regular(path))
         except FileNotFoundError:
             return {}
-        except ValueError:
+        except (NoFileError, ValueError):
             raise _damaged(path) from None
         if problem := FORMATS.problem(f"The list of tables {path}", format_in(pointer)):
             raise LakeError(problem)
