@@ -1,6 +1,6 @@
 #!/bin/bash
-# Builds both images where there is no Docker daemon and no image registry, and starts what is in them: a tiny run,
-# and the endpoint with the champion of it, as user 10001 on a read-only root. As root, on Debian, with debootstrap
+# Builds both images where there is no Docker daemon and no image registry, and starts what is in them: two tiny
+# runs, and the endpoint with their champion, as user 10001 on a read-only root. As root, on Debian, with debootstrap
 # and buildah. Debian's own Python stands for the base image, so this tries the steps of the Dockerfiles and the
 # rights at run time, not the base.
 #   deploy/docker/build_here.sh FOLDER [ARGUMENT OF buildah build ...]
@@ -13,7 +13,7 @@ mkdir -p "$1"
 folder=$(cd "$1" && pwd)
 shift
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-export BUILDAH_ISOLATION=chroot STORAGE_DRIVER=vfs
+export BUILDAH_ISOLATION=chroot STORAGE_DRIVER=${STORAGE_DRIVER:-vfs} # overlay needs a third of the disk
 PORT=${PORT:-3000}
 
 store() { buildah --root "$folder/store" --runroot "$folder/run" "$@"; }
@@ -60,16 +60,19 @@ inside() {
     exec chroot --userspec=10001:10001 "$ROOT" env -i "$@"' bash "${given[@]}" "${variables[@]}" "$@"
 }
 
-make_base docker.io/library/python:3.12-slim-bookworm
+BASE=docker.io/library/python:3.12-slim-bookworm
+make_base "$BASE"
 for name in endpoint pipeline; do
   echo "building $name"
-  store build --pull=never --network host "$@" --tag "nextplay-$name" --file "deploy/docker/$name.Dockerfile" . \
+  store build --pull=never --network host --build-arg "BASE=$BASE" "$@" --tag "nextplay-$name" --file "deploy/docker/$name.Dockerfile" . \
     >"$folder/$name.log" 2>&1 || { tail -n 20 "$folder/$name.log"; exit 1; }
 done
 store images
 
 install --directory --owner=10001 "$folder/state"
 inside nextplay-pipeline rw DAGSTER_HOME=/state/dagster NEXTPLAY_SAMPLE_SIZE=tiny 'NEXTPLAY_TRAINING={"epochs": 2}' -- python -m pipelines.run
+inside nextplay-pipeline rw DAGSTER_HOME=/state/dagster NEXTPLAY_SAMPLE_SIZE=tiny 'NEXTPLAY_TRAINING={"epochs": 2}' \
+  NEXTPLAY_CANDIDATES=two_stage -- python -m pipelines.run # a ranker of LightGBM
 inside nextplay-endpoint ro NEXTPLAY_POINTER=/state/champion/pointer.json "NEXTPLAY_PORT=$PORT" -- python -m serving &
 endpoint=$!
 trap 'kill "$endpoint" 2>/dev/null; wait' EXIT

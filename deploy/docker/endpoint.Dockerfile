@@ -1,6 +1,6 @@
 # The endpoint: no torch, no Dagster, no MLflow. The champion is fetched when the container starts. One worker:
 # the autoscaler counts containers. On a machine of its own, set NEXTPLAY_WORKERS to its cores.
-# A tag may be moved: to build on what you have looked at, give its digest, BASE=python@sha256:...
+# A tag may be moved: deploy/docker/digest.sh writes the digest behind it, which the workflow `images` has it do.
 ARG BASE=python:3.12-slim-bookworm
 # hadolint ignore=DL3006
 FROM ${BASE} AS build

@@ -5,5 +5,5 @@ set -eu
 cd "$(dirname "$0")/../.."
 lock() { uv pip compile --quiet --constraint constraints.txt --generate-hashes --universal --python-version 3.12 --no-annotate --custom-compile-command deploy/docker/lock.sh "$@"; }
 lock deploy/docker/endpoint-requirements.txt --output-file deploy/docker/endpoint.lock
-lock pyproject.toml --extra spark --extra postgres --extra s3 --extra training --extra kubernetes \
+lock pyproject.toml --extra spark --extra postgres --extra s3 --extra training --extra kubernetes --extra stages \
   --output-file deploy/docker/pipeline.lock

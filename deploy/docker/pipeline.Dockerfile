@@ -1,5 +1,5 @@
 # Dagster's webserver, daemon, code server and runs: one image, the command says which.
-# A tag may be moved: to build on what you have looked at, give its digest, BASE=python@sha256:...
+# A tag may be moved: deploy/docker/digest.sh writes the digest behind it, which the workflow `images` has it do.
 ARG BASE=python:3.12-slim-bookworm
 # hadolint ignore=DL3006
 FROM ${BASE} AS build
@@ -25,10 +25,10 @@ RUN /venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
 
 # hadolint ignore=DL3006
 FROM ${BASE}
-# Spark's driver and executors need Java 17. Debian keeps one version of it for each release.
+# Spark's driver and executors need Java 17, LightGBM libgomp. Debian keeps one version of each for a release.
 # hadolint ignore=DL3008
 RUN apt-get update \
-  && apt-get install --no-install-recommends --yes openjdk-17-jre-headless \
+  && apt-get install --no-install-recommends --yes libgomp1 openjdk-17-jre-headless \
   && rm -rf /var/lib/apt/lists/* \
   && useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin nextplay \
   && install --directory --owner=10001 /state
