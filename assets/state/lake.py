@@ -26,10 +26,10 @@ from typing import Any
 import duckdb
 from filelock import FileLock, Timeout
 
+from assets.state.databases import kept_database, new_database, write_views
 from assets.state.files import literal, replace_text, sync_entry, sync_folder
 from assets.state.remote_tables import RemoteTables
 from models.bundle.formats import Format, format_in
-from models.cores import usable_cores
 from models.mistakes import UserError
 from serving.state.regular import NoFileError, read_regular
 from serving.state.storage import Store
@@ -41,6 +41,7 @@ POINTER_FILE = "pointer.json"
 VERSION_FILE = "version.json"
 WAREHOUSE_FILE = "warehouse.duckdb"
 MEMORY_LIMIT = "2GB"  # of DuckDB
+SMALL = 8_000_000  # bytes of Parquet
 
 _TABLE_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _UNFINISHED = ".unfinished-"
@@ -146,23 +147,16 @@ class Lake:
                 self._folder(table, made_from).replace(aside)
             self._remove_unfinished([table])
 
-    def connect(self, *tables: str) -> duckdb.DuckDBPyConnection:
+    @contextmanager
+    def connect(self, *tables: str) -> Iterator[duckdb.DuckDBPyConnection]:
         """An in-memory DuckDB with a view of each named table; it spills into the lake's folder."""
         versions = [self.current(table) for table in tables]
-        spill = self.root / "spill"
-        spill.mkdir(exist_ok=True)
-        connection = duckdb.connect(
-            config={
-                "memory_limit": self.memory_limit,
-                "threads": usable_cores(),
-                "temp_directory": str(
-                    spill / f"{os.getpid()}-{uuid.uuid4().hex}"
-                ),  # DuckDB removes it at its end
-            }
-        )
-        for version in versions:
-            connection.from_parquet(literal(version.path)).create_view(version.table)
-        return connection
+        small = 0 < sum(version.path.stat().st_size for version in versions) <= SMALL
+        database = kept_database if small else new_database
+        with database(self.root / "spill", self.memory_limit) as connection:
+            for version in versions:
+                connection.from_parquet(literal(version.path)).create_view(version.table)
+            yield connection
 
     def address(self, table: str) -> str:
         """Where the published version lies for other machines. Raises LakeError."""
@@ -218,7 +212,7 @@ class Lake:
                 for table, version in found.items():
                     self._remote.put(self._place(table, made_from), table, version.path.parent)
             self._point_to(found)
-            self._rebuild_warehouse()
+            self._update_warehouse()
         return found
 
     def _write(
@@ -263,19 +257,25 @@ class Lake:
             self._remote.point(_json(pointer))
         replace_text(self.root / POINTER_FILE, _json(pointer))
 
-    def rebuild_warehouse(self) -> None:
-        """Make the views anew: their paths are absolute, and the home may have moved."""
+    def update_warehouse(self) -> None:
+        """Make the views that are not of the current versions: paths are absolute, and the home may move."""
         with self.lock():
-            self._rebuild_warehouse()
+            self._update_warehouse()
 
-    def _rebuild_warehouse(self) -> None:
-        aside = self.root / f".{WAREHOUSE_FILE}"
+    def _update_warehouse(self) -> None:
+        warehouse, aside = self.root.parent / WAREHOUSE_FILE, self.root / f".{WAREHOUSE_FILE}"
+        published = {table: self._version_here(table, made) for table, made in self._pointer().items()}
+        paths = {version.table: version.path for version in published.values() if version is not None}
         aside.unlink(missing_ok=True)
-        with duckdb.connect(str(aside)) as connection:
-            for table, published in sorted(self._pointer().items()):
-                if version := self._version_here(table, published):
-                    connection.from_parquet(literal(version.path)).create_view(table)
-        aside.replace(self.root.parent / WAREHOUSE_FILE)
+        with kept_database(self.root / "spill", self.memory_limit) as connection:
+            try:
+                if warehouse.is_file():
+                    shutil.copyfile(warehouse, aside)  # to make all views anew takes longer than many a table
+                write_views(connection, aside, paths)
+            except duckdb.Error:  # damaged, or of another DuckDB
+                aside.unlink(missing_ok=True)
+                write_views(connection, aside, paths)
+        aside.replace(warehouse)
 
     def _remove_unfinished(self, tables: Sequence[str]) -> None:
         """What killed runs left; under the lock nobody else is writing."""

@@ -144,7 +144,7 @@ def restore(backup: str) -> None:
         raise backups.BackupError("Say from where: make restore FROM=/mnt/backups/tonight.")
     check_home(settings.home)
     manifest, home = backups.restore(Path(backup), settings.home), home_of(settings)
-    home.lake().rebuild_warehouse()
+    home.lake().update_warehouse()
     if (home.folder() / "mlflow" / "mlflow.db").exists():
         home.tracking()  # points MLflow at its new place
     backups.opened(home.folder())

@@ -53,8 +53,8 @@ def test_a_new_version_leaves_the_old_one_as_it_was(lake: Lake) -> None:
 def test_a_missing_table_names_the_asset_to_materialize(lake: Lake) -> None:
     with pytest.raises(LakeError, match="no table 'items': materialize the asset 'items' first"):
         lake.current("items")
-    with pytest.raises(LakeError, match="items"):
-        lake.connect("items")
+    with pytest.raises(LakeError, match="items"), lake.connect("items"):
+        pass
 
 
 @pytest.mark.parametrize("name", ["", "..", "../x", "a/b", "A", "1a", "a b", "x" * 64, "a.parquet", "a\n"])
@@ -217,6 +217,30 @@ def test_the_warehouse_shows_every_current_table(lake: Lake) -> None:
     with duckdb.connect(str(warehouse), read_only=True) as reader:
         assert reader.execute("SELECT count(*) FROM things").fetchall() == [(20,)]
         assert reader.execute("SELECT count(*) FROM others").fetchall() == [(3,)]
+
+
+def test_a_warehouse_that_is_damaged_or_of_another_place_is_mended(lake: Lake, tmp_path: Path) -> None:
+    for table in ("things", "others"):
+        lake.publish(table, OLD, partial(numbers, lake, 10))
+    moved = Lake(shutil.copytree(tmp_path, tmp_path / "moved") / lake.root.relative_to(tmp_path))
+    shutil.rmtree(lake.root)
+    warehouse = moved.root.parent / "warehouse.duckdb"
+    for damage in (lambda: None, lambda: warehouse.write_bytes(b"no database"), warehouse.unlink):
+        damage()
+        moved.publish("things", OLD, partial(numbers, moved, 10))
+        with duckdb.connect(str(warehouse), read_only=True) as reader:
+            assert reader.execute("SELECT count(*) FROM others, things").fetchall() == [(100,)]
+
+
+def test_what_is_made_in_one_connection_is_in_no_other(lake: Lake) -> None:
+    lake.publish("things", OLD, partial(numbers, lake, 10))
+    with lake.connect("things") as one, lake.connect("things") as other:
+        one.execute("CREATE TABLE made AS FROM things")
+        other.execute("CREATE TABLE made AS SELECT 1 AS n")
+        assert one.execute("SELECT count(*) FROM made").fetchall() == [(10,)]
+        assert other.execute("SELECT n FROM made").fetchall() == [(1,)]
+    with lake.connect("things") as later:
+        assert later.execute("SHOW TABLES").fetchall() == [("things",)]
 
 
 def test_one_damaged_table_does_not_keep_another_from_being_published(lake: Lake) -> None:
