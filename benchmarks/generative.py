@@ -25,13 +25,12 @@ from assets.training.bundling import TrainingData, load_training_data
 from benchmarks import records
 from benchmarks.contenders.common import packed
 from benchmarks.generative_data import DATA_SETS, DataSet
-from benchmarks.generative_rows import ROWS, Row
+from benchmarks.generative_rows import APART, ROWS, Row
 from benchmarks.tomorrow import compressed
 from models.baselines import NotApplicableError
 from models.bundle.bundle import ITEM_BIAS, ITEM_EMBEDDINGS, WEIGHTS_FILE, read_manifest
 from models.codes.decoder import CODES
 from models.evaluation.metrics import coverage, evaluate
-from models.opening import open_scorer
 from models.scorer import Scorer
 from models.stages.names import STAGED
 from pipelines.apart import run_apart
@@ -68,8 +67,8 @@ def about(data: TrainingData) -> Result:
     }
 
 
-def measured(row: Row, seed: int, data: TrainingData, folder: Path) -> Result:
-    """Fit, unless it is there, and judge. Raises NotApplicableError."""
+def written(row: Row, seed: int, data: TrainingData, folder: Path) -> Path:
+    """The folder with what the row has fitted, made unless it is there. Raises NotApplicableError."""
     if not folder.exists():
         aside = folder.with_name(f"{folder.name}.part")
         shutil.rmtree(aside, ignore_errors=True)
@@ -79,13 +78,18 @@ def measured(row: Row, seed: int, data: TrainingData, folder: Path) -> Result:
         minutes = (time.process_time() - before) / 60
         (aside / "minutes.json").write_text(json.dumps(minutes))
         aside.rename(folder)
-    scorer = open_scorer(folder)
+    return folder
+
+
+def measured(row: Row, seed: int, data: TrainingData, folder: Path) -> Result:
+    """Fit, unless it is there, and judge. Raises NotApplicableError."""
+    scorer = row.open(written(row, seed, data, folder), data)
     found = evaluate(scorer, data.split.test, k=LISTED)
     return {
         "ranks": packed(np.minimum(found.ranks, 11)),
         "coverage": round(coverage(found.items, data.items.n_items), 4),
         "cpu_minutes": round(json.loads((folder / "minutes.json").read_text()), 2),
-        "ms": round(milliseconds(scorer, data), 3),
+        "ms": round(milliseconds(scorer, data), 3) if row.served else float("nan"),
         "parameters": parameters(folder),
         "validation": round(read_manifest(folder).metrics.get("ndcg@10", float("nan")), 5),
         "config": {k: v for k, v in read_manifest(folder).config.items() if k != "device"},
@@ -116,7 +120,7 @@ def parameters(folder: Path) -> int:
         with safe_open(path, framework="numpy") as weights:
             names = [name for name in weights.keys() if name not in made]  # noqa: SIM118
             total += sum(int(np.prod(weights.get_slice(name).get_shape())) for name in names)
-    return total
+    return total + sum(json.loads(path.read_text()) for path in folder.rglob(APART))
 
 
 def results() -> list[Result]:

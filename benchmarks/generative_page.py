@@ -2,21 +2,17 @@
 
 import os
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from benchmarks.contenders.common import unpacked
 from benchmarks.generative import SEEDS, Result
+from benchmarks.generative_causes import tables
 from benchmarks.generative_data import DATA_SETS
+from benchmarks.generative_figures import DASH, Measured
 from benchmarks.generative_rows import ROWS
-from benchmarks.tomorrow import codes_in
-from models.evaluation.metrics import per_user
-from models.evaluation.stats import SEED, bootstrap_interval
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks" / "generative.md"
 USED = ("torch", "numpy", "scipy", "onnxruntime")
@@ -25,13 +21,13 @@ COLUMNS = (
     "row", "seeds", "NDCG@10", "HR@10", f"NDCG@10 minus {REFERENCE}", "cold items", "coverage",
     "parameters", "training, CPU min", "ms a request", "lines of code",
 )  # fmt: skip
-DASH = "–"
-Values = NDArray[np.float64]
 
 
 def write(results: Sequence[Result]) -> None:
     """Write the page."""
-    PAGE.write_text("\n".join([*_head(), *_body(results), *_foot()]) + "\n", encoding="utf-8")
+    PAGE.write_text(
+        "\n".join([*_head(), *_body(results), *tables(results), *_foot()]) + "\n", encoding="utf-8"
+    )
     print(f"{PAGE} is written.")
 
 
@@ -51,77 +47,48 @@ def _head() -> Iterator[str]:
 
 def _body(results: Sequence[Result]) -> Iterator[str]:
     for name, data in DATA_SETS.items():
-        about = next((r for r in reversed(results) if r["data"] == name and "about" in r), None)
         yield from ["", f"## {data.title}", data.about]
-        if about is None:
+        measured = Measured.of(name, results)
+        if measured is None:
             yield "\nNot measured yet."
-            continue
-        made = [r for r in results if r["data"] == name and r["made"] == about["made"]]
-        yield from _table(name, about["about"], made)
+        else:
+            yield from _table(name, measured)
 
 
-def _table(name: str, about: Mapping[str, Any], made: Sequence[Result]) -> Iterator[str]:
-    people, cold = codes_in(about["people"]), unpacked(about["cold"]).astype(bool)
+def _table(name: str, measured: Measured) -> Iterator[str]:
+    about, people, cold = measured.about, measured.people, measured.cold
     yield (
         f"\n{len(people):,} test plays of {len(np.unique(people)):,} users, {about['items']:,} items, "
         f"{about['trained']:,} plays to train on, split {about['split']}; {cold.sum():,} test plays "
         f"({cold.mean():.1%}) are of items without any play in training.\n"
     )
-    rows = {row: [r for r in made if r.get("row") == row and "ranks" in r] for row in ROWS}
-    reference = _mean("ndcg@10", rows[REFERENCE]) if rows[REFERENCE] else None
     yield f"| {' | '.join(COLUMNS)} |"
     yield f"|---|{'---:|' * (len(COLUMNS) - 1)}"
-    for row, found in rows.items():
+    for row, found in measured.rows.items():
         if found:
-            yield f"| {' | '.join(_cells(row, found, people, cold, reference))} |"
-    left = {r["row"]: r["left out"] for r in made if "left out" in r}
+            yield f"| {' | '.join(_cells(row, measured))} |"
+    left = measured.left_out
     if left:
         yield "\nLeft out: " + "; ".join(f"{ROWS[row].title} ({why})" for row, why in left.items()) + "."
-    missing = [row for row in ROWS if not rows[row] and row not in left and ROWS[row].suits(name)]
-    if missing:
-        yield f"\nNot measured yet: {', '.join(ROWS[row].title for row in missing)}."
+    rows = [row for row in ROWS if not measured.rows[row] and row not in left and ROWS[row].suits(name)]
+    if rows:
+        yield f"\nNot measured yet: {'; '.join(ROWS[row].title for row in rows)}."
 
 
-def _cells(
-    row: str,
-    found: Sequence[Result],
-    people: NDArray[np.int32],
-    cold: NDArray[np.bool_],
-    reference: Values | None,
-) -> Iterator[str]:
-    ndcg = _mean("ndcg@10", found)
+def _cells(row: str, measured: Measured) -> Iterator[str]:
+    found, ndcg = measured.rows[row], measured.mean(row)
+    compared = row != REFERENCE and measured.rows[REFERENCE]
     yield ROWS[row].title
     yield str(len(found)) if ROWS[row].random else DASH
-    yield _interval(ndcg, people) + _range(found)
-    yield _interval(_mean("hr@10", found), people)
-    yield DASH if reference is None or row == REFERENCE else _interval(ndcg - reference, people, sign="+")
-    yield _interval(ndcg[cold], people[cold]) if cold.any() else DASH
+    yield measured.told(ndcg) + measured.by_seed(row)
+    yield measured.told(measured.mean(row, "hr@10"))
+    yield measured.told(ndcg - measured.mean(REFERENCE), sign="+") if compared else DASH
+    yield measured.told(ndcg, measured.cold)
     yield f"{np.mean([r['coverage'] for r in found]):.1%}"
     yield f"{found[0]['parameters']:,}"
     yield f"{np.mean([r['cpu_minutes'] for r in found]):.1f}"
-    yield f"{np.mean([r['ms'] for r in found]):.2f}"
+    yield f"{np.mean([r['ms'] for r in found]):.2f}" if ROWS[row].served else DASH
     yield str(ROWS[row].lines)
-
-
-def _mean(metric: str, found: Sequence[Result]) -> Values:
-    """Of each test play over the seeds, [plays]."""
-    values: Values = np.mean([per_user(metric, unpacked(r["ranks"])) for r in found], axis=0)
-    return values
-
-
-def _interval(values: Values, people: NDArray[np.int32], sign: str = "") -> str:
-    if len(np.unique(people)) < 2:
-        return f"{values.mean():{sign}.4f}"
-    low, high = bootstrap_interval(values, seed=SEED, people=people)
-    return f"{values.mean():{sign}.4f} ({low:{sign}.4f} to {high:{sign}.4f})"
-
-
-def _range(found: Sequence[Result]) -> str:
-    """The least and the greatest mean of a seed."""
-    if len(found) < 2:
-        return ""
-    means = [per_user("ndcg@10", unpacked(r["ranks"])).mean() for r in found]
-    return f", seeds {min(means):.4f} to {max(means):.4f}"
 
 
 def _foot() -> Iterator[str]:

@@ -12,7 +12,18 @@ from pathlib import Path
 from markupsafe import Markup
 
 from assets.shown.axis import Axis
-from assets.shown.charts import ROLES, Line, Plane, alone, beside, line_chart
+from assets.shown.charts import (
+    ROLES,
+    Interval,
+    Line,
+    Plane,
+    alone,
+    beside,
+    drawing,
+    interval_chart,
+    line_chart,
+)
+from assets.shown.charts import WIDTH as CHART
 from assets.shown.plots import audit_chart
 from benchmarks import soak_page
 from models.evaluation.audit import Figure
@@ -22,6 +33,7 @@ from pipelines.simulation.scenario import Scenario
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 NUMBER = r"[+-]?\d[\d,]*\.?\d*"
 WIDTH, HEIGHT = 400, 288  # px, of a panel
+ALL = {"NDCG@10": "all plays"}
 
 
 def rows_below(heading: str, page: str) -> list[list[str]]:
@@ -82,10 +94,44 @@ def bert4rec() -> Markup:
     return beside(panels, WIDTH, HEIGHT, "NDCG@10 of SASRec and BERT4Rec by epochs, loss and measure")
 
 
+def compared(first: str, measures: Mapping[str, str]) -> Markup:
+    """A panel for each data set and measure of a cause of `benchmarks.generative_causes`, a row a setting.
+
+    `first` is how the heading of its table begins; `measures` are columns with what they are called.
+    """
+    page = (DOCS / "benchmarks" / "generative.md").read_text(encoding="utf-8")
+    columns = [
+        cell.strip() for cell in (first + page.partition(first)[2].split("\n")[0]).strip("|").split("|")
+    ]
+    rows = rows_below(first, "generative.md")
+    parts, below = list[Markup](), 0.0
+    for data in dict.fromkeys(row[0] for row in rows):
+        for column, words in measures.items():
+            found = [(row[1], numbers(row[columns.index(column)])) for row in rows if row[0] == data]
+            shown = [
+                Interval(name, "candidate" if place else "champion", low, value, high)
+                for place, (name, (value, low, high)) in enumerate(found)
+            ]
+            panel = interval_chart(shown, "NDCG@10", f"{data}: {words}")
+            height = float(str(panel).partition('viewBox="0 0 ')[2].partition('"')[0].split()[1])
+            parts.append(
+                Markup('<svg y="{:g}" width="{}" height="{:g}">{}</svg>').format(below, CHART, height, panel)
+            )
+            below += height + 24
+    return drawing(parts, below - 24, f"NDCG@10 by {columns[1]}", CHART)
+
+
 CHARTS: Mapping[str, Callable[[], str]] = {
     "audit-steam.svg": lambda: alone(order_of_steam()),
     "bert4rec.svg": lambda: alone(bert4rec()),
     "freshness.svg": lambda: picture(DOCS, Scenario()),
+    "generative-content.svg": lambda: alone(
+        compared(
+            "| data | content |", {"known items": "known items", "cold items": "items nobody has played"}
+        )
+    ),
+    "generative-time.svg": lambda: alone(compared("| data | time |", ALL)),
+    "generative-tuning.svg": lambda: alone(compared("| data | loss and tuning of the baseline |", ALL)),
     "soak.svg": lambda: alone(soak_page.chart(soak_page.read())),
     "training-growth.svg": lambda: alone(training_growth()),
 }

@@ -65,6 +65,7 @@ class TrainConfig:
     half_life: float = 0.0  # days after which a play counts half as much in the loss; 0: all count alike
     content: float = 0.0  # largest norm of what an item's plays add to its content's embedding; 0: no content
     codes: bool = False  # items are the sums of their semantic ids' embeddings, with nothing of their own
+    code_prefixes: bool = False  # with codes: an embedding for each beginning of an id, not for each code
     negative_power: float = 1.0  # "sampled" draws negatives as count ** power: 0 uniform, 1 by popularity
     mask_share: float = 0.3  # of the items of a history that BERT4Rec is trained to find
     calibration: float = 0.75  # "gbce" only: 0 is plain BCE, 1 undoes the bias of sampling
@@ -95,7 +96,8 @@ class TrainConfig:
         _check("mask_share", self.mask_share, lambda value: 0 < value < 1, "above 0 and below 1")
         _check("calibration", self.calibration, lambda value: 0 <= value <= 1, "from 0 to 1")
         _check("precision", self.precision, PRECISIONS.__contains__, f"one of {', '.join(PRECISIONS)}")
-        _check("codes", self.codes, lambda value: type(value) is bool, "true or false")
+        for name in ("codes", "code_prefixes"):
+            _check(name, getattr(self, name), lambda value: type(value) is bool, "true or false")
         _check("loss", self.loss, LOSSES.__contains__, f"one of {', '.join(LOSSES)}")
         _check("device", self.device, DEVICES.__contains__, f"one of {', '.join(DEVICES)}")
         _check("schedule", self.schedule, SCHEDULES.__contains__, f"one of {', '.join(SCHEDULES)}")

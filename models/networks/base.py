@@ -45,9 +45,12 @@ class SequenceNetwork(nn.Module):
         self.content = content
         nn.init.zeros_(self.item_embeddings.weight)
 
-    def encode_items(self, codes: Tensor) -> None:
-        """Make items the sums of their codes' embeddings; `codes` int64 [n_items + 1, levels]."""
-        self.content = CodedItems(codes, self.config.width)
+    def encode_items(self, codes: Tensor, prefixes: bool = False) -> None:
+        """Make items the sums of the embeddings of their codes, or of their ids' beginnings.
+
+        `codes` int64 [n_items + 1, levels].
+        """
+        self.content = CodedItems(codes, self.config.width, prefixes)
         nn.init.zeros_(self.item_embeddings.weight)
         self.item_embeddings.requires_grad_(False)
         self.item_bias.requires_grad_(False)

@@ -116,9 +116,9 @@ class TIGER(SASRec):
         super().__init__(config, n_items)
         self.decoder = Decoder(torch.from_numpy(counted(n_items)), config)
 
-    def encode_items(self, codes: Tensor) -> None:
+    def encode_items(self, codes: Tensor, prefixes: bool = False) -> None:
         """Until then items have a row each, as they do elsewhere, and codes that mean nothing."""
-        super().encode_items(codes)
+        super().encode_items(codes, prefixes)
         self.decoder = Decoder(codes, self.config)
 
     def own_loss(self, items: Tensor | None) -> CodeLoss:

@@ -77,7 +77,8 @@ class Steps:
         if self.config.codes:
             if split.codes is None:
                 raise TrainingError(f"{self.name} needs semantic ids, and there are none of these items.")
-            self.network.encode_items(torch.from_numpy(split.codes.astype(np.int64)))
+            codes = torch.from_numpy(split.codes.astype(np.int64))
+            self.network.encode_items(codes, self.config.code_prefixes)
         elif self.config.content and split.content is not None:
             vectors = torch.from_numpy(np.ascontiguousarray(split.content))
             self.network.describe(Content(vectors, self.config.network.width, self.config.content))

@@ -1,15 +1,21 @@
 """The study from popularity to TIGER: rows, lines of code, hidden items, and its page."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks import generative, generative_page
+from benchmarks import generative, generative_causes, generative_page
 from benchmarks.contenders.common import packed
 from benchmarks.generative import about, asked, key, measured
+from benchmarks.generative_causes import CAUSES
 from benchmarks.generative_data import COLD_SHARE, DATA_SETS, with_cold_items
-from benchmarks.generative_rows import ROWS, lines_of_code
+from benchmarks.generative_rows import ROWS, in_tables, lines_of_code
+from benchmarks.generative_timed import open_timed, write_timed
+from models.bundle.bundle import read_manifest
+from models.config import NetworkConfig, TrainConfig
+from models.moment import Moment
 from tests.assets.training.test_refit import data
 
 
@@ -60,7 +66,49 @@ def test_a_row_is_fitted_once_and_told_on_the_page(tmp_path: Path, monkeypatch: 
     page = (tmp_path / "page.md").read_text()
     assert "| SASRec | 2 | 1.0000 (1.0000 to 1.0000), seeds 1.0000 to 1.0000 |" in page
     assert "Left out: content (nothing is known)." in page and "Not measured yet: graph" in page
-    assert page.count("## ") == len(DATA_SETS)
+    assert page.count("## ") == len(DATA_SETS) + len(CAUSES) + 1
+
+
+def test_numbers_in_tables_of_codes_count_among_those_that_were_learned() -> None:
+    tables, _ = data()
+    codes = np.array([[0, 0], *([i // 4, i % 4] for i in range(tables.items.n_items))], dtype=np.int32)
+    tables = replace(tables, split=replace(tables.split, codes=codes))
+    config = TrainConfig(network=NetworkConfig(width=8), codes=True)
+    firsts, seconds = len(set(codes[1:, 0])), 4
+    assert in_tables(tables, config) == (firsts + seconds) * (8 + 1)
+    beginnings = in_tables(tables, config.with_changes(code_prefixes=True))
+    assert beginnings == (firsts + tables.items.n_items) * (8 + 1)
+
+
+def test_a_network_with_times_is_opened_as_it_was_trained(tmp_path: Path) -> None:
+    tables, _ = data()
+    shape = NetworkConfig(width=8, layers=1, time_buckets=4)
+    write_timed(tmp_path, "hstu", tables, TrainConfig(network=shape, epochs=1))
+    opened, histories = open_timed(tmp_path, tables), [np.array([1, 2]), np.array([3])]
+    moment = Moment(np.array([9_000, 9_000]), np.array([1_000, 2_000, 3_000]), np.array([0, 2]))
+    assert not np.allclose(opened.score(histories)[:, 1:], opened.score_at(histories, moment)[:, 1:])
+    assert read_manifest(tmp_path).config["network"]["time_buckets"] == 4
+
+
+def test_causes_are_told_of_what_is_measured() -> None:
+    tables, _ = data()
+    line, n = {"data": "steam-dated", "made": "m"}, len(tables.split.test)
+    row = {"seed": 0, "ms": 0.1}
+    results = [
+        line | {"about": about(tables)},
+        line | {"row": "hstu", "ranks": packed(np.full(n, 1))} | row,
+        line | {"row": "hstu-timed", "ranks": packed(np.full(n, 3))} | row,
+        line | {"row": "sasrec", "ranks": packed(np.full(n, 11))} | row,
+    ]
+    told = list(generative_causes.tables(results))
+    start = told.index(CAUSES["time"].heading)
+    assert told[start + 2].startswith(
+        "| Dated Steam reviews | HSTU, without times | 1.0000 (1.0000 to 1.0000) |  |"
+    )
+    assert "| 0.5000 (0.5000 to 0.5000) | -0.5000 (-0.5000 to -0.5000) |" in told[start + 3]
+    assert told[-1].startswith("| Dated Steam reviews | SASRec | 0.0000") and told[-1].endswith("| 0.10 |")
+    known = {row for cause in CAUSES.values() for row in cause.rows}
+    assert known <= set(ROWS) and {name for cause in CAUSES.values() for name in cause.data} <= set(DATA_SETS)
 
 
 def test_what_is_kept_is_read_again_but_for_a_line_cut_short(

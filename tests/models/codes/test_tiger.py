@@ -173,12 +173,15 @@ def test_without_ids_it_says_so() -> None:
     assert default_config("tiger", group_walk().train).codes
 
 
-@pytest.mark.parametrize(("name", "loss"), [("sasrec", "full"), ("gru4rec", "sampled")])
-def test_codes_as_inputs_take_the_place_of_the_item_table(name: str, loss: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "loss", "prefixes"),
+    [("sasrec", "full", False), ("gru4rec", "sampled", False), ("sasrec", "full", True)],
+)
+def test_codes_as_inputs_take_the_place_of_the_item_table(name: str, loss: str, prefixes: bool) -> None:
     split = group_walk(cold=(4,))
     config = CONFIG.with_changes(
         epochs=14, width=16, loss=loss, negatives=16, embedding_learning_rate=3e-2, content=1.0
-    )
+    ).with_changes(code_prefixes=prefixes)
     trained = train(name, split, config)
     scores = NetworkScorer(trained.network).score([np.array([21])])[0]
     assert set(np.argsort(-scores)[:EACH].tolist()) == {1, 2, 3, 4}, "4 is played by nobody"
