@@ -7,6 +7,7 @@ is not looked for.
 """
 
 import gzip
+import html
 import json
 import os
 import re
@@ -16,6 +17,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import markupsafe
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -96,12 +98,15 @@ def hider(users: Collection[str]) -> Callable[[str], str]:
     """A function that replaces the ids of some users in a text, each as a whole word."""
     long = {user for user in users if len(user) >= SHORTEST}
     words = {user for user in long if WORD.fullmatch(user)}
-    others = sorted({*(long - words), *(_in_json(user) for user in long - words)}, key=len, reverse=True)
+    others = {form for user in long - words for form in _forms(user)}
+    texts = [re.escape(form) for form in sorted(others, key=len, reverse=True)]
+    texts += [_whole(form) for user in words for form in _forms(user) - {user}]
+    other = re.compile("|".join(texts)) if texts else None
 
     def hide(text: str) -> str:
         text = PREVIEW.sub(NO_PREVIEW, text)
-        for user in others:
-            text = text.replace(user, HIDDEN)
+        if other is not None:
+            text = other.sub(HIDDEN, text)
         return WORD.sub(lambda word: _hidden(word[0], words), text)
 
     return hide
@@ -117,8 +122,15 @@ def _hidden(word: str, users: Collection[str]) -> str:
     return word
 
 
-def _in_json(user: str) -> str:
-    return json.dumps(user)[1:-1]
+def _forms(user: str) -> set[str]:
+    """How an id stands in text, in JSON, in JSON within JSON, and in pages, by their two ways to quote."""
+    in_json = json.dumps(user)[1:-1]
+    return {user, in_json, json.dumps(in_json)[1:-1], html.escape(user), str(markupsafe.escape(user))}
+
+
+def _whole(form: str) -> str:
+    """The pattern of a word that JSON writes otherwise, where it is not a part of a longer one."""
+    return rf"(?:(?<![\w.@+-])|(?<=\\[nrt])){re.escape(form)}(?![\w@+-]|\.\w|\\+u[0-9a-f])"
 
 
 def _dagster(home: Home) -> Path:
@@ -126,8 +138,7 @@ def _dagster(home: Home) -> Path:
 
 
 def _remove_versions(home: Home, users: Collection[str]) -> int:
-    """Versions of tables that are not current; also those of former champions, which cannot be made again "
-    "then."""
+    """Versions of tables that are not current; also those of former champions: then nobody makes them again."""
     lake, removed = home.lake(), 0
     published = lake.published()
     for table in sorted({*lake.tables(), *published}):
@@ -200,7 +211,7 @@ def _holds(file: Path, user: str) -> bool:
     if content.startswith(b"\x1f\x8b"):
         with suppress(OSError, EOFError):
             content += gzip.decompress(content)
-    return user.encode() in content or _in_json(user).encode() in content
+    return any(form.encode() in content for form in _forms(user))
 
 
 def _in_parquet(file: Path, users: Collection[str]) -> bool:

@@ -64,8 +64,7 @@ def _first_again(lake: Lake, table: str, again: int) -> date | None:
 
 
 def _trim_events(home: Home, store: EventStore, days: int) -> int:
-    """Only those that the current table holds: one that was put back, or came late, waits for the next "
-    "run."""
+    """Only those that the current table holds: one that was put back, or came late, waits for a run."""
     if not home.lake().has("events"):
         return 0
     until = min(

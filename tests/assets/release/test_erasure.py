@@ -1,6 +1,7 @@
 """What holds a forgotten user is found wherever it is, and erased."""
 
 import gzip
+import html
 import json
 import sqlite3
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import dagster as dg
+import markupsafe
 import pytest
 
 from assets.release.erasure import HIDDEN, erase, hider, holding
@@ -18,7 +20,10 @@ from tests.support.tables import publish
 
 ADA = "ada-lovelace-4242"
 EVE = "ève and mallory"  # no single word, and not as JSON writes it
-ROWS = [(ADA, "a", 0, 90, None), (EVE, "a", 0, 90, None), ("bob", "a", 0, 90, None)]
+ZOE = "Zoë-Ångström"  # one word, which JSON writes otherwise
+TOM = "tom & 'jerry'"  # which pages write otherwise
+FACES = "👩‍👩‍👧‍👦" * 2
+ROWS = [(ADA, "a", 0, 90, None), (EVE, "a", 0, 90, None), (ZOE, "a", 0, 90, None), ("bob", "a", 0, 90, None)]
 
 
 @pytest.fixture
@@ -57,24 +62,24 @@ def test_everything_that_holds_a_forgotten_user_is_found_and_erased(home: Home) 
     publish(lake, "interactions", ROWS)
     first = lake.current("interactions")
     store = SqliteEventStore(home.events_file)
-    for user in (ADA, EVE):
+    for user in (ADA, EVE, ZOE):
         store.add([[Play(f"e-{user}", user, "a")]], [Impression(user, 1, user, "a", 0.5, "1", None, 1)])
-    runs = [records(home, user) for user in (ADA, EVE, "bob-the-builder")]
+    runs = [records(home, user) for user in (ADA, EVE, ZOE, "bob-the-builder")]
     (home.folder("reports") / "old.html").write_text(f"<h3>User {ADA}</h3>")
     (home.folder("reports") / "old.json").write_text("{}")
     (home.folder("mlflow", "artifacts", "x", "report") / "old.html").write_text(f"<h3>User {EVE}</h3>")
     (home.folder("reports") / "new.html").write_text("<h3>User 1</h3>")
     with gzip.open(home.folder("raw") / "libraries.json.gz", "wt") as raw:
-        raw.write(json.dumps([ADA, EVE], ensure_ascii=False))
-    for user in (ADA, EVE):
+        raw.write(json.dumps([ADA, EVE, ZOE], ensure_ascii=False))
+    for user in (ADA, EVE, ZOE):
         assert places(home, user) >= {"lake", "dagster", "events", "raw"}
         store.forget(user)
-    publish(lake, "interactions", ROWS[2:])  # the next run
+    publish(lake, "interactions", ROWS[-1:])  # the next run
     done = erase(home)
     assert (done.versions, done.reports, done.busy) == (1, 2, []) and done.records
     assert not first.path.exists() and lake.current("interactions").rows == 1
     assert [path.name for path in home.folder("reports").iterdir()] == ["new.html"]
-    for user in (ADA, EVE):
+    for user in (ADA, EVE, ZOE):
         assert {held.place for held in holding(home, user)} == {"raw/libraries.json.gz", "events/events.db"}
         content = home.events_file.read_bytes()
         assert content.count(user.encode()) <= 2, "the list of the forgotten, and its index"
@@ -112,10 +117,16 @@ def test_each_finding_says_when_it_goes(home: Home) -> None:
         ("u1 is nobody for sure", "u1 is nobody for sure"),  # too short to be told from another word
         (f"of {EVE}", f"of {HIDDEN}"),
         (json.dumps([EVE]), json.dumps([HIDDEN])),
+        (json.dumps(f"It is\n{ZOE}."), json.dumps(f"It is\n{HIDDEN}.")),
+        (json.dumps(json.dumps([ZOE, EVE])), json.dumps(json.dumps([HIDDEN, HIDDEN]))),
+        (json.dumps([f"{ZOE}-2", f"x{ZOE}", f"{ZOE}é", f"é{ZOE}"]),) * 2,
+        (f"<h3>{html.escape(TOM)}</h3>", f"<h3>{HIDDEN}</h3>"),
+        (f"<h3>{markupsafe.escape(TOM)}</h3>", f"<h3>{HIDDEN}</h3>"),
+        (json.dumps([FACES, FACES[:3]]), json.dumps([HIDDEN, FACES[:3]])),
     ],
 )
 def test_a_user_is_hidden_as_a_whole_word(text: str, hidden: str) -> None:
-    assert hider([ADA, EVE, "u1"])(text) == hidden
+    assert hider([ADA, EVE, ZOE, TOM, FACES, "u1"])(text) == hidden
 
 
 def test_a_database_that_is_in_use_is_named(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,7 +144,7 @@ def test_versions_on_an_object_store_go_too_wherever_they_were_made(tmp_path: Pa
     bucket = tmp_path / "bucket"
     elsewhere = Home(path=str(tmp_path / "one"), lake_address=str(bucket))
     publish(elsewhere.lake(), "interactions", ROWS)
-    publish(elsewhere.lake(), "interactions", ROWS[2:])
+    publish(elsewhere.lake(), "interactions", ROWS[-1:])
     home = Home(path=str(tmp_path / "other"), lake_address=str(bucket))
     SqliteEventStore(home.events_file).forget(ADA)
     assert len(list(bucket.rglob("*.parquet"))) == 2
