@@ -138,7 +138,7 @@ def _dagster(home: Home) -> Path:
 
 
 def _remove_versions(home: Home, users: Collection[str]) -> int:
-    """Versions of tables that are not current; also those of former champions: then nobody makes them again."""
+    """Versions of tables that are not current; also those of former champions, which are not made again."""
     lake, removed = home.lake(), 0
     published = lake.published()
     for table in sorted({*lake.tables(), *published}):
@@ -153,7 +153,7 @@ def _remove_reports(home: Home, hide: Callable[[str], str]) -> int:
     """Reports of before, which showed example users by their ids, here and beside their runs in MLflow."""
     removed = 0
     for folder in (home.folder("reports"), home.folder("mlflow")):
-        for page in sorted(folder.rglob("*.html")):
+        for page in sorted(path for path in folder.rglob("*.html") if path.is_file()):
             text = page.read_text(encoding="utf-8", errors="replace")
             if hide(text) != text:
                 page.unlink()

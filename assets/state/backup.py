@@ -11,6 +11,7 @@ same disk may be a hard link to that one's file, so each is whole by itself and 
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 import sqlite3
@@ -24,6 +25,8 @@ from assets.state.files import sync_folder
 from assets.state.lake import WAREHOUSE_FILE, file_hash
 from models.bundle.formats import Format
 from models.mistakes import UserError
+
+log = logging.getLogger(__name__)
 
 MANIFEST_FILE = "manifest.json"
 ABANDONED_SECONDS = 86_400
@@ -213,8 +216,12 @@ def _walk(home: Path) -> Iterator[str]:
         links = [name for name in folders if (here / name).is_symlink()]
         folders[:] = sorted(name for name in folders if name not in links and _goes_in(home, here / name))
         for name in sorted([*files, *links]):
-            if not any(PurePosixPath(name).match(pattern) for pattern in LEFT_OUT):
+            if any(PurePosixPath(name).match(pattern) for pattern in LEFT_OUT):
+                continue
+            if (here / name).is_symlink() or (here / name).is_file():
                 yield (here / name).relative_to(home).as_posix()
+            else:  # to read a FIFO would wait for ever
+                log.warning("%s is no file, and is left out of the backup.", here / name)
 
 
 def _goes_in(home: Path, folder: Path) -> bool:

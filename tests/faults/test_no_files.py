@@ -3,13 +3,17 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from assets.release.erasure import erase, holding
 from assets.release.promotion import rollback
 from assets.resources import Home
+from assets.state.backup import back_up, restore
 from assets.state.home_id import home_id
 from models.mistakes import UserError
+from serving.state.event_stores import open_event_store
 from serving.state.pointer import read_pointer
 from tests.support.champions import succession
 
@@ -51,6 +55,25 @@ def test_a_rollback_waits_for_no_fifo(name: str, home: Home) -> None:
     rollback(home)
     now = read_pointer(home.pointer_file)
     assert now is not None and now.version == ("3" if name == "pointer.json" else "2")
+
+
+def test_a_backup_leaves_a_fifo_out_and_says_so(home: Home, tmp_path: Path, caplog: Any) -> None:
+    file = home.folder("reports") / "left.html"
+    os.mkfifo(file)
+    back_up(home.folder(), tmp_path / "backup")
+    assert f"{file} is no file, and is left out of the backup." in caplog.text
+    restore(tmp_path / "backup", tmp_path / "again")
+    now = Home(path=str(tmp_path / "again")).champions().current()
+    assert now is not None and now.version == "3"
+
+
+def test_erasing_reads_no_fifo(home: Home) -> None:
+    os.mkfifo(home.folder("reports") / "left.html")
+    store = open_event_store(home.events_file)
+    store.forget("ada-lovelace")
+    store.close()
+    assert erase(home).busy == []
+    assert [held.place for held in holding(home, "ada-lovelace")] == ["events/events.db"]
 
 
 def test_a_folder_in_the_place_of_the_pointer_is_left_alone(home: Home) -> None:
