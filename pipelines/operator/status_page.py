@@ -13,7 +13,7 @@ from pipelines.operator.status import Champion, Status
 from pipelines.records import EVERYTHING
 
 WIDTH = 100
-SHOWN = 5  # earlier champions
+SHOWN, VERSIONS = 5, 20  # earlier champions, versions
 
 
 def rendered(status: Status, colour: bool | None = None) -> str:
@@ -46,9 +46,11 @@ def _print(console: Console, status: Status) -> None:
         console.print(Padding(_before(status.before[:SHOWN]), (0, 0, 0, 2)))
     if status.versions:
         console.print("\n[bold]Versions[/bold]  for make promote\n")
-        for version in status.versions:
+        for version in status.versions[:VERSIONS]:
             note = " (champion)" if status.champion and version.version == status.champion.version else ""
             console.print(f"  {version.version:>4}  {escape(version.description)}{note}")
+        if (older := len(status.versions) - VERSIONS) > 0:
+            console.print(f"  and {older:,} older ones, which JSON=1 and make mlflow name")
     console.print(f"\n[bold]Sizes[/bold]     {escape(status.home)}\n")
     for name, size in status.sizes.items():
         console.print(f"  {name:<12} {size / 1e6:>10,.1f} MB")

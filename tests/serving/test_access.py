@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 import pytest
@@ -13,7 +14,7 @@ from fastapi import HTTPException
 from fastapi.testclient import TestClient
 
 from serving import keys, telemetry
-from serving.access import needed_role
+from serving.access import OPEN, needed_role
 from serving.app import create_app
 from serving.settings import Settings
 from serving.turns import Turns
@@ -126,6 +127,42 @@ def test_every_request_of_the_api_has_the_role_that_it_is_meant_to_have(start) -
         ("POST", "/items"), ("DELETE", "/items"), ("DELETE", "/items/{item_id}"),
         ("DELETE", "/users"), ("DELETE", "/users/{user_id}"),
     }  # fmt: skip
+
+
+ROLES_OF = {"read": "reading-1", "write": "writing-1", "operate": "operating-1"}
+UNLISTED = [  # what is not in the document, and ways to write what is
+    ("GET", "/demo/examples"), ("GET", "/demo/choices"), ("GET", "/demo/%65xamples"), ("GET", "/reports/"),
+    ("GET", "/reports/index.html"), ("GET", "/%72eports/"), ("DELETE", "/%75sers/ada"),
+    ("DELETE", "/users/ada/"), ("DELETE", "/Users/ada"), ("POST", "/events/"),
+    ("PUT", "/items"), ("PATCH", "/users/ada"), ("POST", "/model"), ("POST", "/nowhere"), ("GET", "/nowhere"),
+    ("GET", "/livez/"), ("GET", "/livez/../model"), ("GET", "/metrics/x"), ("GET", "/openapi.json/"),
+    ("OPTIONS", "/users/ada"), ("TRACE", "/model"), ("FOO", "/users/ada"), ("DELETE", "/demo/style.css"),
+]  # fmt: skip
+
+
+def test_every_role_at_every_route(start, tmp_path: Path) -> None:
+    """A key that may not ask is refused before anything is looked at, however the path is written."""
+    given = ",".join(f"{role}:{key}" for role, key in ROLES_OF.items())
+    with start(api_keys=given, events=tmp_path / "events.db", reports=tmp_path) as client:
+        client.follow_redirects = False
+        made = client.get("/openapi.json").json()["paths"]
+        listed = [
+            (method.upper(), path.replace("{", "").replace("}", ""))
+            for path, of in made.items()
+            for method in of
+        ]
+        assert len(listed) > 15
+        for method, path in [*listed, *UNLISTED]:
+            plain = unquote(path)  # the parts in braces may stand for themselves
+            if plain in OPEN or (plain.startswith("/demo/") and plain.endswith(".css")):
+                continue
+            needed = needed_role(method, plain)
+            assert asks(client, "", method, path) == 401, (method, path)
+            assert asks(client, "nobody-knows", method, path) == 401, (method, path)
+            for role, key in ROLES_OF.items():
+                status = asks(client, key, method, path)
+                assert (status == 403) == (role != needed), (role, method, path, status)
+                assert status != 401 and status < 500, (role, method, path, status)
 
 
 def test_keys_of_a_file_come_and_go_while_the_endpoint_runs(start, tmp_path: Path, wait_until) -> None:

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from assets.resources import Home
-from pipelines.operator.status import Status, read_status
+from pipelines.operator.status import Status, Version, read_status
 from pipelines.operator.status_page import rendered
 from pipelines.resources import Settings
 from tests.fixtures.last_release import unpack
@@ -78,3 +79,12 @@ def test_one_unreadable_thing_is_named_and_the_rest_is_shown(
         assert [champion.version for champion in found.before] == ["1", "10"]
     if not what.startswith("dagster"):
         assert found.nights
+
+
+def test_a_page_of_many_years_is_no_longer_than_one_of_a_year(status: Callable[[], Status]) -> None:
+    found = status()
+    many = [Version(str(number), f"night {number}") for number in range(816, 0, -1)]
+    page = rendered(replace(found, versions=many, before=found.before * 200), colour=False)
+    assert len(page.splitlines()) < 150
+    assert " 816  night 816" in page and " 797  night 797" in page and "night 796" not in page
+    assert "and 796 older ones, which JSON=1 and make mlflow name" in page
