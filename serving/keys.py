@@ -25,6 +25,10 @@ ENTRY = re.compile(r"(?:(?P<roles>[A-Za-z]+(?:\+[A-Za-z]+)*):)?(?P<key>.+)", re.
 HASHED = re.compile(r"sha256:(?P<salt>[A-Za-z0-9]{8,64}):(?P<digest>[0-9a-f]{64})")
 OTHER_HASH = re.compile(r"\$?(sha\d+|scrypt|bcrypt|argon2\w*|pbkdf2\S*|2[aby])[$:].+", re.IGNORECASE)
 
+PLACEHOLDER = re.compile(
+    r"\$\{.*\}|\$\(.*\)|\{\{.*\}\}|<.*>|(change|replace)[-_ ]?(me|this).*", re.IGNORECASE
+)
+
 
 @dataclass(frozen=True)
 class Key:
@@ -122,6 +126,8 @@ def _hashed(text: str, roles: frozenset[str], where: str) -> Key:
             f"{where} looks like a hash and is none that is understood: "
             "write sha256:SALT:HEX, as python -m serving.keys makes it"
         )
+    if PLACEHOLDER.fullmatch(text):
+        raise ValueError(f"{where} is a placeholder that nobody has filled in: everybody could guess it")
     if len(text) < LEAST:
         raise ValueError(f"{where} has {len(text)} characters: a key needs {LEAST}, or it can be guessed")
     return Key(roles, b"", hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest())
