@@ -4,7 +4,9 @@ import atexit
 import os
 import select
 import sys
+import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 import click
@@ -14,6 +16,7 @@ from models.mistakes import UserError
 from models.release import RELEASE
 from pipelines.operator import champions, runs, servers, state
 from pipelines.operator.environment import set_defaults
+from pipelines.operator.full_disk import FULL_FOR_A_COMMAND, disk_is_full
 from pipelines.operator.terminal import INTERRUPTED, interruptible, prepare, say
 
 CLOSED = 141  # as shells count SIGPIPE
@@ -83,9 +86,14 @@ def answer(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write("Standard output was closed before all was printed.\n")
         return CLOSED
     except Exception as error:
-        if not out_of_memory(error):
+        trace = "".join(traceback.format_exception(error))
+        if out_of_memory(trace):
+            told = NO_MEMORY
+        elif disk_is_full(trace, Path(os.environ.get("NEXTPLAY_HOME") or "var")):
+            told = FULL_FOR_A_COMMAND
+        else:
             raise
-        sys.stderr.write(f"{NO_MEMORY}\n")
+        sys.stderr.write(f"{told}\n")
         return 1
 
 

@@ -1,7 +1,6 @@
 """Every asset in one process, a line for each asset, and a summary of what came of it."""
 
 import logging
-import shutil
 import signal
 import sys
 import time
@@ -17,6 +16,7 @@ from rich.markup import escape
 
 from pipelines.failures import first_error, interrupted, sentence
 from pipelines.instance import fail_killed_runs, open_instance
+from pipelines.operator.full_disk import FULL_DISK, disk_is_full
 from pipelines.operator.terminal import INTERRUPTED, insisting, interruptible, say
 
 if TYPE_CHECKING:
@@ -120,20 +120,3 @@ def _full_disk_told_once(home: Path) -> Iterator[None]:
         yield
     finally:
         sys.unraisablehook = before
-
-
-def disk_is_full(text: str, home: Path) -> bool:
-    """Whether an error, with its causes, says so in one of the ways in which libraries do.
-
-    SQLite calls it an I/O error where the disk cannot hold its journal, so then the disk is asked.
-    """
-    if any(words in text for words in ("No space left on device", "disk is full", "errno 28")):
-        return True
-    return "disk I/O error" in text and shutil.disk_usage(home).free < LITTLE_ROOM
-
-
-LITTLE_ROOM = 1 << 20  # bytes
-FULL_DISK = (
-    "The disk of the home is full: free some space, perhaps with make prune YES=1, and run again. What was "
-    "published is whole, and the run goes on from there."
-)

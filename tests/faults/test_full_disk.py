@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ import pytest
 from assets.resources import Home
 from models.bundle.bundle import bundle_hash
 from models.opening import check_sound
+from pipelines.operator.cli import answer
 from tests.faults.runs import run, state
+from tests.support.champions import succession
 from tests.support.runs import FinishedRun
 
 SCRIPT = Path(__file__).with_name("full_disk_run.py")
@@ -92,3 +95,27 @@ def test_a_later_night_on_a_full_disk_leaves_the_champion_as_it_is(
     now = home.champions().current()
     assert now is not None
     check_sound(home.champions().folder(now), now.bundle_hash)
+
+
+@pytest.mark.parametrize("command", [["rollback"], ["promote", "1", "--by", "ada", "--reason", "full"]])
+def test_a_command_on_a_full_disk_is_told_and_works_once_there_is_room(
+    command: list[str], disk: Path, mlflow_folder: Path, monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    home = succession(disk / "home", mlflow_folder, 3)
+    (disk / "dagster").mkdir()
+    for name, value in {"NEXTPLAY_HOME": home.path, "DAGSTER_HOME": str(disk / "dagster")}.items():
+        monkeypatch.setenv(name, value)
+    before = {path: path.read_bytes() for path in home.pointer_file.parent.iterdir()}
+    with suppress(OSError), (disk / "ballast").open("wb") as ballast:
+        while True:
+            ballast.write(bytes(1 << 16))
+            ballast.flush()
+    assert answer(command) == 1
+    told = capfd.readouterr().err.splitlines()[-1]
+    assert told.startswith("The disk of the home is full: free some space"), told
+    assert {path: path.read_bytes() for path in home.pointer_file.parent.iterdir()} == before
+    (disk / "ballast").unlink()
+    assert answer(command) == 0
+    now = home.champions().current()
+    assert now is not None and now.version == ("2" if command == ["rollback"] else "1")

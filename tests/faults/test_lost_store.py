@@ -59,9 +59,24 @@ def noise(file: Path) -> None:
     file.write_bytes(os.urandom(100_000))
 
 
+def a_folder(file: Path) -> None:
+    removed_with_its_log(file)
+    file.mkdir()
+
+
+def a_fifo(file: Path) -> None:
+    removed_with_its_log(file)
+    os.mkfifo(file)
+
+
+def a_link_to_itself(file: Path) -> None:
+    removed_with_its_log(file)
+    file.symlink_to(file)
+
+
 WAYS = (
     removed, removed_with_its_log, without_its_log, emptied, folder_moved_away, a_link_to_another,
-    an_older_copy, noise,
+    an_older_copy, noise, a_folder, a_fifo, a_link_to_itself,
 )  # fmt: skip
 
 
@@ -73,6 +88,8 @@ def send(endpoint: Server, event_id: str) -> httpx.Response:
 def stored(file: Path) -> set[str]:
     """The ids that another program finds under the name; none where there is no store."""
     try:
+        if not file.is_file():
+            return set()
         with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as store:
             return {event_id for (event_id,) in store.execute("SELECT event_id FROM events")}
     except sqlite3.Error:
