@@ -14,7 +14,8 @@ from assets.evaluation.reporting.facts import newest_facts
 from assets.release.promotion import rollback
 from assets.release.retention import inventory
 from assets.resources import Home
-from models.bundle.bundle import bundle_hash
+from models.bundle.bundle import bundle_hash, read_manifest
+from models.opening import check_sound
 from pipelines.operator.cli import answer
 from serving.app import create_app
 from serving.settings import Settings as Endpoint
@@ -52,6 +53,14 @@ def test_champions_events_users_verdict_and_reports_are_kept(old: Home) -> None:
     assert newest_facts(old.folder("reports"))
     assert {bundle.number is not None for bundle in inventory(old).bundles} == {True}
     store.close()
+
+
+def test_models_of_every_kind_give_their_golden_answers(old: Home) -> None:
+    folders = old.bundles().folders()
+    for folder in folders:
+        check_sound(folder, bundle_hash(folder))
+    kinds = {read_manifest(folder).architecture for folder in folders}
+    assert {"gru4rec", "graph", "content", "markov", "ease", "item_knn", "popularity"} <= kinds
 
 
 def test_status_tells_all_of_it(old: Home, capsys: pytest.CaptureFixture[str]) -> None:
