@@ -62,7 +62,10 @@ def _steps(kind: str, counts: Any) -> Steps:
         return ((-math.inf, _counted(kind, counts)),)
     if not counts:
         raise FeedbackError(f'{kind} has no step: give it one, such as {{"4": 1}}')
-    return tuple(sorted((_least(kind, least), _counted(kind, of)) for least, of in counts.items()))
+    steps = {_least(kind, least): _counted(kind, of) for least, of in counts.items()}
+    if len(steps) < len(counts):
+        raise FeedbackError(f"a step of {kind} stands there twice")
+    return tuple(sorted(steps.items()))
 
 
 def _least(kind: str, text: str) -> float:

@@ -1,8 +1,6 @@
 """What values of settings must be, beyond their type: each check returns the value, or raises ValueError."""
 
-import json
 import re
-from contextlib import suppress
 from dataclasses import fields
 from difflib import get_close_matches
 from pathlib import Path
@@ -140,25 +138,6 @@ def training(changes: dict[str, Any]) -> dict[str, Any]:
     except ConfigError as error:
         raise ValueError(str(error).rstrip(".")) from None
     return changes
-
-
-def each_key_once(text: Any) -> Any:
-    """The text of a JSON object in which no key stands twice: the last would count, and nothing say so."""
-
-    def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        made: dict[str, Any] = {}
-        for key, value in pairs:
-            if key in made and value != made[key]:
-                given = (
-                    f"{json.dumps(key)}: {json.dumps(made[key])} and {json.dumps(key)}: {json.dumps(value)}"
-                )
-                raise ValueError(f"it has {given}, one setting with two values: leave one of them out")
-            made[key] = value
-        return made
-
-    with suppress(json.JSONDecodeError, TypeError, RecursionError):  # told by who reads the value
-        json.loads(text, object_pairs_hook=distinct)
-    return text
 
 
 def mlflow_name(text: str) -> str:

@@ -13,7 +13,6 @@ import dagster as dg
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     Field,
     Json,
     SecretStr,
@@ -31,6 +30,7 @@ from models.networks import NETWORKS
 from models.stages.names import STAGED
 from pipelines import checked
 from serving.environment import (
+    ONCE,
     Local,
     Only,
     Port,
@@ -64,7 +64,6 @@ def taken(
 SAMPLES = Only("source", ("sample", "sample-dated", "sample-repeats"))
 TABLE = Only("source", ("table",))
 SPARK = Only("engine", ("spark",))
-ONCE = BeforeValidator(checked.each_key_once)  # of a JSON object
 
 
 class Settings(BaseSettings):

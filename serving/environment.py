@@ -1,8 +1,10 @@
 """Variables with the prefix NEXTPLAY_: which there are, how a wrong one is told, and which have no effect."""
 
 import difflib
+import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -162,3 +164,25 @@ def without_effect(settings: BaseSettings) -> Iterator[str]:
             instead = f"with {variable(unmet.setting)}={now}" if now and unmet.values else f"without {unmet}"
             needed = f"; it needs {unmet}" if now and unmet.values else ""
             yield f"{variable(name)} has no effect {instead}{needed}."
+
+
+def each_key_once(text: Any) -> Any:
+    """The text of a JSON object in which no key stands twice: the last would count, and nothing say so."""
+
+    def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        made: dict[str, Any] = {}
+        for key, value in pairs:
+            if key in made and value != made[key]:
+                given = (
+                    f"{json.dumps(key)}: {json.dumps(made[key])} and {json.dumps(key)}: {json.dumps(value)}"
+                )
+                raise ValueError(f"it has {given}, one setting with two values: leave one of them out")
+            made[key] = value
+        return made
+
+    with suppress(json.JSONDecodeError, TypeError, RecursionError):  # told by who reads the value
+        json.loads(text, object_pairs_hook=distinct)
+    return text
+
+
+ONCE = BeforeValidator(each_key_once)  # of a JSON object

@@ -27,6 +27,7 @@ from models.cores import usable_cores
 from models.feedback import KINDS, Feedback, FeedbackError
 from serving import blocklist
 from serving.environment import (
+    ONCE,
     Local,
     Only,
     Port,
@@ -96,7 +97,7 @@ class Settings(BaseSettings):
     impressions: Annotated[bool, Only("events")] = Field(
         default=True, description="log what was recommended, if there is an event store"
     )
-    feedback: Annotated[Json[dict[str, Any]], AfterValidator(_feedback), Only("events")] = Field(
+    feedback: Annotated[Json[dict[str, Any]], ONCE, AfterValidator(_feedback), Only("events")] = Field(
         default=json.dumps(dict(KINDS)),
         validate_default=True,
         description="what each kind of event counts, as JSON: 1 a play, 0 nothing, -1 a refusal; or by the "

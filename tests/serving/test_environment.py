@@ -51,6 +51,12 @@ def refusal(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
         ("API_KEYS", "read:{{ secret_key }}", "is a placeholder"),
         ("API_KEYS", "<your-secret-key>", "is a placeholder"),
         ("API_KEYS", "other-secret, change-me-secret", "entry 2 of NEXTPLAY_API_KEYS is a placeholder"),
+        (
+            "FEEDBACK",
+            '{"like": 1, "like": -1}',
+            'it has "like": 1 and "like": -1, one setting',
+        ),
+        ("FEEDBACK", '{"stars": {"4": 1, "4.0": -1}}', "a step of stars stands there twice"),
         ("API_KEYS_FILE", "", "NEXTPLAY_API_KEYS_FILE is set and empty"),
         ("API_KEYS_FILE", "/no/such/file", "it cannot be read (No such file"),
         ("API_KEYS_FILE", "/dev/null", "it is a device and no file"),
