@@ -348,6 +348,11 @@ class Training(dg.ConfigurableResource):  # type: ignore[type-arg]
         default=TrainConfig.threads, description="threads of one training; candidates train side by side"
     )
     changes: dict[str, Any] = Field(default_factory=dict)
+    search_minutes: float = Field(
+        default=0.0,
+        description="minutes that the networks of a night share to search for settings better than the "
+        "defaults, on validation; what was found is used until the data change much; 0: the defaults",
+    )
     blend: str = Field(
         default="auto",
         description="blend a network with baselines: one (the best network), all of them, no, or auto: one, "

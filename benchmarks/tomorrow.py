@@ -34,6 +34,8 @@ from benchmarks import records
 from benchmarks.contenders.common import packed
 from benchmarks.tomorrow_champion import chosen
 from benchmarks.tomorrow_data import Cut, DataSet, named
+from benchmarks.tomorrow_steps import STEPPED, STEPS, Step, weights
+from benchmarks.tomorrow_untrained import UNTRAINED, untrained
 from models.baselines import BASELINES, NotApplicableError
 from models.blend.learning import NoBlendError
 from models.blend.scorer import BLEND, WEIGHTS, Blend
@@ -188,34 +190,59 @@ def fit(model: str, seed: int, case: Case, folder: Path) -> None:
         baselines = {name: bundle for name, bundle in made.items() if bundle.exists()}
         write_blend(folder, {best: networks[best]}, baselines, case.data)
         return
-    config = default_config(model, case.data.split.train, bool(case.data.items.attributes)).with_changes(
-        seed=seed, threads=1, device="cpu"
+    step = STEPS.get(model, Step(""))
+    architecture = step.architecture or model
+    described = bool(case.data.items.attributes)
+    config = default_config(architecture, case.data.split.train, described).with_changes(
+        seed=seed, threads=1, device="cpu", **step.changes
     )
-    write_candidate(folder, model, case.data, config)
+    write_candidate(folder, architecture, case.data, config)
 
 
 def measured(model: str, seed: int, case: Case, bench: Path) -> Result:
     """Ranks of the test plays as judged and as served."""
-    judged = bench / JUDGED / f"{model}-{seed}"
     started = time.monotonic()
-    if not judged.exists():
-        _written(judged, lambda folder: fit(model, seed, case, folder))
+    scorers = stepped(STEPS[model], seed, case, bench) if model in STEPS else None
+    before, after = scorers or (judged(model, seed, case, bench), served(model, seed, case, bench))
     found = {
-        JUDGED: to_the_tenth(rank_targets(open_scorer(judged), case.test)),
-        SERVED: to_the_tenth(rank_targets(served(model, seed, case, bench), case.test)),
+        how: to_the_tenth(rank_targets(one, case.test)) for how, one in ((JUDGED, before), (SERVED, after))
     }
     return found | {"seconds": round(time.monotonic() - started, 1)}
 
 
+def stepped(step: Step, seed: int, case: Case, bench: Path) -> tuple[Scorer, Scorer] | None:
+    """The blend of a step, as judged and as served; None where it is a network alone."""
+    if not step.networks:
+        return None
+    made = [(name, seed) for name in step.networks]
+    made += [(name, 0) for name in step.baselines if (bench / JUDGED / f"{name}-0").exists()]
+    before = {name: judged(name, of, case, bench) for name, of in made}
+    learned = weights(before, step.networks, case.data.split.validation)
+    after = {name: served(name, of, case, bench) for name, of in made if name in learned}
+    return Blend.of(before, learned), Blend.of(after, learned)
+
+
+def judged(model: str, seed: int, case: Case, bench: Path) -> Scorer:
+    """As it is before the gate."""
+    if model in UNTRAINED:
+        return untrained(model, bench / JUDGED)
+    folder = bench / JUDGED / f"{model}-{seed}"
+    if not folder.exists():
+        _written(folder, lambda made: fit(model, seed, case, made))
+    return open_scorer(folder)
+
+
 def served(model: str, seed: int, case: Case, bench: Path) -> Scorer:
     """The refit; that of a blend has the refits of its members, which are those that stand alone."""
-    judged, folder = (bench / kind / f"{model}-{seed}" for kind in (JUDGED, SERVED))
+    if model in UNTRAINED:
+        return untrained(model, bench / SERVED)
+    twin, folder = (bench / kind / f"{model}-{seed}" for kind in (JUDGED, SERVED))
     if model == BLEND:
-        weights = read_manifest(judged).config[WEIGHTS]
-        own = {name: served(name, 0 if name in BASELINES else seed, case, bench) for name in weights}
-        return Blend.of(own, weights)
+        learned = read_manifest(twin).config[WEIGHTS]
+        own = {name: served(name, 0 if name in BASELINES else seed, case, bench) for name in learned}
+        return Blend.of(own, learned)
     if not folder.exists():
-        _written(folder, lambda made: write_refit(made, judged, case.known))
+        _written(folder, lambda made: write_refit(made, twin, case.known))
     return open_scorer(folder)
 
 
@@ -227,10 +254,12 @@ def _written(folder: Path, write: Any) -> None:
     aside.rename(folder)
 
 
-def models_of(seeds: int) -> Iterator[tuple[str, int]]:
+def models_of(seeds: int, data: str) -> Iterator[tuple[str, int]]:
     """Every baseline, then every network with each seed; a blend is made of the candidates before it."""
-    yield from ((name, 0) for name in BASELINES)
+    yield from ((name, 0) for name in (*BASELINES, *UNTRAINED))
     yield from ((name, seed) for seed in range(seeds) for name in (*Training().candidates, BLEND, *ON_DEMAND))
+    steps = [name for name in STEPS if data == STEPPED and name not in Training().candidates]
+    yield from ((name, seed) for seed in range(seeds) for name in steps)
 
 
 def run(name: str, data: DataSet, cut: Cut, bench: Path, only: str, seeds: int) -> None:
@@ -240,7 +269,7 @@ def run(name: str, data: DataSet, cut: Cut, bench: Path, only: str, seeds: int) 
     done = {key(result) for result in results()}
     if key(line) not in done:
         keep(line | told)
-    for model, seed in models_of(seeds):
+    for model, seed in models_of(seeds, name):
         asked = line | {"model": model, "seed": seed}
         if key(asked) in done or only not in model:
             continue

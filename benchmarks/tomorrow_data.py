@@ -5,8 +5,8 @@ import io
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 
 from assets.sample import SEED
-from assets.sample.days import play_days, shifted
+from assets.sample.dated import ITEM_COLUMNS, item_rows
+from assets.sample.days import Day, days_of, play_days, shifted
+from assets.sample.libraries import Shop
 from assets.sample.process import SampleProcess, SampleSize
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -22,6 +24,8 @@ RECBOLE = "recbole==1.2.1"
 INSIDE = "recbole/dataset_example/ml-100k/ml-100k"
 SHIFT, DAYS = 50, 80  # the day on which tastes move and new games appear, and how many days there are
 PLAYERS = SampleSize(1_500, 400)
+FIRST_DAY = datetime(2018, 1, 1, tzinfo=UTC)
+LAUNCH = 10.0  # times its weight later that a game has on the day on which it comes out, beside the 1
 
 
 @dataclass(frozen=True)
@@ -68,17 +72,46 @@ def days_with_a_shift(folder: Path) -> Mapping[str, Any]:
     path = folder / "plays.csv"
     if not path.exists():
         process = SampleProcess.from_seed(PLAYERS, SEED)
-        before, after = shifted(process, SEED)
-        first = datetime(2018, 1, 1, tzinfo=UTC)
-        rng = np.random.default_rng(SEED)
-        rows: list[tuple[str, str, str]] = []
-        for day in play_days(before, after, 1, DAYS, SHIFT, SEED):
-            seconds = np.sort(rng.integers(0, 86_400, len(day.players)))
-            for player, game, second in zip(day.players, day.games, seconds, strict=True):
-                moment = first + timedelta(days=day.number - 1, seconds=int(second))
-                rows.append((f"p{player}", process.game_ids[game], moment.isoformat()))
-        _write(path, ("user_id", "item_id", "timestamp"), rows)
+        days = play_days(*shifted(process, SEED), 1, DAYS, SHIFT, SEED)
+        _write(path, ("user_id", "item_id", "timestamp"), _plays(days, process))
     return {"table": str(path)}
+
+
+def days_with_launches(folder: Path) -> Mapping[str, Any]:
+    """The sample's process day by day, with a catalogue: half of the games come out on one of the days."""
+    plays, items = folder / "plays.csv", folder / "items.csv"
+    if not plays.exists():
+        process = SampleProcess.from_seed(PLAYERS, SEED)
+        rng = np.random.default_rng([SEED, 7])
+        n = process.n_games
+        old = rng.permutation(n) < n // 2
+        out = np.where(
+            old, -rng.integers(30, 2_000, n), rng.integers(2, DAYS + 1, n)
+        )  # [games], day of release
+
+        def of_day(number: int) -> SampleProcess:
+            age = number - out
+            interest = 1 + LAUNCH / (1 + np.maximum(age, 0))
+            return replace(process, weights=np.where(age < 0, 0.0, process.weights * interest))
+
+        shop = Shop.from_seed(process, SEED)
+        date = list(ITEM_COLUMNS).index("release_date")
+        rows = [list(row) for row in item_rows(shop, n, SEED)]
+        for row, day in zip(rows, out.tolist(), strict=True):
+            row[date] = (FIRST_DAY + timedelta(days=day - 1)).date().isoformat()
+        _write(items, ITEM_COLUMNS, rows)
+        days = days_of(of_day, 1, DAYS, SEED)
+        _write(plays, ("user_id", "item_id", "timestamp"), _plays(days, process))
+    return {"table": str(plays), "table_items": str(items)}
+
+
+def _plays(days: Iterable[Day], process: SampleProcess) -> Iterator[tuple[str, str, str]]:
+    rng = np.random.default_rng(SEED)
+    for day in days:
+        seconds = np.sort(rng.integers(0, 86_400, len(day.players)))
+        for player, game, second in zip(day.players, day.games, seconds, strict=True):
+            moment = FIRST_DAY + timedelta(days=day.number - 1, seconds=int(second))
+            yield f"p{player}", process.game_ids[game], moment.isoformat()
 
 
 def _tab_separated(content: bytes) -> list[list[str]]:
@@ -93,7 +126,11 @@ def _write(path: Path, header: Iterable[str], rows: Iterable[Iterable[str]]) -> 
 
 
 def _day_of_shift(after: int) -> str:
-    return (datetime(2018, 1, 1, tzinfo=UTC) + timedelta(days=SHIFT - 1 + after)).date().isoformat()
+    return _day(SHIFT + after)
+
+
+def _day(number: int) -> str:
+    return (FIRST_DAY + timedelta(days=number - 1)).date().isoformat()
 
 
 STEAM = DataSet(
@@ -146,6 +183,15 @@ DATA_SETS = {
             Cut(_day_of_shift(5), _day_of_shift(10), _day_of_shift(15)),
         ),
         days_with_a_shift,
+    ),
+    "sample-launches": DataSet(
+        "The sample's process with new games",
+        f"{PLAYERS.players:,} players at a time for {DAYS} days, with the sample's catalogue. Half of the "
+        f"games come out on one of the days; on its first day a game draws {LAUNCH + 1:.0f} times as much as "
+        "in the end.",
+        {"source": "table"},
+        tuple(Cut(_day(day - 10), _day(day), _day(day + 10)) for day in (50, 60, 70)),
+        days_with_launches,
     ),
 }  # fmt: skip
 

@@ -14,7 +14,10 @@ from numpy.typing import NDArray
 from benchmarks.contenders.common import unpacked
 from benchmarks.tomorrow import CHAMPION, JUDGED, SEEDS, SERVED, Result, codes_in
 from benchmarks.tomorrow_data import DATA_SETS, DataSet
+from benchmarks.tomorrow_steps import STEPS
+from benchmarks.tomorrow_untrained import NEWEST_TEXT, TEXT, UNTRAINED
 from models.baselines import BASELINES
+from models.blend.scorer import BLEND
 from models.evaluation.metrics import per_user
 from models.evaluation.stats import SEED, bootstrap_interval
 
@@ -28,6 +31,9 @@ GROUPS = (
     ("user", "new", "new users"),
 )
 DASH = "–"
+COUNTED = (*BASELINES, *UNTRAINED)  # these have no seeds
+COLD = ("new_releases", "content", BLEND)  # beside the rows without training, on games that nobody has played
+MADE_FOR_STEPS = STEPS.keys() - {"sasrec"}  # these stand in a table of their own
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +83,8 @@ def _body(results: Sequence[Result]) -> Iterator[str]:
             yield "\nNot measured yet."
             continue
         yield from ["", *_cases(data, cases), "", *_table(name, results, cases)]
+        yield from _cold([r for r in results if r["data"] == name and JUDGED in r], cases)
+        yield from _steps([r for r in results if r["data"] == name and JUDGED in r], cases)
         yield from _champions([r for r in results if r["data"] == name], cases)
 
 
@@ -105,20 +113,16 @@ def _cases(data: DataSet, cases: Mapping[str, Any]) -> Iterator[str]:
 
 def _table(name: str, results: Sequence[Result], cases: Mapping[str, Any]) -> Iterator[str]:
     made = [r for r in results if r["data"] == name and JUDGED in r]
-    models = list(dict.fromkeys(r["model"] for r in made))
+    models = list(dict.fromkeys(r["model"] for r in made if r["model"] not in MADE_FOR_STEPS))
     values = {(m, how): _values(m, how, made, cases) for m in models for how in (JUDGED, SERVED)}
     everywhere = [m for m in models if values[m, SERVED].keys() == cases.keys()]
     partly = [m for m in models if m not in everywhere]
-    yield (
-        f"| model | seeds | as judged | as served | served minus {REFERENCE} | "
-        + " | ".join(f"{words}, served" for *_, words in GROUPS)
-        + " |"
-    )
+    yield f"| model | seeds | as judged | as served | served minus {REFERENCE} | {_groups(', served')} |"
     yield "|---|---:|---:|---:|---:|" + "---:|" * len(GROUPS)
     means = {m: np.concatenate(list(values[m, SERVED].values())).mean() for m in everywhere}
     for model in sorted(everywhere, key=lambda m: -means[m]):
         served, judged = (_plays(values[model, how], cases) for how in (SERVED, JUDGED))
-        seeds = DASH if model in BASELINES else str(min(_seeds(model, made, cut) for cut in cases))
+        seeds = DASH if model in COUNTED else str(min(_seeds(model, made, cut) for cut in cases))
         groups = [str(_plays(values[model, SERVED], cases, kind, label)) for kind, label, _ in GROUPS]
         cells = [model, seeds, str(judged), str(served), _against(model, values, cases), *groups]
         yield f"| {' | '.join(cells)} |"
@@ -160,6 +164,59 @@ def _difference(plays: Plays) -> str:
     return f"{plays.values.mean():+.4f} ({low:+.4f} to {high:+.4f})"
 
 
+def _cold(made: Sequence[Result], cases: Mapping[str, Any]) -> Iterator[str]:
+    """What new games get beside rows without training, and what known ones lose for it."""
+    values = {m: _values(m, SERVED, made, cases) for m in (REFERENCE, *COLD, *UNTRAINED)}
+    there = [m for m in (*COLD, *UNTRAINED) if values[m].keys() == cases.keys()]
+    if not set(UNTRAINED) <= set(there) or not any(
+        _mask(case, "item", "new").any() for case in cases.values()
+    ):
+        return
+
+    def minus(model: str, other: str, label: str) -> str:
+        own = {cut: values[model][cut] - values[other][cut] for cut in cases}
+        return DASH if model == other else _difference(_plays(own, cases, "item", label))
+
+    yield (
+        "\n**Games that nobody has played**, as served. `text` is likeness to the history alone, "
+        "`newest_text` that over the days since the release, without anything learned; it and `new_releases` "
+        "put all new games first, so they say in which order, and not whether.\n"
+    )
+    cold = " | ".join(f"minus {other}, cold items" for other in (NEWEST_TEXT, TEXT))
+    yield f"| model | {cold} | minus {REFERENCE}, warm items |"
+    yield "|---|---:|---:|---:|"
+    for model in there:
+        differences = [minus(model, other, "new") for other in (NEWEST_TEXT, TEXT)]
+        yield f"| {' | '.join([model, *differences, minus(model, REFERENCE, 'known from training')])} |"
+
+
+def _steps(made: Sequence[Result], cases: Mapping[str, Any]) -> Iterator[str]:
+    """What each addition is worth, those that are measured on all cuts."""
+    values = {(m, how): _values(m, how, made, cases) for m in STEPS for how in (JUDGED, SERVED)}
+    there = [m for m in STEPS if values[m, SERVED].keys() == cases.keys()]
+    first = next(iter(STEPS))
+    if first not in there or len(there) < 2:
+        return
+    yield (
+        "\n**Step by step**: what each addition is worth to the network. Blends here are made whether or not "
+        "they are surely better on validation, which a night asks for.\n"
+    )
+    yield f"| step | seeds | as judged | as served | served minus the first | {_groups(', served')} |"
+    yield "|---|---:|---:|---:|---:|" + "---:|" * len(GROUPS)
+    base = values[first, SERVED]
+    for model in there:
+        served, judged = (values[model, how] for how in (SERVED, JUDGED))
+        gain = _difference(_plays({cut: served[cut] - base[cut] for cut in served}, cases))
+        seeds = str(min(_seeds(model, made, cut) for cut in cases))
+        groups = [str(_plays(served, cases, kind, label)) for kind, label, _ in GROUPS]
+        own = [STEPS[model].words, seeds, str(_plays(judged, cases)), str(_plays(served, cases))]
+        yield f"| {' | '.join([*own, gain if model != first else DASH, *groups])} |"
+
+
+def _groups(of: str) -> str:
+    return " | ".join(f"{words}{of}" for *_, words in GROUPS)
+
+
 def _champions(results: Sequence[Result], cases: Mapping[str, Any]) -> Iterator[str]:
     """What would have served after each cut, beside what has to be beaten."""
     chosen = {cut: [r for r in results if r["cut"] == cut and r.get("model") == CHAMPION] for cut in cases}
@@ -167,8 +224,8 @@ def _champions(results: Sequence[Result], cases: Mapping[str, Any]) -> Iterator[
         return
     yield (
         "\n**The champion**: the gate as it ships decides on the validation plays of each cut, among the "
-        "candidates (SASRec, GRU4Rec, the blend) of one seed and the baselines, without a champion before; "
-        "what it chooses is refitted and served.\n"
+        "candidates of one seed that stand above (SASRec, GRU4Rec, the blend, as far as they are measured) "
+        "and the baselines, without a champion before; what it chooses is refitted and served.\n"
     )
     yield f"| test | champion | as served | minus {' | minus '.join(BEATEN)} |"
     yield "|---|---|---:|" + "---:|" * len(BEATEN)

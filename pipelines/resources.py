@@ -136,6 +136,7 @@ class Settings(BaseSettings):
         description='changes of how networks are trained as JSON, such as {"epochs": 3}',
         examples=['{"epochs": 5}'],
     )
+    search_minutes: float = taken(Training, "search_minutes", ge=0, le=10_080)
     blend: Literal["auto", "one", "all", "no"] = taken(Training, "blend")
     rerank: Annotated[Json[dict[str, Any]], ONCE, AfterValidator(checked.rerank)] = Field(
         default="{}",
@@ -336,6 +337,7 @@ def training_of(settings: Settings) -> Training:
         seed=settings.training.get("seed", settings.seed),
         threads=settings.training.get("threads", settings.threads),
         changes={name: value for name, value in settings.training.items() if name not in ("seed", "threads")},
+        search_minutes=settings.search_minutes,
         blend=settings.blend,
         rerank=settings.rerank,
         semantic_ids=settings.semantic_ids,

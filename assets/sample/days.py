@@ -7,7 +7,7 @@ So the best possible ranking for every single play is known, as it is for the pr
 a player's taste is filtered along the plays, each by the process of its day.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -58,13 +58,21 @@ def play_days(
 
     As many players are there at a time as the size of the process says, about.
     """
-    rng = np.random.default_rng([seed, 6])
-    population = _Population(before)
-    population.join(rng, before.size.players, newcomers=False)
-    arrivals = before.size.players * PLAYING_SHARE / before.sample_lengths(rng, 10_000).mean()
+    return days_of(lambda number: after if number >= shift else before, first, last, seed)
+
+
+def days_of(process_of: Callable[[int], SampleProcess], first: int, last: int, seed: int) -> Iterator[Day]:
+    """The days from `first` to `last`, each of the process that its number has.
+
+    The processes differ in their weights and tastes alone.
+    """
+    rng, process = np.random.default_rng([seed, 6]), process_of(first)
+    population = _Population(process)
+    population.join(rng, process.size.players, newcomers=False)
+    arrivals = process.size.players * PLAYING_SHARE / process.sample_lengths(rng, 10_000).mean()
     for number in range(first, last + 1):
         population.join(rng, int(rng.poisson(arrivals)), newcomers=True)
-        yield population.play(rng, after if number >= shift else before, number)
+        yield population.play(rng, process_of(number), number)
 
 
 class _Population:

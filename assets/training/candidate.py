@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import dagster as dg
 
@@ -26,6 +26,9 @@ from models.networks import default_config
 from models.training.reports import EpochReport
 from models.training.start import StartError, short
 
+if TYPE_CHECKING:
+    from assets.training.found import Found
+
 
 class Candidate:
     """One network on its way from its MLflow run to its bundle."""
@@ -38,11 +41,13 @@ class Candidate:
         home: Home,
         training: Training,
         starts: Starts,
+        found: "Found | None" = None,
     ) -> None:
         self._log_event, self._info = context.log_event, context.log.info
         self._store, self._tracking = home.bundles(), home.tracking()
-        self.name, self.data = architecture, data
-        self.config = training_config(architecture, data.split, training, bool(data.items.attributes))
+        self.name, self.data, self._found = architecture, data, found
+        settings = found.before(training) if found else training
+        self.config = training_config(architecture, data.split, settings, bool(data.items.attributes))
         self._checkpoints = home.folder("checkpoints")
         self._begin_from(starts.of(architecture, self.config))
 
@@ -121,6 +126,7 @@ class Candidate:
                 "bundle hash": bundle_hash(folder),
                 "registered version": version,
                 "settings": dg.MetadataValue.json(self.config.to_dict()),
+                **({"search for settings": str(self._found)} if self._found else {}),
                 "seconds": round(time.monotonic() - self._started, 1),
             },
             data_version=dg.DataVersion(bundle_hash(folder)),

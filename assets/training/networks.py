@@ -20,6 +20,7 @@ from assets.training.bundling import (
     write_candidate,
 )
 from assets.training.candidate import Candidate
+from assets.training.found import found_settings
 from assets.training.side_by_side import WORTH_A_PROCESS, Job, heard
 from assets.training.versions import register
 from assets.training.warm import Starts
@@ -87,11 +88,11 @@ def network_assets(specs: Sequence[dg.AssetSpec]) -> dg.AssetsDefinition:
             if name not in training.networks:
                 untrained = {"trained": "no: it is not among NEXTPLAY_CANDIDATES"}
                 yield dg.MaterializeResult(asset_key=name, metadata=untrained)
+        named = [name for name in wanted if name in training.networks]
+        found = found_settings(home, named, data, training, context.log)
         starts = Starts(home, data, training.warm_start, context.log.info)
         candidates = [
-            Candidate(context, name, data, home, training, starts)
-            for name in wanted
-            if name in training.networks
+            Candidate(context, name, data, home, training, starts, found.get(name)) for name in named
         ]
         failures = []
         for made in _made(candidates, home, training.progress):

@@ -48,6 +48,7 @@ def test_after_a_kill_the_defaults_are_tried_again(home: Home, monkeypatch: pyte
     with pytest.raises(SystemExit):
         tune(home, "gru4rec", training=QUICK, minutes=0.0)
     monkeypatch.setattr(tuning, "train_network", lambda *_, **__: Trained)
+    monkeypatch.setattr(tuning._Ranks, "keep", lambda *_: None)
     best = tune(home, "gru4rec", training=QUICK, minutes=0.0)
     assert (best.trials, best.ndcg, best.default_ndcg) == (2, 0.25, 0.25)
     states = [
@@ -63,3 +64,11 @@ def test_one_search_works_at_a_time(home: Home) -> None:
     lock = FileLock(home.folder("tuning") / "search.lock")
     with lock, pytest.raises(TuningError, match="Another search for settings works in"):
         tune(home, "gru4rec", training=QUICK, minutes=0.0)
+
+
+def test_minutes_in_all_are_those_of_every_call(home: Home) -> None:
+    """A night that was stopped in its search goes on with what is left of the budget."""
+    first = tune(home, "gru4rec", training=QUICK, minutes=0.05, in_all=True)
+    assert tune(home, "gru4rec", training=QUICK, minutes=0.0, in_all=True).trials == first.trials
+    fixed = Training(changes={"epochs": 2, "dropout": 0.2}, threads=1, progress=False)
+    assert "dropout" not in tune(home, "gru4rec", training=fixed, minutes=0.0).changes
