@@ -22,6 +22,7 @@ from models.evaluation.metrics import per_user
 from models.evaluation.stats import SEED, bootstrap_interval
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks" / "tomorrow.md"
+NOTES = Path(__file__).with_name("tomorrow_notes.md")  # what was measured by hand
 USED = ("torch", "numpy", "onnxruntime", "duckdb")
 REFERENCE = "recent_popularity"
 BEATEN = (REFERENCE, "graph")  # what a champion has to be above
@@ -261,6 +262,8 @@ def _seeds(model: str, made: Sequence[Result], cut: str) -> int:
 
 
 def _foot() -> Iterator[str]:
+    yield ""
+    yield from NOTES.read_text(encoding="utf-8").splitlines()
     yield ""
     yield "- Command: `make bench-tomorrow`, which goes on where it was stopped"
     yield f"- Machine: {platform.machine()}, {os.cpu_count()} cores, one thread a training"

@@ -10,6 +10,7 @@ from assets.training.bundling import load_training_data
 from benchmarks import tomorrow_page
 from benchmarks.contenders.common import packed
 from benchmarks.tomorrow import (
+    CHAMPION,
     JUDGED,
     SERVED,
     about,
@@ -20,6 +21,7 @@ from benchmarks.tomorrow import (
     models_of,
 )
 from benchmarks.tomorrow_data import DATA_SETS
+from benchmarks.tomorrow_steps import STEPPED, STEPS
 from models.baselines import BASELINES
 from tests.assets.sequences.test_sequences import DATED, dated_home, materialize
 
@@ -45,11 +47,14 @@ def test_what_serves_knows_all_that_comes_before_the_test_and_nothing_after(tmp_
 
 
 def test_baselines_come_first_and_once() -> None:
-    asked = list(models_of(3))
+    asked = list(models_of(3, "movielens-100k"))
     assert [name for name, _ in asked[: len(BASELINES)]] == list(BASELINES)
     assert [seed for name, seed in asked if name == "sasrec"] == [0, 1, 2]
     assert asked.index(("blend", 1)) == asked.index(("sasrec", 1)) + 1, "of what is there already"
     assert len(set(asked)) == len(asked)
+    more = list(models_of(3, STEPPED))
+    assert more[: len(asked)] == asked and len(set(more)) == len(more)
+    assert {name for name, _ in more} == {name for name, _ in asked} | set(STEPS)
 
 
 def test_codes_come_back_as_they_were() -> None:
@@ -74,9 +79,19 @@ def test_the_page_takes_cuts_and_seeds_together(tmp_path: Path, monkeypatch: pyt
             ("recent_popularity", 0, [1, 200, 200, 200]),
             ("sasrec", 0, [1, 1, 1, 1]),
             ("sasrec", 1, [200] * 4),
+            ("graph", 0, [200] * 4),
+            ("sasrec-ids", 0, [200] * 4),
+            ("new_releases", 0, [200, 200, 200, 1]),
+            ("newest_text", 0, [200, 200, 200, 3]),
+            ("text", 0, [200] * 4),
         ):
             of = packed(np.array(ranks))
             results.append(line | {"cut": cut, "model": model, "seed": seed, JUDGED: of, SERVED: of})
+        chosen = [("sasrec", 0), ("recent_popularity", 1)]
+        results += [
+            line | {"cut": cut, "model": CHAMPION, "seed": of, "champion": name} for name, of in chosen
+        ]
+    of = packed(np.array([200] * 4))
     results.append(line | {"cut": cuts[0], "model": "ease", "seed": 0, JUDGED: of, SERVED: of})
     assert len({key(result) for result in results}) == len(results)
     monkeypatch.setattr(tomorrow_page, "PAGE", tmp_path / "tomorrow.md")
@@ -86,3 +101,14 @@ def test_the_page_takes_cuts_and_seeds_together(tmp_path: Path, monkeypatch: pyt
     assert "| sasrec | 2 | 0.5000 (0.5000 to 0.5000) | 0.5000 (0.5000 to 0.5000) | +0.2500 (+0.0000" in text
     assert "| recent_popularity | – | 0.2500 (0.0000 to 0.5000)" in text
     assert "Not on all cuts yet: ease." in text
+    assert (
+        "| all | sasrec, recent_popularity | 0.6250 (0.5000 to 0.7500) | +0.3750 (+0.2500 to +0.5000) |"
+        in text
+    )
+    assert (
+        "| SASRec, item numbers alone | 1 | 0.0000 (0.0000 to 0.0000) | 0.0000 (0.0000 to 0.0000) | – |"
+        in text
+    )
+    assert "| SASRec with content, as by default there | 2 | 0.5000" in text and "| sasrec-ids |" not in text
+    assert "| new_releases | +0.5000 (+nan to +nan) | +1.0000 (+nan to +nan) | -0.3333" in text
+    assert "| newest_text | – | +0.5000 (+nan to +nan) |" in text
