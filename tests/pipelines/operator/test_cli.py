@@ -102,6 +102,22 @@ def test_whom_to_forget_is_told_by_place_or_by_name(
     assert capsys.readouterr().out.startswith("The user ada is forgotten: 0 events")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["forget", "ada\udcff"], "has bytes that are no UTF-8."),
+        (["holds", "--user", "ada\udcff"], "has bytes that are no UTF-8."),
+        (["promote", "3", "--by", "a\udcff", "--reason", "r"], "has bytes that are no UTF-8."),
+        (["promote", "3", "--by", "a", "--reason", "\x1b[31mred"], "holds signs that cannot be shown."),
+    ],
+)
+def test_text_that_is_none_is_refused(
+    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert answer(arguments) == 2
+    assert capsys.readouterr().err.splitlines()[-1].endswith(told)
+
+
 def test_it_starts_without_what_only_commands_need() -> None:
     slow = {"torch", "dagster", "mlflow", "pydantic"}
     code = f"import sys, pipelines.operator.cli; print({slow} & set(sys.modules))"
