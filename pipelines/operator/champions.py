@@ -3,14 +3,14 @@
 import click
 
 from pipelines.operator.environment import open_home
-from pipelines.operator.naming import Words, placed_or_named
+from pipelines.operator.naming import placed_or_named, words
 from pipelines.operator.terminal import say
 
 
 @click.command()
 @placed_or_named("version")
-@click.option("--by", type=Words(), default="", help="Who decides.")
-@click.option("--reason", type=Words(), default="", help="Why.")
+@click.option("--by", type=words, default="", help="Who decides.")
+@click.option("--reason", type=words, default="", help="Why.")
 def promote(version: str, by: str, reason: str) -> None:
     """Make a version the champion, by a person's decision.
 

@@ -7,35 +7,28 @@ from typing import Any
 import click
 
 
-class Utf8(click.ParamType):
-    """Text; bytes of the command line that are none would be an error wherever they end up."""
-
-    name = "text"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        text = str(value)
-        if not text.isascii() and any("\ud800" <= sign <= "\udfff" for sign in text):
-            self.fail(f"{ascii(text)[1:-1]} has bytes that are no UTF-8.", param, ctx)
-        return text
+def utf8(text: str) -> str:
+    """Text of the command line; bytes that are none would be an error wherever they end up."""
+    if any("\ud800" <= sign <= "\udfff" for sign in text):
+        raise click.BadParameter(f"{ascii(text)[1:-1]} has bytes that are no UTF-8.")
+    return text
 
 
-class Words(Utf8):
+def words(text: str) -> str:
     """What others will read, on one line."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        text = " ".join(super().convert(value, param, ctx).split())
-        if not text.isprintable():
-            self.fail(f"{ascii(text)[1:-1]} holds signs that cannot be shown.", param, ctx)
-        return text
+    text = " ".join(utf8(text).split())
+    if not text.isprintable():
+        raise click.BadParameter(f"{ascii(text)[1:-1]} holds signs that cannot be shown.")
+    return text
 
 
 def placed_or_named(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Adds both forms to a command; it gets the value as `name`. Raises UsageError where neither is given."""
 
     def add(command: Callable[..., None]) -> Callable[..., None]:
-        @click.argument(name, required=False, type=Utf8())
+        @click.argument(name, required=False, type=utf8)
         @click.option(
-            f"--{name}", "named", type=Utf8(), metavar=name.upper(), help=f"{name.upper()}, by its name."
+            f"--{name}", "named", type=utf8, metavar=name.upper(), help=f"{name.upper()}, by its name."
         )
         @wraps(command)
         def call(named: str | None, **given: Any) -> None:
