@@ -26,11 +26,11 @@ SEEDS = (1, 2, 3)
 COUNTED = {"no": "seen items are answers", "yes": "seen items are left out"}  # by NEXTPLAY_EXCLUDE_SEEN
 
 
-def measured(exclude_seen: str, seed: int, folder: Path) -> dict[str, Any]:
+def measured(exclude_seen: str, seed: int, size: str, folder: Path) -> dict[str, Any]:
     """The leaderboard of one seed."""
     settings = Settings(
         home=folder / f"{exclude_seen}-{seed}", source="sample-repeats", repeats="keep", progress=False,
-        exclude_seen=exclude_seen, sample_seed=seed, seed=seed,
+        exclude_seen=exclude_seen, sample_size=size, sample_seed=seed, seed=seed,
     )  # fmt: skip
     if why := run_apart(settings, until=["leaderboard"]):
         raise SystemExit(f"{COUNTED[exclude_seen]}, seed {seed}: {why}")
@@ -82,16 +82,20 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--keep", type=Path, default=ROOT / "var" / "bench" / "repeats")
+    parser.add_argument("--size", default="default", help="of the sample; another one writes no page")
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
     options = parser.parse_args()
     options.keep.mkdir(parents=True, exist_ok=True)
-    results = options.keep / "results.jsonl"
+    results, own = options.keep / "results.jsonl", options.size == "default"
     for seed in options.seeds:
         for exclude_seen in COUNTED:
             known = {(found["exclude_seen"], found["seed"]) for found in records.read(results)}
             if (exclude_seen, seed) not in known:
-                records.append(results, measured(exclude_seen, seed, options.keep))
-                REPORT.write_text("\n".join(page(records.read(results))) + "\n", encoding="utf-8")
+                records.append(results, measured(exclude_seen, seed, options.size, options.keep))
+                told = "\n".join(page(records.read(results))) + "\n"
+                print(told)
+                if own:
+                    REPORT.write_text(told, encoding="utf-8")
 
 
 if __name__ == "__main__":

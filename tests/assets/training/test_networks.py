@@ -21,6 +21,7 @@ from assets.training import networks as module
 from assets.training.bundling import data_fingerprint
 from assets.training.networks import network_assets, networks
 from assets.training.side_by_side import DONE, EPOCH, ERROR, LOOK, Job, LostTrainingError, trained
+from assets.training.warm import Starts
 from models.bundle.bundle import bundle_hash, read_manifest
 from models.config import TrainConfig
 from models.training.steps import TrainingError
@@ -117,6 +118,24 @@ def test_one_alone_is_trained_and_the_other_is_left(home: Home) -> None:
     assert (
         made == {"sasrec"} and after["gru4rec"] == before["gru4rec"] and after["sasrec"] != before["sasrec"]
     )
+
+
+def test_whose_start_is_no_good_is_trained_from_nothing(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    last = home.bundles().current("sasrec")
+    monkeypatch.setattr(Starts, "of", lambda *_: last)
+    monkeypatch.setattr("models.training.train.KEPT", 2.0)  # no training can be twice as good as its start
+    result = train_in(home, "sasrec", width=None, weight_decay=0.07)
+    made = home.bundles().current("sasrec")
+    assert made != last and read_manifest(made).started_from == ""
+    assert metadata(result, "sasrec")["started from"] == "nothing"
+    runs = {run.data.tags.get("nextplay.given_up"): run.info.status for run in mlflow_runs(home)}
+    (told,) = [why for why in runs if why]
+    assert told.startswith("after 2 epochs more its validation NDCG@10 is 0.") and runs[told] == "FINISHED"
+
+
+def mlflow_runs(home: Home) -> list[Any]:
+    client = home.tracking()._client
+    return list(client.search_runs([experiment.experiment_id for experiment in client.search_experiments()]))
 
 
 def job(home: Home, folder: Path, **changes: Any) -> Job:

@@ -321,7 +321,7 @@ def test_nights_go_on_from_each_other_until_somebody_is_forgotten(
     assert "which is gone; NEXTPLAY_KEEP_CANDIDATES keeps more." in capsys.readouterr().err
 
     store = open_event_store(home.events_file)
-    store.forget([str(users[0])])
+    store.forget(str(users[0]))
     store.close()
     fourth = read_manifest(night(home)["sasrec"])
     assert (fourth.started_from, fourth.warm_nights) == ("", 0)
