@@ -16,7 +16,7 @@ UNDER_WAY = [
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 ]
-SEARCHED = 100  # runs of parts that may have come after the newest whole one
+SEARCHED = 100  # runs
 
 
 def is_whole(run: dg.DagsterRun) -> bool:
@@ -37,7 +37,11 @@ def pipeline_runs(
 
 
 def newest_whole(
-    instance: dg.DagsterInstance, statuses: Sequence[dg.DagsterRunStatus]
+    instance: dg.DagsterInstance, statuses: Sequence[dg.DagsterRunStatus] = ()
 ) -> dg.RunRecord | None:
-    """The newest run of every asset in one of these states."""
-    return next((r for r in pipeline_runs(instance, statuses) if is_whole(r.dagster_run)), None)
+    """The newest run of every asset in one of these states, or any, however many of some came after it."""
+    of_a_job = [dg.RunsFilter(job_name=job, statuses=statuses) for job in (EVERYTHING, ASSET_JOB)]
+    told = dg.RunsFilter(tags={WHOLE_TAG: "true"}, statuses=statuses)
+    found = [record for wanted in (*of_a_job, told) for record in instance.get_run_records(wanted, SEARCHED)]
+    whole = (record for record in found if is_whole(record.dagster_run))
+    return max(whole, key=lambda record: record.storage_id, default=None)

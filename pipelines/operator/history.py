@@ -10,7 +10,16 @@ from models.evaluation.evidence import CHAMPION_ALREADY
 from pipelines.coming import nightly_states, will_be_retried
 from pipelines.failures import interrupted, one_line, reason
 from pipelines.instance import KILLED
-from pipelines.records import EARLY, EVERYTHING, NIGHTLY, UNDER_WAY, WHY_TAG, is_whole, pipeline_runs
+from pipelines.records import (
+    EARLY,
+    EVERYTHING,
+    NIGHTLY,
+    UNDER_WAY,
+    WHY_TAG,
+    is_whole,
+    newest_whole,
+    pipeline_runs,
+)
 from serving.state.pointer import Pointer
 
 SHOWN = 5  # nights
@@ -48,17 +57,24 @@ class Night:
 def read_nights(
     instance: dg.DagsterInstance, champions: Iterable[Pointer], killed: Sequence[str], most: int = SHOWN
 ) -> list[Night]:
-    """The last nights, newest first. `killed` are runs whose process is gone, which Dagster does not know."""
-    records = pipeline_runs(instance, limit=READ)
+    """The last nights, newest first, and the newest run of all and of everything, however old they are.
+
+    `killed` are runs whose process is gone, which Dagster does not know.
+    """
+    records, whole = pipeline_runs(instance, limit=READ), newest_whole(instance)
+    if whole is not None and all(whole.storage_id != record.storage_id for record in records):
+        records.append(whole)  # many runs of some assets came after it
     groups: dict[str, list[dg.RunRecord]] = {}
     for record in reversed(records):
         groups.setdefault(record.dagster_run.root_run_id or record.dagster_run.run_id, []).append(record)
     newest = sorted(groups.values(), key=lambda group: -group[-1].storage_id)[:most]
+    newest += [group for group in groups.values() if whole in group and group not in newest]
     of_runs = [_of_runs(instance, group, killed) for group in newest]
     others = [*_ticks(instance, most), *_by_hand(champions)]
     found = sorted([*of_runs, *others], key=lambda night: -night.at)
     shown = found[:most]
-    hidden = [night for night in of_runs[:1] if night not in shown]
+    last = of_runs[:1] + [n for n in of_runs[1:] if whole and n.runs[-1].run_id == whole.dagster_run.run_id]
+    hidden = [night for night in last if night not in shown]
     return [*shown, *hidden]
 
 

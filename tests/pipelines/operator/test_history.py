@@ -22,7 +22,7 @@ from pipelines.operator.environment import prepare_home
 from pipelines.operator.history import Night
 from pipelines.operator.status import Status, read_status
 from pipelines.operator.status_page import rendered
-from pipelines.records import ASSET_JOB
+from pipelines.records import ASSET_JOB, SEARCHED
 from pipelines.resources import Settings
 from serving.state.pointer import read_pointer
 from tests.support.nights import BY_SCHEDULE, CLEAN, EARLY, PROMOTION, night, schedule, skipped
@@ -275,6 +275,18 @@ def test_a_run_of_an_older_version_has_no_such_tags(instance, settings, home) ->
                 connection.execute(text("DELETE FROM run_tags WHERE key = :key"), {"key": name})
     nights = told(settings, home).nights
     assert {night.outcome for night in nights} <= {"promoted", "done"} and len(nights) == 2
+
+
+def test_a_night_is_not_lost_behind_many_runs_of_some_assets(instance, settings, home) -> None:
+    """As where somebody makes one asset again and again: the last night counts, and its failure is told."""
+    run = night(instance, settings, error=LakeError("It is full."), tags=BY_SCHEDULE)
+    for _ in range(SEARCHED + 5):
+        instance.add_run(
+            dg.DagsterRun(ASSET_JOB, asset_selection=frozenset({CLEAN}), status=dg.DagsterRunStatus.SUCCESS)
+        )
+    found = told(settings, home)
+    assert run.run_id in [one.runs[-1].run_id for one in found.nights if one.runs]
+    assert any("The last run failed. clean: It is full." in sentence for sentence in found.attention)
 
 
 def test_the_next_night_is_told_or_why_there_is_none(instance, settings, home) -> None:
