@@ -24,6 +24,9 @@ RELATIVES = {
     "tests/faults/test_kill_commands.py",
     "a run that nobody sees": "tests/pipelines/operator/test_history.py tests/faults/test_hung_runs.py",
     "a setting that is given twice": "tests/pipelines/test_settings.py",
+    "what has a file's name and is none": "tests/faults/test_no_files.py tests/faults/test_lost_store.py",
+    "an emergency command on a full disk": "tests/faults/test_full_disk.py",
+    "years of nights": "tests/faults/test_many_days.py",
     "a reason that decided nothing": "tests/models/evaluation",
 }
 
