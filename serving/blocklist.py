@@ -48,7 +48,7 @@ class Blocklist:
 
 def read(file: Path) -> frozenset[str]:
     """The ids in a file. Raises OSError, and ValueError where the content is no list of ids."""
-    lines = read_regular(file).decode("utf-8").splitlines()
+    lines = read_regular(file).decode("utf-8-sig").splitlines()
     ids = [line.strip() for line in lines if line.strip()]
     for number, item_id in enumerate(ids, start=1):
         if len(item_id) > MAX_ID or not item_id.isprintable():

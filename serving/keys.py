@@ -135,7 +135,7 @@ def _hashed(text: str, roles: frozenset[str], where: str) -> Key:
 
 def _read(file: Path) -> list[Key]:
     """Raises OSError and ValueError."""
-    lines = read_regular(file).decode("utf-8").splitlines()
+    lines = read_regular(file).decode("utf-8-sig").splitlines()
     return parse((line.partition("#")[0] for line in lines), str(file), needs_roles=True)
 
 

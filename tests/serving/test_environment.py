@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from serving import listener
+from serving import blocklist, listener
+from serving.keys import Keys
 from serving.listener import PortError, usable_port
 from serving.settings import Client, Deployment, Settings, check_addresses, load, load_settings
 from tests.support.servers import ROOT
@@ -97,6 +98,15 @@ def test_a_file_of_keys_that_says_nothing_admits_nobody(
     file.write_text(content, encoding="latin-1")
     sentence = refusal(monkeypatch, NEXTPLAY_API_KEYS_FILE=str(file))
     assert sentence.startswith(f"NEXTPLAY_API_KEYS_FILE='{file}': ")
+
+
+def test_a_file_that_begins_with_a_mark_of_its_encoding_is_read(tmp_path: Path) -> None:
+    """As editors of Windows write it."""
+    file = tmp_path / "list"
+    file.write_text("\ufeffread:secret-key-1\r\nwrite:secret-key-2\r\n", encoding="utf-8")
+    assert Keys(file=file).roles("secret-key-1") == {"read"}
+    file.write_text("\ufeff10\r\n20\r\n", encoding="utf-8")
+    assert blocklist.read(file) == {"10", "20"}
 
 
 def test_what_locks_and_is_no_file_is_told_and_never_waited_for(
