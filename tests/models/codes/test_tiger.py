@@ -175,7 +175,12 @@ def test_without_ids_it_says_so() -> None:
 
 @pytest.mark.parametrize(
     ("name", "loss", "prefixes"),
-    [("sasrec", "full", False), ("gru4rec", "sampled", False), ("sasrec", "full", True)],
+    [
+        ("sasrec", "full", False),
+        ("gru4rec", "sampled", False),
+        ("sasrec", "full", True),
+        ("tiger", "full", True),
+    ],
 )
 def test_codes_as_inputs_take_the_place_of_the_item_table(name: str, loss: str, prefixes: bool) -> None:
     split = group_walk(cold=(4,))
