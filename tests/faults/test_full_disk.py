@@ -97,6 +97,7 @@ def test_a_later_night_on_a_full_disk_leaves_the_champion_as_it_is(
     check_sound(home.champions().folder(now), now.bundle_hash)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [["rollback"], ["promote", "1", "--by", "ada", "--reason", "full"]])
 def test_a_command_on_a_full_disk_is_told_and_works_once_there_is_room(
     command: list[str], disk: Path, mlflow_folder: Path, monkeypatch: pytest.MonkeyPatch,

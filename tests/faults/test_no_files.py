@@ -17,7 +17,7 @@ from serving.state.event_stores import open_event_store
 from serving.state.pointer import read_pointer
 from tests.support.champions import succession
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(60)]
 READS: dict[str, Callable[[Home], object]] = {
     "champion/pointer.json": lambda home: home.champions().current(),
     "champion/past.json": lambda home: home.champions().past(),
