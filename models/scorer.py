@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol, Self, runtime_checkable
+from typing import Protocol, Self, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,8 +62,9 @@ def scores_at(
     scorer: Scorer, histories: Sequence[NDArray[np.integer]], moment: Moment | None
 ) -> NDArray[np.float32]:
     """The scores at a moment, where one is known and the scorer looks at it; [users, n_items + 1]."""
-    if moment is not None and isinstance(scorer, TimedScorer):
-        return scorer.score_at(histories, moment)
+    if moment is not None and hasattr(scorer, "score_at"):  # isinstance of a protocol takes 30 µs
+        timed = cast(TimedScorer, scorer)
+        return timed.score_at(histories, moment)
     return scorer.score(histories)
 
 

@@ -19,7 +19,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from models.baselines import BASELINES, NewReleases, RecentPopularity
+from models.baselines import BASELINES, NewReleases, Popularity, RecentPopularity
 from models.baselines.base import log_shares
 from models.bundle.bundle import PADDING, BundleError, read_manifest
 from models.moment import Moment
@@ -73,21 +73,32 @@ class Blend:
 
     def _scored(self, histories: Sequence[NDArray[np.integer]], moment: Moment | None) -> NDArray[np.float32]:
         members = {**self.networks, **self.baselines}
-        parts = {name: scores_at(one, histories, moment) for name, one in members.items()}
+        asked = {name: one for name, one in members.items() if name not in self._alike}
+        parts = {name: scores_at(one, histories, moment) for name, one in asked.items()}
         total: NDArray[np.float32] = np.zeros_like(next(iter(parts.values())))
         beside = parts.pop(NEW) if self._rate else None
-        for name, given in parts.items():
-            scores = logarithms(members[name], given, self._new)
-            total += np.multiply(scores, np.float32(self.weights[name]), out=scores)
+        new = self._new if beside is None else None  # whose scores are put beside those of the others, else
+        for name, one in members.items():
+            if name in self._alike:
+                total += self._alike[name]
+            elif name in parts:
+                scores = logarithms(one, parts[name], new)
+                total += np.multiply(scores, np.float32(self.weights[name]), out=scores)
         total[:, PADDING] = -np.inf
         if beside is not None:
             self._put_beside(total, beside)
         return total
 
+    @cached_property
+    def _alike(self) -> dict[str, NDArray[np.float32]]:
+        """What the members add that say the same of whatever history, [1, n_items + 1] each."""
+        nobody: list[NDArray[np.integer]] = [np.empty(0, dtype=np.int64)]
+        rows = {n: one.score(nobody) for n, one in self.baselines.items() if isinstance(one, Popularity)}
+        return {name: log_shares(row) * np.float32(self.weights[name]) for name, row in rows.items()}
+
     def _put_beside(self, total: NDArray[np.float32], scores: NDArray[np.float32]) -> None:
         """New items beside the others in `total`, both [users, n_items + 1], as logarithms of chances."""
-        new = self._new
-        assert new is not None
+        new = self._new_at
         total[:, new] = -np.inf
         highest = total.max(axis=1, keepdims=True)  # [users, 1]
         total -= highest + np.log(np.exp(total - highest).sum(axis=1, keepdims=True))
@@ -101,6 +112,12 @@ class Blend:
         if self._new is None or not (isinstance(member, NewReleases) and member.of_chances):
             return 0.0
         return self.weights[NEW]
+
+    @cached_property
+    def _new_at(self) -> NDArray[np.int64]:
+        """The indexes of the new items."""
+        assert self._new is not None
+        return np.flatnonzero(self._new)
 
     @cached_property
     def _new(self) -> NDArray[np.bool_] | None:
