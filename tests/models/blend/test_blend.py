@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.baselines import Markov, RecentPopularity
+from models.baselines import Markov, Popularity, RecentPopularity
 from models.baselines.base import Facts
 from models.baselines.bundles import baseline_bundle
 from models.blend.bundles import blend_bundle
@@ -84,6 +84,20 @@ def test_scores_are_those_of_a_loop() -> None:
     assert scores.dtype == np.float32 and scores.shape == (2, N_ITEMS + 1)
     assert np.all(np.isneginf(scores[:, 0]))
     np.testing.assert_allclose(scores[0, 1:], by_a_loop(members(), weights, history), rtol=1e-5, atol=1e-5)
+
+
+def test_what_says_the_same_to_everybody_is_computed_once_to_the_same_bytes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shares = np.random.default_rng(2).random(N_ITEMS + 1)
+    weights, histories = {"net": 0.5, "popularity": 0.75}, [np.array([4, 9]), np.array([3])]
+    asked = Blend.of({"net": Table(random_table(0)), "popularity": Shares(shares)}, weights).score(histories)
+    once = Blend.of(
+        {"net": Table(random_table(0)), "popularity": Popularity(shares.astype(np.float32))}, weights
+    )
+    assert once.score(histories).tobytes() == asked.tobytes()
+    monkeypatch.setattr(Popularity, "score", lambda *_: pytest.fail("it is asked again"))
+    assert once.score(histories[1:]).tobytes() == asked[1:].tobytes()
 
 
 def test_a_score_that_is_no_number_stays_one() -> None:
