@@ -17,6 +17,7 @@ from assets.training.tuning import Best, OtherSearchError, TuningError
 from models.bundle.bundle import read_manifest
 from tests.assets.training.test_networks import train_in
 from tests.support.homes import metadata
+from tests.support.runs import FinishedRun
 
 LOG = logging.getLogger(__name__)
 NIGHT = Training(search_minutes=6.0, changes={"epochs": 2}, progress=False)
@@ -38,8 +39,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 @pytest.fixture
-def data(home: Home) -> TrainingData:
-    return load_training_data(home.lake(), "sample")
+def data(tiny_run: FinishedRun) -> TrainingData:
+    return load_training_data(tiny_run.home.lake(), "sample")
 
 
 def search(home: Home, data: TrainingData, training: Training = NIGHT, *names: str) -> dict[str, Found]:
@@ -52,27 +53,27 @@ def fewer(data: TrainingData, share: float) -> TrainingData:
 
 
 def test_nothing_is_searched_for_or_used_without_minutes(
-    home: Home, data: TrainingData, asked: list[Any]
+    empty_home: Home, data: TrainingData, asked: list[Any]
 ) -> None:
-    assert search(home, data)
-    assert search(home, data, Training()) == {} and len(asked) == 2
+    assert search(empty_home, data)
+    assert search(empty_home, data, Training()) == {} and len(asked) == 2
 
 
 def test_networks_share_the_minutes_once_and_what_was_found_is_used_on_data_like_these(
-    home: Home, data: TrainingData, asked: list[Any]
+    empty_home: Home, data: TrainingData, asked: list[Any]
 ) -> None:
-    first = search(home, data)
+    first = search(empty_home, data)
     assert asked == [("gru4rec", 3.0, True), ("sasrec", 3.0, True)]
-    assert search(home, fewer(data, 0.8)) == first and len(asked) == 2
+    assert search(empty_home, fewer(data, 0.8)) == first and len(asked) == 2
     assert first["sasrec"].before(NIGHT).changes == {"dropout": 0.11, "epochs": 2}
     assert "trained with" in str(first["sasrec"]) and "0.3000" in str(first["sasrec"])
 
 
 @pytest.mark.parametrize("changed", ["sizes", "source", "split", "settings"])
 def test_much_that_changes_asks_for_another_search(
-    home: Home, data: TrainingData, asked: list[Any], changed: str
+    empty_home: Home, data: TrainingData, asked: list[Any], changed: str
 ) -> None:
-    search(home, data)
+    search(empty_home, data)
     other, night = data, NIGHT
     if changed == "sizes":
         other = fewer(data, 0.5)
@@ -82,28 +83,28 @@ def test_much_that_changes_asks_for_another_search(
         other = replace(data, split=replace(data.split, name="temporal of another kind"))
     else:
         night = NIGHT.model_copy(update={"changes": {"epochs": 3}})
-    search(home, other, night)
+    search(empty_home, other, night)
     assert len(asked) == 4
 
 
 def test_what_a_run_sets_comes_before_what_was_found(
-    home: Home, data: TrainingData, asked: list[Any]
+    empty_home: Home, data: TrainingData, asked: list[Any]
 ) -> None:
     own = Training(search_minutes=1.0, changes={"dropout": 0.4}, progress=False)
-    assert search(home, data, own, "sasrec")["sasrec"].before(own).changes == {"dropout": 0.4}
+    assert search(empty_home, data, own, "sasrec")["sasrec"].before(own).changes == {"dropout": 0.4}
     assert asked
 
 
 def test_what_may_be_chance_changes_nothing(
-    home: Home, data: TrainingData, asked: list[Any], monkeypatch: pytest.MonkeyPatch
+    empty_home: Home, data: TrainingData, asked: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "tune", lambda *_, **__: replace(BETTER, sure=False))
-    found = search(home, data, NIGHT, "sasrec")["sasrec"]
+    found = search(empty_home, data, NIGHT, "sasrec")["sasrec"]
     assert found.changes == {} and "so they stay" in str(found) and not asked
 
 
 def test_a_night_goes_on_with_the_defaults_while_another_search_works(
-    home: Home,
+    empty_home: Home,
     data: TrainingData,
     asked: list[Any],
     monkeypatch: pytest.MonkeyPatch,
@@ -113,7 +114,7 @@ def test_a_night_goes_on_with_the_defaults_while_another_search_works(
         raise OtherSearchError("wait")
 
     monkeypatch.setattr(module, "tune", busy)
-    assert search(home, data, NIGHT, "sasrec") == {} and not asked
+    assert search(empty_home, data, NIGHT, "sasrec") == {} and not asked
     assert "sasrec is trained with the defaults: another search works in this home." in caplog.text
 
 
@@ -121,20 +122,20 @@ def test_a_night_goes_on_with_the_defaults_while_another_search_works(
     "text", ["", "[]", "{", '{"sasrec": {}}', '{"sasrec": 1}', '{"sasrec": {"changes": {"no": 1}}}']
 )
 def test_a_file_that_cannot_be_read_is_made_anew(
-    home: Home, data: TrainingData, asked: list[Any], text: str
+    empty_home: Home, data: TrainingData, asked: list[Any], text: str
 ) -> None:
-    file = home.folder("tuning") / "found.json"
+    file = empty_home.folder("tuning") / "found.json"
     file.write_text(text)
-    search(home, data, NIGHT, "sasrec")
+    search(empty_home, data, NIGHT, "sasrec")
     assert len(asked) == 1 and json.loads(file.read_text())["sasrec"]["changes"] == BETTER.changes
 
 
 def test_without_optuna_a_night_that_should_search_says_so(
-    home: Home, data: TrainingData, monkeypatch: pytest.MonkeyPatch
+    empty_home: Home, data: TrainingData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda *_: None)
     with pytest.raises(TuningError, match="Optuna is not installed"):
-        search(home, data)
+        search(empty_home, data)
 
 
 def test_the_asset_trains_with_what_was_found_and_shows_it(
@@ -147,8 +148,8 @@ def test_the_asset_trains_with_what_was_found_and_shows_it(
     assert read_manifest(home.bundles().current("sasrec")).config["network"]["dropout"] == 0.11
 
 
-def test_ranks_say_whether_a_trial_is_surely_better(home: Home, data: TrainingData) -> None:
-    kept, n = tuning._Ranks(home, "study"), len(data.split.validation)
+def test_ranks_say_whether_a_trial_is_surely_better(empty_home: Home, data: TrainingData) -> None:
+    kept, n = tuning._Ranks(empty_home, "study"), len(data.split.validation)
     for trial, ranks in enumerate([np.full(n, 3), np.full(n, 1), np.r_[1, 9, np.full(n - 2, 3)]]):
         np.save(kept._file(trial), ranks)
     assert kept.surely_better(1, 0, data)
