@@ -42,7 +42,7 @@ test-scale: setup ## Spark, object storage and Postgres, against real servers th
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,dev-scale]'
 	@$(BIN)/python -m pytest -m scale
 
-test-faults: setup ## Kills, full disks, damage, bad candidates, broken downloads (an hour on two idle cores)
+test-faults: setup ## Kills, full disks, damage, bad candidates, broken downloads (50 minutes on two idle cores)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal tests/faults tests/security tests/assets/ingest/test_download.py \
 	  tests/assets/state/test_backup.py tests/assets/release/test_retention.py tests/assets/tracking/test_mlflow_store.py \
 	  tests/assets/release/test_rollback.py tests/assets/release/test_erasure.py tests/pipelines/operator/test_backups.py \

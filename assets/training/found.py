@@ -14,7 +14,7 @@ from typing import Any
 from assets.resources import Home, Training
 from assets.state.files import replace_text
 from assets.training.bundling import TrainingData
-from assets.training.tuning import OtherSearchError, require_optuna, tune
+from assets.training.tuning import Best, OtherSearchError, require_optuna, tune
 from models.config import ConfigError, TrainConfig
 
 MUCH = 1.5  # times as many plays, users or items, or as few: then settings are searched for anew
@@ -22,19 +22,21 @@ MUCH = 1.5  # times as many plays, users or items, or as few: then settings are 
 
 @dataclass(frozen=True)
 class Found:
-    """What a search came to; no changes where nothing was surely better than the defaults."""
+    """What a search came to, and for which data."""
 
-    changes: Mapping[str, Any]
-    ndcg: float
-    default_ndcg: float
-    trials: int
+    best: Best
     fixed: Mapping[str, Any]  # what NEXTPLAY_TRAINING said, and was not searched
     facts: Mapping[str, Any]  # of the data: a search on others says nothing of these
     sizes: Sequence[int]  # plays, users and items
 
+    @property
+    def changes(self) -> Mapping[str, Any]:
+        """What is trained with; nothing where nothing was surely better than the defaults."""
+        return self.best.changes if self.best.sure else {}
+
     def __str__(self) -> str:
-        best, usual = f"{self.ndcg:.4f}", f"{self.default_ndcg:.4f}"
-        told = f"{self.trials} trials, the best at {best} on validation, the defaults at {usual}"
+        best, usual = f"{self.best.ndcg:.4f}", f"{self.best.default_ndcg:.4f}"
+        told = f"{self.best.trials} trials, the best at {best} on validation, the defaults at {usual}"
         if not self.changes:
             return f"{told}: not surely above them, so they stay"
         return f"{told}: trained with {json.dumps(dict(self.changes))}"
@@ -83,10 +85,7 @@ def _searched(
 ) -> Found:
     log.info("Settings of %s are searched for, on validation, for %.0f minutes.", name, minutes)
     best = tune(home, name, training=training, minutes=minutes, in_all=True, on_trial=log.info)
-    changes = best.changes if best.sure else {}
-    return Found(
-        changes, best.ndcg, best.default_ndcg, best.trials, training.changes, facts(data), sizes(data)
-    )
+    return Found(best, training.changes, facts(data), sizes(data))
 
 
 def facts(data: TrainingData) -> dict[str, Any]:
@@ -106,7 +105,8 @@ def _read(file: Path) -> dict[str, Found]:
     found = {}
     with suppress(OSError, ValueError, AttributeError):
         for name, values in json.loads(file.read_text(encoding="utf-8")).items():
-            with suppress(TypeError, ConfigError):
-                found[name] = Found(**values)
-                TrainConfig().with_changes(**found[name].changes)
+            with suppress(TypeError, KeyError, ConfigError):
+                one = Found(**{**values, "best": Best(**values["best"])})
+                TrainConfig().with_changes(**one.changes)
+                found[name] = one
     return found

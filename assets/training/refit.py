@@ -1,7 +1,7 @@
 """The winner trained once more, on everything known: what serves in the place of the bundle that was judged.
 
 The judged bundle, its twin, has not learned from the validation and test plays, which are the newest. The
-refit has: with the twin's settings, for as many epochs as were best for the twin.
+refit has: with the twin's settings, for as many epochs as were best for the twin, or on from its weights.
 """
 
 from dataclasses import replace

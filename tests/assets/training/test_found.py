@@ -2,7 +2,7 @@
 
 import json
 import logging
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -119,7 +119,7 @@ def test_a_night_goes_on_with_the_defaults_while_another_search_works(
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{", '{"sasrec": {}}', '{"sasrec": 1}', '{"sasrec": {"changes": {"no": 1}}}']
+    "text", ["", "[]", "{", '{"sasrec": {}}', '{"sasrec": 1}', '{"sasrec": {"best": {"changes": {"no": 1}}}}']
 )
 def test_a_file_that_cannot_be_read_is_made_anew(
     empty_home: Home, data: TrainingData, asked: list[Any], text: str
@@ -127,7 +127,16 @@ def test_a_file_that_cannot_be_read_is_made_anew(
     file = empty_home.folder("tuning") / "found.json"
     file.write_text(text)
     search(empty_home, data, NIGHT, "sasrec")
-    assert len(asked) == 1 and json.loads(file.read_text())["sasrec"]["changes"] == BETTER.changes
+    assert len(asked) == 1 and json.loads(file.read_text())["sasrec"]["best"] == asdict(BETTER)
+
+
+def test_settings_that_are_none_any_more_are_searched_for_anew(
+    empty_home: Home, data: TrainingData, asked: list[Any]
+) -> None:
+    old = Found(replace(BETTER, changes={"no": 1}), NIGHT.changes, module.facts(data), module.sizes(data))
+    file = empty_home.folder("tuning") / "found.json"
+    file.write_text(json.dumps({"sasrec": asdict(old)}))
+    assert search(empty_home, data, NIGHT, "sasrec")["sasrec"].changes == BETTER.changes and asked
 
 
 def test_without_optuna_a_night_that_should_search_says_so(
@@ -141,7 +150,7 @@ def test_without_optuna_a_night_that_should_search_says_so(
 def test_the_asset_trains_with_what_was_found_and_shows_it(
     home: Home, data: TrainingData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = Found({"dropout": 0.11}, 0.3, 0.2, 7, {}, module.facts(data), module.sizes(data))
+    found = Found(BETTER, {}, module.facts(data), module.sizes(data))
     monkeypatch.setattr(networks, "found_settings", lambda *_: {"sasrec": found})
     told = metadata(train_in(home, "sasrec"), "sasrec")
     assert told["search for settings"] == str(found)
