@@ -3,10 +3,10 @@
     make bench-real-size                                    a first night, and one with 1 % new plays
     python -m benchmarks.real_size --first                  a first night alone
     python -m benchmarks.real_size --later --keep FOLDER    a night with 1 % new plays after the one in FOLDER
-    python -m benchmarks.real_size --size default --beside 5    how much five busy processes slow a night down
+    python -m benchmarks.real_size --beside 5               a first night, alone and beside busy processes
 
 Time is what each stage says of itself; memory is that of all processes of the run together, shared pages
-counted once (PSS). Writes docs/benchmarks/real-size.md, unless other work is to run beside it.
+counted once (PSS). Writes docs/benchmarks/real-size.md.
 """
 
 import argparse
@@ -44,7 +44,14 @@ PLAYS_AT_ONCE = 1_000  # of one commit
 USERS_AT_ONCE = 2_000  # whose next plays are drawn; bounds the memory
 LOOK_EVERY_S = 0.5
 LIMITS = {"first": 60, "later": 20}  # minutes on two idle cores
-BUSY = "import os; os.nice(19)\nwhile True: pass"  # of the lowest priority
+# Of the lowest priority, for kernels that weigh sessions before processes (autogroups), too.
+BUSY = """
+import contextlib, os, pathlib
+os.nice(19)
+with contextlib.suppress(OSError):
+    pathlib.Path("/proc/self/autogroup").write_text("19")
+while True: pass
+"""
 
 
 @dataclass(frozen=True)
@@ -185,7 +192,25 @@ def judged(home: Home) -> list[str]:
     return ["## What came of it", "| model | role | NDCG@10 |", "|---|---|---:|", *lines]
 
 
-def page(size: str, first: Night, later: Later | None, home: Home, load: float) -> str:
+@dataclass(frozen=True)
+class Beside:
+    """A first night while other work keeps the machine busy."""
+
+    processes: int
+    night: Night
+
+    def told(self, alone: Night) -> list[str]:
+        ratio = self.night.seconds / alone.seconds
+        return [
+            "",
+            f"## Beside {self.processes} busy processes",
+            "Loops of the lowest priority, by process and by session: "
+            f"{self.night.seconds:,.0f} s ({self.night.seconds / 60:.1f} minutes), **{ratio:.2f} times** "
+            "the first night alone, in a home of its own.",
+        ]
+
+
+def page(size: str, first: Night, after: list[str], home: Home, load: float) -> str:
     return "\n".join(
         [
             "# The real size",
@@ -197,21 +222,12 @@ def page(size: str, first: Night, later: Later | None, home: Home, load: float) 
             "",
             "## A first night",
             *table(first),
-            *(later.told() if later else []),
+            *after,
             "",
             *judged(home),
             "",
         ]
     )
-
-
-def slowdown(folder: Path, size: str, processes: int) -> None:
-    """A first night alone and beside busy processes, in turns, each in a home of its own."""
-    alone = night(folder / "alone", size, folder / "alone.log")
-    with beside(processes):
-        shared = night(folder / "beside", size, folder / "beside.log")
-    print(f"alone {alone.seconds:.0f} s, beside {processes} {shared.seconds:.0f} s: "
-          f"{shared.seconds / alone.seconds:.2f} times")  # fmt: skip
 
 
 def main() -> None:
@@ -231,19 +247,22 @@ def main() -> None:
     folder = options.keep or Path(tempfile.mkdtemp(prefix="nextplay-real-size-"))
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        if options.beside:
-            slowdown(folder, options.size, options.beside)
-            return
         load, home = os.getloadavg()[0], Home(path=str(folder / "home"))
         if options.later:
             later = Later.of(folder, options.size)
             REPORT.write_text(later.page(REPORT.read_text(encoding="utf-8"), home, load), encoding="utf-8")
             return
         first = night(Path(home.path), options.size, folder / "first.log")
-        REPORT.write_text(page(options.size, first, None, home, load), encoding="utf-8")
-        if not options.first:
-            later = Later.of(folder, options.size)
-            REPORT.write_text(page(options.size, first, later, home, load), encoding="utf-8")
+        REPORT.write_text(page(options.size, first, [], home, load), encoding="utf-8")
+        if options.beside:
+            with beside(options.beside):
+                shared = night(folder / "beside", options.size, folder / "beside.log")
+            after = Beside(options.beside, shared).told(first)
+        elif not options.first:
+            after = Later.of(folder, options.size).told()
+        else:
+            return
+        REPORT.write_text(page(options.size, first, after, home, load), encoding="utf-8")
     finally:
         if not options.keep:
             shutil.rmtree(folder, ignore_errors=True)
