@@ -5,13 +5,14 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from models.baselines.base import ndcg, some_users
+from models.baselines.base import some_users
 from models.bundle.bundle import PADDING
 from models.data import Holdout
+from models.evaluation.metrics import per_user, rank_targets
 from models.scorer import Scorer, scores_at
 
-SHARES = (1.0, 0.8, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)  # of the likeliest rate; tried in turn
-KNOWN_LOSS = 0.01  # share of NDCG@10 that new items may cost the plays of known items on validation
+SHARES = (1.0, 0.8, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)  # of the likeliest rate; the best of them is taken
+KNOWN_LOSS = 0.05  # share of NDCG@10 that new items may cost the plays of known items on validation, at most
 DECIMALS = 6  # sums in another order give the same bytes
 ROUNDS = 100  # of a fixed point, which each comes nearer to
 BLOCK = 512  # plays scored at once
@@ -23,20 +24,31 @@ def bounded_rate(
     validation: Holdout,
     new: NDArray[np.bool_],
 ) -> float:
-    """As high a rate of the items that are `new` [n_items + 1] as plays of known ones can bear; 0 for none.
+    """The rate of the items that are `new` [n_items + 1] that serves all plays together best; 0 for none.
 
     `made` is the scorer with a rate, and `as_chances` makes of its scores what is in proportion to chances.
-    The likeliest rate serves all plays together, at the cost of those of known items. So it is the first of
-    SHARES of it with which these lose no more than KNOWN_LOSS of NDCG@10, or none.
+    New items take their places from known ones. So of SHARES of the likeliest rate it is the one with the
+    highest NDCG@10 on all plays, among those with which the plays of known items lose no more than KNOWN_LOSS
+    of theirs, or none.
     """
     of_new = new[validation.targets]
     if of_new.all() or not of_new.any():
         return 0.0
-    known = some_users(validation.rows(np.flatnonzero(~of_new)))
-    rate = likeliest_rate(made(1.0), as_chances, validation, new)
-    least = (1 - KNOWN_LOSS) * ndcg(made(10.0**-DECIMALS), known)
-    tried = (round(share * rate, DECIMALS) for share in SHARES)
-    return next((one for one in tried if one > 0 and ndcg(made(one), known) >= least), 0.0)
+    some = some_users(validation)
+    known = ~new[some.targets]  # [plays]
+
+    def of_known_and_all(rate: float) -> tuple[float, float]:
+        each = per_user("ndcg@10", rank_targets(made(rate), some))  # [plays]
+        return float(each[known].sum()), float(each.sum())
+
+    likely = likeliest_rate(made(1.0), as_chances, validation, new)
+    of_known, highest = of_known_and_all(10.0**-DECIMALS)
+    least, best = (1 - KNOWN_LOSS) * of_known, 0.0
+    for rate in (round(share * likely, DECIMALS) for share in SHARES):
+        of_known, of_all = of_known_and_all(rate) if rate > 0 else (0.0, 0.0)
+        if of_known >= least and of_all > highest:
+            best, highest = rate, of_all
+    return best
 
 
 def likeliest_rate(

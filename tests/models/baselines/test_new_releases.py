@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from models.baselines import Facts, NewReleases, NotApplicableError
 from models.baselines.base import ndcg
 from models.baselines.new_releases import UNTUNED
-from models.baselines.rate import KNOWN_LOSS, likeliest_rate
+from models.baselines.rate import DECIMALS, KNOWN_LOSS, SHARES, likeliest_rate
 from models.blend.learning import learn, with_new
 from models.blend.scorer import NEW, Blend, new_items
 from models.bundle.attributes import DATE, TEXT, Attribute
@@ -76,13 +76,13 @@ def test_where_it_does_not_apply_it_says_why(facts: Facts, why: str) -> None:
         NewReleases.fit(TRAIN, None, facts)
 
 
-# -- a world in which a tenth of the plays is of a game that came out of late ------------------------
+# -- a world in which a share of the plays is of games that came out of late ------------------------
 
 N_OLD, N_NEW, FADE = 30, 60, 1.5
 START = day("2018-01-01")
 
 
-def world(plays: int, seed: int) -> tuple[Facts, Sequences, Holdout]:
+def world(plays: int, seed: int, share: float = 0.1) -> tuple[Facts, Sequences, Holdout]:
     """Old games 1 to 30 in three genres, played by their rank; each day a new one, played less by its age."""
     rng = np.random.default_rng(seed)
     genres = [f"Genre {i % 3}" for i in range(N_OLD + N_NEW)]
@@ -94,7 +94,7 @@ def world(plays: int, seed: int) -> tuple[Facts, Sequences, Holdout]:
         times=START * 86_400 - 10_000 + np.arange(1200), exclude_seen=False, items=items, units_a_second=1
     )
     days, fading = rng.integers(1, N_NEW, plays), np.arange(1, N_NEW + 1) ** -FADE
-    new = rng.random(plays) < 0.1
+    new = rng.random(plays) < share
     old = rng.choice(N_OLD, plays, p=chances / chances.sum())
     ages = np.array([rng.choice(n, p=fading[:n] / fading[:n].sum()) for n in days])
     targets = np.where(new, N_OLD + days - ages, 1 + old).astype(np.int32)
@@ -181,7 +181,7 @@ def test_a_blend_reaches_new_items_and_spares_the_known() -> None:
     assert ndcg(blend, test) > ndcg(popular, test) > ndcg(alone, test)
 
 
-def test_the_rate_is_that_of_the_process_and_a_part_of_it_where_the_known_would_lose() -> None:
+def test_the_rate_is_that_of_the_process_or_a_part_of_it() -> None:
     facts, train, validation = world(2_000, 4)
     members = {"net": network(train), NEW: NewReleases.fit(train, validation, facts)}
     found = new_items(members)
@@ -197,9 +197,27 @@ def test_the_rate_is_that_of_the_process_and_a_part_of_it_where_the_known_would_
     kept = with_new(members, {"net": 1.0}, validation)
     known = validation.rows(np.flatnonzero(~new))
     least = (1 - KNOWN_LOSS) * ndcg(Blend.of(members, {"net": 1.0, NEW: 1e-6}), known)
-    assert 0 < kept[NEW] <= rate
+    assert 0 < kept[NEW] <= round(rate, DECIMALS)
     assert ndcg(Blend.of(members, kept), known) >= least
     assert with_new(members, {"net": 1.0}, known) == {"net": 1.0}, "nothing is known of new items then"
+
+
+def test_of_the_rates_that_known_items_can_bear_it_is_the_best_for_all_plays() -> None:
+    facts, train, validation = world(1_500, 7, share=0.4)
+    members = {"net": network(train), NEW: NewReleases.fit(train, validation, facts)}
+    new, known = new_items(members), validation.rows(np.flatnonzero(validation.targets <= N_OLD))
+    assert new is not None
+
+    def of(rate: float) -> Blend:
+        return Blend.of(members, {"net": 1.0, NEW: rate})
+
+    likely = likeliest_rate(of(1.0), np.exp, validation, new)
+    rates = [round(share * likely, DECIMALS) for share in SHARES]
+    bearable = [r for r in rates if ndcg(of(r), known) >= (1 - KNOWN_LOSS) * ndcg(of(1e-6), known)]
+    assert 0 < len(bearable) < len(rates), "some cost too much, and some do not"
+    assert with_new(members, {"net": 1.0}, validation)[NEW] == max(
+        bearable, key=lambda rate: ndcg(of(rate), validation)
+    )
 
 
 def test_what_is_not_out_has_no_score_in_a_blend() -> None:
