@@ -33,7 +33,7 @@ run: setup ## Run the whole pipeline (SOURCE=sample, steam, table, ...: see docs
 	@$(BIN)/nextplay run $(if $(V),--verbose)
 
 test: setup lint ## Lint, type-check and test
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not slow and not scale' -n 2 --dist loadfile --no-loadscope-reorder
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not slow and not scale' --ignore tests/scale -p no:schemathesis -n 2 --dist loadfile --no-loadscope-reorder
 
 test-all: setup lint ## The slow tests too
 	@$(BIN)/python -m pytest -m 'not scale'

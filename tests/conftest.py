@@ -3,11 +3,14 @@
 The project is imported where it is used: the process that hands the tests to workers runs none.
 """
 
+import gc
 import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +75,34 @@ def _schemas_are_inferred_once() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _events_in_memory_have_one_connection() -> Iterator[None]:
+    """Dagster connects anew for each event and each question, a hundred and more times a small run."""
+    from dagster._core.storage.event_log.in_memory import InMemoryEventLogStorage
+
+    begin, connect_anew = InMemoryEventLogStorage.__init__, InMemoryEventLogStorage._connect
+
+    def init(self: Any, *given: Any, **named: Any) -> None:
+        begin(self, *given, **named)
+        self.made_in = threading.get_ident()
+        self._held_conn.exec_driver_sql("PRAGMA foreign_keys=ON")
+        self._held_conn.commit()
+
+    @contextmanager
+    def connect(self: Any) -> Iterator[Any]:
+        if threading.get_ident() != getattr(self, "made_in", None):
+            with connect_anew(self) as connection:
+                yield connection
+        else:
+            with self._db_lock, self._held_conn.begin():
+                yield self._held_conn
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(InMemoryEventLogStorage, "__init__", init)
+        patch.setattr(InMemoryEventLogStorage, "_connect", connect)
+        yield
+
+
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> "FinishedRun":
     """For reading alone: all workers share it."""
@@ -117,6 +148,18 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("mounting a small disk takes more rights")
     yield disk
     subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the run of the whole pipeline: one worker makes it, while the others do what needs none."""
+    makers = [item.path for item in items if "tiny_run" in getattr(item, "fixturenames", ())]
+    items.sort(key=lambda item: 0 if item.path in makers[:1] else 1 + (item.path in makers))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """What was imported stays to the end: the garbage collector need not look at it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
