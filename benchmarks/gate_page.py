@@ -44,9 +44,10 @@ A candidate beside one baseline: how often its interval lies above 0. *Level* ca
   network is, a champion stays, and the best baseline serves where there is none. The verdict says so.
 - With a few dozen users only a network that is far better is told from a baseline.
 - The last two columns: below {policy.pool_below:,} test users the gate counts plays of earlier nights, too,
-  where the evidence holds them. People are drawn with all their plays, so that {NIGHTS} plays of one
-  person do not pass for {NIGHTS} people. The nightly run does not collect them yet: it judges by tonight's
-  plays alone.
+  beside a baseline. A night keeps them in the table `earlier_ranks`, and counts those that models of the same
+  code, split and settings were tested on. People are drawn with all their plays, so that {NIGHTS} plays of
+  one person do not pass for {NIGHTS} people. A candidate that tonight's plays alone put surely below a
+  baseline is refused, whatever earlier nights say.
 
 ## The champion's margin
 

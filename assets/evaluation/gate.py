@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from assets.contracts import checks_of
 from assets.evaluation.anchor import best_of_late
+from assets.evaluation.earlier_ranks import MADE_ANEW, earlier_evidence, play_ids
 from assets.evaluation.fairness import read_test
 from assets.evaluation.leaderboard import leaderboard_rows
 from assets.formats.table import HASH_OR_NONE, Table, count, flag, text, texts
@@ -74,7 +75,7 @@ class GateConfig(dg.Config):
     pool="lake",
     kinds={"python"},
     code_version=CODE,
-    deps=["leaderboard", "test_ranks"],
+    deps=["leaderboard", "test_ranks", "earlier_ranks"],
     description=GATE.words,
     metadata=columns_shown(GATE),
 )
@@ -179,6 +180,7 @@ def evidence(home: Home, role: str) -> Iterator[Evidence]:
             validation=row["validation_ndcg_at_10"],
             n_items=n_items,
             groups=[replace(g, users=np.isin(plays, tested[g.users])) for g in groups],
+            earlier=earlier_evidence(home.lake(), row["model"], plays) if role in MADE_ANEW else None,
         )
     if role == "champion" and not rows:
         yield from _broken_champion(home)
@@ -198,11 +200,6 @@ def groups_of_test(lake: Lake) -> tuple[NDArray[np.str_], list[Slice]]:
         times.units_a_second if times else None,
     )
     return play_ids(user_ids[test.users], test.histories.lengths), groups
-
-
-def play_ids(users: NDArray[np.str_], positions: NDArray[np.integer]) -> NDArray[np.str_]:
-    """A name of each play, [plays], of whose it is and its place among the plays of that user."""
-    return np.char.add(np.char.add(positions.astype(np.str_), " "), users)
 
 
 def _broken_champion(home: Home) -> Iterator[Evidence]:

@@ -18,8 +18,10 @@ from assets.evaluation.cohorts import (
     first_play_rows,
     read_cohorts,
 )
+from assets.evaluation.earlier_ranks import MADE_ANEW, digest, earlier_rows, few, recipe, tonights_rows
 from assets.evaluation.fairness import fair_match, first_of_each, target_rows
 from assets.evaluation.leaderboard_tables import (
+    EARLIER_RANKS,
     LEADERBOARD,
     LEADERBOARD_TABLES,
     TEST_COHORTS,
@@ -91,6 +93,9 @@ def leaderboard(home: Home, source: Source, training: Training) -> Iterator[dg.M
     match = fair_match(home)
     test = match.test
     models = list(entrants(home, source, training, items, match.champion))
+    users = np.asarray(user_ids)[test.users]
+    recipes = {m.model: recipe(m, training) for m in models if m.role in MADE_ANEW}
+    earlier = earlier_rows(lake, test, users, recipes)
     made_from = fingerprint(
         "leaderboard",
         CODE,
@@ -98,12 +103,18 @@ def leaderboard(home: Home, source: Source, training: Training) -> Iterator[dg.M
         [(m.model, m.bundle_hash) for m in models],
         match.note,
         asdict(champion),
+        *digest(earlier),
     )
 
     def write(paths: Mapping[str, Path]) -> None:
-        users = np.asarray(user_ids)[test.users]
         some = cohorts_of(lake, test)
         results = [_evaluate(model, test, users, items, champion, some) for model in models]
+        kept = [
+            tonights_rows(m, recipes[m.model], r["test_ranks"]["rank"].to_numpy(), test, users, items)
+            for m, r in zip(models, results, strict=True)
+            if m.role in MADE_ANEW and few(test)
+        ]
+        write_rows(lake, pa.concat_tables([earlier, *kept]), paths[EARLIER_RANKS.name])
         for table, order in ORDER.items():
             rows = pa.concat_tables(result[table] for result in results)
             rows = rows.select(LEADERBOARD_TABLES[table].schema.names).cast(LEADERBOARD_TABLES[table].schema)

@@ -15,6 +15,7 @@ from assets.formats.table import (
     text,
 )
 from models.evaluation.cohorts import FIRST_PLAYS, KINDS
+from models.evaluation.evidence import Policy
 from models.evaluation.metrics import CUTOFFS, MISSED
 
 TOP = 20  # items of a list
@@ -103,4 +104,20 @@ TEST_COHORTS = Table(
     optional=True,
     answers=True,
 )
-LEADERBOARD_TABLES = by_name(LEADERBOARD, TEST_RANKS, TEST_RECOMMENDATIONS, TEST_TARGETS, TEST_COHORTS)
+EARLIER_RANKS = Table(
+    "earlier_ranks",
+    f"Ranks of test plays, tonight's and earlier nights', below {Policy.pool_below:,} test users: the gate "
+    "counts them where one play a user says too little.",
+    (
+        text("model", "a candidate or baseline of tonight"),
+        text("recipe", "names the code, split and settings by which models of two nights are alike"),
+        text("user_id", "whose play it is"),
+        index("position", "as in `sequences`", at_least=1),
+        text("item_id", "what was played"),
+        index("rank", "as in `test_ranks`, by the model of the last night that tested the play", at_least=1),
+    ),
+    optional=True,
+)
+LEADERBOARD_TABLES = by_name(
+    LEADERBOARD, TEST_RANKS, TEST_RECOMMENDATIONS, TEST_TARGETS, TEST_COHORTS, EARLIER_RANKS
+)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from assets.state.lake import fingerprint
 from models.bundle.bundle import ItemTable, bundle_hash, read_items, read_manifest
 from models.evaluation.translate import TranslatedScorer
 from models.opening import open_scorer
@@ -20,6 +21,7 @@ class Entrant:
     bundle_hash: str
     validation_ndcg: float
     export_error: float = 0.0
+    procedure: str = ""  # names the code and the split that made it
 
 
 def open_bundle(folder: Path, model: str, role: str, items: ItemTable) -> Entrant:
@@ -29,6 +31,14 @@ def open_bundle(folder: Path, model: str, role: str, items: ItemTable) -> Entran
     if theirs.ids != items.ids:
         scorer = TranslatedScorer(scorer, theirs, items)
     validation = manifest.metrics.get("ndcg@10", float("nan"))
+    procedure = fingerprint(manifest.code_version, manifest.source, manifest.split, manifest.exclude_seen)
     return Entrant(
-        model, role, manifest.architecture, scorer, bundle_hash(folder), validation, manifest.export_error
+        model,
+        role,
+        manifest.architecture,
+        scorer,
+        bundle_hash(folder),
+        validation,
+        manifest.export_error,
+        procedure,
     )

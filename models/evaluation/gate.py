@@ -2,7 +2,8 @@
 
 A candidate is promoted when all of this holds; each rule has a file in `models/evaluation/rules`:
 
-- *floor*: it beats every baseline: the paired bootstrap interval of the difference lies above 0.
+- *floor*: it beats every baseline: the paired bootstrap interval of the difference lies above 0. With few
+  users plays of earlier nights count, too, unless tonight's alone put it surely below.
 - *incumbents*: it is not inferior to the champion on the same users: that interval lies above -margin. The
   margin is the larger of `margin_floor` of the champion's metric and the difference that this very test
   detects with probability `power`: then an equal candidate passes with that probability, and one worse by

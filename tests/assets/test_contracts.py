@@ -187,6 +187,10 @@ TABLES = {
         "ndcg_at_10_low DOUBLE, ndcg_at_10_high DOUBLE",
         [("m", "user", "new", 1, 1, 0.5, math.nan, math.nan), ("m", "item", "new", 3, 2, 0.2, 0.1, 0.3)],
     ),
+    "earlier_ranks": (
+        "model VARCHAR, recipe VARCHAR, user_id VARCHAR, position INTEGER, item_id VARCHAR, rank INTEGER",
+        [("markov", "0f", "1", 2, "b", 1)],
+    ),
     "test_recommendations": (
         "model VARCHAR, user_id VARCHAR, item_id VARCHAR, rank INTEGER, score FLOAT",
         [("m", "1", "b", 1, 0.5), ("m", "1", "c", 2, -0.5)],
@@ -555,8 +559,8 @@ def test_a_table_that_was_never_published_is_a_fault_unless_it_is_optional(tmp_p
     home = Home(path=str(tmp_path))
     optional = {name for name, table in DESCRIBED.items() if table.optional}
     assert optional == {
-        "bento", "batch_recommendations", "accepted_source", "refit", "test_cohorts", "other_splits",
-        "semantic_ids", *AS_SERVED_TABLES,
+        "bento", "batch_recommendations", "accepted_source", "refit", "test_cohorts", "earlier_ranks",
+        "other_splits", "semantic_ids", *AS_SERVED_TABLES,
     }  # fmt: skip
     for name in optional:
         assert evaluation(contract(DESCRIBED[name]), home=home).passed

@@ -131,9 +131,22 @@ def _against_baseline(candidate: Evidence, baseline: Evidence, policy: Policy) -
     estimate = compare(candidate, baseline, policy, "baseline")
     if isinstance(estimate, str):
         return Finding(False, estimate)
+    if estimate.pooled and (tonight := _surely_below_tonight(candidate, baseline, policy)):
+        return Finding(
+            False,
+            f"{candidate.name} is below {baseline.name} on tonight's plays, whatever earlier nights' say: "
+            f"{figures(tonight, policy)} lies below 0.",
+            (tonight,),
+        )
     passed = estimate.low > 0
     verb = "beats" if passed else "does not beat"
     where = "lies above 0" if passed else "does not lie above 0"
     return Finding(
         passed, f"{candidate.name} {verb} {baseline.name}: {figures(estimate, policy)} {where}.", (estimate,)
     )
+
+
+def _surely_below_tonight(candidate: Evidence, baseline: Evidence, policy: Policy) -> Estimate | None:
+    """So that good nights of a recipe do not carry one on which its training went wrong."""
+    alone = compare(replace(candidate, earlier=None), baseline, policy, "baseline")
+    return alone if isinstance(alone, Estimate) and alone.high < 0 else None

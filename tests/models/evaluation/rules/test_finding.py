@@ -1,5 +1,7 @@
 """Plays of earlier nights beside tonight's, where a play a user says too little."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -46,6 +48,16 @@ def test_a_level_candidate_gains_nothing_from_plays_of_the_same_people() -> None
         assert not isinstance(estimate, str)
         promoted += estimate.low > 0
     assert promoted <= 14  # 5 % and chance
+
+
+def test_good_nights_do_not_carry_one_that_went_wrong() -> None:
+    before = pooled(3, 60, 12, {"sasrec": 0.3, "markov": 0.19})
+    broken = replace(before["sasrec"], ranks=np.full(60, 5_000, dtype=np.int32))
+    estimate = compare(broken, before["markov"], POLICY, "baseline")
+    assert not isinstance(estimate, str) and estimate.pooled and estimate.low > 0, "for earlier nights' sake"
+    verdict = decide(broken, None, [before["markov"]], POLICY)
+    assert not verdict.promote
+    assert "sasrec is below markov on tonight's plays, whatever earlier nights' say" in told(verdict)
 
 
 def test_with_many_users_tonights_plays_are_enough() -> None:
