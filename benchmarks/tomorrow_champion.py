@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assets.evaluation.gate import play_ids
+from assets.evaluation.earlier_ranks import play_ids
 from assets.training.blending import NETWORKS
 from assets.training.bundling import TrainingData
 from models.baselines import BASELINES

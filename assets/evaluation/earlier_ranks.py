@@ -50,7 +50,7 @@ def earlier_rows(lake: Lake, test: Holdout, users: NDArray[np.str_], recipes: di
     with lake.connect(EARLIER_RANKS.name, "sequences", "items") as connection:
         connection.register("tonight", pa.table(tonight))
         connection.register("recipes", pa.table(made))
-        found = connection.execute(statement("earlier_ranks"), {"most": PLAYS_KEPT}).to_arrow_table()
+        found = connection.sql(statement("earlier_ranks"), params={"most": PLAYS_KEPT}).to_arrow_table()
     return found.cast(EARLIER_RANKS.schema)
 
 

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from assets.evaluation.as_served import latest
 from assets.evaluation.cohorts import read_cohorts
+from assets.evaluation.earlier_ranks import play_ids
 from assets.evaluation.fairness import first_of_each, read_test
-from assets.evaluation.gate import play_ids, read_verdict
+from assets.evaluation.gate import read_verdict
 from assets.evaluation.leaderboard import leaderboard_rows
 from assets.evaluation.leaderboard_tables import TEST_COHORTS
 from assets.evaluation.other_splits import OTHER_SPLITS, read_other_splits
