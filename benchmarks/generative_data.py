@@ -79,7 +79,8 @@ DATA_SETS = {
     ),
     "steam": DataSet(
         "A part of the Steam libraries",
-        "17,236 libraries, 5-core, in the order of the file, leave-one-out.",
+        "17,236 libraries, 5-core, leave-one-out, in the order of the file: libraries are not dated, and a "
+        "game's id says something of its place ([how much](leaderboards.md)).",
         {
             "source": "steam",
             "steam_libraries": str(DATA / "steam" / "australian_users_items.part.json.gz"),
@@ -88,7 +89,8 @@ DATA_SETS = {
     ),
     "steam-dated": DataSet(
         "Dated Steam reviews",
-        "Reviews as plays, 3-core; plays of 2015 are the test, those of the half year before the validation.",
+        "Reviews as plays, 3-core; plays of 2015 are the test, those of the half year before the validation. "
+        "The catalogue is of 2018: its tags and prices come from the future of a review.",
         {
             "source": "table",
             "table": str(DATA / "steam" / "reviews_dated.parquet"),
@@ -100,7 +102,9 @@ DATA_SETS = {
     ),
     "movielens": DataSet(
         "MovieLens-100K",
-        "Ratings as plays, 5-core; those from 15 March 1998 on are the test, a month before them validation.",
+        "Ratings as plays, 5-core; those from 15 March 1998 on are the test, a month before them validation. "
+        "Three quarters of the rows share user and second with another: their order is that of the file, and "
+        "says nothing.",
         {"source": "table", "split": "temporal", "cutoffs": "1998-02-15,1998-03-15"},
         make=movielens,
     ),

@@ -1,6 +1,6 @@
 """What `benchmarks.generative` has measured, as figures with intervals."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -64,5 +64,28 @@ class Measured:
 
     def by_seed(self, row: str) -> str:
         """The least and the greatest mean of a seed."""
-        means = [per_user("ndcg@10", unpacked(r["ranks"])).mean() for r in self.rows[row]]
-        return f", seeds {min(means):.4f} to {max(means):.4f}" if len(means) > 1 else ""
+        return _range(self._means(row).values())
+
+    def less(self, row: str, base: str) -> str:
+        """The row minus another one, on the same test plays, and how far its seeds lie apart in it.
+
+        Rows that share a seed are compared seed by seed; a row without seeds with each of the other's.
+        """
+        values = self.told(self.mean(row) - self.mean(base), sign="+")
+        own, other = self._means(row), self._means(base)
+        if ROWS[row].random and ROWS[base].random:
+            return values + _range((own[seed] - other[seed] for seed in own.keys() & other.keys()), sign="+")
+        return values + _range((a - b for a in own.values() for b in other.values()), sign="+")
+
+    def _means(self, row: str) -> dict[int, float]:
+        """NDCG@10 of each seed."""
+        return {
+            found["seed"]: float(per_user("ndcg@10", unpacked(found["ranks"])).mean())
+            for found in self.rows[row]
+        }
+
+
+def _range(means: Iterable[float], sign: str = "") -> str:
+    """Nothing where there is one at most."""
+    found = [*means]
+    return f", seeds {min(found):{sign}.4f} to {max(found):{sign}.4f}" if len(found) > 1 else ""

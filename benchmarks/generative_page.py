@@ -36,7 +36,8 @@ def _head() -> Iterator[str]:
     yield (
         "NDCG@10 and HR@10 on all test plays, over the full catalogue without what the user had, with "
         "intervals of 95 % over users. Rows that draw at random are means over their seeds, of which there "
-        f"are {SEEDS} when the study is complete; with several seeds the range of their means stands behind. "
+        f"are {SEEDS} when the study is complete. Intervals know nothing of seeds: with several the range of "
+        "their means stands behind, and behind a difference that of the differences from the same seed. "
         "*Cold items*: NDCG@10 on test plays of items without any play in training. *Coverage*: the share of "
         "the catalogue in the test users' ten best. *Parameters*: numbers that were learned. *Training*: CPU "
         "minutes of one seed on one thread, validation and writing the bundle included. *A request*: CPU "
@@ -82,7 +83,7 @@ def _cells(row: str, measured: Measured) -> Iterator[str]:
     yield str(len(found)) if ROWS[row].random else DASH
     yield measured.told(ndcg) + measured.by_seed(row)
     yield measured.told(measured.mean(row, "hr@10"))
-    yield measured.told(ndcg - measured.mean(REFERENCE), sign="+") if compared else DASH
+    yield measured.less(row, REFERENCE) if compared else DASH
     yield measured.told(ndcg, measured.cold)
     yield f"{np.mean([r['coverage'] for r in found]):.1%}"
     yield f"{found[0]['parameters']:,}"

@@ -11,6 +11,7 @@ from benchmarks.contenders.common import packed
 from benchmarks.generative import about, asked, key, measured
 from benchmarks.generative_causes import CAUSES
 from benchmarks.generative_data import COLD_SHARE, DATA_SETS, with_cold_items
+from benchmarks.generative_figures import Measured
 from benchmarks.generative_rows import ROWS, in_tables, lines_of_code
 from benchmarks.generative_timed import open_timed, write_timed
 from models.bundle.bundle import read_manifest
@@ -109,6 +110,25 @@ def test_causes_are_told_of_what_is_measured() -> None:
     assert told[-1].startswith("| Dated Steam reviews | SASRec | 0.0000") and told[-1].endswith("| 0.10 |")
     known = {row for cause in CAUSES.values() for row in cause.rows}
     assert known <= set(ROWS) and {name for cause in CAUSES.values() for name in cause.data} <= set(DATA_SETS)
+
+
+def test_differences_say_how_far_their_seeds_lie_apart() -> None:
+    tables, _ = data()
+    line, n = {"data": "steam-dated", "made": "m"}, len(tables.split.test)
+    ranks = {
+        ("sasrec", 0): 1,
+        ("sasrec", 1): 3,
+        ("hstu", 0): 3,
+        ("hstu", 1): 1,
+        ("ligr", 0): 1,
+        ("graph", 0): 11,
+    }
+    rows = [line | {"row": row, "seed": s, "ranks": packed(np.full(n, r))} for (row, s), r in ranks.items()]
+    found = Measured.of("steam-dated", [line | {"about": about(tables)}, *rows])
+    assert found
+    assert found.less("hstu", "sasrec") == "+0.0000 (+0.0000 to +0.0000), seeds -0.5000 to +0.5000"
+    assert found.less("graph", "sasrec") == "-0.7500 (-0.7500 to -0.7500), seeds -1.0000 to -0.5000"
+    assert found.less("ligr", "sasrec") == "+0.2500 (+0.2500 to +0.2500)"
 
 
 def test_what_is_kept_is_read_again_but_for_a_line_cut_short(
