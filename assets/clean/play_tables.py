@@ -133,8 +133,15 @@ def write_unread_values(engine: Engine, roles: Sequence[str], paths: Mapping[str
 
 
 def _settle_times(engine: Engine, form: str | None) -> None:
-    """From `plays`: `timed_plays`, in one unit of time; what is in another is `refused`."""
+    """From `plays`: `timed_plays`, in one unit of time; what is in another, or none, is `refused`."""
     clock = None
+    if form == "date":
+        engine.make_view("measured_dates")
+        if clock_of({unit: int(n) for unit, n in engine.find("date_units").rows}, 0):
+            engine.append("refused", "mistimed_dates")
+            engine.make_table("timed_dates")
+            engine.alias("timed_plays", "timed_dates")
+            return
     if form == "number":
         engine.make_view("measured_plays")
         found = engine.find("time_units").rows

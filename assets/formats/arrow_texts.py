@@ -15,6 +15,7 @@ _PLAIN = (
     pa.types.is_timestamp, pa.types.is_time, pa.types.is_null,
 )  # fmt: skip
 _LISTS = (pa.types.is_list, pa.types.is_large_list)
+_MOST_EXACT = {pa.float16(): 2**11, pa.float32(): 2**24}  # of whole numbers
 _A_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
@@ -28,6 +29,11 @@ def is_single(kind: pa.DataType) -> bool:
     return any(test(_inner(kind)) for test in (*_TEXTS, *_PLAIN))
 
 
+def is_text(kind: pa.DataType) -> bool:
+    """Whether values are texts: Parquet does not see to it that they are UTF-8."""
+    return any(test(_inner(kind)) for test in _TEXTS)
+
+
 def has_text(kind: pa.DataType) -> bool:
     """Whether values of a type have a form as text: single ones, and lists of single ones."""
     if any(test(kind) for test in _LISTS):
@@ -36,12 +42,12 @@ def has_text(kind: pa.DataType) -> bool:
 
 
 def is_time(kind: pa.DataType) -> bool:
-    """Whether values of a type are times or numbers, and so need no format."""
-    return is_single(kind) and not any(test(_inner(kind)) for test in _TEXTS)
+    """Whether values of a type are times, and so need no format."""
+    return bool(pa.types.is_timestamp(_inner(kind)) or pa.types.is_date(_inner(kind)))
 
 
 def as_text(values: pa.Array) -> pa.Array:  # noqa: PLR0911 (a line for each type)
-    """Values of a type that has a form as text; bytes that are no UTF-8 are null."""
+    """Values of a type that has a form as text; texts and bytes that are no UTF-8 are null."""
     kind = values.type
     if isinstance(kind, pa.UuidType):
         return pa.array([None if value is None else str(value) for value in values.to_pylist()], pa.string())
@@ -59,7 +65,17 @@ def as_text(values: pa.Array) -> pa.Array:  # noqa: PLR0911 (a line for each typ
         return _time_text(values)
     if pa.types.is_date(kind):
         values = pc.cast(values, pa.date32())
-    return pc.cast(values, pa.string())
+    texts = pc.cast(values, pa.string())
+    return _decoded(texts) if is_text(kind) else texts
+
+
+def lost_digits(values: pa.Array) -> pa.Array | None:
+    """Which values may stand for several whole numbers, as floats of few bits do; None where none may."""
+    most = _MOST_EXACT.get(values.type)
+    if most is None:
+        return None
+    many = pc.greater_equal(pc.abs(pc.cast(values, pa.float64())), float(most))
+    return many if pc.any(many).as_py() else None
 
 
 def _inner(kind: pa.DataType) -> pa.DataType:

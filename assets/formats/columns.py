@@ -1,6 +1,7 @@
 """Which column of a file is which: by its name, by NEXTPLAY_COLUMNS, or by a name that is common."""
 
 import json
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -31,6 +32,7 @@ COMMON: Mapping[str, tuple[str, ...]] = {
     "genres": ("genre",),
     "tags": ("tag",),
 }  # fmt: skip
+_KIND = re.compile(r":(?:token|float)(?:_seq)?$")  # behind the names of RecBole's files
 ONLY_OF_ITEMS = {"item_id": ("id",)}  # where no other name fits: in a file of plays it may be the id of a row
 
 
@@ -118,6 +120,16 @@ def told(header: Sequence[str], names: Sequence[str], wanted: Collection[str]) -
     ]
 
 
+def unsure(header: Sequence[str], names: Sequence[str], wanted: Collection[str]) -> list[str]:
+    """In words, the columns of those wanted that several of a file may be, so that none is taken."""
+    return [
+        f"{ours} may be its column {' or '.join(map(repr, places))}: say which with NEXTPLAY_COLUMNS"
+        for ours in wanted
+        if ours not in names
+        and len(places := [name for name in map(trimmed, header) if _plain(name) in COMMON.get(ours, ())]) > 1
+    ]
+
+
 def lacking(header: Sequence[str], required: Sequence[str], naming: Naming = EXACTLY) -> LackingError:
     """What is said of a file that has some columns and lacks required ones."""
     columns = [name for name in map(trimmed, header) if name]
@@ -165,4 +177,5 @@ def _first(header: Sequence[str], name: str) -> int | None:
 
 
 def _plain(name: str) -> str:
-    return "".join(sign for sign in trimmed(name).casefold() if sign not in " _-.")
+    bare = _KIND.sub("", trimmed(name).casefold())
+    return "".join(sign for sign in bare if sign not in " _-.")

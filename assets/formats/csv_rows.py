@@ -12,6 +12,7 @@ from typing import IO
 from assets.formats.text import LONGEST_LINE, Lines, TooManyLinesError
 
 MOST_LINES = 1000  # of a row; nobody writes a cell of more
+_A_TEXT = 2  # lines that may look like rows by chance
 UNCLOSED = "a quotation mark is not closed"
 TOO_LONG = f"a line of more than {LONGEST_LINE:,} characters"
 
@@ -32,13 +33,13 @@ CsvRow = tuple[int, int, int, str | None, str, list[str]]
 
 
 def csv_rows(
-    stream: IO[str], separator: str, header: Sequence[str], time: str, line: int = 2
+    stream: IO[str], separator: str, header: Sequence[str], time: str, line: int = 2, key: str = ""
 ) -> Iterator[CsvRow]:
     """The rows from where a text stands, which is the beginning of its `line`; blank lines are no rows.
 
-    `time` is the name of the column of times, where there is one.
+    `time` is the name of the column of times, where there is one, and `key` that of ids.
     """
-    lines, form = Lines(stream, MOST_LINES), _Form(separator, header, time)
+    lines, form = Lines(stream, MOST_LINES), _Form(separator, header, time, key)
     kept, width, blank = lines.kept, len(header), 0
     while True:
         try:
@@ -112,21 +113,26 @@ def has_broken_bytes(text: str) -> bool:
 class _Form:
     """What rows of a header look like."""
 
-    def __init__(self, separator: str, header: Sequence[str], time: str) -> None:
+    def __init__(self, separator: str, header: Sequence[str], time: str, key: str) -> None:
         self.quoted = ' "'  # in a row that may hold a cell that is quoted behind a blank
         self._separator, self._width = separator, len(header)
         self._least = max(
             (i for i, name in enumerate(header, 1) if name), default=0
         )  # the others are nameless
         self._time = header.index(time) if time in header else None
+        self._key = header.index(key) if key in header else None
 
     def swallows(self, lines: Sequence[str]) -> bool:
-        """Whether each line of a row looks like a row with a time: then a mark is missing, or is too many."""
-        place = self._time
-        if place is None:
-            return False
+        """Whether each line of a row looks like a row with a time: then a mark is missing, or is too many.
+
+        Without times three lines are needed, as a text of few lines may look so, and ids that are alike.
+        """
         cells = [line.split(self._separator) for line in lines]
-        return all(len(row) == self._width and any(c.isdigit() for c in row[place]) for row in cells)
+        if any(len(row) != self._width for row in cells):
+            return False
+        if self._time is not None:
+            return all(_has_digit(row[self._time]) for row in cells)
+        return self._key is not None and len(lines) > _A_TEXT and _alike([row[self._key] for row in cells])
 
     def second_look(self, values: list[str], text: str, lines: Sequence[str]) -> tuple[str | None, list[str]]:
         """Why an odd row is refused, or None, and its values."""
@@ -144,3 +150,17 @@ class _Form:
         if any(value.strip() for value in values[self._width :]):
             return "too many values", values
         return None, values
+
+
+def _alike(ids: Sequence[str]) -> bool:
+    """Whether texts may be ids of one kind: all have digits, and they are numbers or of one length."""
+    bare = [text.strip(' "\r\n') for text in ids]
+    if not all(_has_digit(text) for text in bare):
+        return False
+    return all(text.isdigit() for text in bare) or (
+        len({len(text) for text in bare}) == 1 and not any(" " in text for text in bare)
+    )
+
+
+def _has_digit(text: str) -> bool:
+    return any(sign.isdigit() for sign in text)

@@ -10,6 +10,9 @@ from models.bundle.numbers import MOST_EXACT, exact
 
 _WHOLE = r"^-?(?:0|[1-9][0-9]*)$"
 _FLOAT = r"^-?(?:(?:0|[1-9][0-9]*)[.]0*|[0-9](?:[.][0-9]+[eE][+-]?|[eE][+-])[0-9]{1,3})$"
+# Six digits of a longer number, as spreadsheets and C write it: 9.78014E+12.
+_SHORTENED = r"^-?[0-9][.][0-9]{5}[eE][+](?:0{0,2}[6-9]|0?1[0-9])$"
+_FORMULA = r'^="(.*)"$'  # ="007", by which spreadsheets keep a text a text
 _SIGNS_OF_FLOATS = (b".", b"e", b"E")
 _ASCII_BLANKS = tuple(blank.encode() for blank in BLANKS if blank.isascii())
 
@@ -36,8 +39,12 @@ class Ids:
             return values, None
         if not signs.isascii() or any(blank in signs for blank in _ASCII_BLANKS):
             values = pc.utf8_trim(values, characters=BLANKS)
+        if b'="' in signs:
+            values = pc.replace_substring_regex(values, _FORMULA, r"\1")
         values = without(values, self._missing)
         reason = unusable(self._name, values)
+        if b"+" in signs:
+            reason = with_lost_digits(self._name, values, reason)
         if any(sign in signs for sign in _SIGNS_OF_FLOATS):
             values, reason = self._as_numbers(values, reason)
         self._texts = self._texts or not _all_whole(values)
@@ -54,7 +61,7 @@ class Ids:
         if not self._floats:
             return values, reason
         lost = [text for text, found in whole.items() if found is None or abs(found) >= MOST_EXACT]
-        why = f"{_a(self._name)} that was written as a float and has lost its last digits"
+        why = lost_digits(self._name)
         known = {text: str(found) for text, found in whole.items()}
         made = pa.array([known[text] for text in values.filter(floats).to_pylist()], pa.string())
         if lost:
@@ -71,6 +78,16 @@ def unusable(name: str, values: pa.Array) -> pa.Array | None:
     if b"\0" in text_bytes(values):
         reason = with_reason(reason, pc.match_substring(values, "\0"), f"{_a(name)} with a NUL character")
     return reason
+
+
+def lost_digits(name: str) -> str:
+    return f"{_a(name)} that was written as a float and has lost its last digits"
+
+
+def with_lost_digits(name: str, values: pa.Array, reason: pa.Array | None) -> pa.Array | None:
+    """Reasons, and one more for numbers of which the first digits alone were written."""
+    rows = pc.match_substring_regex(values, _SHORTENED)
+    return with_reason(reason, rows, lost_digits(name)) if pc.any(rows).as_py() else reason
 
 
 def with_reason(reason: pa.Array | None, rows: pa.Array, why: str) -> pa.Array:

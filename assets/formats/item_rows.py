@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from assets.formats.columns import Naming, nearest
 from assets.formats.ids import Ids, whole, with_reasons, without
-from assets.formats.item_values import day, flag, price, texts
+from assets.formats.item_values import day, flag, label_texts, price, texts
 from assets.formats.reading import AS_IT_IS, Reading
 from assets.formats.rows import ABOUT_A_ROW, ITEM_COLUMNS, TABLE_COLUMNS, Columns, columns_of, read_rows
 from models.bundle.ids import BLANKS, trimmed
@@ -67,7 +67,7 @@ def read_item_rows(path: Path, reading: Reading = AS_IT_IS) -> Iterator[pa.Table
         values = {name: _tidy(batch[name], missing) for name in [*DESCRIPTIONS, *further]}
         made: dict[str, pa.Array] = {name: batch[name] for name in ABOUT_A_ROW}
         made |= {"item_id": item, "title": values["title"]}
-        made |= {name: _each(texts, values[name]) for name in ("genres", "tags")}
+        made |= {name: _each(label_texts, values[name]) for name in ("genres", "tags")}
         made |= {name: _each(read, values[name]) for name, read in TYPED.items()}
         made[FURTHER] = _attributes({name: _each(texts, values[name]) for name in further}, len(batch))
         made |= {unread: _unread(values[name], made[name]) for name, unread in UNREAD.items()}

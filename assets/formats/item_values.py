@@ -4,13 +4,12 @@ Each function gives the one form in which a value is kept, or None where the tex
 can be read in two ways, such as a price of 1,234 or a date 03/04/2018, is none: it is not guessed.
 """
 
-import json
 import re
 import unicodedata
 from datetime import date, datetime
 from functools import lru_cache
 
-from assets.formats.literals import RefusedError, literal
+from assets.formats.listed_texts import labels, listed_texts
 from models.bundle.attributes import LIST_SEPARATOR, is_date, parts
 from models.bundle.ids import trimmed
 from models.bundle.numbers import number
@@ -19,7 +18,7 @@ TRUE = frozenset(("true", "t", "yes", "y", "1", "1.0", "on"))
 FALSE = frozenset(("false", "f", "no", "n", "0", "0.0", "off"))
 MOST_PRICE = 1e6
 
-_FREE = re.compile(r"\bfree\b", re.IGNORECASE)
+_FREE = re.compile(r"[^0-9]*\bfree\b[^0-9]*", re.IGNORECASE)  # not `12.99 with free shipping`
 _CURRENCY = re.compile(
     r"^[A-Z]{1,3}(?=\s*[$€£])|^[A-Z]{3}(?![A-Z])|(?<![A-Z])[A-Z]{3}$|(?<![A-Z])(?:kr|zł|Kč|Ft|lei)[.]?$",
     re.IGNORECASE,
@@ -34,6 +33,7 @@ _DATES = (
     "%d %B, %Y", "%d %b %Y", "%d %B %Y", "%b %d %Y", "%B %d %Y", "%d-%b-%Y", "%b %Y", "%B %Y", "%b, %Y",
     "%B, %Y", "%Y-%m", "%Y",
 )  # fmt: skip
+_YEAR_AS_FLOAT = re.compile(r"([0-9]{4})[.]0+")  # as pandas writes years where one is missing
 _DAY_AND_TIME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ][0-9]{2}:[0-9]{2}.*")
 
 
@@ -55,7 +55,7 @@ def flag(text: str) -> str | None:
 @lru_cache(1 << 14)
 def day(text: str) -> str | None:
     """A day such as 2018-01-04; a month is its first day, and so is a year."""
-    if found := _DAY_AND_TIME.fullmatch(text):
+    if found := _DAY_AND_TIME.fullmatch(text) or _YEAR_AS_FLOAT.fullmatch(text):
         text = found[1]
     if text.isascii() and is_date(text):
         return text
@@ -72,17 +72,23 @@ def day(text: str) -> str | None:
 
 @lru_cache(1 << 14)
 def texts(text: str) -> str | None:
-    """Several texts, separated by a bar: trimmed, none empty, none twice.
+    """Several texts, separated by a bar or listed as programs do: trimmed, none empty, none twice."""
+    return _joined(text, listed_texts(text))
 
-    A list as JSON or Python writes it is read, too.
-    """
-    listed = _listed(text) if text[0] == "[" and text[-1] == "]" else None
+
+@lru_cache(1 << 14)
+def label_texts(text: str) -> str | None:
+    """The same of genres and tags, which are lists, and are written in further ways."""
+    return _joined(text, labels(text))
+
+
+def _joined(text: str, listed: list[str] | None) -> str | None:
     found = parts(text) if listed is None else list(dict.fromkeys(listed))
     return LIST_SEPARATOR.join(found) or None
 
 
 def _price(text: str) -> float | None:
-    if _FREE.search(text):
+    if _FREE.fullmatch(text):
         return 0.0
     bare = _CURRENCY.sub("", text)
     bare = trimmed("".join(sign for sign in bare if unicodedata.category(sign) != "Sc"))
@@ -98,21 +104,3 @@ def _price(text: str) -> float | None:
     elif _DECIMAL_COMMA.fullmatch(bare):
         bare = bare.replace(",", ".")
     return number(bare)
-
-
-def _listed(text: str) -> list[str] | None:
-    """The texts of a list that is written as JSON or Python does, or of its objects' names."""
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        try:
-            found = literal(text)
-        except RefusedError:
-            return None
-    if not isinstance(found, list):
-        return None
-    values = [one.get("name") if isinstance(one, dict) else one for one in found if one is not None]
-    if not all(isinstance(one, str | int | float) for one in values):
-        return None
-    texts = [trimmed(str(one)).replace(LIST_SEPARATOR, "/") for one in values]
-    return [one for one in texts if one]

@@ -28,8 +28,8 @@ def read_plays(path: Path, reading: Reading = AS_IT_IS) -> Iterator[pa.Table]:
         time, no_time = whole(batch["timestamp"]), None
         if reading.time_format and not typed:
             time, no_time = formatted_times(time, missing, reading.time_format)
-        else:
-            time = plain_times(time, missing)
+        elif not typed:
+            time, no_time = plain_times(time, missing)
         arrays = [batch["line"], batch["reason"], batch["text"], user, item, time]
         yield with_reasons(pa.Table.from_arrays(arrays, schema=batch.schema), [no_user, no_item, no_time])
 

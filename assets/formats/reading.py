@@ -6,11 +6,14 @@ from dataclasses import dataclass, field
 
 from models.bundle.ids import trimmed
 
-# How databases, pandas, R, Hive and JavaScript write what is missing. Letters count as they stand: "Nan"
-# is a name.
+# How databases, pandas, R, Hive, Go, JavaScript and spreadsheets write what is missing. Letters count as they
+# stand: "Nan" is a name.
 MISSING = (
-    "NULL", "null", "Null", "(null)", "NaN", "nan", "NAN", "-nan", "NaT", "None", "none", "NONE", "nil",
-    "N/A", "n/a", "#N/A", "NA", "<NA>", "\\N", "undefined",
+    "NULL", "null", "Null", "(null)", "<null>", "<NULL>", "[null]", "[NULL]", "NaN", "nan", "NAN", "-nan",
+    "-NaN", "NaT", "None", "none", "NONE", "<none>", "(none)", "nil", "NIL", "<nil>", "(nil)", "N/A", "n/a",
+    "#N/A", "#N/A N/A", "#NA", "NA", "<NA>", "\\N", "undefined", "<undefined>", "<missing>", "(blank)",
+    "(not set)", "[object Object]", "__HIVE_DEFAULT_PARTITION__", "1.#QNAN", "-1.#IND", "1.#IND", "-1.#QNAN",
+    "#NULL!", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!",
 )  # fmt: skip
 
 

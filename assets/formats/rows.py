@@ -18,10 +18,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from assets.formats.arrow_texts import as_text, has_text, is_bytes, is_single, is_time
+from assets.formats.arrow_texts import (
+    as_text,
+    has_text,
+    is_bytes,
+    is_single,
+    is_text,
+    is_time,
+    lost_digits,
+)
 from assets.formats.columns import EXACTLY, ColumnError, Naming, lacking
 from assets.formats.csv_rows import csv_rows, header_line, no_text_of_columns
 from assets.formats.gunzip import DamagedFileError
+from assets.formats.ids import lost_digits as why_lost
 from assets.formats.literals import TEXT_KEPT
 from assets.formats.reading import Reading
 from assets.formats.text import LONGEST_LINE, count_lines, open_text, sound
@@ -34,6 +43,7 @@ ITEM_COLUMNS = ("item_id",)  # of a file of items; it may have more
 ROWS_AT_ONCE = 1 << 16
 SEPARATORS = ",;\t|"
 
+_BLANK_AT_MOST = 64  # characters of a file that holds nothing
 _PARQUET_MAGIC = b"PAR1"
 ABOUT_A_ROW = {"line": pa.int32(), "reason": pa.string(), "text": pa.string()}
 
@@ -129,6 +139,20 @@ def lines_of(path: Path) -> FileLines:
     return FileLines(header + lines, header, blank, marks)
 
 
+def holds_nothing(path: Path) -> bool:
+    """Whether a file has no columns and no rows, as writers leave one for a part without rows."""
+    try:
+        if _is_parquet(path):
+            with _whole(path):
+                found = pq.read_metadata(path)
+            return bool(found.num_rows == found.num_columns == 0)
+        with open_text(path) as stream, sound(path):
+            text = stream.read(_BLANK_AT_MOST)
+        return len(text) < _BLANK_AT_MOST and not text.strip()
+    except (DamagedFileError, OSError):
+        return False  # whoever reads it says what is wrong
+
+
 # --- CSV
 
 
@@ -141,7 +165,9 @@ def _read_csv(
         header = columns.names
         places = [header.index(name) if name in header else None for name in wanted]
         rows: list[tuple[object, ...]] = []
-        for line, _, _, reason, text, values in csv_rows(stream, separator, header, TIME, first + 1):
+        for line, _, _, reason, text, values in csv_rows(
+            stream, separator, header, TIME, first + 1, required[0]
+        ):
             picked = [None if i is None or reason else values[i] for i in places]
             rows.append((line, reason, text[:TEXT_KEPT], *picked))
             if len(rows) == ROWS_AT_ONCE:
@@ -201,7 +227,8 @@ def _parquet_columns(path: Path, required: Sequence[str], optional: Sequence[str
     names = naming.renamed(schema.names, required, optional)
     if not set(required) <= set(names):
         raise lacking(schema.names, required, naming)
-    kinds = dict(zip(names, schema.types, strict=True))
+    _once(names, required)
+    kinds = dict(zip(reversed(names), reversed(schema.types), strict=True))  # of two of one name the first
     for name in required:
         if not (is_single(kinds[name]) or is_bytes(kinds[name])):
             raise ColumnError(f"has a column '{name}' of type {kinds[name]}, not of single values")
@@ -217,7 +244,12 @@ def _whole(path: Path) -> Iterator[None]:
     """Turns what Arrow says of a file that is not whole into a DamagedFileError."""
     try:
         yield
-    except (pa.ArrowInvalid, OSError):
+    except pa.ArrowNotImplementedError as error:
+        why = str(error).rstrip(".")
+        raise DamagedFileError(f"{path} cannot be read ({why}): write it in another way.") from None
+    except (pa.ArrowInvalid, OSError) as error:
+        if "UTF8" in str(error):  # of a dictionary, which Arrow looks at
+            raise DamagedFileError(f"{path} holds texts that are not UTF-8: write it anew.") from None
         raise DamagedFileError(
             f"{path} is damaged: it is no whole Parquet file; give a whole copy."
         ) from None
@@ -228,12 +260,14 @@ def _read_parquet(
 ) -> Iterator[pa.Table]:
     columns = _parquet_columns(path, required, optional, naming)
     wanted = [*required, *optional]
-    theirs = dict(zip(columns.names, columns.header, strict=True))
+    theirs = dict(zip(reversed(columns.names), reversed(columns.header), strict=True))
     read = {name: theirs[name] for name in wanted if name in theirs and name not in columns.left_out}
     line = 1
     with _whole(path), pq.ParquetFile(path) as file:
         for batch in file.iter_batches(ROWS_AT_ONCE, columns=list(read.values())):
-            yield _texts({ours: batch[name] for ours, name in read.items()}, wanted, len(batch), line)
+            places = {name: batch.schema.names.index(name) for name in read.values()}
+            given = {ours: batch.column(places[name]) for ours, name in read.items()}
+            yield _texts(given, wanted, len(batch), line)
             line += len(batch)
 
 
@@ -246,7 +280,9 @@ def _texts(columns: Mapping[str, pa.Array], wanted: Sequence[str], n: int, line:
     text = pc.utf8_slice_codeunits(shown, 0, TEXT_KEPT)
     reason = pa.nulls(n, pa.string())
     for name, given in columns.items():
-        if is_bytes(given.type):
+        if is_bytes(given.type) or (is_text(given.type) and texts[name].null_count > given.null_count):
             broken = pc.and_(pc.is_valid(given), pc.is_null(texts[name]))
             reason = pc.if_else(broken, "not UTF-8", reason)
+        if name in TABLE_COLUMNS and (lost := lost_digits(given)) is not None:
+            reason = pc.if_else(pc.fill_null(lost, False), why_lost(name), reason)
     return pa.Table.from_arrays([lines, reason, text, *values], schema=batch_schema(wanted))

@@ -9,16 +9,19 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assets.formats.ids import text_bytes, with_reason, without
+from assets.formats.ids import text_bytes, with_lost_digits, with_reason, without
 from models.bundle.ids import BLANKS, trimmed
 from models.bundle.numbers import exact
 
+_DIGITS = b"0123456789"
+_TO_ZEROS = bytes.maketrans(_DIGITS, b"0" * len(_DIGITS))
 _USUAL = b"0123456789-:TZ+. "  # of what the statement reads, and of little else
 _OFFSET = r"[+-][0-9]{2}(?::?[0-9]{2})?"
-_READ = rf"^[+-]?[0-9]+(?:[.][0-9]*)?$|^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}(?:[T ][0-9:.]*(?:Z|{_OFFSET})?)?$"
+_CLOCK = "[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.][0-9]+)?)?"
+_READ = rf"^[+-]?[0-9]+(?:[.][0-9]*)?$|^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}(?:[T ]{_CLOCK}(?:Z|{_OFFSET})?)?$"
 _YEAR_FIRST = re.compile(
-    r"([0-9]{4})([-/])([0-9]{2})\2([0-9]{2})"
-    r"(?:(?:[T ]|, ?)([0-9]{2}:[0-9]{2}(?::[0-9]{2})?)(?:[.,]([0-9]{1,9}))?)?"
+    r"([0-9]{4})([-/.])([0-9]{1,2})\2([0-9]{1,2})"
+    r"(?:(?:[T ]|, ?)([0-9]{1,2})(?::([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]{1,9}))?)?)?)?"
     rf" ?(Z|UTC|GMT|{_OFFSET})?(?:\[UTC\]| UTC)?",
     re.IGNORECASE,
 )
@@ -51,16 +54,30 @@ def formatted_times(
     return made, with_reason(None, unfit, why) if pc.any(unfit).as_py() else None
 
 
-def plain_times(values: pa.Array, missing: pa.Array) -> pa.Array:
-    """Times as the statement reads them, null where they are missing."""
-    if not text_bytes(values).translate(None, _USUAL):
-        return values
-    values = without(pc.utf8_trim(values, characters=BLANKS), missing)
+def plain_times(values: pa.Array, missing: pa.Array) -> tuple[pa.Array, pa.Array | None]:
+    """Times as the statement reads them, null where they are missing.
+
+    And the reason of each that has lost its last digits, None where none has.
+    """
+    signs = text_bytes(values)
+    if not signs.translate(None, _DIGITS):
+        return values, None
+    if _of_one_shape(signs, values) and re.fullmatch(_READ, values[0].as_py()):
+        return values, None
+    if signs.translate(None, _USUAL):
+        values = without(pc.utf8_trim(values, characters=BLANKS), missing)
     odd = pc.fill_null(pc.invert(pc.match_substring_regex(values, _READ)), False)
     if not pc.any(odd).as_py():
-        return values
+        return values, None
     made = [_plain(text) for text in values.filter(odd).to_pylist()]
-    return pc.replace_with_mask(values, odd, pa.array(made, pa.string()))
+    reason = with_lost_digits("timestamp", values, None) if b"+" in signs else None
+    return pc.replace_with_mask(values, odd, pa.array(made, pa.string())), reason
+
+
+def _of_one_shape(signs: bytes, values: pa.Array) -> bool:
+    """Whether all texts, joined in `signs`, are the first one with other digits."""
+    first = str(values[0].as_py() or "") if len(values) else ""
+    return bool(first) and signs.translate(_TO_ZEROS) == first.encode().translate(_TO_ZEROS) * len(values)
 
 
 def _formatted(values: pa.Array, time_format: str) -> pa.Array:
@@ -81,9 +98,12 @@ def _plain(text: str) -> str:
     if (number := exact(text)) is not None:
         return format(number, "f")
     if found := _YEAR_FIRST.fullmatch(text):
-        year, _, month, day, clock, part, zone = found.groups()
+        year, _, month, day, hour, minute, second, part, zone = found.groups()
         offset = "Z" if zone and zone[0] not in "+-" else zone or ""
-        return f"{year}-{month}-{day}" + (f"T{clock}{'.' + part if part else ''}{offset}" if clock else "")
+        clock = f"T{hour:0>2}:{minute or '00'}:{second or '00'}" if hour else ""
+        return f"{year}-{month:0>2}-{day:0>2}" + (
+            f"{clock}{'.' + part[:6] if part else ''}{offset}" if hour else ""
+        )
     if found := _COMPACT.fullmatch(text):
         year, month, day, hour, minute, second, zone = found.groups()
         return f"{year}-{month}-{day}T{hour}:{minute}:{second or '00'}{zone or ''}"

@@ -1,6 +1,7 @@
 """The column `timestamp`: whole numbers, in a unit that is told from their size."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import NamedTuple
 
 MICROSECONDS = 10**6  # a second: what dates become
@@ -8,6 +9,21 @@ UNITS = {"seconds": 1, "milliseconds": 10**3, "microseconds": MICROSECONDS, "nan
 FEW = (
     0.01  # share of times that may be of no unit where the others have one: numbers that only count have more
 )
+
+
+CALENDAR = {8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}  # by the number of digits
+
+
+def calendar_format(first: int, last: int) -> str | None:
+    """The format of whole numbers that are dates without signs, such as 201801041230; None for others."""
+    form = CALENDAR.get(len(str(last)))
+    if form is None or len(str(first)) != len(str(last)):
+        return None
+    try:
+        years = [datetime.strptime(str(number), form).year for number in (first, last)]
+    except ValueError:
+        return None
+    return form if all(1990 <= year < 2100 for year in years) else None
 
 
 def units_a_second(newest: int) -> int | None:

@@ -7,11 +7,14 @@ their content is a table, else left. What tools keep for themselves is always le
 
 import glob
 import os
+import re
 import stat
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from assets.formats.rows import holds_nothing
 
 COMPRESSED = ("", ".gz", ".bz2", ".xz", ".zst")
 TABLES = (
@@ -27,8 +30,11 @@ OF_TOOLS = {"_SUCCESS", "_temporary", "_metadata", "_common_metadata", "__MACOSX
 UNFINISHED = (".part", ".partial", ".filepart", ".crdownload", ".download", ".opdownload", ".aria2", ".tmp",
               ".temp", ".inprogress", ".lock", ".swp", ".swo")  # fmt: skip
 COPIES = ("~", ".bak", ".old", ".orig", ".save", "#")
+CONFLICT = re.compile(r"conflicted copy|sync-conflict", re.IGNORECASE)  # of Dropbox, Nextcloud, Syncthing
+ICEBERG = ".metadata.json"  # in its folder `metadata`
+COPIED = re.compile(r"(copy of )?(.*?)( - copy| copy|_copy)?( ?\([0-9]+\))?", re.IGNORECASE)
 NOT_DATA = {"lost+found", "System Volume Information"}
-LOGS = {"_delta_log": "Delta", ".hoodie": "Hudi"}  # folders of tables that keep files of older versions
+LOGS = {"_delta_log": "a Delta", ".hoodie": "a Hudi"}  # folders of tables that keep files of older versions
 
 
 @dataclass
@@ -73,14 +79,22 @@ def no_file(path: Path) -> str | None:
 
 
 def alike(names: Iterable[str]) -> list[tuple[str, str]]:
-    """Pairs of names that differ in their suffixes alone: probably the same rows twice."""
+    """Pairs of names that differ in their suffixes alone, or as `a (1)` and `Copy of a` do from `a`: probably
+    the same rows twice."""
     first: dict[str, str] = {}
     pairs = []
-    for name in names:
+    given = list(names)
+    for name in given:
         stem = _suffix_of(name)[0]
         if stem in first:
             pairs.append((first[stem], name))
         first.setdefault(stem, name)
+    for name in given:
+        stem = _suffix_of(name)[0]
+        folder, slash, last = stem.rpartition("/")
+        original = folder + slash + (found[2] if (found := COPIED.fullmatch(last)) else last)
+        if original != stem and original in first:
+            pairs.append((first[original], name))
     return pairs
 
 
@@ -127,13 +141,14 @@ def _list(paths: Sequence[Path], root: Path, judge: Judge) -> Listing:
 def _kept_by_tools(name: Path) -> str | None:
     """Why no tool means a file or folder of this name to be read as data, or None."""
     last = name.name.lower()
-    if name.name in LOGS:
-        return f"the log of a {LOGS[name.name]} table, whose older files are read too"
+    is_iceberg = name.parent.name == "metadata" and last.endswith(ICEBERG)
+    if of := "an Iceberg" if is_iceberg else LOGS.get(name.name):
+        return f"the log of {of} table, whose older files are read too"
     if any(part.startswith(HIDDEN) or part in NOT_DATA for part in name.parts):
         return "hidden, or kept by a tool"
     if last.endswith(UNFINISHED):
         return "not finished, or of another tool"
-    if last.endswith(COPIES):
+    if last.endswith(COPIES) or CONFLICT.search(last):
         return "a copy that a tool keeps"
     if not name.as_posix().isprintable():
         return "a name with characters that cannot be shown"
@@ -143,7 +158,9 @@ def _kept_by_tools(name: Path) -> str | None:
 def _no_table(path: Path, judge: Judge) -> str | None:
     if path.stat().st_size == 0:
         return "empty"
-    return None if _suffix_of(path.name)[1] else judge(path)
+    if not _suffix_of(path.name)[1]:
+        return judge(path)
+    return "empty" if holds_nothing(path) else None
 
 
 def _suffix_of(name: str) -> tuple[str, str]:

@@ -11,6 +11,7 @@ import os
 import time
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,14 @@ import dagster as dg
 import pyarrow.parquet as pq
 
 from assets.contracts import blocking_check, checks_of
-from assets.formats.gunzip import GZIP_MAGIC
+from assets.formats.gunzip import GZIP_MAGIC, DamagedFileError
+from assets.formats.reading import Reading
+from assets.formats.rows import RowReader
 from assets.formats.table import HASH, ROLES, Table, count, text
 from assets.ingest.download import DEFAULT_SETTINGS, DownloadError
 from assets.ingest.raw_file import RawFile, Request, SourceError
 from assets.ingest.source import Remarks
-from assets.ingest.sources import remarks, resolve
+from assets.ingest.sources import plays_reader, remarks, resolve
 from assets.resources import Home, Source
 from assets.shown.tables import columns_shown
 from assets.state.code import made_by
@@ -64,6 +67,7 @@ def raw_files(context: dg.AssetExecutionContext, home: Home, source: Source) -> 
     started = time.monotonic()
     request = Request(source, home.folder("raw"), DOWNLOAD)
     files, told = _resolve(request)
+    told = replace(told, files=[*told.files, *twins(files, source.reading())])
     for level, those in (
         (logging.WARNING, told.files),
         (logging.WARNING, told.columns),
@@ -138,6 +142,25 @@ def _resolve(request: Request) -> tuple[list[RawFile], Remarks]:
         raise dg.Failure(str(error), allow_retries=False) from None
     except DownloadError as error:
         raise dg.Failure(str(error), allow_retries=error.transient) from error.__cause__
+
+
+def twins(files: Sequence[RawFile], reading: Reading) -> list[str]:
+    """What is said of files of plays with the same content, unless they hold no rows."""
+    first: dict[str, RawFile] = {}
+    told = []
+    for file in files:
+        one = first.setdefault(file.sha256, file)
+        reader = plays_reader(file.role)
+        if one is not file and reader and _has_rows(reader.reading(reading), file.path):
+            told.append(f"{one.role} and {file.role} are both read, and hold the same bytes")
+    return told
+
+
+def _has_rows(reader: RowReader, path: Path) -> bool:
+    try:
+        return any(len(batch) for batch in reader.read(path))
+    except DamagedFileError:
+        return True
 
 
 def _link(home: Path, file: RawFile) -> None:

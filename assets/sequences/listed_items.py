@@ -1,7 +1,7 @@
 """The items that applications list at the endpoint: in the vocabulary, whether or not anybody plays them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from time import monotonic
 from typing import Any
@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from assets.contracts import checks_of
+from assets.formats import item_values
 from assets.formats.table import Column, Table, flag, number, text, texts
 from assets.resources import Home
 from assets.shown.tables import columns_shown, table_result
@@ -18,6 +19,7 @@ from assets.state.by_content import publish_rows
 from assets.state.code import made_by
 from assets.state.lake import Lake
 from models.bundle.attributes import LIST_SEPARATOR, is_date, parts
+from models.bundle.ids import trimmed
 
 CODE = made_by(__name__)
 LISTED_ITEMS = Table(
@@ -34,6 +36,11 @@ LISTED_ITEMS = Table(
         text("attributes", "further ones, a JSON object", nullable=True, filled=False),
     ),
 )
+AS_IN_A_FILE: Mapping[str, Callable[[str], str | None]] = {
+    "price": item_values.price,
+    "release_date": item_values.day,
+    "early_access": item_values.flag,
+}
 OWN = ("genres", "tags", "price", "release_date", "early_access")  # that have a column
 
 
@@ -65,8 +72,12 @@ def listed(lake: Lake) -> pa.Table:
 
 
 def _row(item_id: str, title: str, attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """A value of another kind than its column's is left out: the endpoint knew another catalogue."""
-    price, day, early = (attributes.get(name) for name in ("price", "release_date", "early_access"))
+    """A value of another kind than its column's is left out: the endpoint knew another catalogue.
+
+    A text of such a kind is read as a file of items would have it.
+    """
+    given = {name: _as_in_a_file(name, value) for name, value in attributes.items()}
+    price, day, early = (given.get(name) for name in ("price", "release_date", "early_access"))
     is_price = isinstance(price, int | float) and not isinstance(price, bool) and price >= 0
     further = {name: _text(value) for name, value in attributes.items() if name not in OWN}
     return {
@@ -74,10 +85,18 @@ def _row(item_id: str, title: str, attributes: Mapping[str, Any]) -> dict[str, A
         "title": title,
         **{name: _texts(attributes.get(name)) for name in ("genres", "tags")},
         "price": float(price) if is_price else None,  # type: ignore[arg-type]
-        "release_date": date.fromisoformat(day) if day is not None and is_date(day) else None,
+        "release_date": date.fromisoformat(day) if isinstance(day, str) and is_date(day) else None,
         "early_access": early if isinstance(early, bool) else None,
         "attributes": json.dumps(further, ensure_ascii=False, sort_keys=True) if further else None,
     }
+
+
+def _as_in_a_file(name: str, value: Any) -> Any:
+    read = AS_IN_A_FILE.get(name)
+    if read is None or not isinstance(value, str):
+        return value
+    found = read(trimmed(value))
+    return found if found is None or name == "release_date" else json.loads(found)
 
 
 def _texts(value: Any) -> list[str] | None:

@@ -6,4 +6,4 @@ SELECT
     item_id,
     time * $scale + CAST(floor(parts / $share) AS BIGINT) AS time
 FROM measured_plays
-WHERE unit IN ($unit, 'unknown') OR (unit = 'nothing' AND $zeros)
+WHERE unit = $unit OR (unit IN ('nothing', 'unknown') AND $zeros)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from assets.formats.columns import is_there, nearest, told
+from assets.formats.columns import is_there, nearest, told, unsure
 from assets.formats.item_rows import DESCRIPTIONS, MAX_FURTHER, NOT_FURTHER, further_columns, item_columns
 from assets.formats.play_rows import play_columns
 from assets.formats.reading import Reading
@@ -43,6 +43,12 @@ def columns_left_out(columns: Columns) -> list[str]:
         f"its column '{name}' is left out (columns of this name are the reader's own)"
         for name in columns.names
         if name in own
+    ]
+    kinds += unsure(columns.header, columns.names, DESCRIPTIONS)
+    kinds += [
+        f"its column '{name}' is there {times} times, and the first is read"
+        for name in dict.fromkeys(columns.names)
+        if name and (times := columns.names.count(name)) > 1
     ]
     if beyond := further_columns(columns)[MAX_FURTHER:]:
         named = ", ".join(f"'{name}'" for name in beyond[:5])

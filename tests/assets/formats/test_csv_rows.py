@@ -183,6 +183,30 @@ def test_two_marks_that_make_one_row_of_many_are_seen(tmp_path: Path) -> None:
     assert found[20] == (22, None, "u20", 'i6"', "1500000020")
 
 
+def items(folder: Path, text: str) -> list[tuple[int, str | None, str | None, str | None]]:
+    (folder / "x").write_text(text)
+    (batch,) = read_rows(folder / "x", ITEM_COLUMNS, ["title"])
+    return [(row["line"], row["reason"], row["item_id"], row["title"]) for row in batch.to_pylist()]
+
+
+@pytest.mark.parametrize("ids", [[str(n) for n in range(90, 120)], [f"B00{n:03}" for n in range(30)]])
+def test_two_marks_that_make_one_item_of_many_are_seen(tmp_path: Path, ids: list[str]) -> None:
+    lines = [f"{id_}\tItem {id_}\t5" for id_ in ids]
+    lines[3] = f'{ids[3]}\t"Weird Item\t5'
+    lines[20] = f'{ids[20]}\tso he said"\t5'
+    found = items(tmp_path, "item_id\ttitle\tprice\n" + "\n".join(lines))
+    assert [row[0] for row in found] == list(range(2, 32)), "every line is a row"
+    assert [row[:2] for row in found if row[1]] == [(5, UNCLOSED)]
+    assert found[20][2:] == (ids[20], 'so he said"')
+
+
+def test_a_long_text_of_an_item_is_no_row(tmp_path: Path) -> None:
+    verse = "7, seven and\nall others, 8\nin one, 9\nand so on"
+    poem = "1993, a\n1994, b"  # two lines may look like items by chance
+    found = items(tmp_path, f'item_id,title\n1,"{verse}"\n2,"{poem}"\n3,Three\n')
+    assert found == [(2, None, "1", verse), (6, None, "2", poem), (8, None, "3", "Three")]
+
+
 def test_marks_within_cells_stand_for_themselves(tmp_path: Path) -> None:
     rows = read_text(tmp_path, HEADER + 'u,17" screen,5\nu,"17"" screen",5\nu,"",5\n"u",a""b,"5"\n')
     assert [row[3] for row in rows] == ['17" screen', '17" screen', "", 'a""b']

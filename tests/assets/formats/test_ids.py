@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assets.formats.gunzip import DamagedFileError
 from assets.formats.ids import Ids
 from assets.formats.play_rows import read_plays
 from assets.formats.reading import MISSING, Reading, missing_texts
@@ -144,3 +145,46 @@ def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
     pq.write_table(pa.table({"user_id": [b"\xff", b"a"], "item_id": ["a", "b"], "timestamp": [1, 2]}), path)
     (batch,) = read_plays(path, Reading())
     assert batch["reason"].to_pylist() == ["not UTF-8", None]
+
+
+@pytest.mark.parametrize("text", ["9.78014E+12", "1.23457e+07", "-1.23457E+11", "1.23457E+011"])
+def test_a_number_that_a_spreadsheet_has_shortened_is_refused(text: str) -> None:
+    lost = "an item_id that was written as a float and has lost its last digits"
+    assert [why for _, why in read(["7", text])] == [None, lost]
+    assert [why for _, why in read(["034545104X", text])] == [None, lost], "beside texts, too"
+
+
+def test_a_number_that_is_whole_is_not_shortened() -> None:
+    assert ids_of(["1.5e+10", "1e+06", "1.23456e+05", "a+b"][:3]) == ["15000000000", "1000000", "123456"]
+    assert read(["a+b", "1.23457E+1x"]) == [("a+b", None), ("1.23457E+1x", None)]
+
+
+def test_a_formula_that_keeps_a_text_a_text_is_that_text() -> None:
+    assert ids_of(['="007"', ' ="a b" ', '="', "=7"]) == ["007", "a b", '="', "=7"]
+
+
+@pytest.mark.parametrize("kind", [pa.float16(), pa.float32()])
+def test_a_float_of_few_bits_that_stands_for_several_numbers_is_refused(
+    tmp_path: Path, kind: pa.DataType
+) -> None:
+    path, least = tmp_path / "plays.parquet", 2**24 if kind == pa.float32() else 2**11
+    ids = pa.array([float(least), least - 1.0, None, 7.0]).cast(kind)
+    pq.write_table(pa.table({"user_id": ids, "item_id": [*"abcd"], "timestamp": [1, 2, 3, 4]}), path)
+    (batch,) = read_plays(path, Reading())
+    lost = "a user_id that was written as a float and has lost its last digits"
+    assert batch["reason"].to_pylist() == [lost, None, None, None]
+    assert batch["user_id"].to_pylist()[1:] == [str(least - 1), None, "7"]
+
+
+def test_texts_of_parquet_that_are_no_utf_8_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "plays.parquet"
+    broken = pa.Array.from_buffers(pa.string(), 2, pa.array([b"\xff", b"a"]).buffers())
+    for users in (broken, broken.cast(pa.large_string())):
+        pq.write_table(pa.table({"user_id": users, "item_id": ["a", "b"], "timestamp": [1, 2]}), path)
+        (batch,) = read_plays(path, Reading())
+        assert batch["reason"].to_pylist() == ["not UTF-8", None]
+        assert batch["user_id"].to_pylist() == [None, "a"]
+    coded = pa.DictionaryArray.from_arrays([0, 1], broken)
+    pq.write_table(pa.table({"user_id": coded, "item_id": ["a", "b"], "timestamp": [1, 2]}), path)
+    with pytest.raises(DamagedFileError, match="holds texts that are not UTF-8"):
+        list(read_plays(path, Reading()))

@@ -34,6 +34,11 @@ def test_what_is_free_costs_nothing(text: str) -> None:
     assert price(text) == "0.0"
 
 
+@pytest.mark.parametrize("text", ["$12.99 & FREE Shipping", "buy 2, get 1 free", "5 (gluten free)"])
+def test_what_comes_free_with_something_is_not_free(text: str) -> None:
+    assert price(text) is None
+
+
 @pytest.mark.parametrize(
     "text", ["1,234", "$1,234", "1.234 €", "-3", "1e5", "inf", "10_12", "１２", "call us", "5%"]
 )
@@ -60,6 +65,11 @@ def test_days_are_read_in_every_form_that_is_only_one(when: date) -> None:
     for form in [*forms, "%Y-%m-%d 00:00:00", "%Y-%m-%dT23:59:59Z"]:
         assert day(when.strftime(form)) == when.isoformat(), form
     assert day(when.strftime("%b %Y")) == day(when.strftime("%Y-%m")) == when.replace(day=1).isoformat()
+
+
+def test_a_year_of_a_column_with_gaps_is_a_year() -> None:
+    assert day("2018.0") == day("2018") == "2018-01-01"
+    assert day("2018.5") is day("18.0") is None
 
 
 @pytest.mark.parametrize(

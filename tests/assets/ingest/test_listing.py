@@ -14,7 +14,7 @@ import pytest
 from assets.formats.rows import TABLE_COLUMNS
 from assets.ingest.listing import alike
 from assets.ingest.raw_file import Request, SourceError
-from assets.ingest.raw_files import raw_files
+from assets.ingest.raw_files import raw_files, twins
 from assets.ingest.sources import UNKNOWN, remarks, resolve, source_state
 from assets.ingest.sources.table import table_files
 from assets.resources import Home, Source
@@ -77,6 +77,11 @@ def test_parquet_is_read_whatever_its_suffix(folder: Path, name: str) -> None:
         ("plays.csv.PART", PLAYS, "not finished"),
         ("plays.csv.tmp", PLAYS, "not finished"),
         ("plays.csv.crdownload", PLAYS, "not finished"),
+        ("part-1.csv.gz", gzip.compress(b""), "empty"),
+        ("part-1.csv", b"\xef\xbb\xbf\r\n", "empty"),
+        ("metadata/v1.metadata.json", b"{}", "the log of an Iceberg table, whose older files are read too"),
+        ("plays (Ada's conflicted copy 2024-01-01).csv", PLAYS, "a copy that a tool keeps"),
+        ("plays.sync-conflict-20240101-120000-ABCDEFG.csv", PLAYS, "a copy that a tool keeps"),
         ("plays.csv~", PLAYS, "a copy that a tool keeps"),
         ("plays.csv.bak", PLAYS, "a copy that a tool keeps"),
         ("a\nb.csv", PLAYS, "a name with characters that cannot be shown"),
@@ -247,6 +252,28 @@ def test_names_that_differ_in_their_suffix_alone_are_told() -> None:
     assert alike(["a.csv", "a.csv.gz", "b/a.csv", "a.PARQUET", "a.txt"]) == [
         ("a.csv", "a.csv.gz"),
         ("a.csv", "a.PARQUET"),
+    ]
+    copies = ["p/a (1).csv", "p/Copy of a.csv", "p/a - Copy (2).csv", "p/a_copy.tsv"]
+    assert alike(["p/a.csv", *copies, "b (1).csv", "b (2).csv"]) == [("p/a.csv", copy) for copy in copies]
+
+
+def test_a_part_without_columns_is_left(folder: Path) -> None:
+    pq.write_table(pa.table({}), folder / "none.parquet")
+    pq.write_table(
+        pa.table({name: pa.array([], pa.string()) for name in TABLE_COLUMNS}), folder / "no.parquet"
+    )
+    assert names(folder) == ["no.parquet", "plays.csv"]
+    assert left(folder) == {"none.parquet": "empty"}
+
+
+def test_files_of_the_same_bytes_are_told(folder: Path) -> None:
+    put(folder / "january.csv")
+    for part in ("part-0.csv", "part-1.csv"):
+        put(folder / part, PLAYS.splitlines(keepends=True)[0])  # no rows
+    source = Source(name="table", table=str(folder))
+    files = resolve(Request(source, folder.parent))
+    assert twins(files, source.reading()) == [
+        "table/january.csv and table/plays.csv are both read, and hold the same bytes"
     ]
 
 

@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assets.clean import clean as cleaning
-from assets.clean.doubts import ids_are_told_apart, item_values_were_read
+from assets.clean.doubts import ids_are_told_apart, item_values_were_read, times_are_likely
 from assets.clean.play_tables import write_play_tables
 from assets.formats.columns import ColumnError, Naming
 from assets.formats.item_rows import check_names
+from assets.formats.play_rows import read_plays
 from assets.formats.reading import AS_IT_IS, Reading
 from assets.formats.rows import TABLE_COLUMNS
 from assets.formats.time_texts import check_format, plain_times
@@ -25,6 +26,7 @@ from assets.ingest.sources import resolve
 from assets.resources import Cleaning, Home, Source
 from assets.state.lake import Lake
 from tests.support.homes import materialize
+from tests.support.tables import publish
 
 HEADER = "user_id,item_id,timestamp\n"
 NONE = pa.array(["", "NULL"])
@@ -67,11 +69,18 @@ def test_times_that_people_write_are_those_that_python_writes(moment: datetime, 
         f"{utc:%Y-%m-%dt%H:%M:%S,%fz}": utc,
         f"{local:%Y-%m-%dT%H:%M:%S.%f %z}": local,
         f"{utc:%Y-%m-%dT%H:%M:%S.%f}Z[UTC]\u00a0": utc,
+        f"{utc:%Y-%m-%dT%H:%M:%S.%f}789Z": utc,
+        f"{utc:%Y%m%dT%H%M%S}Z": utc.replace(microsecond=0),
+        f"{local:%Y-%m-%d %H:%M:%S %z}": local.replace(microsecond=0),
+        f"{utc.year}-{utc.month}-{utc.day} {utc.hour}:{utc:%M}": utc.replace(second=0, microsecond=0),
+        f"{utc.year}/{utc.month}/{utc.day}": utc.replace(hour=0, minute=0, second=0, microsecond=0),
+        f"{utc:%Y.%m.%d %H}": utc.replace(minute=0, second=0, microsecond=0),
     }
-    made = plain_times(pa.array(list(forms)), NONE).to_pylist()
-    for text, wanted in zip(made, forms.values(), strict=True):
-        read = datetime.fromisoformat(text)
+    for text, wanted in forms.items():
+        made, reason = plain_times(pa.array([text]), NONE)  # alone, as a column is mostly of one form
+        read = datetime.fromisoformat(made[0].as_py())
         assert (read if read.tzinfo else read.replace(tzinfo=UTC)) == wanted
+        assert reason is None
 
 
 def test_nanoseconds_stand_as_they_are(tmp_path: Path) -> None:
@@ -108,6 +117,21 @@ def test_times_of_parquet_need_no_format(tmp_path: Path) -> None:
         assert row["timestamp"] == moment.timestamp() * 10**6
 
 
+def test_whole_numbers_of_parquet_are_read_by_a_format_as_those_of_csv_are(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"user_id": [1], "item_id": [2], "timestamp": [20240616]}), tmp_path / "x")
+    (batch,) = read_plays(tmp_path / "x", Reading(time_format="%Y%m%d"))
+    assert batch["timestamp"].to_pylist() == ["2024-06-16T00:00:00.000000Z"]
+
+
+def test_a_time_that_a_spreadsheet_has_shortened_is_refused(tmp_path: Path) -> None:
+    values = ["1.51476E+12", "1514764800123", "1.5147648E9", "1.5147648e+18"]
+    times, reasons = times_of(tmp_path, values[:2])
+    assert (times, reasons) == (
+        [1514764800123], ["a timestamp that was written as a float and has lost its last digits"],
+    )  # fmt: skip
+    assert plain_times(pa.array(values[2:]), NONE)[0].to_pylist() == ["1514764800", "1514764800000000000"]
+
+
 def test_a_format_has_to_be_one() -> None:
     check_format("%d/%m/%Y")
     for wrong, why in {"%Q": "no format", "%H:%M": "no day", "yesterday": "no day"}.items():
@@ -133,6 +157,30 @@ def test_zero_among_times_is_no_time(tmp_path: Path) -> None:
     assert reasons == ["a timestamp of 0 or -1 among times since 1970: is it a missing one?"] * 2
 
 
+def test_a_few_numbers_of_another_form_among_times_are_told(tmp_path: Path) -> None:
+    seconds = [str(1500000000 + n) for n in range(200)]
+    times, reasons = times_of(tmp_path, [*seconds, "28800", "20180104"])  # 0 of another zone, a day
+    assert len(times) == 200
+    assert reasons == ["a timestamp that is no time since 1973 where most are seconds since 1970"] * 2
+
+
+@pytest.mark.parametrize(
+    "day", ["1970-01-01", "1970-01-01 08:00:00", "1900-01-01", "0001-01-01", "9999-12-31"]
+)
+def test_a_day_that_stands_for_none_is_told(tmp_path: Path, day: str) -> None:
+    times, reasons = times_of(tmp_path, ["2018-01-04", day, "2018-01-05"])
+    assert len(times) == 2
+    assert reasons == ["a date such as 1970-01-01 or 9999-12-31 among others: is it a missing one?"]
+
+
+def test_days_of_other_times_stay_where_they_are_many(tmp_path: Path) -> None:
+    assert times_of(tmp_path, ["1970-01-01", "1970-01-02", "1971-01-01"])[1] == []
+    assert times_of(tmp_path, ["1965-01-01", "1970-01-01", "1990-01-01"])[1] == []
+    many = [f"2018-01-{1 + n % 28:02}" for n in range(150)]
+    times, reasons = times_of(tmp_path, [*many, "1965-01-01"])
+    assert len(times) == 150 and reasons == ["a date before 1973 or after 2286 where most are between"]
+
+
 def test_numbers_that_only_count_stay() -> None:
     assert clock_of({"nothing": 1, "unknown": 10**8, "seconds": 10**8}, 0) is None
     assert clock_of({"nothing": 2, "unknown": 50}, 0) is None
@@ -150,6 +198,7 @@ def test_common_names_are_recognised_where_one_fits() -> None:
 
     assert named("userId", "movieId", "rating", "timestamp") == ["user_id", "item_id", "rating", "timestamp"]
     assert named("\ufeffUser ID", " ITEM-ID ", "unixReviewTime") == list(TABLE_COLUMNS)
+    assert named("user_id:token", "item_id:token", "timestamp:float") == list(TABLE_COLUMNS)
     assert named("user_id", "uid", "item_id", "ts") == ["user_id", "uid", "item_id", "timestamp"]
     assert named("a", "b", "c", given={"user_id": "A", "item_id": "b", "timestamp": "c"}) == list(
         TABLE_COLUMNS
@@ -234,3 +283,39 @@ def test_a_catalogue_of_other_ids_is_told(tmp_path: Path) -> None:
     assert "none of the 1 items of the catalogue, such as 'b1', is played" in str(
         ids_are_told_apart(home).description
     )
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "told"),
+    [
+        (1514764800, 1540000000, ""),
+        (1, 3 * 10**6, ""),
+        (201801041230, 202405312359, "look like dates, which NEXTPLAY_TIME_FORMAT=%Y%m%d%H%M reads"),
+        (20180104, 20240531, "NEXTPLAY_TIME_FORMAT=%Y%m%d reads"),
+        (20180104, 20189999, ""),
+        (1514764800, 4102444800, "1 play is ahead of today, the last on 2100-01-01"),
+        (1514764800 * 10**9, 4102444800 * 10**9, "the last on 2100-01-01"),
+    ],
+)
+def test_times_that_are_not_likely_are_told(tmp_path: Path, first: int, last: int, told: str) -> None:
+    home = Home(path=str(tmp_path))
+    publish(home.lake(), "interactions", [("u", "a", 0, None, first), ("u", "b", 1, None, last)])
+    found = times_are_likely(home)
+    assert found.passed is not bool(told)
+    assert told in str(found.description)
+
+
+@pytest.mark.parametrize(
+    ("genres", "told"),
+    [
+        ([["RPG, Action"], ["RPG"]], "1 of 2 genres, such as 'RPG, Action', may be lists"),
+        ([["RPG;Action"]], "may be lists, whose texts only a bar separates"),
+        ([["RPG, Action"], ["RPG", "Action"]], "None"),
+        ([["RPG"], []], "None"),
+    ],
+)
+def test_lists_without_bars_are_told(tmp_path: Path, genres: list[list[str]], told: str) -> None:
+    home = Home(path=str(tmp_path))
+    publish(home.lake(), "unread_values", [])
+    publish(home.lake(), "catalogue", [(str(n), "Title", of) for n, of in enumerate(genres)])
+    assert told in str(item_values_were_read(home).description)

@@ -21,10 +21,13 @@ from assets.feedback import all_interactions as uniting
 from assets.feedback import events as receiving
 from assets.formats.columns import ColumnError
 from assets.formats.gunzip import DamagedFileError
+from assets.formats.item_rows import item_columns
+from assets.formats.reading import AS_IT_IS
 from assets.formats.rows import TABLE_COLUMNS, columns_of, read_rows
 from assets.ingest import raw_files as raw
 from assets.ingest.raw_file import Request, SourceError
 from assets.ingest.sources import resolve
+from assets.ingest.sources.table_columns import columns_left_out
 from assets.resources import Cleaning, Home, Source
 from assets.state.lake import Lake
 from tests.support.homes import materialize
@@ -196,6 +199,21 @@ def test_a_file_that_is_cut_off_is_told_as_damaged(tmp_path: Path) -> None:
     for name in ("csv", "p"):
         with pytest.raises(DamagedFileError, match="is damaged"):
             list(read_rows(tmp_path / name, TABLE_COLUMNS))
+
+
+def test_a_name_that_is_there_twice_is_told(tmp_path: Path) -> None:
+    ids, names = pa.array(["1"]), ["item_id", "studio", "studio", "user.id"]
+    pq.write_table(pa.Table.from_arrays([ids, ids, pa.array(["2"]), ids], names), tmp_path / "p")
+    (batch,) = read_rows(tmp_path / "p", ["item_id"], ["studio", "user.id"])
+    assert [batch[name].to_pylist() for name in ("studio", "user.id")] == [["1"], ["1"]]
+    with pytest.raises(ColumnError, match="has the column 'studio' 2 times: rename one"):
+        columns_of(tmp_path / "p", ["studio"])
+    (tmp_path / "x.csv").write_text("item_id,name,app name,studio,studio\n")
+    columns = item_columns(tmp_path / "x.csv", AS_IT_IS)
+    assert columns_left_out(columns) == [
+        "of the file of items, title may be its column 'name' or 'app name': say which with NEXTPLAY_COLUMNS",
+        "of the file of items, its column 'studio' is there 2 times, and the first is read",
+    ]
 
 
 def test_a_column_of_lists_is_refused(tmp_path: Path) -> None:

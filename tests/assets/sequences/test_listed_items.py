@@ -23,6 +23,8 @@ GIVEN = {
     "early_access": True, "studio": ["Us", "Them"], "players": 4, "vr": False,
 }  # fmt: skip
 
+AS_TEXT = {"price": "9,99 €", "release_date": "Nov 28, 2026", "early_access": "no"}
+
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
@@ -62,21 +64,23 @@ def test_a_listed_item_is_in_the_vocabulary_until_it_is_removed(home: Home) -> N
         [
             ListedItem("50", "Stellar Drift", json.dumps(GIVEN)),
             ListedItem("60", "Odd", json.dumps({"price": "cheap", "genres": 3, "release_date": "soon"})),
+            ListedItem("65", "As text", json.dumps(AS_TEXT)),
             ListedItem("7", "Another", json.dumps({"genres": ["New"], "price": 5})),
         ]
     )
     assert events_state(home) != before  # the night has something to do
     materialize(home)
     found = rows(home, "items", "item_id, title, count, genres, tags, price, release_date, early_access")
-    assert found[1:4] == [
+    assert found[1:5] == [
         ("50", "Stellar Drift", 0, ["Action", "Indie"], ["Space"], 9.0, date(2026, 11, 28), True),
         ("60", "Odd", 0, None, None, None, None, None),
+        ("65", "As text", 0, None, None, 9.99, date(2026, 11, 28), False),
         ("7", "Seven", 1, ["Old"], None, 5.0, None, None),  # the catalogue has the first word
     ]
-    assert rows(home, "items", "item_index") == [(1,), (2,), (3,), (4,), (5,), (6,)]
+    assert rows(home, "items", "item_index") == [(n,) for n in range(1, 8)]
     further = dict(rows(home, "items", "item_id, attributes"))["50"]
     assert json.loads(further) == {"players": "4", "studio": "Us|Them", "vr": "false"}
-    assert store.unlist("50") and store.unlist("60") and store.unlist("7")
+    assert all(store.unlist(item) for item in ("50", "60", "65", "7"))
     store.close()
     materialize(home)
     assert [item for (item,) in rows(home, "items", "item_id")] == ["10", "7", "70", "9"]
