@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.formats.columns import Naming, nearest
-from assets.formats.ids import Ids, whole, with_reasons, without
+from assets.formats.ids import Ids, whole, with_reason, with_reasons, without
 from assets.formats.item_values import day, flag, label_texts, price, texts
 from assets.formats.reading import AS_IT_IS, Reading
 from assets.formats.rows import ABOUT_A_ROW, ITEM_COLUMNS, TABLE_COLUMNS, Columns, columns_of, read_rows
@@ -60,7 +60,9 @@ def read_item_rows(path: Path, reading: Reading = AS_IT_IS) -> Iterator[pa.Table
 
     Raises ColumnError and DamagedFileError.
     """
-    further = further_columns(item_columns(path, reading))[:MAX_FURTHER]
+    columns = item_columns(path, reading)
+    header = dict(zip(columns.names, map(trimmed, columns.header), strict=True))
+    further = further_columns(columns)[:MAX_FURTHER]
     missing, ids = pa.array(["", *reading.missing], pa.string()), Ids("item_id", reading.missing)
     for batch in read_rows(path, ITEM_COLUMNS, [*DESCRIPTIONS, *further], naming_of_items(reading)):
         item, no_item = ids.read(whole(batch["item_id"]))
@@ -71,7 +73,15 @@ def read_item_rows(path: Path, reading: Reading = AS_IT_IS) -> Iterator[pa.Table
         made |= {name: _each(read, values[name]) for name, read in TYPED.items()}
         made[FURTHER] = _attributes({name: _each(texts, values[name]) for name in further}, len(batch))
         made |= {unread: _unread(values[name], made[name]) for name, unread in UNREAD.items()}
-        yield with_reasons(pa.table(made), [no_item])
+        yield with_reasons(pa.table(made), [no_item, _header_again(made, header)])
+
+
+def _header_again(made: Mapping[str, pa.Array], header: Mapping[str, str]) -> pa.Array | None:
+    """Why rows are refused that name the columns once more, as where files were joined; None without any."""
+    again = pc.equal(made["item_id"], header["item_id"])
+    if "title" in header:
+        again = pc.and_(again, pc.equal(made["title"], header["title"]))
+    return with_reason(None, again, "the names of the columns once more") if pc.any(again).as_py() else None
 
 
 def _tidy(values: pa.ChunkedArray, missing: pa.Array) -> pa.Array:

@@ -234,7 +234,12 @@ def _parquet_columns(path: Path, required: Sequence[str], optional: Sequence[str
             raise ColumnError(f"has a column '{name}' of type {kinds[name]}, not of single values")
         if name == "timestamp" and (pa.types.is_time(kinds[name]) or pa.types.is_boolean(kinds[name])):
             raise ColumnError(f"has a column '{name}' of type {kinds[name]}, which is no time since 1970")
-    strange = {name: str(kind) for name, kind in kinds.items() if name not in required and not has_text(kind)}
+    known = {*required, *optional}
+    strange = {
+        name: str(kind)
+        for name, kind in kinds.items()
+        if name not in required and not (has_text(kind) or (name in known and is_bytes(kind)))
+    }
     typed = frozenset(name for name, kind in kinds.items() if is_time(kind))
     return Columns(schema.names, names, strange, typed)
 

@@ -125,3 +125,18 @@ def test_columns_that_have_no_form_as_text_are_left_out(tmp_path: Path) -> None:
     }  # fmt: skip
     kept = ("title", "price", "early_access", "genres")
     assert [second[name] for name in kept] == [None, None, "false", None]
+
+
+def test_descriptions_that_are_bytes_are_texts(tmp_path: Path) -> None:
+    some = {"item_id": [b"1", b"2"], "title": [b"One", b"\xff"], "genres": [b"RPG|Action", None]}
+    pq.write_table(pa.table(some), tmp_path / "items.parquet")  # as Impala and old writers have them
+    (batch,) = read_item_rows(tmp_path / "items.parquet", Reading())
+    assert batch["title"].to_pylist() == ["One", None]
+    assert batch["genres"].to_pylist() == ["RPG|Action", None]
+    assert batch["reason"].to_pylist() == [None, "not UTF-8"]
+
+
+def test_names_of_columns_that_come_again_are_no_item(tmp_path: Path) -> None:
+    (tmp_path / "items.csv").write_text("itemId,name,price\n1,One,2\nitemId,name,price\nitemId,Two,3\n")
+    (batch,) = read_item_rows(tmp_path / "items.csv", Reading())
+    assert batch["reason"].to_pylist() == [None, "the names of the columns once more", None]
