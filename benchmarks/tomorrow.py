@@ -17,7 +17,7 @@ import os
 import shutil
 import time
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -184,11 +184,11 @@ def fit(model: str, seed: int, case: Case, folder: Path) -> None:
         write_baseline(folder, model, case.data)
         return
     if model == BLEND:
-        networks = {name: folder.parent / f"{name}-{seed}" for name in Training().candidates}
+        networks = _there(Training().candidates, seed, folder.parent)
+        if not networks:
+            raise NoBlendError("no network is measured")
         best = max(networks, key=lambda name: read_manifest(networks[name]).metrics["ndcg@10"])
-        made = {name: folder.parent / f"{name}-0" for name in BASELINES}
-        baselines = {name: bundle for name, bundle in made.items() if bundle.exists()}
-        write_blend(folder, {best: networks[best]}, baselines, case.data)
+        write_blend(folder, {best: networks[best]}, _there(BASELINES, 0, folder.parent), case.data)
         return
     step = STEPS.get(model, Step(""))
     architecture = step.architecture or model
@@ -197,6 +197,12 @@ def fit(model: str, seed: int, case: Case, folder: Path) -> None:
         seed=seed, threads=1, device="cpu", **step.changes
     )
     write_candidate(folder, architecture, case.data, config)
+
+
+def _there(names: Iterable[str], seed: int, beside: Path) -> dict[str, Path]:
+    """The bundles of those that are made already."""
+    bundles = {name: beside / f"{name}-{seed}" for name in names}
+    return {name: bundle for name, bundle in bundles.items() if bundle.exists()}
 
 
 def measured(model: str, seed: int, case: Case, bench: Path) -> Result:
@@ -255,7 +261,7 @@ def _written(folder: Path, write: Any) -> None:
 
 
 def models_of(seeds: int, data: str) -> Iterator[tuple[str, int]]:
-    """Every baseline, then every network with each seed; a blend is made of the candidates before it."""
+    """Every baseline, then every network with each seed; a blend is made of the candidates that are there."""
     yield from ((name, 0) for name in (*BASELINES, *UNTRAINED))
     yield from ((name, seed) for seed in range(seeds) for name in (*Training().candidates, BLEND, *ON_DEMAND))
     steps = [name for name in STEPS if data == STEPPED and name not in Training().candidates]

@@ -127,11 +127,33 @@ def _table(name: str, results: Sequence[Result], cases: Mapping[str, Any]) -> It
         groups = [str(_plays(values[model, SERVED], cases, kind, label)) for kind, label, _ in GROUPS]
         cells = [model, seeds, str(judged), str(served), _against(model, values, cases), *groups]
         yield f"| {' | '.join(cells)} |"
-    if partly:
-        yield f"\nNot on all cuts yet: {', '.join(partly)}."
+    yield from _partly(partly, values, cases)
     left = {r["model"]: r["left out"] for r in results if r["data"] == name and "left out" in r}
     if left:
         yield "\nLeft out: " + "; ".join(f"{model} ({why})" for model, why in left.items()) + "."
+
+
+def _partly(
+    models: Sequence[str], values: Mapping[tuple[str, str], Any], cases: Mapping[str, Any]
+) -> Iterator[str]:
+    """Models that are not measured on all cuts, beside what has to be beaten on those where they are."""
+    if not models:
+        return
+    yield "\nNot on all cuts yet, and compared on those where they are:\n"
+    yield f"| model | test | as judged | as served | served minus {' | served minus '.join(BEATEN)} |"
+    yield "|---|---|---:|---:|" + "---:|" * len(BEATEN)
+    for model in models:
+        own = values[model, SERVED]
+        figures = [str(_plays(values[model, how], cases)) for how in (JUDGED, SERVED)]
+        gains = [_gain(own, values.get((other, SERVED), {}), cases) for other in BEATEN]
+        yield f"| {' | '.join([model, ', '.join(own), *figures, *gains])} |"
+
+
+def _gain(own: Mapping[str, Any], other: Mapping[str, Any], cases: Mapping[str, Any]) -> str:
+    """The difference on the cuts of one; nothing where the other lacks some of them."""
+    if not own.keys() <= other.keys():
+        return DASH
+    return _difference(_plays({cut: own[cut] - other[cut] for cut in own}, cases))
 
 
 def _values(model: str, how: str, made: Sequence[Result], cases: Mapping[str, Any]) -> dict[str, Any]:
@@ -221,7 +243,8 @@ def _groups(of: str) -> str:
 def _champions(results: Sequence[Result], cases: Mapping[str, Any]) -> Iterator[str]:
     """What would have served after each cut, beside what has to be beaten."""
     chosen = {cut: [r for r in results if r["cut"] == cut and r.get("model") == CHAMPION] for cut in cases}
-    if not all(chosen.values()):
+    chosen = {cut: rows for cut, rows in chosen.items() if rows}
+    if not chosen:
         return
     yield (
         "\n**The champion**: the gate as it ships decides on the validation plays of each cut, among the "
@@ -234,8 +257,9 @@ def _champions(results: Sequence[Result], cases: Mapping[str, Any]) -> Iterator[
         cut: np.mean([_served(r["champion"], r, results) for r in rows], axis=0)
         for cut, rows in chosen.items()
     }
-    other = {name: {cut: _served(name, chosen[cut][0], results) for cut in cases} for name in BEATEN}
-    for label, cuts in [*((cut, [cut]) for cut in cases), ("all", list(cases))]:
+    other = {name: {cut: _served(name, chosen[cut][0], results) for cut in chosen} for name in BEATEN}
+    together = [("all", list(chosen))] if len(chosen) == len(cases) else []
+    for label, cuts in [*((cut, [cut]) for cut in chosen), *together]:
         names = dict.fromkeys(r["champion"] for cut in cuts for r in chosen[cut])
         gains = [
             _difference(_plays({cut: own[cut] - other[name][cut] for cut in cuts}, cases)) for name in BEATEN

@@ -100,7 +100,9 @@ def test_the_page_takes_cuts_and_seeds_together(tmp_path: Path, monkeypatch: pyt
     assert f"| {cuts[0]} | 9 | 3 | 5 | 4 | 2 | 25.0% | 0.0% | 25.0% | 2: 0.5000 |" in text
     assert "| sasrec | 2 | 0.5000 (0.5000 to 0.5000) | 0.5000 (0.5000 to 0.5000) | +0.2500 (+0.0000" in text
     assert "| recent_popularity | – | 0.2500 (0.0000 to 0.5000)" in text
-    assert "Not on all cuts yet: ease." in text
+    assert "\nNot on all cuts yet, and compared on those where they are:\n" in text
+    partly = f"| ease | {cuts[0]} | 0.0000 (0.0000 to 0.0000) | 0.0000 (0.0000 to 0.0000) |"
+    assert f"{partly} -0.2500 (-0.5000 to +0.0000) | +0.0000 (+0.0000 to +0.0000) |" in text
     assert (
         "| all | sasrec, recent_popularity | 0.6250 (0.5000 to 0.7500) | +0.3750 (+0.2500 to +0.5000) |"
         in text
