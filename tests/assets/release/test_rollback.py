@@ -14,12 +14,14 @@ from models.bundle.bundle import bundle_hash
 from pipelines.operator.cli import answer
 from serving.state.pointer import Pointer, read_pointer
 from tests.support.champions import succession
+from tests.support.once import made_once
 
 
 @pytest.fixture
-def four(mlflow_folder: Path, tmp_path: Path) -> Home:
-    """A home with the champions 1 to 4."""
-    return succession(tmp_path / "four", mlflow_folder, 4)
+def four(mlflow_folder: Path, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Home:
+    """A home with the champions 1 to 4, made once and copied."""
+    made = made_once(tmp_path_factory, "four", lambda to: succession(to / "home", mlflow_folder, 4))
+    return Home(path=shutil.copytree(made / "home", str(tmp_path / "four")))
 
 
 def champion(home: Home) -> str:

@@ -83,13 +83,19 @@ def test_undated_plays_have_no_new_releases(tmp_path: Path) -> None:
     assert rows(home, "new_items") == [] and load_items(home.lake()).new == []
 
 
+@pytest.fixture(scope="module")
+def with_releases(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A home with new releases in its vocabulary, for reading alone."""
+    home = home_of(tmp_path_factory.mktemp("home"))
+    materialize(home, 30)
+    return home
+
+
 @pytest.mark.parametrize(("kind", "offers"), [(Markov, False), (Content, True), (NewReleases, True)])
 def test_the_endpoint_offers_them_where_the_model_knows_their_content(
-    kind: Any, offers: bool, tmp_path: Path
+    kind: Any, offers: bool, with_releases: Home, tmp_path: Path
 ) -> None:
-    home = home_of(tmp_path / "home")
-    materialize(home, 30)
-    items = load_items(home.lake())
+    items = load_items(with_releases.lake())
     train = Sequences.from_lists([[1, 2], [3]], items.n_items)
     items = replace(items, counts=train.counts())
     times = int(NEWEST.timestamp()) - np.array([9, 5, 0])

@@ -9,6 +9,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from assets.release import promotion as by_hand
 from assets.resources import Home
 from models.bundle.bundle import bundle_hash, read_golden, read_manifest
 from pipelines.definitions import define
@@ -18,6 +19,7 @@ from pipelines.operator.status import read_status
 from pipelines.operator.status_page import rendered
 from pipelines.resources import Settings
 from serving.state.pointer import read_pointer
+from tests.support.bentos import answer_at_once
 
 
 def job(name: str, home: Home, config: dict[str, str] | None = None) -> dg.ExecuteInProcessResult:
@@ -34,9 +36,13 @@ def other_version(home: Home) -> str:
     return next(v.version for v in home.tracking().versions() if v.version != champion)
 
 
+@pytest.mark.parametrize("starts", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_promotion_by_hand_is_served_and_can_be_taken_back(
-    home: Home, capsys: pytest.CaptureFixture[str]
+    home: Home, starts: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Where it `starts`, with a Bento that is built and asked; without it that takes a tenth of the time."""
+    if not starts:
+        answer_at_once(by_hand, monkeypatch)
     first, version = read_pointer(home.pointer_file), other_version(home)
     config = {"version": version, "by": "Ada", "reason": "the old one shows withdrawn games"}
     assert job("promote", home, config).success
