@@ -34,8 +34,17 @@ def write(folder: Path, *given: object, **more: object) -> None:
     (folder / "index.html").write_text(render(overview(*given, **more)), encoding="utf-8")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize(("nights", "online"), [(0, False), (1, False), (60, True)])
+@pytest.mark.parametrize(
+    ("nights", "online", "scheme"),
+    [
+        (0, False, "light"),
+        pytest.param(0, False, "dark", marks=pytest.mark.slow),
+        pytest.param(1, False, "light", marks=pytest.mark.slow),
+        (1, False, "dark"),
+        (60, True, "light"),
+        (60, True, "dark"),
+    ],
+)
 def test_axe_finds_nothing_and_no_width_is_exceeded(browser, shown, folder, nights, online, scheme) -> None:
     write(folder, nights, online)
     for width in (360, 1280):

@@ -145,8 +145,15 @@ def test_back_leads_to_the_first_example_and_to_an_emptied_list(open_page) -> No
     expect(titles).to_have_text(first)
 
 
-@pytest.mark.parametrize("meanwhile", ["a game is picked", "a link is followed"])
-@pytest.mark.parametrize("late", ["example", "failure"])
+@pytest.mark.parametrize(
+    ("late", "meanwhile"),
+    [
+        ("example", "a game is picked"),
+        ("failure", "a link is followed"),
+        pytest.param("example", "a link is followed", marks=pytest.mark.slow),
+        pytest.param("failure", "a game is picked", marks=pytest.mark.slow),
+    ],
+)
 def test_what_comes_late_replaces_nothing(open_page, endpoint, games, titles, meanwhile, late) -> None:
     page, held = open_page(path="docs"), []
 

@@ -22,7 +22,7 @@ GROWTH = 64 << 20  # bytes of all processes of an endpoint together
 LATE = 10.0  # seconds after a bound within which it must have been kept, on a busy machine
 
 
-@pytest.fixture(scope="module", params=["uvicorn", "bentoml"])
+@pytest.fixture(scope="module", params=["uvicorn", pytest.param("bentoml", marks=pytest.mark.slow)])
 def endpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("crowd")
     publish_pointer(folder / "champion.json", write_fake_bundle(folder / "a", random_table(1)), "a1")
@@ -71,7 +71,9 @@ def test_thousands_who_say_nothing_shut_nobody_out(endpoint: Server) -> None:
         one.close()
 
 
+@pytest.mark.slow
 def test_who_dawdles_is_ended_and_holds_nobody_up(endpoint: Server) -> None:
+    """With the bounds as they ship, for half a minute; tests/serving/test_connections.py has short ones."""
     long = b"Content-Length: 900000\r\n\r\n"
     dawdlers = {
         "silent": (iter([b""]), CLOSED, HEAD_SECONDS),

@@ -17,7 +17,6 @@ from models.repeats import EXACT, Repeats, buckets
 from models.scorer import OnnxScorer
 from models.training.export import onnx_bytes
 from models.training.scoring import NetworkScorer
-from tests.support.networks import every_network_with_patience
 
 N_ITEMS, MAX_LENGTH, WIDTH = 9, 24, 4
 CONFIG = NetworkConfig(width=WIDTH, heads=2, layers=1, max_length=MAX_LENGTH)
@@ -94,7 +93,9 @@ def network(name: str) -> SequenceNetwork:
     return built.eval()
 
 
-@every_network_with_patience
+@pytest.mark.parametrize(
+    "name", [name if name == "sasrec" else pytest.param(name, marks=pytest.mark.slow) for name in NETWORKS]
+)
 def test_the_endpoint_scores_as_the_trained_network_does(name: str) -> None:
     """Histories with and without repeats, longer than the network looks at, and empty ones."""
     trained, rng = network(name), np.random.default_rng(0)

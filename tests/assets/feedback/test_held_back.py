@@ -83,7 +83,14 @@ def test_the_tables_are_those_of_a_file_without_these_plays(tmp_path: Path) -> N
     assert rows(held, "all_interactions") == rows(short, "all_interactions")
 
 
-@pytest.mark.parametrize("cut", ["2026-01-02", str(NEW_YEAR + DAY), "2026-01-01T00:00:00.000001+00:00"])
+@pytest.mark.parametrize(
+    "cut",
+    [
+        "2026-01-02",
+        str(NEW_YEAR + DAY),
+        pytest.param("2026-01-01T00:00:00.000001+00:00", marks=pytest.mark.slow),
+    ],
+)
 def test_from_a_time_on_every_play_is_held_back(tmp_path: Path, cut: str) -> None:
     home = home_of(tmp_path, DATED)
     unite(home, cut)
@@ -134,6 +141,11 @@ def test_what_cannot_be_held_back_is_told(
     tmp_path: Path, plays: list[tuple[Any, ...]], hold: str, sentence: str
 ) -> None:
     assert sentence in failure(unite(home_of(tmp_path, plays), hold, must_succeed=False))
+
+
+def test_a_time_is_read_to_the_microsecond() -> None:
+    assert HoldBack.from_text("2026-01-01T00:00:00.000001+00:00").moment == NEW_YEAR + 1
+    assert HoldBack.from_text("2026-01-02").moment == NEW_YEAR + DAY
 
 
 @pytest.mark.parametrize("text", ["yesterday", "0.9", "first", "2026-13-01"])

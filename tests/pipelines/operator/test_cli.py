@@ -274,7 +274,7 @@ cli.main(["work"])
     assert done.returncode == 130
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["settings"]])
+@pytest.mark.parametrize("arguments", [["--help"], pytest.param(["settings"], marks=pytest.mark.slow)])
 def test_a_closed_output_is_one_sentence(arguments: list[str]) -> None:
     command = [sys.executable, "-m", "pipelines.operator.cli", *arguments]
     reading, writing = os.pipe()

@@ -83,7 +83,9 @@ def test_a_small_group_is_left_out() -> None:
     assert verdict.promote and "collapses" not in told(verdict)
 
 
-@pytest.mark.parametrize("shared", [0.97, 0.9, 0.8])
+@pytest.mark.parametrize(
+    "shared", [pytest.param(0.97, marks=pytest.mark.slow), pytest.param(0.9, marks=pytest.mark.slow), 0.8]
+)
 def test_sound_candidates_are_not_called_collapsed(shared: float) -> None:
     """Also where they are as unlike as two models of different kinds: what each loses, it gains elsewhere."""
     alarms = 0
