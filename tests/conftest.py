@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 hypothesis.settings.register_profile("untimed", deadline=None)  # the machine may be busy
 hypothesis.settings.load_profile("untimed")
+gc.set_threshold(10_000, 20, 20)  # with Python's 700, 10, 10 one of twenty seconds is the collector's
 
 EXIT_STATUS = pytest.StashKey[int]()
 
