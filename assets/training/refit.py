@@ -31,7 +31,7 @@ from models.prior import PRIOR
 from models.stages.bundles import staged_of, stages_bundle, stages_in
 from models.stages.item_facts import ItemFacts, vectors_of
 from models.stages.names import RANKER_FILE, STAGED
-from models.training.start import StartError, short
+from models.training.start import REFIT_RATE_SHARE, StartError, short
 from models.writing import Origin
 
 APART = ("assets.training.side_by_side", "assets.training.members")  # give the same bytes
@@ -98,7 +98,7 @@ def _write_network(folder: Path, twin: Path, data: TrainingData, origin: Origin,
     config = TrainConfig.from_dict(judged.config)
     start, settings = None, config.with_changes(exact_epochs=full_epochs(twin))
     if origin.started_from:
-        start, settings = start_from(twin, data.items), short(config)
+        start, settings = start_from(twin, data.items), short(config, REFIT_RATE_SHARE)
         settings = settings.with_changes(exact_epochs=settings.epochs)
     try:
         trained = train_network(judged.architecture, data, settings, hooks, start)

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 POSITIONS = "position_embeddings.weight"
 EPOCHS_SHARE = 0.2  # of those of a training from nothing
 FEWEST_EPOCHS = 3
-RATE_SHARE = 0.3  # of its highest learning rates
-KEPT = 0.99  # of the validation NDCG@10 that a start has by itself: what ends below has unlearned
+RATE_SHARE = 0.1  # of its highest learning rates: a night brings little that is new, and more unlearns
+REFIT_RATE_SHARE = 0.3  # of a refit's, for which the newest plays of everybody are new
 
 
 class StartError(UserError):
@@ -66,11 +66,11 @@ def _copy(name: str, into: "Tensor", where: "Tensor | slice", values: "Tensor") 
     into[where] = values
 
 
-def short(config: TrainConfig) -> TrainConfig:
+def short(config: TrainConfig, rate_share: float = RATE_SHARE) -> TrainConfig:
     """The settings of a training that goes on from a start: a fifth of the epochs, at a lower rate."""
     epochs = min(config.epochs, max(FEWEST_EPOCHS, round(EPOCHS_SHARE * config.epochs)))
     return config.with_changes(
         epochs=epochs,
-        learning_rate=RATE_SHARE * config.learning_rate,
-        embedding_learning_rate=RATE_SHARE * config.embedding_learning_rate,
+        learning_rate=rate_share * config.learning_rate,
+        embedding_learning_rate=rate_share * config.embedding_learning_rate,
     )

@@ -137,12 +137,24 @@ def test_a_warm_training_is_short_and_says_what_it_started_from(last: Path, tmp_
     assert bundle_hash(tmp_path / "one") == bundle_hash(tmp_path / "other")
 
 
-def test_what_unlearns_is_no_good(last: Path) -> None:
+def test_a_start_stands_where_no_epoch_is_better(last: Path) -> None:
     judged = data()[0]
     start = start_from(last, judged.items)
-    wild = CONFIG.with_changes(learning_rate=30.0, embedding_learning_rate=30.0, epochs=1)
-    with pytest.raises(StartError, match=r"after 1 epochs more its validation NDCG@10 is 0\.\d{4}, and with"):
-        train("sasrec", judged.split, wild, start=start)
+    wild = CONFIG.with_changes(learning_rate=30.0, embedding_learning_rate=30.0, epochs=3, patience=2)
+    made = train("sasrec", judged.split, wild, start=start)
+    assert (made.best_epoch, len(made.curve)) == (0, 2), "and training stops when patience ends"
+    assert made.metrics["ndcg@10"] > max(report.ndcg for report in made.curve)
+    kept, old = made.network.state_dict(), load_file(last / WEIGHTS_FILE)
+    assert all(torch.equal(kept[name], old[name]) for name in old)
+    tame = train("sasrec", judged.split, CONFIG.with_changes(epochs=2), start=start)
+    assert tame.metrics["ndcg@10"] >= made.metrics["ndcg@10"]
+
+
+def test_a_refit_takes_its_last_epoch_whatever_validation_would_say(last: Path) -> None:
+    judged = data()[0]
+    wild = CONFIG.with_changes(learning_rate=3.0, embedding_learning_rate=3.0, exact_epochs=1)
+    made = train("sasrec", judged.split, wild, start=start_from(last, judged.items))
+    assert (made.best_epoch, made.metrics) == (1, made.curve[0].metrics)
 
 
 def test_a_checkpoint_belongs_to_its_start(last: Path, tmp_path: Path) -> None:
