@@ -10,7 +10,7 @@ from models.bundle.ids import trimmed
 # stand: "Nan" is a name.
 MISSING = (
     "NULL", "null", "Null", "(null)", "<null>", "<NULL>", "[null]", "[NULL]", "NaN", "nan", "NAN", "-nan",
-    "-NaN", "NaT", "None", "none", "NONE", "<none>", "(none)", "nil", "NIL", "<nil>", "(nil)", "N/A", "n/a",
+    "-NaN", "NaT", "None", "none", "NONE", "nil", "NIL", "<nil>", "(nil)", "N/A", "n/a",
     "#N/A", "#N/A N/A", "#NA", "NA", "<NA>", "\\N", "undefined", "<undefined>", "<missing>", "(blank)",
     "(not set)", "[object Object]", "__HIVE_DEFAULT_PARTITION__", "1.#QNAN", "-1.#IND", "1.#IND", "-1.#QNAN",
     "#NULL!", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!",
