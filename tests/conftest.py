@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,6 +102,19 @@ def _events_in_memory_have_one_connection() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(InMemoryEventLogStorage, "__init__", init)
         patch.setattr(InMemoryEventLogStorage, "_connect", connect)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _what_can_be_exported_is_listed_once() -> Iterator[None]:
+    """PyTorch lists all operators of ONNX anew for each export: a quarter of the time of a small one."""
+    if "models.training.export" not in sys.modules:  # no test of this session exports
+        yield
+        return
+    from torch.onnx._internal.exporter._registration import ONNXRegistry
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ONNXRegistry, "from_torchlib", staticmethod(cache(ONNXRegistry.from_torchlib)))
         yield
 
 
