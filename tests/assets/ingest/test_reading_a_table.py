@@ -165,7 +165,15 @@ def test_a_few_numbers_of_another_form_among_times_are_told(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    "day", ["1970-01-01", "1970-01-01 08:00:00", "1900-01-01", "0001-01-01", "9999-12-31"]
+    "day",
+    [
+        "1970-01-01",
+        "1970-01-01 08:00:00",
+        "1900-01-01",
+        "0001-01-01",
+        "9999-12-31",
+        "9999-12-31T23:59:59.999999",
+    ],
 )
 def test_a_day_that_stands_for_none_is_told(tmp_path: Path, day: str) -> None:
     times, reasons = times_of(tmp_path, ["2018-01-04", day, "2018-01-05"])
