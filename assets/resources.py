@@ -171,6 +171,11 @@ class Home(dg.ConfigurableResource):  # type: ignore[type-arg]
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
+    @property
+    def id(self) -> str:
+        """Which home this is, among those that register in one MLflow. Raises HomeIdError."""
+        return home_id(self.folder(), alone=not self.lake_address)
+
     def lake(self) -> Lake:
         remote = RemoteTables(Store(self.lake_address)) if self.lake_address else None
         return Lake(self.folder("lake"), self.memory_limit, remote)
@@ -187,7 +192,7 @@ class Home(dg.ConfigurableResource):  # type: ignore[type-arg]
             self.folder("mlflow"),
             Shared().address("mlflow_uri"),
             self.mlflow_artifacts,
-            home=home_id(self.folder()),
+            home=self.id,
             experiment=self.mlflow_experiment,
             model=self.mlflow_model,
         )

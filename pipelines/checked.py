@@ -29,6 +29,8 @@ UNITS = " kmgt"  # a thousandfold each
 SIZE = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)\s*([kmgt])(i?)b")
 SHARE = re.compile(r"(\d{1,3})%")
 LEAST_MEMORY = 64_000_000  # bytes
+MOST = 2**53  # of whole numbers that tables, JSON and networks all hold
+MOST_THREADS = 1_024  # of a training
 CRON = (
     ("minute", "0 to 59"),
     ("hour", "0 to 23"),
@@ -133,6 +135,10 @@ def training(changes: dict[str, Any]) -> dict[str, Any]:
             nearest = get_close_matches(name, known, n=1)
             meant = f"; did you mean {nearest[0]}?" if nearest else "."
             raise ValueError(f"it has no {name!r}{meant} There are {', '.join(known)}")
+    for name, value in changes.items():
+        most = MOST_THREADS if name in ("threads", "processes") else MOST
+        if isinstance(value, int) and value > most:
+            raise ValueError(f"its {name} is more than {most:,}")
     try:
         TrainConfig().with_changes(**changes)
     except ConfigError as error:

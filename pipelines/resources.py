@@ -29,6 +29,7 @@ from models.mistakes import UserError
 from models.networks import NETWORKS
 from models.stages.names import STAGED
 from pipelines import checked
+from pipelines.checked import MOST
 from serving.environment import (
     ONCE,
     Local,
@@ -38,13 +39,13 @@ from serving.environment import (
     faults_in_names,
     faults_in_values,
     names_of,
+    secrets_of,
     variable,
 )
 from serving.settings import Client, Deployment
 from serving.settings import Settings as Endpoint
 from serving.state.event_stores import is_database
 
-MOST = 2**53  # of whole numbers that tables, JSON and networks all hold
 HUNDRED_YEARS = 36_500.0  # in days
 
 
@@ -129,7 +130,7 @@ class Settings(BaseSettings):
         f"one of them retrieves: {', '.join(STAGED)}",
     )
     seed: int = taken(Training, "seed", ge=0, le=MOST)
-    threads: int = taken(Training, "threads", ge=1, le=1_024)
+    threads: int = taken(Training, "threads", ge=1, le=checked.MOST_THREADS)
     training: Annotated[Json[dict[str, Any]], ONCE, AfterValidator(checked.training)] = Field(
         default="{}",
         validate_default=True,
@@ -288,7 +289,7 @@ def read_settings() -> Settings:
 def _faults() -> Iterator[str]:
     """What is wrong with the names, and with the values of the pipeline and its servers."""
     groups = [group for group, _ in GROUPS.values()]
-    yield from faults_in_names(os.environ, names_of(groups), all_known=True)
+    yield from faults_in_names(os.environ, names_of(groups), all_known=True, secrets=secrets_of(groups))
     for group in (Settings, Shared, Servers, Deployment):
         try:
             group()

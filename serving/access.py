@@ -49,7 +49,7 @@ class ApiKeys:
             await JSONResponse({"detail": REFUSAL}, 401, headers)(scope, receive, send)
 
     def _roles(self, scope: Scope) -> frozenset[str]:
-        scheme, _, given = Headers(scope=scope).get("authorization", "").partition(" ")
+        scheme, _, given = _as_sent(Headers(scope=scope).get("authorization", "")).partition(" ")
         if scheme.lower() == "basic" and _is_page(scope["path"]):
             scheme, given = "bearer", _password(given)
         roles = self._keys.roles(given.strip())
@@ -170,6 +170,11 @@ def _is_json(headers: Headers) -> bool:
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     from_curl = kind == "application/x-www-form-urlencoded" and not headers.get("origin")
     return kind not in FORMS or from_curl
+
+
+def _as_sent(value: str) -> str:
+    """A header's value in UTF-8, as keys are written: headers are read as if each byte were a letter."""
+    return value.encode("latin-1").decode("utf-8", "surrogateescape")
 
 
 def _password(given: str) -> str:

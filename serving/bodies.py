@@ -1,7 +1,9 @@
 """Reading the body of a request, with a limit, and answering what is wrong in one sentence."""
 
+import json
 from collections.abc import Callable
-from typing import TypeVar
+from contextlib import suppress
+from typing import Any, TypeVar
 
 from fastapi import HTTPException, Request
 from fastapi.exceptions import RequestValidationError
@@ -41,10 +43,28 @@ async def read_body(
     refuse: Callable[[ValidationError], tuple[int, str]] | None = None,
 ) -> Body:
     """The parsed body; raises HTTPException with status 400, 413 or 422, and the sentence of `refuse`."""
+    content = await _content(request)
     try:
-        return schema.model_validate_json(await _content(request))
+        body = schema.model_validate_json(content)
     except ValidationError as error:
         raise HTTPException(*(refuse(error) if refuse else refusal(error, schema))) from None
+    if (name := _given_twice(content)) is not None:
+        raise HTTPException(422, f'The field "{name[:50]}" stands twice in one object: give it once.')
+    return body
+
+
+def _given_twice(content: bytes) -> str | None:
+    """A name that stands twice in one object of a sound body: the last would count, and nothing say so."""
+    twice = list[str]()
+
+    def look(pairs: list[tuple[str, Any]]) -> None:
+        if len(pairs) > len({name for name, _ in pairs}):
+            names = [name for name, _ in pairs]
+            twice.append(next(name for name in names if names.count(name) > 1))
+
+    with suppress(ValueError):  # of a number that is too long for Python, and that a filter refuses
+        json.loads(content, object_pairs_hook=look)
+    return next(iter(twice), None)
 
 
 async def _content(request: Request) -> bytes:

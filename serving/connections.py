@@ -7,6 +7,7 @@ takes the place of the one that has been quiet for longest, so those who ask are
 
 import asyncio
 import json
+import re
 import resource
 import socket
 from enum import Enum
@@ -54,6 +55,10 @@ class RefusedError(Exception):
 
 
 NO_HTTP = RefusedError(400, "This is no HTTP request that can be read.")
+LETTERS = re.compile(rb"[A-Z]+ /[^\r\n]*[^\x00-\x7f]")  # in a path or a query, as curl sends what was typed
+AS_LETTERS = RefusedError(
+    400, "The path and its query hold letters beyond ASCII: write them by percent signs, as in Zo%C3%AB."
+)
 
 
 class Connections:
@@ -145,8 +150,9 @@ class Connection(OneProtocol):
         try:
             self.feed(data)
         except httptools.HttpParserError:
-            fault = self._fault or NO_HTTP
-            self._refuse(fault.status, fault.detail, "wrong" if fault is NO_HTTP else "large")
+            unread = AS_LETTERS if LETTERS.match(data) else NO_HTTP
+            fault = self._fault or unread
+            self._refuse(fault.status, fault.detail, "large" if self._fault else "wrong")
             return
         if self.phase is Phase.HEAD and self.taken > MAX_HEAD + MAX_TARGET:
             self._refuse(431, LARGE_HEAD, "large")

@@ -26,6 +26,7 @@ WORDS = {
     "bool_parsing": "it must be true or false",
 }
 NO_OBJECT = ("json_invalid", "json_type", "dict_type")
+PASSWORD = re.compile(r"(://[^/?#\s]*?:)[^\s]*(?=@)")  # in an address
 LINK = re.compile(r"(tcp|udp|sctp)://")
 
 
@@ -69,6 +70,12 @@ def variable(name: str) -> str:
     return f"{PREFIX}{name}".upper()
 
 
+def secrets_of(groups: Iterable[type[BaseSettings]]) -> set[str]:
+    """Those of the variables whose values are shown to nobody."""
+    fields = (item for group in groups for item in group.model_fields.items())
+    return {variable(name) for name, field in fields if is_secret(field)}
+
+
 def names_of(groups: Iterable[type[BaseSettings]]) -> list[str]:
     """The variables of these settings, in their order, each once."""
     return list(dict.fromkeys(variable(name) for group in groups for name in group.model_fields))
@@ -87,8 +94,10 @@ def _of_kubernetes(name: str, value: str) -> bool:
     return is_link(value) if rest.endswith("PORT") and "SERVICE" not in rest else True
 
 
-def faults_in_names(environment: Mapping[str, str], known: Collection[str], all_known: bool) -> Iterator[str]:
-    """A sentence, without its full stop, for each name that is none, or is given twice.
+def faults_in_names(
+    environment: Mapping[str, str], known: Collection[str], all_known: bool, secrets: Collection[str] = ()
+) -> Iterator[str]:
+    """A sentence, without its full stop, for each name that is none, or is given twice; no secret is shown.
 
     Where others may have settings that are not `known` here, a name is none if it is near to one of ours.
     """
@@ -99,7 +108,8 @@ def faults_in_names(environment: Mapping[str, str], known: Collection[str], all_
             yield f"{first} and {name} are one setting with two values: unset one of them"
         if name.upper() in known:
             if not_utf8(environment[name]):
-                yield f"{name}={environment[name]!r} has bytes that are no UTF-8: rename what it names"
+                shown = "***" if name.upper() in secrets else _short(environment[name])
+                yield f"{name}={shown} has bytes that are no UTF-8: rename what it names"
             continue
         nearest = difflib.get_close_matches(
             name.upper().removeprefix(PREFIX),
@@ -138,7 +148,8 @@ def not_utf8(text: str) -> bool:
 
 
 def _short(value: object) -> str:
-    text = value if isinstance(value, str) else repr(value)
+    """A value as it is shown: not very long, and of an address without the password."""
+    text = PASSWORD.sub(r"\1***", value if isinstance(value, str) else repr(value))
     return repr(text if len(text) <= 100 else text[:100] + "…")
 
 

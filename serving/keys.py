@@ -23,6 +23,7 @@ ROLES = ("read", "write", "operate")
 LEAST = 8  # characters of a plain key
 ENTRY = re.compile(r"(?:(?P<roles>[A-Za-z]+(?:\+[A-Za-z]+)*):)?(?P<key>.+)", re.DOTALL)
 HASHED = re.compile(r"sha256:(?P<salt>[A-Za-z0-9]{8,64}):(?P<digest>[0-9a-f]{64})")
+REMARK = re.compile(r"(?:^|\s)#")  # in a line of a file; a key may hold the sign
 OTHER_HASH = re.compile(r"\$?(sha\d+|scrypt|bcrypt|argon2\w*|pbkdf2\S*|2[aby])[$:].+", re.IGNORECASE)
 
 PLACEHOLDER = re.compile(
@@ -128,6 +129,8 @@ def _hashed(text: str, roles: frozenset[str], where: str) -> Key:
         )
     if PLACEHOLDER.fullmatch(text):
         raise ValueError(f"{where} is a placeholder that nobody has filled in: everybody could guess it")
+    if not text.isprintable():
+        raise ValueError(f"{where} has a line's end or another sign that no header carries: take it out")
     if len(text) < LEAST:
         raise ValueError(f"{where} has {len(text)} characters: a key needs {LEAST}, or it can be guessed")
     return Key(roles, b"", hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest())
@@ -136,7 +139,7 @@ def _hashed(text: str, roles: frozenset[str], where: str) -> Key:
 def _read(file: Path) -> list[Key]:
     """Raises OSError and ValueError."""
     lines = read_regular(file).decode("utf-8-sig").splitlines()
-    return parse((line.partition("#")[0] for line in lines), str(file), needs_roles=True)
+    return parse((REMARK.split(line, 1)[0] for line in lines), str(file), needs_roles=True)
 
 
 def new(roles: str) -> Iterator[str]:

@@ -9,21 +9,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.answering import unplayed
 from models.blend.scorer import Blend
 from models.bundle.agreement import agree, allowance
 from models.bundle.bundle import (
-    EVERYTHING,
     PADDING,
     BundleError,
     GoldenRequest,
     ItemTable,
-    Manifest,
     read_golden,
     read_items,
     read_manifest,
 )
 from models.moment import Moment
-from models.opening import knows_content, open_scorer
+from models.opening import open_scorer
 from models.prior import Prior
 from models.scorer import MovingScorer, OnnxScorer, Scorer, scores_at
 from models.stages.scorer import Staged
@@ -278,15 +277,3 @@ class Recommender:
             self.recommend(self._items.ids[1:2] * length, k=1)
         self.recommend([], k=1)
         self.recommend(self._items.ids[1:2] * 2, k=1, explain=True)
-
-
-def unplayed(items: ItemTable, manifest: Manifest, scorer: Scorer) -> NDArray[np.int64]:
-    """Items that a model of all plays has learned nothing of: what is listed no more, or gone from the data.
-
-    And what is new, unless the model knows its content. A model of the training part alone may know plays of
-    the others that were held out.
-    """
-    new = np.array([] if knows_content(scorer) else items.new, dtype=np.int64)
-    if manifest.trained_on != EVERYTHING:
-        return new
-    return np.setdiff1d(np.flatnonzero(items.counts == 0), np.setdiff1d(items.new, new)).astype(np.int64)

@@ -36,6 +36,7 @@ from serving.environment import (
     faults_in_values,
     is_link,
     names_of,
+    secrets_of,
     variable,
     without_effect,
 )
@@ -233,7 +234,7 @@ def load(settings: type[Environment]) -> Environment:
     blank = [name for name in known if os.environ.get(name) and not os.environ[name].strip()]
     if blank:
         raise SystemExit(f"{' and '.join(blank)} is blank: give it a value, or unset it.")
-    if faults := list(faults_in_names(os.environ, known, all_known=False)):
+    if faults := list(faults_in_names(os.environ, known, False, secrets_of(GROUPS))):
         raise SystemExit(f"{'; '.join(faults)}.")
     try:
         return settings()

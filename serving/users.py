@@ -51,9 +51,17 @@ class Users:
         """Empty for an unknown or a forgotten user.
 
         Where the event store cannot be asked at once the snapshot alone answers. Raises EventStoreError where
-        there is none, or where it is not known who was forgotten since.
+        there is none, or where it is not known who was forgotten since, and UserStateError where the snapshot
+        is damaged.
         """
-        snapshot = self._current()
+        try:
+            return self._history(user_id, self._current())
+        except UserStateError as error:
+            telemetry.USER_STATE_FAILING.set(1)
+            telemetry.log("history not read", reason=str(error))
+            raise
+
+    def _history(self, user_id: str, snapshot: Snapshot | None) -> History:
         if self._reader is None:
             return History(snapshot.history(user_id)[-MAX_HISTORY:] if snapshot else [])
         if time.monotonic() - self._failed_at >= PATIENCE_SECONDS:
@@ -92,7 +100,7 @@ class Users:
     def _current(self) -> Snapshot | None:
         try:
             found = self._file.stat()
-        except FileNotFoundError:
+        except OSError:  # not there, or not to be looked at
             return self._snapshot
         seen = (found.st_ino, found.st_mtime_ns, found.st_size)
         with self._looking:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assets.evaluation.as_served_tables import MEASURES
+from models.answering import answering
 from models.bundle.bundle import PADDING, ItemTable, bundle_hash, read_items, read_manifest
 from models.data import Sequences
 from models.evaluation.metrics import per_user, top_k
@@ -58,7 +59,8 @@ class Judged:
 def answers_of(folder: Path, model: str, plays: NextPlays) -> Answers:
     """Of a bundle, as the endpoint would give them. Raises BundleError."""
     items, manifest = read_items(folder), read_manifest(folder)
-    lists = recommended(open_scorer(folder), items, plays.histories, manifest.exclude_seen)
+    scorer = answering(open_scorer(folder), items, manifest)
+    lists = recommended(scorer, items, plays.histories, manifest.exclude_seen)
     return Answers(model, manifest.architecture, bundle_hash(folder), lists, trained_items(items))
 
 

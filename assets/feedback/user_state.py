@@ -97,6 +97,7 @@ def _histories(
 
 def _current(file: Path) -> Snapshot | None:
     try:
-        return open_snapshot(file)
+        found = open_snapshot(file)
     except UserStateError:  # not there yet, or of another format: it is made
         return None
+    return found if found.is_whole() else None

@@ -57,7 +57,7 @@ def batch_recommendations(home: Home) -> dg.MaterializeResult[None]:
         return dg.MaterializeResult(metadata={"rows": 0, "why": str(error)})
 
     def write(path: Path) -> None:
-        champion = open_bundle(folder, "champion", "champion", items)
+        champion = open_bundle(folder, "champion", "champion", items, serves=True)
         exclude_seen = read_manifest(folder).exclude_seen
         best, scores = top_k(
             champion.scorer, sequences, TOP,

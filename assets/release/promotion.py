@@ -18,7 +18,7 @@ from assets.state.champions import Champions, Incumbent
 from assets.training.bundling import input_tables
 from models.bundle.bundle import BundleError, OtherFormatError, bundle_hash, read_manifest
 from models.mistakes import UserError
-from models.opening import check_golden, check_sound
+from models.opening import check_sound
 from serving.state.pointer import Pointer
 
 log = logging.getLogger(__name__)
@@ -108,7 +108,7 @@ def promote(home: Home, version: str, by: str, why: str) -> Pointer:
         raise PromotionError(f"The bundle of version {version} is gone or damaged: promote another version.")
     try:
         serves = Served(bundle, _twin_of(home, version, bundle))
-        check_golden(bundle)
+        check_sound(bundle, digest)
         beaten = baseline_folders(home, read_manifest(bundle).architecture)
         tag = build(bundle, beaten, home.folder("bentoml"))
         with served(tag, home.folder("bentoml")) as address:

@@ -65,12 +65,11 @@ def _first_again(lake: Lake, table: str, again: int) -> date | None:
 
 def _trim_events(home: Home, store: EventStore, days: int) -> int:
     """Only those that the current table holds: one that was put back, or came late, waits for a run."""
+    before = start_ms(day_of(now_ms()) - timedelta(days=days))
+    removed = _trim_told(store, before)
     if not home.lake().has("events"):
-        return 0
-    until = min(
-        start_ms(day_of(now_ms()) - timedelta(days=days)), _known_until(home), store.last_sequence() - 1
-    )
-    removed, events = 0, _until(store, until)
+        return removed
+    events = _old(store, before, min(_known_until(home), store.last_sequence() - 1))
     with home.lake().connect("events") as connection:
         while some := list(islice(events, BATCH)):
             connection.register("some_events", pa.table({"event_id": [event.event_id for event in some]}))
@@ -80,11 +79,28 @@ def _trim_events(home: Home, store: EventStore, days: int) -> int:
     return removed
 
 
-def _until(store: EventStore, sequence: int) -> Iterator[Event]:
+def _trim_told(store: EventStore, before: int) -> int:
+    """What users told and what counts nothing, which no run takes in."""
+    removed = 0
+    while some := store.remove_uncounted(before, BATCH):
+        removed += some
+        sleep(PAUSE_SECONDS)
+    return removed
+
+
+def _old(store: EventStore, before: int, until: int) -> Iterator[Event]:
+    """The events up to a sequence that were received before a time, by their clocks.
+
+    One from a clock that was ahead goes with those that came after it: it keeps nothing.
+    """
+    now, ahead = now_ms(), list[Event]()
     for event in store.events():
-        if event.sequence > sequence:
+        if event.sequence > until or before < event.received_at <= now:
             return
-        yield event
+        ahead.append(event)
+        if event.received_at <= now:
+            yield from ahead
+            ahead = []
 
 
 def _known_until(home: Home) -> int:

@@ -22,6 +22,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from assets.state.files import sync_folder
+from assets.state.home_id import HOME_FILE
 from assets.state.lake import WAREHOUSE_FILE, file_hash
 from models.bundle.formats import Format
 from models.mistakes import UserError
@@ -39,6 +40,7 @@ FOLDERS_LEFT_OUT = (
 )
 EMPTY_ENOUGH = {"dagster/dagster.yaml", ".nextplay", "home.json"}  # what the other commands put there
 RESTORING_FILE = ".restoring"  # in a home whose files are there, and which is not yet opened
+WITHIN = ".restore.unfinished"  # in a home that cannot be replaced: what is restored, before it has its place
 
 
 class BackupError(UserError):
@@ -125,38 +127,84 @@ def restore(backup: Path, home: Path) -> dict[str, Any]:
     """
     backup, home = backup.resolve(), home.resolve()
     manifest = verified(backup)
+    within = _is_fixed(home)
+    aside = home / WITHIN if within else home.with_name(f".{home.name}.unfinished")
+    if within and _is_marked(aside, manifest):
+        _move_into(aside, home)
     if _is_restored(home, manifest):
         return manifest
+    shutil.rmtree(aside, ignore_errors=True)
     there = {path.relative_to(home).as_posix() for path in home.rglob("*") if not path.is_dir()}
     if there - EMPTY_ENOUGH:
         raise BackupError(f"{home} is not empty: restore into a new home, and name it with NEXTPLAY_HOME.")
-    aside = home.with_name(f".{home.name}.unfinished")
-    shutil.rmtree(aside, ignore_errors=True)
     try:
-        aside.mkdir(parents=True)
-        for path, entry in manifest["contents"].items():
-            if _copy(backup / "home" / path, aside / path, in_use=False) != entry:
-                raise BackupError(f"{path} changed while it was copied: restore again.")
-        (aside / RESTORING_FILE).write_text(manifest["sha256"], encoding="utf-8")
-        sync_folder(aside)
-        shutil.rmtree(home, ignore_errors=True)
-        aside.rename(home)
+        _fill(aside, backup, manifest)
+        if within:
+            _move_into(aside, home)
+        else:
+            shutil.rmtree(home, ignore_errors=True)
+            aside.rename(home)
     except OSError as error:
         raise BackupError(f"The restoration to {home} failed: {error}.") from error
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        if not (within and _is_marked(aside, manifest)):
+            shutil.rmtree(aside, ignore_errors=True)
     return manifest
+
+
+def _fill(aside: Path, backup: Path, manifest: Mapping[str, Any]) -> None:
+    """Copy a backup into a new folder, and mark it once all is there. Raises BackupError, OSError."""
+    aside.mkdir(parents=True)
+    for path, entry in manifest["contents"].items():
+        if _copy(backup / "home" / path, aside / path, in_use=False) != entry:
+            raise BackupError(f"{path} changed while it was copied: restore again.")
+    sync_folder(aside)
+    (aside / RESTORING_FILE).write_text(manifest["sha256"], encoding="utf-8")
+    sync_folder(aside)
+
+
+def _is_fixed(home: Path) -> bool:
+    """Whether no other folder can take its place: a disk is mounted there, or the one above is closed."""
+    if not home.is_dir():
+        return False
+    return home.is_mount() or str(home) in _mounts() or not os.access(home.parent, os.W_OK)
+
+
+def _mounts() -> set[str]:
+    """Where something is mounted, as Linux tells: a folder of the same disk may be, too."""
+    try:
+        return {line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()}
+    except OSError:
+        return set()
+
+
+def _is_marked(folder: Path, manifest: Mapping[str, Any]) -> bool:
+    """Whether a folder holds a backup whole, or what of it has not been moved yet."""
+    try:
+        return bool((folder / RESTORING_FILE).read_text(encoding="utf-8") == manifest["sha256"])
+    except OSError:
+        return False
+
+
+def _move_into(aside: Path, home: Path) -> None:
+    """Move what was restored within a home to its place, the mark last; a kill is gone on from."""
+    for path in sorted(aside.iterdir(), key=lambda path: path.name == RESTORING_FILE):
+        target = home / path.name
+        if target.is_dir() and not target.is_symlink():  # what other commands had put there
+            shutil.rmtree(target)
+        path.replace(target)
+    aside.rmdir()
 
 
 def _is_restored(home: Path, manifest: Mapping[str, Any]) -> bool:
     """Whether a restoration of this backup was killed when the files had their place, and nothing came since.
 
-    Databases may have changed: MLflow's is pointed at its new place when the home is opened.
+    Databases may have changed, and the home's name: both are fitted to their place when the home is opened.
     """
     try:
-        if (home / RESTORING_FILE).read_text(encoding="utf-8") != manifest["sha256"]:
+        if not _is_marked(home, manifest):
             return False
-        files = ((home / path, entry) for path, entry in manifest["contents"].items())
+        files = ((home / path, entry) for path, entry in manifest["contents"].items() if path != HOME_FILE)
         return all(
             _described(file) == entry for file, entry in files if "link" in entry or not _is_database(file)
         )
@@ -173,7 +221,7 @@ def verified(backup: Path) -> dict[str, Any]:
     """The manifest of a backup that is whole; raises BackupError at the first thing that is not."""
     try:
         manifest: dict[str, Any] = json.loads((backup / MANIFEST_FILE).read_text(encoding="utf-8"))
-        contents, checksum = manifest["contents"], manifest["sha256"]
+        contents, checksum = dict(manifest["contents"]), manifest["sha256"]
     except FileNotFoundError:
         raise BackupError(f"{backup} is no backup: it has no {MANIFEST_FILE}.") from None
     except (OSError, ValueError, KeyError, TypeError):

@@ -72,7 +72,11 @@ class BundleStore:
         folder = self._folder(architecture, fingerprint)
         if self._shared is not None:
             self._shared.get_bundle(folder.name)
-        return folder if self._is_whole(folder) else None
+        if not self.is_whole(folder):
+            if folder.exists():
+                log.warning("The bundle %s is damaged: it is made again.", folder)
+            return None
+        return folder
 
     def with_hash(self, digest: str) -> Path | None:
         """The bundle of a content, if there is one."""
@@ -113,14 +117,10 @@ class BundleStore:
             folder.replace(aside)
             shutil.rmtree(aside, ignore_errors=True)
 
-    def _is_whole(self, folder: Path) -> bool:
-        if not folder.exists():
-            return False
+    def is_whole(self, folder: Path) -> bool:
+        """Whether a bundle is there, with the content that was written; of an old one that nobody noted."""
         expected = self._read(HASHES_FILE).get(folder.name)
-        whole = expected is None or bundle_hash(folder) == expected
-        if not whole:
-            log.warning("The bundle %s is damaged: it is made again.", folder)
-        return whole
+        return folder.exists() and (expected is None or bundle_hash(folder) == expected)
 
     def _folder(self, architecture: str, fingerprint: str) -> Path:
         name = f"{architecture}-{fingerprint[:16]}"

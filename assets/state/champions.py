@@ -9,6 +9,7 @@ All of them change as one: see `assets.state.change`.
 """
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -132,9 +133,10 @@ class Champions:
         """The best champion of late; None before the first verdict, or where its file is damaged."""
         try:
             found = self._read(ANCHOR_FILE)
-            return Anchor(**found) if isinstance(found, dict) else None
+            anchor = Anchor(**found) if isinstance(found, dict) else None
         except (BundleError, TypeError):
             return None
+        return anchor if anchor is not None and _is_whole(anchor) else None
 
     def set_anchor(self, anchor: Anchor) -> None:
         self._write(ANCHOR_FILE, asdict(anchor))
@@ -230,3 +232,9 @@ class Champions:
 
     def _write(self, name: str, values: object) -> None:
         replace_text(self._pointer_file.with_name(name), as_json(values))
+
+
+def _is_whole(anchor: Anchor) -> bool:
+    """Whether its fields are what they are said to be: whatever stands in a file can be read as JSON."""
+    texts = isinstance(anchor.bundle, str) and isinstance(anchor.bundle_hash, str)
+    return texts and isinstance(anchor.last_served, float | int) and math.isfinite(anchor.last_served)

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from assets.formats.table import Table
-from assets.state.lake import Lake, LakeError, TableVersion, write_parquet
+from assets.state.lake import Lake, LakeError, TableVersion, file_hash, write_parquet
 
 
 def write_rows(lake: Lake, rows: pa.Table, path: Path) -> None:
@@ -24,8 +24,16 @@ def publish_row(lake: Lake, table: Table, made_from: str, row: Mapping[str, obje
 
 
 def read_row(lake: Lake, table: Table) -> dict[str, Any]:
-    """The row of a table of one row; raises LakeError where there is none."""
-    rows = pq.read_table(lake.current(table.name).path).to_pylist()
+    """The row of a table of one row; raises LakeError where there is none, or not what was written.
+
+    It decides, so nobody may have written into it.
+    """
+    version = lake.current(table.name)
+    if file_hash(version.path) != version.content_hash:
+        raise LakeError(
+            f"The table '{table.name}' is not what was written: materialize the asset '{table.name}' again."
+        )
+    rows = pq.read_table(version.path).to_pylist()
     if len(rows) != 1:
         raise LakeError(
             f"The table '{table.name}' has {len(rows)} rows in place of one: materialize the asset "

@@ -184,10 +184,27 @@ class Tracking:
 
     def judged(self, version: str, metrics: dict[str, float], verdict: str) -> None:
         """Metrics of the test to the run of a version, as far as they are new, and the verdict as its tag."""
-        run = RunHandle(self._client, self.run_of(version))
-        known = self._client.get_run(run.run_id).data.metrics
-        run.metrics({name: value for name, value in metrics.items() if known.get(name) != value})
+        found = self._run(self.run_of(version))
+        if found is None:
+            log.warning(
+                "The run of version %s was deleted in MLflow: its test metrics are not kept.", version
+            )
+        else:
+            new = {name: value for name, value in metrics.items() if found.data.metrics.get(name) != value}
+            RunHandle(self._client, found.info.run_id).metrics(new)
         self._client.set_model_version_tag(self._model, version, VERDICT_TAG, verdict[:TAG_LENGTH])
+
+    def _run(self, run_id: str) -> "Run | None":
+        """A run that can be logged to; None where somebody has deleted it."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            found: Run = self._client.get_run(run_id)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            return None
+        return found if found.info.lifecycle_stage == "active" else None
 
     def run_of(self, version: str) -> str:
         """The run that made a registered version."""
@@ -268,6 +285,9 @@ class Tracking:
 
     def attach(self, run_id: str, path: Path, folder: str) -> None:
         """Put a file beside what a run has logged already; the run stays as finished as it was."""
+        if self._run(run_id) is None:
+            log.warning("A run was deleted in MLflow: %s is not put beside it.", path.name)
+            return
         self._client.log_artifact(run_id, str(path), folder)
 
     def set_champion(self, version: str) -> None:
@@ -299,6 +319,12 @@ class Tracking:
     def _experiment_id(self, name: str) -> str:
         experiment = self._client.get_experiment_by_name(name)
         if experiment is not None:
+            if experiment.lifecycle_stage != "active":
+                raise TrackingError(
+                    f"MLflow's experiment {name} was deleted there: restore it (mlflow experiments restore "
+                    f"--experiment-id {experiment.experiment_id}), or name another with "
+                    "NEXTPLAY_MLFLOW_EXPERIMENT."
+                )
             if self._has_moved(experiment.artifact_location):
                 point_to(self._database, experiment.artifact_location, str(self._artifacts))
             return str(experiment.experiment_id)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from assets.state.lake import fingerprint
+from models.answering import answering
 from models.bundle.bundle import ItemTable, bundle_hash, read_items, read_manifest
 from models.evaluation.translate import TranslatedScorer
 from models.opening import open_scorer
@@ -24,10 +25,15 @@ class Entrant:
     procedure: str = ""  # names the code and the split that made it
 
 
-def open_bundle(folder: Path, model: str, role: str, items: ItemTable) -> Entrant:
-    """A bundle that answers in the vocabulary of `items`; raises BundleError."""
+def open_bundle(folder: Path, model: str, role: str, items: ItemTable, *, serves: bool = False) -> Entrant:
+    """A bundle that answers in the vocabulary of `items`; raises BundleError.
+
+    One that `serves` answers as at the endpoint: not with what nobody plays any more.
+    """
     manifest, scorer = read_manifest(folder), open_scorer(folder)
     theirs = read_items(folder)
+    if serves:
+        scorer = answering(scorer, theirs, manifest)
     if theirs.ids != items.ids:
         scorer = TranslatedScorer(scorer, theirs, items)
     validation = manifest.metrics.get("ndcg@10", float("nan"))

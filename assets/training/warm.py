@@ -64,9 +64,11 @@ class Starts:
             return None
         folder = self._store.current(architecture)
         manifest = read_manifest(folder)
-        if manifest.data_fingerprint != self._data.fingerprint:
-            return folder
-        return self._store.with_hash(manifest.started_from) if manifest.started_from else None
+        if manifest.data_fingerprint == self._data.fingerprint:
+            return self._store.with_hash(manifest.started_from) if manifest.started_from else None
+        if not self._store.is_whole(folder):
+            raise BundleError("the last night's bundle is damaged.")
+        return folder
 
     def _against(self, start: Path, config: TrainConfig) -> str:
         """What speaks against a start; empty where nothing does."""

@@ -131,7 +131,7 @@ def choose(
             verdict.reasons.append(f"{override.by} wanted to promote one all the same: {override.reason}")
     if champion is not None and champion.stays and not verdict.promote:
         return replace(verdict, reasons=list(dict.fromkeys([why_it_stays(champion), *verdict.reasons])))
-    return verdict if verdict.promote else _with_baseline(verdict, champion, baselines, policy)
+    return verdict if verdict.promote else _with_baseline(verdict, champion, baselines, policy, anchor)
 
 
 def _no_case(candidate: Evidence, champion: Evidence | None) -> str | None:
@@ -189,7 +189,11 @@ def _better_on_test(submitted: Evidence, candidates: Sequence[Evidence], policy:
 
 
 def _with_baseline(
-    refused: Verdict, champion: Evidence | None, baselines: Sequence[Evidence], policy: Policy
+    refused: Verdict,
+    champion: Evidence | None,
+    baselines: Sequence[Evidence],
+    policy: Policy,
+    anchor: Evidence | None,
 ) -> Verdict:
     """The refusal, or the baseline that serves instead."""
     above = above_champion(champion, baselines, policy)
@@ -212,12 +216,31 @@ def _with_baseline(
         finding = against_champion(best.model, champion, policy)[-1]
         if not finding.passed:
             return refused
+        if fall := _creeps(best.model, champion, baselines, policy, anchor):
+            return replace(refused, reasons=[*refused.reasons, fall.reason])
         newer = f"a newer {best.model.name} may replace it"
         why = f"The champion before was a baseline, and {newer}. {finding.reason}"
         estimates = [*estimates, *finding.estimates]
     else:
         return refused
     return _served(refused, best, why, estimates)
+
+
+def _creeps(
+    newer: Evidence,
+    champion: Evidence,
+    baselines: Sequence[Evidence],
+    policy: Policy,
+    anchor: Evidence | None,
+) -> Finding | None:
+    """What keeps a newer baseline out: many nights of small losses add up for baselines, too.
+
+    An anchor that is a network is no measure here, for a baseline may never reach it, and has to be renewed.
+    """
+    if anchor is None or anchor.name not in {b.name for b in baselines}:
+        return None
+    better = _better(against_champion(newer, champion, policy))
+    return next((f for f in against_anchor(newer, champion, anchor, better, policy) if not f.passed), None)
 
 
 def _served(refused: Verdict, best: Chosen, why: str, estimates: list[Estimate]) -> Verdict:

@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 from assets.resources import Home
 from assets.state.backup import BackupError, back_up, damaged_databases, restore
 from assets.state.files import replace_text
-from assets.state.home_id import HOME_FILE, home_id
+from assets.state.home_id import HOME_FILE
 from assets.state.lake import LakeError
 from models.bundle.bundle import BundleError
 from models.bundle.formats import Format, format_in
@@ -29,6 +29,7 @@ from pipelines.coming import moment
 from pipelines.resources import Settings
 from serving.state.event_stores import open_event_store
 from serving.state.events import EventStoreError
+from serving.state.regular import read_regular
 
 NAMED = "%Y-%m-%d-%H%M%S"  # backups, before the home's id
 NOTE_FILE = "backup.json"
@@ -65,7 +66,7 @@ def make_backup(home: Home, folder: Path, keep: int) -> Tried:
         raise BackupError(
             f"NEXTPLAY_BACKUPS={folder} is no folder: make it, or mount the disk that it is on."
         )
-    name = home_id(home.folder())
+    name = home.id
     lock = FileLock(folder / f".{name}.lock")
     try:
         lock.acquire(timeout=0)
@@ -108,7 +109,7 @@ def last_backup(home: Path) -> Tried | None:
     """What came of the last backup; None before the first. Raises BackupError where its note is damaged."""
     note = home / NOTE_FILE
     try:
-        found: dict[str, Any] = json.loads(note.read_text(encoding="utf-8"))
+        found: dict[str, Any] = json.loads(read_regular(note))
         if problem := FORMATS.problem(f"The note {note}", format_in(found)):
             raise BackupError(problem)
         return Tried(**{name: value for name, value in found.items() if name != "format"})

@@ -15,7 +15,7 @@ from models.memory import NO_MEMORY, out_of_memory
 from models.mistakes import UserError
 from models.release import RELEASE
 from pipelines.operator import champions, runs, servers, state
-from pipelines.operator.environment import set_defaults
+from pipelines.operator.environment import ADVICE, set_defaults
 from pipelines.operator.full_disk import FULL_FOR_A_COMMAND, disk_is_full
 from pipelines.operator.terminal import INTERRUPTED, interruptible, prepare, say
 
@@ -91,6 +91,8 @@ def answer(arguments: Sequence[str] | None = None) -> int:
             told = NO_MEMORY
         elif disk_is_full(trace, Path(os.environ.get("NEXTPLAY_HOME") or "var")):
             told = FULL_FOR_A_COMMAND
+        elif isinstance(error, PermissionError) and error.filename is not None:
+            told = f"{error.filename} cannot be read or written by this user: {ADVICE}"
         else:
             raise
         sys.stderr.write(f"{told}\n")

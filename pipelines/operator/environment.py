@@ -138,6 +138,9 @@ def check_home(home: Path) -> None:
     closed = next((path for path in there if not os.access(path, os.W_OK)), None)
     if closed:
         raise HomeError(f"{closed} cannot be written, and the home must be: {ADVICE}")
+    wrong = next((path for path in there if "." not in path.name and not path.is_dir()), None)
+    if wrong:
+        raise HomeError(f"{wrong} is no folder, and the home keeps one there: move it away.")
 
 
 ADVICE = "run as the user who owns it, or name another folder with NEXTPLAY_HOME."

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from models.bundle.ids import MAX_ID, trimmed
 from models.mistakes import UserError
 from pipelines.operator.environment import check_home, checked_settings, open_home
 from pipelines.operator.naming import placed_or_named
 from pipelines.operator.terminal import say
+from serving.state.events import is_id
 
 if TYPE_CHECKING:
     from assets.resources import Home
@@ -20,17 +22,25 @@ class EraseError(UserError):
     """Something could not be erased now; the message says what to do."""
 
 
+def _of_a_user(given: str) -> str:
+    """The id of a user. Raises BadParameter for what is none, as a script gives whose variable is empty."""
+    user = trimmed(given)
+    if not is_id(user):
+        raise click.BadParameter(f"a user's id has 1 to {MAX_ID} characters, and this one {len(user)}.")
+    return user
+
+
 @click.command()
 @placed_or_named("user")
 def forget(user: str) -> None:
     """Remove a user's events at once, and all else by the next run."""
+    user = _of_a_user(user)
     _, home = open_home()
-    from models.bundle.ids import trimmed
     from serving.state.event_stores import open_event_store
 
     store = home.event_store() or open_event_store(home.events_file)
     try:
-        removed = store.forget(trimmed(user))
+        removed = store.forget(user)
     finally:
         store.close()
     later = "" if removed.wiped else " The store's log is in use and may hold the user still: forget again."
@@ -44,11 +54,11 @@ def forget(user: str) -> None:
 @placed_or_named("user")
 def holds(user: str) -> None:
     """Say what in the home still holds a user, and when it goes."""
+    user = _of_a_user(user)
     _, home = open_home()
     from assets.release.erasure import holding
-    from models.bundle.ids import trimmed
 
-    found = list(holding(home, trimmed(user)))
+    found = list(holding(home, user))
     lines = [f"{held.place}: {held.goes}." for held in found]
     say("\n".join(lines or [f"Nothing in {home.folder()} holds the user {user}."]))
 

@@ -269,13 +269,13 @@ def _of_another_format(bundle: Path) -> str:
 
 
 def size(path: Path) -> int:
-    """Bytes of all files below a folder, links not followed; a file that vanishes meanwhile counts 0."""
+    """Bytes of all files below a folder, links not followed; what cannot be looked at counts 0."""
     total = 0
     for folder, _, names in os.walk(path):
         for name in names:
             try:
                 total += (Path(folder) / name).lstat().st_size
-            except FileNotFoundError:
+            except OSError:  # it is gone, or its disk does not give it
                 continue
     return total
 

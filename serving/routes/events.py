@@ -20,7 +20,7 @@ from serving.openapi import describe_body
 from serving.recorder import Recorder, StoreBusyError
 from serving.routes.ids import USER_PATH
 from serving.schemas import Problem
-from serving.state.events import Conflict, EventStoreError, Play
+from serving.state.events import Conflict, EventStoreError, Play, is_id
 
 NO_STORE: dict[str, object] = {"model": Problem, "description": "No events are kept here."}
 BUSY: dict[str, object] = {"model": Problem, "description": "It could not be stored now: send it again."}
@@ -63,7 +63,7 @@ def router(context: Context) -> APIRouter:
         """Remove a user's events, impressions and history, at once and from the tables of the next run."""
         _recorder(context)
         user_id = trimmed(user_id)
-        if not 0 < len(user_id) <= MAX_ID or "\0" in user_id:
+        if not is_id(user_id):
             detail = f"The user id must be text of 1 to {MAX_ID} characters, none of them NUL."
             raise HTTPException(422, detail)
         try:

@@ -16,6 +16,7 @@ from serving.recommender import Recommendation
 from serving.reload import ServedModel
 from serving.schemas import BatchRequest, BatchResponse, RecommendRequest, RecommendResponse
 from serving.state.events import EventStoreError, now_ms
+from serving.state.user_state import UserStateError
 from serving.users import History
 
 NOBODYS, STALE = History([]), History([], stale=True)
@@ -120,7 +121,7 @@ async def _history(context: Context, user_id: str, needed: bool) -> History:
     """What the endpoint knows of a user; where it cannot be read and is `needed`, HTTPException with 503."""
     try:
         return await context.history(user_id)
-    except EventStoreError:
+    except (EventStoreError, UserStateError):
         if not needed:
             return STALE
         detail = "The user's history cannot be read now: try again, or give a history."

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from models.bundle.ids import MAX_ID
 from models.feedback import A_PLAY, PLAY
 from models.mistakes import UserError
 
@@ -22,6 +23,11 @@ MAX_HISTORY = 10_000  # items of one user that are looked at, the newest
 CLOCK_TOLERANCE_MS = 86_400_000  # a day, by which a reporting client's clock may be ahead of ours
 CLOCK_AHEAD_MS = 60_000  # by which the newest event may be ahead of our clock before people are told
 END_OF_TIME_MS = 2**53
+
+
+def is_id(text: str) -> bool:
+    """Whether a text without blanks around it is an id of a user or an event."""
+    return 0 < len(text) <= MAX_ID and "\0" not in text
 
 
 class EventStoreError(UserError):
@@ -235,6 +241,11 @@ class EventStore(Protocol):
 
     def remove_events(self, event_ids: Sequence[str]) -> int:
         """Remove events in one commit; returns how many. One that is sent again is stored again."""
+        ...
+
+    def remove_uncounted(self, received_before: int, at_most: int) -> int:
+        """Remove the oldest feedback of before a time that counts as nothing, in one commit; returns how
+        much."""
         ...
 
     def size(self) -> StoreSize:

@@ -58,7 +58,8 @@ from serving.state.feedback_sql import (
     forget_feedback,
     last_feedback,
     refused,
-    remove_superseded,
+    remove_told,
+    remove_uncounted,
 )
 
 FORMATS = Format(1)
@@ -225,10 +226,15 @@ class SqlEventStore(ABC):
     def remove_events(self, event_ids: Sequence[str]) -> int:
         connection, ids = self._connection(), [(event_id,) for event_id in event_ids]
         with connection.writing():
-            remove_superseded(connection, event_ids)
+            remove_told(connection, event_ids)
             removed = connection.change("DELETE FROM events WHERE event_id = ?", ids)
             connection.change(REMOVE_CLOCKS)
         return max(removed, 0)
+
+    def remove_uncounted(self, received_before: int, at_most: int) -> int:
+        connection = self._connection()
+        with connection.writing():
+            return max(remove_uncounted(connection, received_before, at_most), 0)
 
     def size(self) -> StoreSize:
         return self._connection().size()

@@ -91,7 +91,10 @@ SELECT request_id, rank FROM impressions WHERE shown_at < ? ORDER BY shown_at, r
 """
 REMOVE_IMPRESSIONS = f"DELETE FROM impressions WHERE (request_id, rank) IN ({OLDEST_IMPRESSIONS})"
 REMOVE_PROPENSITIES = f"DELETE FROM propensities WHERE (request_id, rank) IN ({OLDEST_IMPRESSIONS})"
-REMOVE_CLOCKS = "DELETE FROM clocks WHERE sequence < (SELECT min(received_at) FROM events)"
+REMOVE_CLOCKS = """
+DELETE FROM clocks WHERE sequence < (SELECT min(received_at) FROM events)
+    AND NOT EXISTS (SELECT 1 FROM feedback WHERE feedback.sequence = clocks.sequence)
+"""
 LAST_CHANGE = """
 SELECT coalesce(max(at), 0) FROM (
     SELECT max(received_at) AS at FROM events

@@ -7,7 +7,7 @@ gets it when it is opened. Feedback that counts as a play is in both.
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
-from models.feedback import A_PLAY, PLAY, REFUSAL
+from models.feedback import A_PLAY, NOTHING, PLAY, REFUSAL
 from serving.state.events import Play, Told
 
 FEEDBACK_DDL = (
@@ -46,6 +46,16 @@ DELETE FROM feedback WHERE counts = {REFUSAL} AND EXISTS (
         AND events.item_id = feedback.item_id AND events.played_at > feedback.told_at
 )
 """
+REMOVE_COUNTED = f"DELETE FROM feedback WHERE event_id = ? AND counts = {A_PLAY}"
+# The newest stays, so that the order goes on; refusals hold until a play ends them.
+REMOVE_UNCOUNTED = f"""
+DELETE FROM feedback WHERE event_id IN (
+    SELECT event_id FROM feedback LEFT JOIN clocks ON clocks.sequence = feedback.sequence
+    WHERE counts = {NOTHING} AND coalesce(clocks.received_at, feedback.sequence) < ?
+        AND feedback.sequence < (SELECT max(sequence) FROM feedback)
+    ORDER BY feedback.sequence LIMIT ?
+)
+"""
 COUNT_OTHERS = f"SELECT count(*) FROM feedback WHERE user_id = ? AND counts <> {A_PLAY}"
 
 
@@ -78,9 +88,15 @@ def forget_feedback(connection: Tables, user_id: str) -> int:
     return int(others)
 
 
-def remove_superseded(connection: Tables, event_ids: Iterable[str]) -> None:
-    """Remove the refusals that these plays ended: without them they would count again."""
+def remove_told(connection: Tables, event_ids: Sequence[str]) -> None:
+    """Remove what these plays were told as, and the refusals that they ended, which would count again."""
     connection.change(SUPERSEDED, ((event_id,) for event_id in event_ids))
+    connection.change(REMOVE_COUNTED, ((event_id,) for event_id in event_ids))
+
+
+def remove_uncounted(connection: Tables, received_before: int, at_most: int) -> int:
+    """Remove the oldest of what counts as nothing; returns how much."""
+    return connection.change(REMOVE_UNCOUNTED, [(received_before, at_most)])
 
 
 def refused(connection: Tables, user_id: str) -> frozenset[str]:

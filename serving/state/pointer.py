@@ -12,6 +12,7 @@ from models.bundle.formats import Format, format_in
 from serving.state.regular import read_regular
 
 FORMATS = Format(1)  # of the pointer, and of the files beside it
+MOST_SECONDS = 200_000_000_000  # since the epoch: what is more is milliseconds
 
 
 @dataclass(frozen=True)
@@ -87,11 +88,11 @@ def pointer_of(values: Mapping[str, Any]) -> Pointer:
 
 
 def _check(name: str, value: object) -> None:
-    """Raises TypeError where a field read from a file is of another type than Pointer's."""
+    """Raises TypeError where a field read from a file is none of Pointer's, nor a time that can be."""
     if name == "format":
         return
     if name == "promoted_at":
-        fits = isinstance(value, float | int)
+        fits = isinstance(value, float | int) and 0 <= value < MOST_SECONDS
     elif name == "baselines":
         fits = isinstance(value, dict) and all(isinstance(folder, str) for folder in value.values())
     else:

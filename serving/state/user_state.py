@@ -43,12 +43,25 @@ class Snapshot:
         self._lock = threading.Lock()
 
     def history(self, user_id: str) -> list[str]:
-        """Ids of the user's items, oldest first; empty for a user that it does not hold."""
-        with self._lock:
-            found = self._connection.execute("SELECT items FROM histories WHERE user_id = ?", (user_id,))
-            row = found.fetchone()
-        items: list[str] = json.loads(row[0]) if row else []
+        """Ids of the user's items, oldest first; empty for a user that it does not hold. Raises
+        UserStateError where the file is damaged there."""
+        try:
+            with self._lock:
+                found = self._connection.execute("SELECT items FROM histories WHERE user_id = ?", (user_id,))
+                row = found.fetchone()
+            items: list[str] = json.loads(row[0]) if row else []
+        except (sqlite3.Error, ValueError) as error:
+            raise UserStateError(f"The user state is damaged: {error}.") from error
         return items
+
+    def is_whole(self) -> bool:
+        """Whether SQLite finds it whole; reads all of it."""
+        try:
+            with self._lock:
+                (found,) = self._connection.execute("PRAGMA quick_check(1)").fetchone()
+        except sqlite3.Error:
+            return False
+        return bool(found == "ok")
 
 
 def open_snapshot(file: Path) -> Snapshot:

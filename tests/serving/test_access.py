@@ -55,6 +55,14 @@ def test_with_keys_only_who_has_one_is_answered(start, capfd: pytest.CaptureFixt
     assert "secret" not in repr(Settings(api_keys="secret-1"))
 
 
+def test_a_key_of_any_letters_admits(start) -> None:
+    with start(api_keys="schlüssel-zum-glück, 🔑🔑🔑🔑🔑🔑🔑🔑") as client:
+        for key in ("schlüssel-zum-glück", "🔑" * 8):
+            for sent, status in ((key.encode(), 200), (key.encode() + b"\xff", 401)):
+                answer = client.get("/model", headers={b"Authorization": b"Bearer " + sent})
+                assert answer.status_code == status
+
+
 def test_pages_of_other_origins_may_ask_only_where_that_is_set(start) -> None:
     asked = {"Origin": "https://shop.example", "Access-Control-Request-Method": "POST"}
     with start() as client:

@@ -126,6 +126,10 @@ BAD_BODIES: list[tuple[bytes | str, int, str]] = [
     ('{"history": [], "exclude_seen": 1}', 422, "exclude_seen must be true or false"),
     ('{"history": [], "K": 5, "x": 1}', 422, 'Unknown field "K", "x"'),
     ('{"user": 1}', 422, 'Unknown field "user"'),
+    ('{"history": [], "k": 1, "k": 5}', 422, 'The field "k" stands twice in one object'),
+    ('{"history": [], "k": 1, "k": 1}', 422, 'The field "k" stands twice in one object'),
+    (r'{"history": ["1"], "h\u0069story": ["2"]}', 422, 'The field "history" stands twice'),
+    ('{"history": [], "filters": {"a": "b", "a": "c"}}', 422, 'The field "a" stands twice'),
     (json.dumps({"history": ["x" * 150] * 7000}), 413, "at most 1,000,000"),
 ]
 

@@ -41,6 +41,9 @@ def refusal(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
         ("API_KEYS", ",,,", "it holds no key"),
         ("API_KEYS", "secret", "entry 1 of NEXTPLAY_API_KEYS has 6 characters: a key needs 8"),
         ("API_KEYS", "read:secret", "entry 1 of NEXTPLAY_API_KEYS has 6 characters"),
+        ("API_KEYS", "secret-1\nsecret-2", "entry 1 of NEXTPLAY_API_KEYS has a line's end"),
+        ("API_KEYS", "secret-\udcff", "NEXTPLAY_API_KEYS=*** has bytes that are no UTF-8"),
+        ("EVENTS", "mysql://me:secret@host/db", "NEXTPLAY_EVENTS='mysql://me:***@host/db': it is neither"),
         ("API_KEYS", "secret-1,, secret-1", "a key stands twice in NEXTPLAY_API_KEYS"),
         ("API_KEYS", "read:secret-1,write:secret-1", "a key stands twice in NEXTPLAY_API_KEYS"),
         ("API_KEYS", "secret-1, reader:secret-2", "entry 2 of NEXTPLAY_API_KEYS has the roles 'reader'"),
@@ -107,6 +110,14 @@ def test_a_file_that_begins_with_a_mark_of_its_encoding_is_read(tmp_path: Path) 
     assert Keys(file=file).roles("secret-key-1") == {"read"}
     file.write_text("\ufeff10\r\n20\r\n", encoding="utf-8")
     assert blocklist.read(file) == {"10", "20"}
+
+
+def test_a_key_of_a_file_may_hold_the_sign_of_a_remark(tmp_path: Path) -> None:
+    file = tmp_path / "list"
+    file.write_text("read:with#sign-1  # until May\n#read:nobody-at-all\n  # read:nor-this-one\n")
+    keys = Keys(file=file)
+    assert keys.roles("with#sign-1") == {"read"}
+    assert not any(keys.roles(given) for given in ("with#sig", "with", "nobody-at-all", "nor-this-one"))
 
 
 def test_what_locks_and_is_no_file_is_told_and_never_waited_for(

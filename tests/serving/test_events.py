@@ -106,6 +106,9 @@ BAD_EVENTS: list[tuple[str, int, str]] = [
     ('{"events": [' + NAMED + ', "played_at": "now"}]}', 422, "milliseconds since 1970, UTC, after 1973"),
     ('{"events": [' + NAMED + ', "played_at": 1.5e12}]}', 422, "events[0].played_at must be a whole number"),
     ('{"events": [' + NAMED + ', "request_id": ""}]}', 422, "events[0].request_id must be text of 1 to 200"),
+    ('{"events": [' + NAMED + ', "user_id": "v"}]}', 422, 'The field "user_id" stands twice in one object'),
+    ('{"events": [' + NAMED + f', "value": {10**400}}}]}}', 422, "events[0].value must be a number."),
+    ('{"events": [' + NAMED + f', "value": {"9" * 5000}}}]}}', 400, "number out of range"),
     (
         '{"events": [' + NAMED.replace('"e"', r'"a\u0000"') + "}]}",
         422,

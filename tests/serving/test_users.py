@@ -174,3 +174,23 @@ def test_a_history_waits_for_nobody_who_writes(store: SqliteEventStore, snapshot
     assert time.monotonic() - started < 0.2
     writer.execute("ROLLBACK")
     writer.close()
+
+
+def test_a_snapshot_that_is_damaged_in_the_middle_is_told_and_made_anew(snapshot: Path) -> None:
+    many = [(f"user{i:05}", [str(j) for j in range(i % 50)]) for i in range(3_000)]
+    write_snapshot(snapshot, many, "abc", cutoff=0)
+    assert open_snapshot(snapshot).is_whole()
+    content = bytearray(snapshot.read_bytes())
+    content[4096 * 20 : 4096 * 24] = b"\xff" * 4096 * 4
+    snapshot.write_bytes(content)
+    users, told = Users(None, snapshot), 0
+    for user, items in many:
+        try:
+            assert users.history(user).items == items
+        except UserStateError as error:
+            told += 1
+            assert str(error).startswith("The user state is damaged: ")
+    assert 0 < told < len(many) and telemetry.USER_STATE_FAILING._value.get() == 1
+    assert not open_snapshot(snapshot).is_whole()
+    write_snapshot(snapshot, HISTORIES, "abc", cutoff=0)
+    assert users.history("bob").items == ["30"] and telemetry.USER_STATE_FAILING._value.get() == 0

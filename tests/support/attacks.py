@@ -98,4 +98,8 @@ def has_no_meaning(port: int) -> None:
     for target in (b"/items?query=%ff", b"/items/%ed%a0%80", b"/similar/%c0%af", b"/similar?item_id=a%fe"):
         answer = ask(port, GET.replace(b"/items?query=x", target) + b"\r\n")
         assert status_of(answer) == "400" and b"UTF-8" in answer, target
+    for target in ("/items?query=ë", "/similar/ë", "/similar?item_id=a%20ë"):  # as curl sends what was typed
+        for encoding in ("utf-8", "latin-1"):
+            answer = ask(port, GET.replace(b"/items?query=x", target.encode(encoding)) + b"\r\n")
+            assert status_of(answer) == "400" and b"by percent signs" in answer, target
     assert status_of(ask(port, GET + b"Host: localhost\r\n\r\n")) == "400"

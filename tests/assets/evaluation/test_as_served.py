@@ -1,5 +1,6 @@
 """What was served against what was played next: by hand on a few users, and night by night."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,15 +8,25 @@ import dagster as dg
 import pytest
 
 from assets.evaluation import as_served as measuring
-from assets.evaluation.as_served import AS_SERVED_CHECKS, add_rows, as_served, in_words, latest, markdown
-from assets.evaluation.as_served_tables import ALL_CUTS, HELD_BACK, SINCE
+from assets.evaluation.as_served import (
+    AS_SERVED_CHECKS,
+    add_rows,
+    as_served,
+    in_words,
+    latest,
+    markdown,
+    plays_of,
+)
+from assets.evaluation.as_served_tables import ALL_CUTS, HELD_BACK, SERVED, SINCE
 from assets.evaluation.cuts import default_cuts
-from assets.evaluation.next_plays import recommended
+from assets.evaluation.next_plays import answers_of, recommended
 from assets.resources import Cleaning, Home
+from assets.training.entrants import open_bundle
 from models.baselines import Markov, Popularity
 from models.baselines.bundles import baseline_bundle
-from models.bundle.bundle import ItemTable, bundle_hash
+from models.bundle.bundle import EVERYTHING, TRAINING_PART, ItemTable, bundle_hash
 from models.data import Sequences
+from models.evaluation.metrics import top_k
 from models.opening import open_scorer
 from models.writing import Origin
 from serving.recommender import Recommender
@@ -202,3 +213,25 @@ def test_cuts_follow_from_the_data(tmp_path: Path) -> None:
     assert default_cuts(undated.lake(), 60) == default_cuts(counted.lake(), 60) == ["last"]
     assert default_cuts(dated.lake(), 60) == ["2026-01-17", "2026-01-18", "2026-01-19"]
     assert default_cuts(few.lake(), 60) == ["last"]
+
+
+@pytest.mark.parametrize("new", [[], [5]])
+@pytest.mark.parametrize("trained_on", [TRAINING_PART, EVERYTHING])
+def test_what_nobody_plays_any_more_is_answered_nowhere(
+    tmp_path: Path, trained_on: str, new: list[int]
+) -> None:
+    """Markov scores `e`, which has no play, behind all others: the endpoint never answers with it."""
+    items = ItemTable(IDS, IDS, TRAINED.counts(), new=new)
+    origin = replace(Origin("", "", "", ""), trained_on=trained_on)
+    baseline_bundle(tmp_path, Markov.fit(TRAINED), items, origin, {}, k=1)
+    plays = plays_of([("u", ["a", "b"], "c", True), ("v", ["d"], "a", True)])
+    lists, endpoint = answers_of(tmp_path, SERVED, plays).lists, Recommender(tmp_path)
+    batch, _ = top_k(
+        open_bundle(tmp_path, "champion", "champion", items, serves=True).scorer,
+        Sequences.from_lists([[1, 2], [4]], 5),
+        10,
+    )
+    for history, found, listed in zip(plays.histories, lists.tolist(), batch.tolist(), strict=True):
+        answered = [scored.item_id for scored in endpoint.recommend(history, 10).items]
+        assert [item for item in found if item] == answered == [IDS[item] for item in listed if item]
+        assert ("e" in answered) == (trained_on == TRAINING_PART and not new)

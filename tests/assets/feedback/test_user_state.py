@@ -92,6 +92,9 @@ def test_equal_inputs_give_equal_bytes_and_are_not_written_again(home: Home) -> 
     snapshot_file(home).write_bytes(b"damaged")
     materialize(home)
     assert snapshot_file(home).read_bytes() == first
+    snapshot_file(home).write_bytes(first[:-4096] + b"\xff" * 4096)  # a page that only some users are on
+    materialize(home)
+    assert snapshot_file(home).read_bytes() == first
 
 
 def test_a_forgotten_user_is_hidden_at_once_and_gone_from_the_next_snapshot(

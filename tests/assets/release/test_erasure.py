@@ -1,8 +1,10 @@
 """What holds a forgotten user is found wherever it is, and erased."""
 
+import bz2
 import gzip
 import html
 import json
+import lzma
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -10,12 +12,16 @@ from pathlib import Path
 
 import dagster as dg
 import markupsafe
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from assets.release.erasure import HIDDEN, erase, hider, holding
+from assets.release.erasure import erase, holding
+from assets.release.hiding import HIDDEN, hider, in_records
 from assets.resources import Home
 from serving.state.events import Impression, Play
 from serving.state.events_sqlite import SqliteEventStore
+from serving.state.pointer import Pointer
 from tests.support.tables import publish
 
 ADA = "ada-lovelace-4242"
@@ -152,3 +158,96 @@ def test_versions_on_an_object_store_go_too_wherever_they_were_made(tmp_path: Pa
     (left,) = bucket.rglob("*.parquet")
     assert left.parent.name == home.lake().published()["interactions"][:16]
     assert home.lake().current("interactions").rows == 1
+
+
+@pytest.mark.parametrize(
+    "user", ["interactions", "pipeline_name", '"__class__"', '", "', "DagsterRun", "event_specific_data"]
+)
+def test_whatever_somebody_calls_himself_the_records_stay_what_they_are(home: Home, user: str) -> None:
+    """An id may be a name of ours, or a piece of the JSON that a record is."""
+    run_id = records(home, user)
+    (home.folder("reports") / "new.html").write_text(f"<h3>User 1</h3>{user}")
+    SqliteEventStore(home.events_file).forget(user)
+    assert erase(home).busy == []
+    with dg.DagsterInstance.local_temp(str(home.folder("dagster"))) as instance:
+        assert instance.get_run_by_id(run_id).is_success
+        assert [run.run_id for run in instance.get_runs()] == [run_id]
+        (newest,) = instance.fetch_materializations(dg.AssetKey("interactions"), limit=1).records
+        told = newest.asset_materialization.metadata
+        assert told["fingerprint"].value == "abc" and told["first rows"].value.startswith("(removed")
+        assert (told["worst"].value == f"It is {HIDDEN}.") == (len(user) >= 6)
+
+
+@pytest.mark.parametrize(
+    ("record", "left"),
+    [
+        ({"name": "champion", "message": "champion"}, {"name": "champion", "message": HIDDEN}),
+        (
+            {"tags": {"champion": "1"}, "why": "of champion"},
+            {"tags": {"champion": "1"}, "why": f"of {HIDDEN}"},
+        ),
+        (
+            [{"text": json.dumps({"text": "champion", "a": 1})}],
+            [{"text": json.dumps({"text": HIDDEN, "a": 1})}],
+        ),
+        ({"stack": ["champion\n"], "path": ["champion"]}, {"stack": [f"{HIDDEN}\n"], "path": ["champion"]}),
+        ("champion", "champion"),
+        ("the champion.", f"the {HIDDEN}."),
+    ],
+)
+def test_in_a_record_only_what_people_read_is_hidden(record: object, left: object) -> None:
+    text = record if isinstance(record, str) else json.dumps(record)
+    hidden = in_records(hider(["champion"]))(text)
+    assert (hidden if isinstance(record, str) else json.loads(hidden)) == left
+
+
+@pytest.mark.parametrize("user", [ADA, ZOE])
+def test_a_raw_file_is_looked_into_however_it_is_packed_and_written(home: Home, user: str) -> None:
+    raw, line = home.folder("raw"), f"user_id,item_id\n{user},a\n" * 3
+    (raw / "a.csv.bz2").write_bytes(bz2.compress(line.encode()))
+    (raw / "b.csv.xz").write_bytes(lzma.compress(line.encode("utf-16")))
+    (raw / "c.csv").write_bytes(line.encode("utf-16-be"))
+    (raw / "d.csv.zst").write_bytes(pa.compress(line.encode(), "zstd", asbytes=True))
+    (raw / "e.csv.gz").write_bytes(gzip.compress(line.encode() * 50_000)[:-9])  # cut off
+    pq.write_table(pa.table({"who": pa.array([user, "b"]).dictionary_encode()}), raw / "f.parquet")
+    pq.write_table(pa.table({"who": [user.encode()]}), raw / "g.parquet")
+    there = sorted(f"raw/{path.name}" for path in raw.iterdir())
+    assert [held.place for held in holding(home, user)] == there
+    assert {held.goes for held in holding(home, user)} == {"you remove the user from the source"}
+
+
+def test_a_number_is_a_user_of_the_source_alone(home: Home) -> None:
+    """In our own tables users are text, and numbers are places and times."""
+    pq.write_table(pa.table({"who": [765611979, 7]}), home.folder("raw") / "plays.parquet")
+    publish(home.lake(), "interactions", [("bob", "a", 0, 765611979, None)])
+    publish(home.lake(), "interactions", ROWS[-1:])
+    SqliteEventStore(home.events_file).forget("765611979")
+    assert [held.place for held in holding(home, "765611979")] == [
+        "events/events.db",
+        "raw/plays.parquet",
+    ]
+    assert erase(home).versions == 0
+
+
+def test_a_damaged_table_keeps_nothing_from_being_erased(home: Home) -> None:
+    for users in (ROWS, ROWS[1:], ROWS[-1:]):
+        publish(home.lake(), "interactions", users)
+    first = home.lake().versions("interactions")[0].path
+    first.write_bytes(b"PAR1 no table any more")
+    SqliteEventStore(home.events_file).forget(EVE)
+    assert {held.place.split("/")[0] for held in holding(home, EVE)} == {"lake", "events"}
+    assert erase(home).versions == 2 and not first.exists()
+
+
+def test_the_reason_of_a_champion_names_nobody_any_more(home: Home) -> None:
+    pointer = Pointer("../bundles/a", "3", "0" * 64, 1.0, f"promoted by bob: {ADA} has complained")
+    home.champions().crown(pointer, {})
+    SqliteEventStore(home.events_file).forget(ADA)
+    assert {held.goes for held in holding(home, ADA) if held.place.startswith("champion/")} == {
+        "make erase removes it"
+    }
+    erase(home)
+    now = home.champions().current()
+    assert now is not None and now.reason == f"promoted by bob: {HIDDEN} has complained"
+    assert [reign.pointer for reign in home.champions().history()] == [now]
+    assert places(home, ADA) == {"events"}

@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from assets.evaluation.gate import gate, read_verdict
@@ -161,6 +163,19 @@ def test_a_winner_that_was_trained_again_after_the_verdict_is_not_promoted(asset
     result = attempt(asset, home)
     told = f"The bundle of {winner} is not the one that was judged: materialize leaderboard and gate again."
     assert told in refusal(result)
+    assert home.pointer_file.read_bytes() == before
+
+
+@pytest.mark.parametrize("asset", [bento, promotion])
+def test_a_verdict_that_somebody_has_edited_promotes_none(asset, home: Home) -> None:
+    """Whoever writes another winner into the file has the right to do so, and make promote to do it with."""
+    before, file = home.pointer_file.read_bytes(), home.lake().current("gate").path
+    (row,) = pq.read_table(file).to_pylist()
+    other = next(name for name in ("popularity", "markov") if name != row["winner"])
+    edited = row | {"winner": other, "winner_hash": bundle_hash(home.bundles().current(other))}
+    pq.write_table(pa.Table.from_pylist([edited], pq.read_schema(file)), file)
+    told = "The table 'gate' is not what was written: materialize the asset 'gate' again."
+    assert told in refusal(attempt(asset, home))
     assert home.pointer_file.read_bytes() == before
 
 

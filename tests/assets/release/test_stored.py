@@ -124,3 +124,45 @@ def test_a_refusal_that_a_play_ended_does_not_count_again(home: Home, store: Sql
     take_in(home, list(store.events()))
     assert trim(home, KEEP)["events"] == 20
     assert store.refused("u") == {"other"}
+
+
+def test_a_clock_that_was_ahead_keeps_nothing_for_years(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For one event it was ten years ahead: since then each commit has a number that is."""
+    store = SqliteEventStore(home.events_file)
+    for days in range(30, -1, -1):
+        ahead = 3_650 if days == 25 else 0
+        at = start_ms(TODAY - timedelta(days=days - ahead)) + 5
+        monkeypatch.setattr("serving.state.events_sql.now_ms", lambda at=at: at)
+        store.add(
+            [[Play(f"e{days}", "u", f"i{days}"), Play(f"w{days}", "u", "i", kind="wishlist", counts=0)]]
+        )
+    take_in(home, list(store.events()))
+    assert trim(home, KEEP)["events"] == 20 + 19  # what it dated itself in feedback stays that long
+    assert [event.event_id for event in store.events()] == [f"e{days}" for days in range(10, -1, -1)]
+    assert len(list(store.feedback())) == 12 and trim(home, KEEP)["events"] == 0
+    last = store.last_sequence()
+    store.add([[Play("next", "u", "i")]])
+    assert store.last_sequence() == last + 1
+
+
+def test_what_was_told_goes_with_its_play_and_what_counts_nothing_after_its_days(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A play with a value, a like and a wish; a refusal stays until a play ends it."""
+    store = SqliteEventStore(home.events_file)
+    for days in (30, 5):
+        at = start_ms(TODAY - timedelta(days=days)) + 7
+        monkeypatch.setattr("serving.state.events_sql.now_ms", lambda at=at: at)
+        told = [
+            Play(f"hours-{days}", "v", "a", value=2.5),
+            Play(f"like-{days}", "v", "b", kind="like"),
+            Play(f"wish-{days}", "v", "c", kind="wishlist", counts=0),
+            Play(f"no-{days}", "v", f"d{days}", kind="dislike", counts=REFUSAL),
+        ]
+        store.add([told])
+    take_in(home, list(store.events()))
+    assert trim(home, KEEP)["events"] == 2 + 1
+    assert trim(home, KEEP)["events"] == 0
+    left = [(told.kind, told.item_id) for told in store.feedback()]
+    assert left[0] == ("dislike", "d30") and len(left) == 1 + 4
+    assert store.refused("v") == {"d30", "d5"}

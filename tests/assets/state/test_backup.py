@@ -1,18 +1,21 @@
 """A backup is whole or not there; a damaged, unsafe or misplaced one is refused with a sentence."""
 
+import itertools
 import json
 import os
 import shutil
 import sqlite3
 import threading
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from assets.resources import Home
-from assets.state.backup import MANIFEST_FILE, BackupError, back_up, opened, restore, verified
+from assets.state import backup as backups
+from assets.state.backup import MANIFEST_FILE, WITHIN, BackupError, back_up, opened, restore, verified
 from assets.state.lake import file_hash
 from models.bundle.bundle import bundle_hash
 from models.opening import check_golden
@@ -232,3 +235,51 @@ def test_a_restoration_that_was_killed_before_its_end_may_be_asked_for_again(
     opened(tmp_path / "again")
     with pytest.raises(BackupError, match="is not empty"):
         restore(tmp_path / "backup", tmp_path / "again")
+
+
+@pytest.mark.parametrize("fixed", ["a disk", "a closed folder above"])
+def test_a_home_that_cannot_be_replaced_is_filled(
+    fixed: str, small_home: Path, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: Any
+) -> None:
+    """A volume of a container, or the folder of a service below one of root."""
+    if fixed == "a disk":
+        again = request.getfixturevalue("small_disk")
+    else:
+        again = tmp_path / "again"
+        again.mkdir()
+        monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path)
+    back_up(small_home, tmp_path / "backup")
+    (again / "dagster").mkdir()
+    (again / "dagster" / "dagster.yaml").touch()
+    place = again.stat().st_ino
+    restore(tmp_path / "backup", again)
+    assert again.stat().st_ino == place and not (again / WITHIN).exists()
+    opened(again)
+    restored = files(again)
+    restored.pop("dagster/dagster.yaml")
+    assert restored == files(tmp_path / "backup" / "home")
+    with pytest.raises(BackupError, match="is not empty"):
+        restore(tmp_path / "backup", again)
+
+
+@pytest.mark.parametrize("moved", range(4))
+def test_one_that_was_killed_while_it_was_filled_is_gone_on_from(
+    moved: int, small_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    back_up(small_home, tmp_path / "backup")
+    again, replace, count = tmp_path / "again", Path.replace, itertools.count()
+    again.mkdir()
+    monkeypatch.setattr(backups, "_is_fixed", lambda home: True)
+
+    def killed(path: Path, target: Path) -> Path:
+        if next(count) == moved:
+            raise KeyboardInterrupt
+        return replace(path, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", killed)
+        with suppress(KeyboardInterrupt):
+            restore(tmp_path / "backup", again)
+    restore(tmp_path / "backup", again)
+    opened(again)
+    assert files(again) == files(tmp_path / "backup" / "home")

@@ -129,3 +129,14 @@ def test_a_damaged_list_is_one_sentence(name: str, garbage: str, tmp_path: Path)
     with pytest.raises(BundleError, match=f"{name} is damaged: restore it from a backup"):
         found.past() if name == "past.json" else found.history()
     assert read_pointer(tmp_path / "pointer.json").version == "3"
+
+
+@pytest.mark.parametrize("last_served", ["now", None, [], float("nan")])
+@pytest.mark.parametrize("bundle", ["a", 3, None])
+def test_an_anchor_that_is_none_is_left_out(bundle: object, last_served: object, tmp_path: Path) -> None:
+    found = succession(tmp_path)
+    anchor = {"bundle": bundle, "bundle_hash": "0" * 64, "last_served": last_served}
+    (tmp_path / "anchor.json").write_text(json.dumps(anchor))
+    assert found.anchor() is None
+    (tmp_path / "anchor.json").write_text(json.dumps(anchor | {"bundle": "a", "last_served": 1.5}))
+    assert found.anchor() == Anchor("a", "0" * 64, 1.5)

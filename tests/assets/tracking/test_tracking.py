@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from mlflow.entities import ViewType
 
-from assets.tracking.tracking import Tracking
+from assets.tracking.tracking import Tracking, TrackingError
 
 
 @pytest.fixture
@@ -92,3 +92,33 @@ def test_a_home_that_was_copied_logs_to_itself(mlflow_folder: Path, tmp_path: Pa
     assert not list((tmp_path / "copy" / "artifacts" / run.run_id).iterdir())
     assert (store / "artifacts" / run.run_id / "artifacts" / "model" / "manifest.json").exists()
     assert first.version_of("hash-1") == "1"
+
+
+@pytest.mark.parametrize("gone", ["deleted", "collected"])
+def test_a_run_that_somebody_deleted_keeps_no_night_from_its_end(
+    gone: str, tracking: Tracking, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In MLflow's UI, say: the version of its bundle is still there."""
+    with tracking.run("sasrec", "f1") as run:
+        run.model(model(tmp_path / "made"))
+    version = tracking.register(run.run_id, "hash-1", "a model")
+    run.client.delete_run(run.run_id)
+    if gone == "collected":
+        tracking._collect([run.run_id])
+    (tmp_path / "page.html").touch()
+    tracking.judged(version, {"test ndcg_at_10": 0.2}, "refused: worse")
+    tracking.attach(tracking.run_of(version), tmp_path / "page.html", "report")
+    tag = run.client.get_model_version("nextplay", version).tags["nextplay.verdict"]
+    assert tag == "refused: worse" and tracking.version_of("hash-1") == version
+    assert "was deleted in MLflow: its test metrics are not kept" in caplog.text
+    with tracking.run("sasrec", "f1") as again:
+        assert again.run_id != run.run_id
+
+
+def test_an_experiment_that_somebody_deleted_is_one_sentence(tracking: Tracking, mlflow_folder: Path) -> None:
+    with tracking.run("sasrec", "f1") as run:
+        pass
+    run.client.delete_experiment(run.client.get_run(run.run_id).info.experiment_id)
+    with pytest.raises(TrackingError, match="was deleted there: restore it") as told:
+        Tracking(mlflow_folder)
+    assert "\n" not in str(told.value) and "NEXTPLAY_MLFLOW_EXPERIMENT" in str(told.value)

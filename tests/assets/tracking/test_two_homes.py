@@ -117,6 +117,31 @@ def test_an_id_is_made_once_and_stays(mlflow_folder: Path, tmp_path: Path) -> No
     assert home_id(tmp_path / "other") != first
 
 
+def test_a_home_that_was_copied_is_another_one_and_one_that_was_moved_is_not(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    first = home_id(tmp_path / "one")
+    copy = shutil.copytree(tmp_path / "one", tmp_path / "copy")
+    second = home_id(copy)
+    assert second != first and home_id(copy) == second and home_id(tmp_path / "one") == first
+    (tmp_path / "link").symlink_to(tmp_path / "one")
+    assert home_id(tmp_path / "link") == first
+    moved = Path(shutil.move(tmp_path / "one", tmp_path / "moved"))
+    assert home_id(moved) == first
+    several = shutil.copytree(moved, tmp_path / "on another machine")
+    shutil.copytree(moved, tmp_path / "one")
+    assert home_id(several, alone=False) == first, "its folders on several machines are one home"
+
+
+def test_what_a_copy_removes_the_home_that_it_is_of_keeps(shared: str, tmp_path: Path, bundle: Path) -> None:
+    (tmp_path / "one").mkdir()
+    first = home(shared, tmp_path, home_id(tmp_path / "one"))
+    version = register(first, bundle)
+    second = home(shared, tmp_path, home_id(shutil.copytree(tmp_path / "one", tmp_path / "copy")))
+    assert second.versions() == [] and second.runs() == []
+    second.discard([version], second.runs())
+    assert [v.version for v in first.versions()] == [version] and len(first.runs()) == 1
+
+
 @pytest.mark.parametrize("garbage", ["", "{half", "[]", "{}", '{"format": 99, "id": "a"}'])
 def test_a_damaged_id_is_one_sentence(garbage: str, tmp_path: Path) -> None:
     (tmp_path / HOME_FILE).write_text(garbage)

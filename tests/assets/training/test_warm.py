@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 
 from assets.resources import Home
 from assets.sequences.loading import load_items, load_sequences
+from assets.state.bundles import HASHES_FILE
 from assets.training.bundling import full_epochs, load_training_data, start_from, write_candidate
 from assets.training.refit import write_refit
 from assets.training.refit_trial import try_refit
@@ -212,6 +213,13 @@ class Tonight:
     def rewrite(self, **values: Any) -> None:
         manifest = json.loads((self.bundle / MANIFEST_FILE).read_text())
         (self.bundle / MANIFEST_FILE).write_text(json.dumps(manifest | values))
+        self.note()
+
+    def note(self) -> None:
+        """The bundle as it is now counts as whole."""
+        noted = self.bundle.parent / HASHES_FILE
+        hashes = json.loads(noted.read_text()) | {self.bundle.name: bundle_hash(self.bundle)}
+        noted.write_text(json.dumps(hashes))
 
 
 @pytest.fixture
@@ -248,6 +256,14 @@ def test_what_speaks_against_it_is_said(tonight: Tonight, values: dict[str, Any]
     assert tonight.start() is None
     (line,) = tonight.told
     assert line.startswith("sasrec is trained from nothing: ") and told in line and line.endswith(".")
+
+
+def test_damaged_weights_are_no_start(tonight: Tonight) -> None:
+    weights = bytearray((tonight.bundle / WEIGHTS_FILE).read_bytes())
+    weights[-3] ^= 1
+    (tonight.bundle / WEIGHTS_FILE).write_bytes(weights)
+    assert tonight.start() is None
+    assert tonight.told == ["sasrec is trained from nothing: the last night's bundle is damaged."]
 
 
 @pytest.mark.parametrize("change", [{"dropout": 0.31}, {"seed": 5}, {"learning_rate": 1e-4}])

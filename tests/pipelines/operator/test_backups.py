@@ -207,3 +207,9 @@ def test_without_a_folder_nothing_is_made_and_nothing_fails(home: Home) -> None:
         tick = weekly.evaluate_tick(dg.build_schedule_context(instance))
     assert tick.skip_message == "NEXTPLAY_BACKUPS names no folder, so no backup is made."
     assert about_backup(Settings(), home.folder()) == ""
+
+
+def test_a_note_that_is_no_file_is_told_and_never_waited_for(home: Home, folder: Path) -> None:
+    os.mkfifo(home.folder() / NOTE_FILE)
+    with pytest.raises(BackupError, match=r"backup\.json is damaged: the next backup writes it anew"):
+        about_backup(Settings(backups=folder), home.folder())

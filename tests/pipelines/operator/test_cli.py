@@ -1,5 +1,6 @@
 """`nextplay`: what it is told and finds around it, and how it tells a mistake."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -210,6 +211,19 @@ def test_only_the_known_parts_of_a_home_must_be_writable(tmp_path: Path) -> None
         check_home(tmp_path)
 
 
+@pytest.mark.parametrize("part", ["dagster", "champion", "lake", "events"])
+@pytest.mark.parametrize(
+    "make", [Path.touch, os.mkfifo, lambda path: path.symlink_to(path.parent / "home.json")]
+)
+def test_a_file_in_the_place_of_a_folder_is_one_sentence(
+    make: Callable[[Path], object], part: str, tmp_path: Path
+) -> None:
+    (tmp_path / "home.json").touch()
+    make(tmp_path / part)
+    with pytest.raises(HomeError, match=f"{part} is no folder, and the home keeps one there: move it away"):
+        check_home(tmp_path)
+
+
 AS_ANOTHER_USER = """
 import os, sys
 import pipelines.operator.status, pipelines.resources  # what the other user may not be allowed to read
@@ -292,3 +306,16 @@ def test_spark_without_pyspark_is_one_sentence(
     assert told == "NEXTPLAY_ENGINE=spark needs PySpark: pip install -c constraints.txt -e '.[spark]'.\n"
     with pytest.raises(SparkError, match="needs PySpark"):
         session(SparkSettings())
+
+
+def test_what_this_user_may_not_read_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def closed(*_: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "/backups/tonight/manifest.json")
+
+    monkeypatch.setattr("pipelines.operator.state.check_home", closed)
+    assert answer(["restore", "/backups/tonight"]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("/backups/tonight/manifest.json cannot be read or written by this user: run as")
+    assert told.count("\n") == 1

@@ -62,3 +62,15 @@ def test_a_store_that_is_none_is_told_in_one_sentence(
     assert answer(["forget", "ada"]) == 1
     told = capsys.readouterr().err
     assert told.startswith("The event store ") and told.count("\n") == 1
+
+
+@pytest.mark.parametrize("given", ["", " ", "\u200b\n", "x" * 201])
+@pytest.mark.parametrize("command", ["forget", "holds"])
+def test_an_id_that_nobody_has_is_refused(
+    command: str, given: str, events_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As a script gives it whose variable is empty: nobody is forgotten, so nobody may be told so."""
+    assert answer([command, "--", given]) == 2
+    told = capsys.readouterr()
+    assert "a user's id has 1 to 200 characters" in told.err and not told.out
+    assert not events_file.exists()

@@ -1,6 +1,8 @@
 """`make status` names the one thing that cannot be read, and shows the rest."""
 
+import errno
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from assets.resources import Home
-from pipelines.operator.status import Status, Version, read_status
+from pipelines.operator.status import Status, Version, read_status, size
 from pipelines.operator.status_page import rendered
 from pipelines.resources import Settings
 from tests.fixtures.last_release import unpack
@@ -88,3 +90,15 @@ def test_a_page_of_many_years_is_no_longer_than_one_of_a_year(status: Callable[[
     assert len(page.splitlines()) < 150
     assert " 816  night 816" in page and " 797  night 797" in page and "night 796" not in page
     assert "and 796 older ones, which JSON=1 and make mlflow name" in page
+
+
+def test_what_a_disk_does_not_give_hides_no_size(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, look = size(kept / "reports"), Path.lstat
+
+    def lstat(path: Path) -> os.stat_result:
+        if path.suffix == ".html":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return look(path)
+
+    monkeypatch.setattr(Path, "lstat", lstat)
+    assert 0 < size(kept / "reports") < before

@@ -34,7 +34,9 @@ def test_a_relative_pointer_finds_its_folders_wherever_it_lies(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    "damage", [{"baselines": ["m"]}, {"baselines": {"markov": 3}}, {"version": 3}, {"promoted_at": "now"}]
+    "damage",
+    [{"baselines": ["m"]}, {"baselines": {"markov": 3}}, {"version": 3}, {"promoted_at": "now"}]
+    + [{"promoted_at": moment} for moment in (1.8e12, -1.0, float("nan"), float("inf"))],
 )
 def test_a_field_of_another_type_is_told(tmp_path: Path, damage: dict[str, object]) -> None:
     (tmp_path / "pointer.json").write_text(json.dumps(json.loads(POINTER.to_json()) | damage))

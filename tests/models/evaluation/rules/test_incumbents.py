@@ -91,3 +91,32 @@ def test_the_anchor_yields_to_what_beats_it_and_after_its_days_to_what_is_as_goo
     assert anchor_yields(better, anchor, 0, POLICY)
     assert not anchor_yields(level, anchor, 30, POLICY) and anchor_yields(level, anchor, 31, POLICY)
     assert not anchor_yields(worse, anchor, 31, POLICY)  # it shows how far champions have fallen
+
+
+def baseline_night(seed: int, new: float, old: float, best: float) -> bool:
+    """Whether a newer Markov chain takes the place of one, on a night without a candidate."""
+    night = Night(USERS, seed, shared=0.972)
+    champion = night.model("markov", old, bundle_hash="old", age_days=3.0)
+    anchor = night.model("markov", best, bundle_hash="anchor")
+    newer = night.model("markov", new, bundle_hash="new", validation=0.2)
+    return choose([], champion, [newer], POLICY, anchor=anchor).promote
+
+
+def test_sixty_nights_of_slightly_worse_baselines_cost_little() -> None:
+    champion = 0.19
+    for day in range(1, 61):
+        newer = 0.19 * 0.995**day
+        if baseline_night(day, newer, champion, 0.19):
+            champion = newer
+    assert champion > 0.19 * 0.95
+
+
+def test_equal_baselines_are_renewed_beside_an_anchor_and_any_beside_a_network() -> None:
+    assert np.mean([baseline_night(seed, 0.19, 0.19, 0.19) for seed in range(20)]) >= 0.7
+    night = Night(USERS, 7)
+    champion = night.model("markov", 0.19, bundle_hash="old", age_days=3.0)
+    newer = replace(champion, bundle_hash="new", validation=0.2)
+    network = night.model("sasrec", 0.25, bundle_hash="anchor")
+    assert choose([], champion, [newer], POLICY, anchor=network).promote
+    kept = choose([], champion, [newer], POLICY, anchor=night.model("markov", 0.25, bundle_hash="anchor"))
+    assert not kept.promote and "may be inferior to the anchor markov" in told(kept)
