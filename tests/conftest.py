@@ -4,6 +4,7 @@ The project is imported where it is used: the process that hands the tests to wo
 """
 
 import gc
+import json
 import os
 import shutil
 import subprocess
@@ -128,10 +129,14 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> "FinishedRun":
 
 @pytest.fixture
 def home(tiny_run: "FinishedRun", tmp_path: Path) -> "Home":
-    """A copy of the finished home that a test may change."""
+    """A copy of the finished home that a test may change; it is who the home is that it is of."""
     from assets.resources import Home
+    from assets.state.home_id import HOME_FILE
 
-    return Home(path=shutil.copytree(tiny_run.home.path, str(tmp_path / "home")))
+    folder = Path(shutil.copytree(tiny_run.home.path, tmp_path / "home"))
+    named = json.loads((folder / HOME_FILE).read_text(encoding="utf-8"))
+    (folder / HOME_FILE).write_text(json.dumps(named | {"place": str(folder)}), encoding="utf-8")
+    return Home(path=str(folder))
 
 
 @pytest.fixture
