@@ -300,7 +300,7 @@ class Tracking:
         """The version of this home that carries the champion's alias, if any."""
         for alias in (CHAMPION, *([self._own_alias] if self._shared else [])):
             found = self._with_alias(alias)
-            if found is not None and self._may_be_ours(found.tags):
+            if found is not None and (alias == self._own_alias or self._may_be_ours(found.tags)):
                 return str(found.version)
         return None
 

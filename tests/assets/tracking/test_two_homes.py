@@ -138,6 +138,10 @@ def test_what_a_copy_removes_the_home_that_it_is_of_keeps(shared: str, tmp_path:
     version = register(first, bundle)
     second = home(shared, tmp_path, home_id(shutil.copytree(tmp_path / "one", tmp_path / "copy")))
     assert second.versions() == [] and second.runs() == []
+    first.set_champion(version)
+    assert second.champion() is None
+    second.set_champion(version)  # what it serves is what it was copied with
+    assert second.champion() == version == first.champion()
     second.discard([version], second.runs())
     assert [v.version for v in first.versions()] == [version] and len(first.runs()) == 1
 
