@@ -35,7 +35,8 @@ run: setup ## Run the whole pipeline (SOURCE=sample, steam, table, ...: see docs
 test: setup lint ## Lint, type-check and test
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not slow and not scale' --ignore tests/scale -p no:schemathesis -n 2 --dist loadfile --no-loadscope-reorder
 
-test-all: setup lint ## The slow tests too
+test-all: setup lint ## The slow tests too, and those of the ranker
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,stages]'
 	@$(BIN)/python -m pytest -m 'not scale'
 
 test-scale: setup ## Spark, object storage and Postgres, against real servers that the tests start
@@ -154,6 +155,7 @@ study-bert4rec: setup ## SASRec and BERT4Rec by loss, budget and measure, on the
 	@PYTHONPATH=. $(BIN)/python benchmarks/bert4rec_study.py
 
 study-generative: setup ## Popularity to TIGER by quality and cost, on five data sets (hours, resumable)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,stages]'
 	@$(BIN)/python -m benchmarks.generative
 
 bench-serving: setup ## The endpoint under load, beside an empty route and a bare app (8 minutes; needs wrk)
