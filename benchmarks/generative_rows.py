@@ -229,13 +229,19 @@ ROWS: dict[str, Row] = {
         "SASRec on ready beginnings", "sasrec", CODED[:-2], ready(RQVAE_READY), BEAUTY, code_prefixes=True
     ),
     "tiger-ready-rqvae": network(
-        "TIGER, ready RQ-VAE codes", "tiger", TIGER_CODE, ready(RQVAE_READY), BEAUTY
+        "TIGER, ready RQ-VAE codes", "tiger", TIGER_CODE, ready(RQVAE_READY), BEAUTY, code_prefixes=False
     ),
     "tiger-prefixes": network(
         "TIGER, reads ready beginnings", "tiger", TIGER_CODE, ready(RQVAE_READY), BEAUTY, code_prefixes=True
     ),
     "tiger-large": network(
-        "TIGER, 128 wide, ready RQ-VAE", "tiger", TIGER_CODE, ready(RQVAE_READY), BEAUTY, **LARGE
+        "TIGER, 128 wide, ready RQ-VAE",
+        "tiger",
+        TIGER_CODE,
+        ready(RQVAE_READY),
+        BEAUTY,
+        **LARGE,
+        code_prefixes=False,
     ),
     "tiger-large-prefixes": network(
         "TIGER, 128 wide, reads beginnings",
@@ -247,10 +253,17 @@ ROWS: dict[str, Row] = {
         code_prefixes=True,
     ),
     "tiger-ready-kmeans": network(
-        "TIGER, ready k-means codes", "tiger", TIGER_CODE, ready(KMEANS_READY), BEAUTY
+        "TIGER, ready k-means codes", "tiger", TIGER_CODE, ready(KMEANS_READY), BEAUTY, code_prefixes=False
     ),
-    "tiger": network("TIGER, own k-means codes", "tiger", TIGER_CODE, own(KMEANS)),
+    "tiger": network("TIGER, own k-means codes", "tiger", TIGER_CODE, own(KMEANS), code_prefixes=False),
+    "tiger-own-prefixes": network(
+        "TIGER, reads own beginnings", "tiger", TIGER_CODE, own(KMEANS), code_prefixes=True
+    ),
     "tiger-rqvae": network(
-        "TIGER, own RQ-VAE codes", "tiger", (*TIGER_CODE, "models/codes/rqvae.py"), own(RQVAE)
+        "TIGER, own RQ-VAE codes",
+        "tiger",
+        (*TIGER_CODE, "models/codes/rqvae.py"),
+        own(RQVAE),
+        code_prefixes=False,
     ),
 }

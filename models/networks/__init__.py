@@ -76,6 +76,7 @@ def _tiger(config: NetworkConfig, n_items: int) -> "SequenceNetwork":
 
 TIGER = {  # a code is played hundreds of times as often as an item, and its loss costs little
     "codes": True,
+    "code_prefixes": True,  # what it reads; what it generates are codes
     "loss": "full",
     "dropout": 0.3,
     "batch_positions": 512,

@@ -1,11 +1,12 @@
 """TIGER: the next item's codes are generated one after the other (Rajput et al., NeurIPS 2023).
 
-In the paper a T5 reads each item of the history as so many tokens as it has codes, sees one target a history,
-and decodes with attention to all of them. Here an item is one position, the sum of its codes' embeddings, in
-a causal transformer that is trained at every position; and the decoder is a residual block for each level, on
-the state of the position plus the codes so far: the arrangement of the RQ-Transformer (Lee et al., CVPR 2022)
-with the smallest of decoders. The softmax at each level is over the codes that go on to a real item, so that
-the probabilities of all items sum to 1 and ranks over the full catalogue are exact.
+In the paper a T5 reads each item of the history as so many tokens as it has codes, sees one target a
+history, and decodes with attention to all of them. Here an item is one position, the sum of the embeddings
+of its id's beginnings (or of its codes), in a causal transformer that is trained at every position; and the
+decoder is a residual block for each level, on the state of the position plus the codes so far: the
+arrangement of the RQ-Transformer (Lee et al., CVPR 2022) with the smallest of decoders. The softmax at each
+level is over the codes that go on to a real item, so that the probabilities of all items sum to 1 and ranks
+over the full catalogue are exact.
 """
 
 from collections.abc import Sequence
