@@ -16,6 +16,7 @@ from typing import Any
 from assets.evaluation.leaderboard import leaderboard_rows
 from benchmarks import records
 from models.baselines import BASELINES
+from models.blend.scorer import BLEND
 from models.networks import NETWORKS
 from pipelines.apart import run_apart
 from pipelines.resources import Settings, home_of
@@ -50,13 +51,13 @@ def page(results: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         f"`python -m benchmarks.repeats`, {time.strftime('%Y-%m-%d')}: the sample of players who play things "
         "again (`NEXTPLAY_SOURCE=sample-repeats`, `NEXTPLAY_REPEATS=keep`, default size), the whole pipeline "
         "to the leaderboard. NDCG@10 on test. The network is the one that validation chooses, the baseline "
-        "the best on test, which favours it."
+        "the best on test, which favours it. The blend is what a night makes of both."
     )
     for exclude_seen, words in COUNTED.items():
         yield ""
         yield f"## `NEXTPLAY_EXCLUDE_SEEN={exclude_seen}`: {words}"
-        yield "| seed | optimum | network | | best baseline | | network to baseline |"
-        yield "|---:|---:|---|---:|---|---:|---:|"
+        yield "| seed | optimum | network | | best baseline | | network to baseline | blend |"
+        yield "|---:|---:|---|---:|---|---:|---:|---:|"
         for result in sorted(results, key=lambda result: result["seed"]):
             if result["exclude_seen"] == exclude_seen:
                 yield line(result)
@@ -67,12 +68,12 @@ def line(result: Mapping[str, Any]) -> str:
     networks = [row for row in rows if row["model"] in NETWORKS]
     network = max(networks, key=lambda row: row["validation_ndcg_at_10"])
     baseline = max((row for row in rows if row["model"] in BASELINES), key=lambda row: row["ndcg_at_10"])
-    optimum = next((f"{row['ndcg_at_10']:.4f}" for row in rows if row["role"] == "optimum"), "")
+    told = {row["model"]: f"{row['ndcg_at_10']:.4f}" for row in rows}
     cells = [
-        str(result["seed"]), optimum,
+        str(result["seed"]), told.get("optimum", ""),
         network["model"], f"{network['ndcg_at_10']:.4f}",
         baseline["model"], f"{baseline['ndcg_at_10']:.4f}",
-        f"{network['ndcg_at_10'] / baseline['ndcg_at_10']:.3f}",
+        f"{network['ndcg_at_10'] / baseline['ndcg_at_10']:.3f}", told.get(BLEND, ""),
     ]  # fmt: skip
     return f"| {' | '.join(cells)} |"
 
