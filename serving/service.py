@@ -1,7 +1,7 @@
 """The BentoML service: thin, it mounts the app.
 
-From the repository: `NEXTPLAY_POINTER=var/champion.json bentoml serve serving.service:Nextplay`. From a Bento
-(`serving/package.py` builds them) the bundle inside is served unless NEXTPLAY_POINTER is set.
+From the repository: `NEXTPLAY_POINTER=var/champion/pointer.json bentoml serve serving.service:Nextplay`. From
+a Bento (`serving/package.py` builds them) the bundle inside is served unless NEXTPLAY_POINTER is set.
 
 BentoML answers `/livez` and `/readyz` itself, before the app is asked: `__is_ready__` makes the latter wait
 for a loaded and warm model. Its own metrics and access log are off: `/metrics` and the log are the app's.
