@@ -94,7 +94,7 @@ class Follower:
 
     def list_items(self, listed: Sequence[ListedItem]) -> None:
         """From now on these are listed, with this model and the next ones."""
-        with self._changing, _requests_first():
+        with self._changing, requests_first():
             self._listed = listed
             if self.current is not None:
                 self.current = replace(self.current, recommender=self._with_listed())
@@ -125,7 +125,7 @@ class Follower:
             if wanted == self._refused and time.monotonic() < self._retry_at:
                 return
             self._refused, self._retry_at = wanted, time.monotonic() + RETRY_SECONDS
-            with _requests_first():
+            with requests_first():
                 model = self._load(pointer)
             self._swap(model)
         self._refused, self._problem = None, ""
@@ -179,14 +179,32 @@ class Follower:
         telemetry.log("model not loaded", error=trace, reason=self._problem, kept_version=kept)
 
 
-@contextmanager
-def _requests_first() -> Iterator[None]:
-    """Load while requests go on: they take many short turns, and collecting garbage is a long one."""
-    turn = sys.getswitchinterval()
-    sys.setswitchinterval(TURN_SECONDS)
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-        sys.setswitchinterval(turn)
+class _RequestsFirst:
+    """Load while requests go on: they take many short turns, and collecting garbage is a long one.
+
+    A model and a listing may be loaded at once: the last of them puts back what the first one found.
+    """
+
+    def __init__(self) -> None:
+        self._changing = threading.Lock()
+        self._loading, self._turn = 0, 0.0
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        with self._changing:
+            if not self._loading:
+                self._turn = sys.getswitchinterval()
+                sys.setswitchinterval(TURN_SECONDS)
+                gc.disable()
+            self._loading += 1
+        try:
+            yield
+        finally:
+            with self._changing:
+                self._loading -= 1
+                if not self._loading:
+                    gc.enable()
+                    sys.setswitchinterval(self._turn)
+
+
+requests_first = _RequestsFirst()

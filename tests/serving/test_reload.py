@@ -1,8 +1,11 @@
+import gc
 import json
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -175,3 +178,18 @@ def test_a_model_without_memory_is_told_once_in_a_sentence(
     follower.check()
     assert [(one["error"], one["reason"]) for one in told] == [(None, NO_MEMORY)]
     assert failing() == 1
+
+
+def test_two_that_load_at_once_leave_the_interpreter_as_it_was() -> None:
+    """A model and a listing: the one that ends last had found what the other one set."""
+    before = sys.getswitchinterval()
+    model, listing = reload.requests_first(), reload.requests_first()
+    with ExitStack() as both:
+        both.callback(sys.setswitchinterval, before)
+        model.__enter__()
+        listing.__enter__()
+        assert sys.getswitchinterval() == pytest.approx(reload.TURN_SECONDS) and not gc.isenabled()
+        model.__exit__(None, None, None)
+        assert not gc.isenabled(), "the other one still loads"
+        listing.__exit__(None, None, None)
+        assert sys.getswitchinterval() == pytest.approx(before) and gc.isenabled()
