@@ -43,7 +43,8 @@ class Users:
         self._seen: tuple[int, int, int] | None = None
         self._snapshot: Snapshot | None = None
         self._looking = threading.Lock()
-        self._forgotten: frozenset[str] | None = None  # as they were last read
+        self._forgotten: frozenset[str] | None = None  # as they were last read; None: nobody knows
+        self._listing = threading.Lock()  # held while they are read, or one more is noted
         self._listed_at = self._failed_at = -PATIENCE_SECONDS - LIST_SECONDS
         self._problem = EventStoreError()
 
@@ -81,7 +82,8 @@ class Users:
     def _ask(self, store: EventStore, user_id: str, snapshot: Snapshot | None) -> History:
         if time.monotonic() - self._listed_at >= LIST_SECONDS:
             self._listed_at = time.monotonic()
-            self._forgotten = frozenset(store.forgotten_users())
+            with self._listing:
+                self._forgotten = frozenset(store.forgotten_users())
         if store.is_forgotten(user_id):
             return History([])
         before, cutoff = (snapshot.history(user_id), snapshot.cutoff) if snapshot else ([], 0)
@@ -94,7 +96,9 @@ class Users:
         if self._store is None:
             raise ValueError("There is no event store to remember it in.")
         removed = self._store.forget(user_id)
-        self._forgotten = (self._forgotten or frozenset()) | {user_id}
+        with self._listing:
+            if self._forgotten is not None:
+                self._forgotten |= {user_id}
         return removed
 
     def _current(self) -> Snapshot | None:

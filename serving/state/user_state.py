@@ -88,10 +88,12 @@ def write_snapshot(
 ) -> int:
     """Replace the snapshot by one of these histories, given in the order of their user ids; returns how many.
 
-    Readers see the old or the new file, never half. Items are ids, oldest first.
+    Readers see the old or the new file, never half. Items are ids, oldest first. Nobody else writes at the
+    same time: the caller holds the home's lock.
     """
+    for left in file.parent.glob(f".{file.name}.*"):
+        left.unlink()  # of a killed run
     aside = file.with_name(f".{file.name}.{os.getpid()}")
-    aside.unlink(missing_ok=True)
     connection = sqlite3.connect(aside, isolation_level=None)
     try:
         connection.executescript(

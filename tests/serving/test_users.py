@@ -1,6 +1,7 @@
 """A user's history: the snapshot and the events since; forgotten users have none."""
 
 import sqlite3
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -194,3 +195,56 @@ def test_a_snapshot_that_is_damaged_in_the_middle_is_told_and_made_anew(snapshot
     assert not open_snapshot(snapshot).is_whole()
     write_snapshot(snapshot, HISTORIES, "abc", cutoff=0)
     assert users.history("bob").items == ["30"] and telemetry.USER_STATE_FAILING._value.get() == 0
+
+
+def test_who_forgets_one_user_does_not_know_of_the_others(
+    store: SqliteEventStore, snapshot: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_snapshot(snapshot, HISTORIES, "abc", cutoff=0)
+    store.forget("bob")  # by another worker, before anybody asked this one
+    users = Users(store, snapshot)
+    users.forget("carl")
+
+    def away(self: SqliteEventStore, *_: str) -> bool:
+        raise EventStoreError("The event store is away.")
+
+    monkeypatch.setattr(SqliteEventStore, "forgotten_users", away)
+    monkeypatch.setattr(SqliteEventStore, "is_forgotten", away)
+    with pytest.raises(EventStoreError, match="away"):
+        users.history("bob")
+
+
+def test_a_list_of_the_forgotten_that_comes_late_takes_nobody_back(
+    store: SqliteEventStore, snapshot: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_snapshot(snapshot, HISTORIES, "abc", cutoff=0)
+    users, read, forgotten = Users(store, snapshot), threading.Event(), threading.Event()
+    users.history("eve")  # so that the list is known
+    listed = SqliteEventStore.forgotten_users
+
+    def slowly(self: SqliteEventStore) -> list[str]:
+        found = listed(self)
+        read.set()
+        forgotten.wait(0.2)
+        return found
+
+    monkeypatch.setattr(SqliteEventStore, "forgotten_users", slowly)
+    monkeypatch.setattr("serving.users.LIST_SECONDS", 0.0)
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(users.history, "eve")
+        read.wait()
+        users.forget("ada")
+        forgotten.set()
+        asked.result()
+
+    def away(self: SqliteEventStore, *_: str) -> bool:
+        raise EventStoreError("The event store is away.")
+
+    monkeypatch.setattr(SqliteEventStore, "forgotten_users", away)
+    assert users.history("ada") == History([], stale=True)
+
+
+def test_what_a_killed_run_left_of_a_snapshot_goes_with_the_next(snapshot: Path) -> None:
+    snapshot.with_name(f".{snapshot.name}.4194305").write_bytes(b"half")  # of a process that is gone
+    write_snapshot(snapshot, HISTORIES, "abc", cutoff=0)
+    assert list(snapshot.parent.iterdir()) == [snapshot]
