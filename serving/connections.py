@@ -152,7 +152,7 @@ class Connection(OneProtocol):
         except httptools.HttpParserError:
             unread = AS_LETTERS if LETTERS.match(data) else NO_HTTP
             fault = self._fault or unread
-            self._refuse(fault.status, fault.detail, "large" if self._fault else "wrong")
+            self._refuse(fault.status, fault.detail, "wrong" if fault.status == 400 else "large")
             return
         if self.phase is Phase.HEAD and self.taken > MAX_HEAD + MAX_TARGET:
             self._refuse(431, LARGE_HEAD, "large")

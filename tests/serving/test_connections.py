@@ -9,6 +9,7 @@ from itertools import repeat
 
 import pytest
 import uvicorn
+from prometheus_client import REGISTRY
 from starlette.types import Receive, Scope, Send
 
 from serving import connections
@@ -113,6 +114,22 @@ def test_half_a_connection_is_closed_at_once(port: int, sent: bytes) -> None:
         client.shutdown(socket.SHUT_WR)
         client.settimeout(SOON / 6)
         assert client.recv(4096) == b""
+
+
+@pytest.mark.parametrize(
+    "sent", [GET + b"Host: y\r\n\r\n", b"GET /%FF HTTP/1.1\r\nHost: x\r\n\r\n"], ids=["two hosts", "no UTF-8"]
+)
+def test_what_has_no_meaning_is_not_counted_as_too_large(port: int, sent: bytes) -> None:
+    def closed() -> list[float]:
+        value = REGISTRY.get_sample_value
+        return [
+            value("nextplay_connections_closed_total", {"reason": reason}) or 0.0
+            for reason in ("wrong", "large")
+        ]
+
+    wrong, large = closed()
+    assert status_of(ask(port, sent)) == "400"
+    assert closed() == [wrong + 1, large]
 
 
 def test_silent_ones_give_way_and_those_who_ask_are_answered(port: int) -> None:
