@@ -30,7 +30,7 @@ from models.evaluation.evidence import Policy
 from models.memory import check_room
 from models.stages.names import networks_of
 from models.stages.reranking import Rules
-from serving.state.event_stores import is_database, open_event_store
+from serving.state.event_stores import HOW_TO_CLEAR, is_clear, is_database, open_event_store
 from serving.state.events import EventStore
 from serving.state.pointer import Pointer
 from serving.state.storage import Store
@@ -63,6 +63,8 @@ class Shared(BaseSettings):
     def _postgres(cls, database: SecretStr | None) -> SecretStr | None:
         if database is not None and not is_database(database.get_secret_value()):
             raise ValueError("give an address that begins with postgresql://")
+        if database is not None and not is_clear(database.get_secret_value()):
+            raise ValueError(f"the address is not clear: {HOW_TO_CLEAR}")
         return database
 
     def address(self, name: str) -> str | None:

@@ -3,7 +3,6 @@
 A writer holds an advisory lock for the time of its commit, so that sequences rise here too.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -11,20 +10,20 @@ from typing import Any
 
 import psycopg
 
+from serving.state.event_stores import HOW_TO_CLEAR, is_clear
 from serving.state.events import EventStoreError, StoreSize
 from serving.state.events_sql import FORMATS, Connection, Row, SqlEventStore
-from serving.state.events_statements import DDL, LATER_DDL, PAGE
+from serving.state.events_statements import DDL, LATER_DDL, PAGE, TABLES
 
 WRITERS = 7_305_001  # the advisory lock of writers
 CONNECT_SECONDS = 10
 OPTIONS = "-c synchronous_commit=on -c lock_timeout=10000"
-SIZE = """
+SIZE = f"""
 SELECT sum(pg_total_relation_size(to_regclass(name)))
-FROM (VALUES ('events'), ('impressions'), ('clocks'), ('forgotten'), ('listed_items')) AS tables (name)
+FROM (VALUES {", ".join(f"('{table}')" for table in TABLES)}) AS tables (name)
 """
 READER_SECONDS = 2  # as libpq's shortest wait for a connection
 READING = "-c default_transaction_read_only=on -c lock_timeout=250 -c statement_timeout=1000"
-CLEAR = re.compile(r"postgres(?:ql)?://(?:(?:[^@/?#%]|%[0-9A-Fa-f]{2})*@)?[^@]*")  # user:password@the rest
 SILENCE = {  # that ends a connection: a host that vanished says nothing
     "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 25_000,
 }  # fmt: skip
@@ -94,7 +93,7 @@ class _Connection:
 
     def give_back(self) -> None:
         with _failures():
-            for table in ("events", "impressions"):
+            for table in TABLES:
                 self._connection.execute(f"VACUUM {table}")
 
     def wipe(self) -> bool:
@@ -123,13 +122,9 @@ def _failures(what: str = "read or written") -> Iterator[None]:
 
 
 def _checked(address: str) -> str:
-    """The address. Raises EventStoreError where libpq would take pieces of a password for something else:
-    its message would hold them."""
-    if not CLEAR.fullmatch(address):
-        raise EventStoreError(
-            "The address of the event store in Postgres is not clear: in its password, write what is no "
-            "letter or digit as % and two digits."
-        )
+    """The address. Raises EventStoreError."""
+    if not is_clear(address):
+        raise EventStoreError(f"The address of the event store in Postgres is not clear: {HOW_TO_CLEAR}.")
     return address
 
 

@@ -136,7 +136,7 @@ class SqlEventStore(ABC):
                 connection.change("INSERT INTO clocks VALUES (?, ?)", [(sequence, now)])
             connection.change(INSERT_IMPRESSION, (astuple(shown)[:-1] for shown in impressions))
             drawn = [one for one in impressions if one.propensity is not None]
-            rows = [(one.request_id, one.rank, one.propensity) for one in drawn]
+            rows = [(one.propensity, one.request_id, one.rank) for one in drawn]
             connection.change(INSERT_PROPENSITY, rows)
         self.ahead_ms = sequence - now
         return answers

@@ -9,6 +9,10 @@ of before needs no change.
 from serving.state.feedback_sql import FEEDBACK_DDL
 
 PAGE = 10_000  # rows fetched at a time
+TABLES = (
+    *("events", "impressions", "propensities", "feedback", "clocks", "forgotten"),
+    *("listed_items", "listing_changes"),
+)
 
 DDL = """
 CREATE TABLE events (
@@ -82,7 +86,12 @@ SELECT * FROM (SELECT ? AS request_id, ?, ? AS user_id, ?, ?, ?, ?, ?) AS shown
 WHERE NOT EXISTS (SELECT 1 FROM forgotten WHERE forgotten.user_id = shown.user_id)
 ON CONFLICT DO NOTHING
 """
-INSERT_PROPENSITY = "INSERT INTO propensities VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+# Of impressions that are kept: one of a forgotten user is none, and nothing would ever remove its chance.
+INSERT_PROPENSITY = """
+INSERT INTO propensities
+SELECT request_id, rank, CAST(? AS DOUBLE PRECISION) FROM impressions WHERE request_id = ? AND rank = ?
+ON CONFLICT DO NOTHING
+"""
 FORGET_PROPENSITIES = """
 DELETE FROM propensities WHERE request_id IN (SELECT request_id FROM impressions WHERE user_id = ?)
 """

@@ -300,6 +300,16 @@ def test_a_wrong_secret_is_not_shown(name: str, monkeypatch: pytest.MonkeyPatch)
     assert told.startswith(f"NEXTPLAY_{name}=***: give an address") and "hidden-word" not in told
 
 
+def test_a_password_that_would_be_torn_apart_is_refused_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What reads the address takes pieces of it for a host or a port, and its messages name them."""
+    told = mistake(monkeypatch, NEXTPLAY_DATABASE="postgresql://ada:hidden/word@db.example/nextplay")
+    assert told.startswith("NEXTPLAY_DATABASE=***: the address is not clear") and "hidden" not in told
+    monkeypatch.setenv("NEXTPLAY_DATABASE", "postgresql://ada:hidden%2Fword@db.example/nextplay")
+    read_settings()
+
+
 def test_a_split_by_time_needs_times(monkeypatch: pytest.MonkeyPatch) -> None:
     told = mistake(monkeypatch, NEXTPLAY_SPLIT="temporal", NEXTPLAY_SOURCE="steam")
     assert told.startswith("NEXTPLAY_SPLIT=temporal needs plays with a time, and the source steam has none")

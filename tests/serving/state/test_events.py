@@ -27,7 +27,7 @@ from serving.state.events import (
     Stored,
 )
 from serving.state.events_sqlite import SqliteEventStore
-from serving.state.events_statements import PAGE
+from serving.state.events_statements import PAGE, TABLES
 
 
 @pytest.fixture
@@ -295,3 +295,18 @@ def test_more_than_the_most_are_refused_whole(store: SqliteEventStore) -> None:
         store.list_items([ListedItem("0", "new", "{}"), ListedItem("one more", "", "{}")])
     assert len(store.listed_items()) == MAX_LISTED and store.listed_items()[0].title == ""
     assert store.list_items([ListedItem("0", "new", "{}")]) == Listed(0, 1)
+
+
+def test_no_chance_is_kept_of_an_impression_that_is_not(store: SqliteEventStore) -> None:
+    store.forget("ada")
+    drawn = [replace(shown(user, 1, user), propensity=0.25) for user in ("ada", "bob")]
+    store.add([], drawn)
+    assert [(one.user_id, one.propensity) for one in store.impressions()] == [("bob", 0.25)]
+    with closing(sqlite3.connect(store.file)) as connection:
+        assert connection.execute("SELECT request_id FROM propensities").fetchall() == [("bob",)]
+
+
+def test_every_table_is_measured_and_cleaned_up(store: SqliteEventStore) -> None:
+    with closing(sqlite3.connect(store.file)) as connection:
+        made = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    assert {name for (name,) in made} == set(TABLES)
