@@ -17,7 +17,7 @@ from assets.state.shared import SharedState
 from models.bundle.bundle import bundle_hash
 from models.bundle.formats import Format, format_in
 from models.mistakes import UserError
-from serving.state.regular import NoFileError, read_regular
+from serving.state.regular import LARGEST_LIST, NoFileError, read_regular
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class BundleStore:
                 raise
             sync_folder(unfinished)
             self._merge(HASHES_FILE, folder.name, bundle_hash(unfinished))
-            self.remove(folder)
+            self._take_away(folder)
             unfinished.replace(folder)
             sync_entry(self._root)
         self._merge(CURRENT_FILE, architecture, folder.name)
@@ -88,9 +88,7 @@ class BundleStore:
 
     def withdraw(self, architecture: str) -> None:
         """From now on there is no current bundle of an architecture; the folders stay."""
-        current = self._read(CURRENT_FILE)
-        if current.pop(architecture, None) is not None:
-            replace_text(self._root / CURRENT_FILE, json.dumps(current, indent=2))
+        self._drop(CURRENT_FILE, architecture)
 
     def has(self, architecture: str) -> bool:
         """Whether there is a current bundle of an architecture."""
@@ -111,6 +109,10 @@ class BundleStore:
 
     def remove(self, folder: Path) -> None:
         """Take a bundle away, if it is there: whole at once, whatever happens while its files are deleted."""
+        self._take_away(folder)
+        self._drop(HASHES_FILE, folder.name)
+
+    def _take_away(self, folder: Path) -> None:
         if folder.exists():
             aside = self._root / f"{UNFINISHED}removed-{folder.name}"
             shutil.rmtree(aside, ignore_errors=True)
@@ -131,7 +133,7 @@ class BundleStore:
     def _read(self, name: str) -> dict[str, str]:
         path = self._root / name
         try:
-            found: dict[str, str] = json.loads(read_regular(path))
+            found: dict[str, str] = json.loads(read_regular(path, LARGEST_LIST))
         except FileNotFoundError:
             return {}
         except (NoFileError, ValueError):
@@ -146,6 +148,11 @@ class BundleStore:
         known = self._read(name)
         if known.get(key) != value:
             replace_text(self._root / name, json.dumps(known | {key: value}, indent=2))
+
+    def _drop(self, name: str, key: str) -> None:
+        known = self._read(name)
+        if known.pop(key, None) is not None:
+            replace_text(self._root / name, json.dumps(known, indent=2))
 
 
 def _damaged(path: Path) -> MissingBundleError:

@@ -30,7 +30,7 @@ from assets.state.change import (
 from assets.state.files import replace_text
 from models.bundle.bundle import BundleError, OtherFormatError
 from serving.state.pointer import Pointer, pointer_of, read_pointer
-from serving.state.regular import NoFileError, read_regular
+from serving.state.regular import LARGEST_LIST, NoFileError, read_regular
 
 
 @dataclass(frozen=True)
@@ -209,7 +209,7 @@ class Champions:
     def _read(self, name: str) -> Any:
         path = self._pointer_file.with_name(name)
         try:
-            found: Any = json.loads(read_regular(path))
+            found: Any = json.loads(read_regular(path, LARGEST_LIST))
         except FileNotFoundError:
             return []
         except (NoFileError, ValueError):

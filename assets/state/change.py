@@ -14,7 +14,7 @@ from typing import Any
 
 from assets.state.files import replace_text
 from serving.state.pointer import Pointer, pointer_of
-from serving.state.regular import NoFileError, read_regular
+from serving.state.regular import LARGEST_LIST, NoFileError, read_regular
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class Change:
 def unfinished(pointer_file: Path) -> Change | None:
     """The change that a kill has left, if it still fits the pointer that is there."""
     try:
-        values = json.loads(read_regular(pointer_file.with_name(CHANGE_FILE)))
+        values = json.loads(read_regular(pointer_file.with_name(CHANGE_FILE), LARGEST_LIST))
         found = Change(**values | {"pointer": pointer_of(values["pointer"])})
     except FileNotFoundError:
         return None

@@ -5,14 +5,17 @@ import stat
 from pathlib import Path
 
 LARGEST = 16 << 20  # bytes; what is read here is written by people, or is a few lines of JSON
+LARGEST_LIST = (
+    1 << 30
+)  # bytes of a list of ours that grows with each champion: 6 kB, many times a day perhaps
 
 
 class NoFileError(OSError):
     """What has a file's name is none."""
 
 
-def read_regular(path: Path) -> bytes:
-    """The content of a regular file, or of what a link names. Raises OSError.
+def read_regular(path: Path, largest: int = LARGEST) -> bytes:
+    """The content of a regular file, or of what a link names, of `largest` bytes at most. Raises OSError.
 
     To open a FIFO waits for somebody who writes, and to read a device never ends: both are refused at once.
     """
@@ -21,8 +24,8 @@ def read_regular(path: Path) -> bytes:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise NoFileError(f"it is {_kind(found.st_mode)} and no file")
-        if found.st_size > LARGEST:
-            raise OSError(f"it has {found.st_size:,} bytes, more than the {LARGEST:,} that are read")
+        if found.st_size > largest:
+            raise OSError(f"it has {found.st_size:,} bytes, more than the {largest:,} that are read")
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             return file.read(found.st_size + 1)  # is set aside at once; what has grown since is replaced
     finally:

@@ -1,5 +1,6 @@
 """Bundles appear whole or not at all, once for what they are made from."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,13 @@ def test_a_bundle_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="too large"):
         BundleStore(tmp_path).publish("ease", "a" * 64, fail)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_of_a_bundle_that_was_removed_nothing_is_noted(tmp_path: Path) -> None:
+    store = BundleStore(tmp_path)
+    folders = [store.publish("sasrec", of * 64, lambda made: (made / "x").write_text("1")) for of in "ab"]
+    (folders[1] / "x").write_text("2")  # damaged: it is made again, and still known
+    store.publish("sasrec", "b" * 64, lambda made: (made / "x").write_text("1"))
+    store.remove(folders[0])
+    assert json.loads((tmp_path / "hashes.json").read_text()).keys() == {folders[1].name}
+    assert store.is_whole(folders[1])

@@ -140,3 +140,15 @@ def test_an_anchor_that_is_none_is_left_out(bundle: object, last_served: object,
     assert found.anchor() is None
     (tmp_path / "anchor.json").write_text(json.dumps(anchor | {"bundle": "a", "last_served": 1.5}))
     assert found.anchor() == Anchor("a", "0" * 64, 1.5)
+
+
+def test_the_history_of_many_years_is_read(tmp_path: Path) -> None:
+    """Three thousand champions: more than is read of a file that people write."""
+    found = succession(tmp_path)
+    for name in ("history.json", "past.json"):
+        path = tmp_path / name
+        path.write_text(path.read_text() + " " * (17 << 20))
+    assert [reign.pointer.version for reign in found.history()] == ["1", "2", "3"]
+    assert [pointer.version for pointer in found.past()] == ["1", "2"]
+    found.crown(named(4), {})
+    assert found.current().version == "4" and found.finish() is None
