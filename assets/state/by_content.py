@@ -3,13 +3,11 @@
 However they came about, equal rows are then one version, and what is made from them is not made again.
 """
 
-import os
 import shutil
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-from assets.state.files import literal
+from assets.state.files import literal, scratch_name
 from assets.state.lake import Lake, TableVersion, file_hash, fingerprint, write_parquet
 
 
@@ -19,7 +17,7 @@ def publish_rows(lake: Lake, table: str, write: Callable[[Path], None]) -> Table
     The file is read and written once more: how DuckDB encodes a column without or with nulls depends on
     whether its rows came from a file or from memory, and equal rows are to be equal bytes.
     """
-    aside = lake.root / "spill" / f"{os.getpid()}-{uuid.uuid4().hex}"  # the lake removes those of dead runs
+    aside = lake.root / "spill" / scratch_name()  # the lake removes those of dead runs
     aside.mkdir(parents=True)
     written, made = aside / "written.parquet", aside / "made.parquet"
 

@@ -1,7 +1,6 @@
 """Databases of DuckDB: empty ones in memory, and files of views."""
 
 import os
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 
-from assets.state.files import literal
+from assets.state.files import literal, scratch_name
 from models.cores import usable_cores
 
 _numbers = count()
@@ -53,7 +52,7 @@ def _start(spill: Path, memory_limit: str, threads: int) -> duckdb.DuckDBPyConne
             "memory_limit": memory_limit,
             "threads": threads,
             # DuckDB removes it at its end
-            "temp_directory": str(spill / f"{os.getpid()}-{uuid.uuid4().hex}"),
+            "temp_directory": str(spill / scratch_name()),
         }
     )
 

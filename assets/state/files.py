@@ -5,9 +5,12 @@ And how databases are told of a file whose path holds characters that they read 
 
 import glob
 import os
+import uuid
 from pathlib import Path
 
 from models.mistakes import UserError
+
+_PROCESS = uuid.uuid4().hex[:8]  # of this process, for its number may come again
 
 
 def sqlite_address(file: Path) -> str:
@@ -57,3 +60,30 @@ def sync_entry(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def scratch_name() -> str:
+    """The name of a new folder for what this process alone works on; see `is_left`."""
+    return f"{os.getpid()}-{_PROCESS}-{uuid.uuid4().hex}"
+
+
+def is_left(name: str) -> bool:
+    """Whether who made a folder of a `scratch_name` is gone.
+
+    In a container each run may have the number of the one before. A folder of another name is that of an
+    engine, which works under the lock that the caller holds.
+    """
+    process, _, rest = name.partition("-")
+    if process == str(os.getpid()):
+        return not rest.startswith(f"{_PROCESS}-")
+    return not (process.isdecimal() and _alive(int(process)))
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -13,7 +13,6 @@ version current, never half of one.
 import hashlib
 import json
 import logging
-import os
 import re
 import shutil
 import uuid
@@ -27,7 +26,7 @@ import duckdb
 from filelock import FileLock, Timeout
 
 from assets.state.databases import kept_database, new_database, write_views
-from assets.state.files import literal, replace_text, sync_entry, sync_folder
+from assets.state.files import is_left, literal, replace_text, sync_entry, sync_folder
 from assets.state.remote_tables import RemoteTables
 from models.bundle.formats import Format, format_in
 from models.mistakes import UserError
@@ -283,7 +282,7 @@ class Lake:
             for folder in self._table_folder(table).glob(f"{_UNFINISHED}*"):
                 shutil.rmtree(folder, ignore_errors=True)
         for folder in (self.root / "spill").glob("*-*"):
-            if not _alive(int(folder.name.split("-")[0])):
+            if is_left(folder.name):
                 shutil.rmtree(folder, ignore_errors=True)
 
     def _pointer(self) -> dict[str, str]:
@@ -382,16 +381,6 @@ def _described(folder: Path) -> str | None:
         return str(json.loads((folder / VERSION_FILE).read_text(encoding="utf-8"))["fingerprint"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _rows(parquet: Path) -> int:

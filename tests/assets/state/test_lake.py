@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from assets.state.files import scratch_name
 from assets.state.lake import Lake, LakeError, file_hash, fingerprint, write_parquet
 
 ROOT = Path(__file__).parents[3]
@@ -114,6 +115,17 @@ def test_what_a_killed_run_left_is_removed_by_the_next_one(lake: Lake) -> None:
     lake.publish("things", OLD, partial(numbers, lake, 10))
     assert not left.exists()
     assert not spill.exists()
+
+
+def test_scratch_of_an_earlier_process_of_the_same_number_and_of_an_engine_is_removed(lake: Lake) -> None:
+    """A container gives each run the same number; Spark's folders have none, and stopped every later run."""
+    names = [f"{os.getpid()}-{'0' * 32}", f"scratch-{'0' * 32}", f"{'9' * 30}-abc"]
+    for name in (*names, own := scratch_name()):
+        (lake.root / "spill" / name).mkdir(parents=True)
+    lake.publish("things", OLD, partial(numbers, lake, 10))
+    left = {path.name for path in (lake.root / "spill").iterdir()}
+    assert own in left, "who works on it is there"
+    assert not left & set(names)
 
 
 KILLED = """
