@@ -8,7 +8,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
-from tempfile import gettempdir
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from assets.formats.gunzip import chunks_of_lines, numbered
 from assets.formats.ids import with_usable_ids
 from assets.formats.literals import Quarantined
 from assets.formats.rows import RowReader, batch_schema, with_file
+from serving.state.own_folder import own_folder
 from serving.state.storage import Store, is_address
 
 WORK = "file int, address string, part int, parts int"  # what the readers get
@@ -158,7 +158,7 @@ def _local(address: str) -> Path:
     if not is_address(address):
         return Path(address)
     folder, _, name = address.rpartition("/")
-    path = Path(gettempdir()) / "nextplay-raw" / name
+    path = own_folder("nextplay-raw") / name
     if not path.exists():
         Store(folder).get(name, path)
     return path

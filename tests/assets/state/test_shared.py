@@ -1,6 +1,7 @@
 """A lake on a store: machines that share it see the same tables, bundles and champion, and nothing half."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -163,3 +164,23 @@ def test_a_copy_keeps_what_the_pointer_names_alone_and_is_made_whole_again(
     mirror = Mirror(address, tmp_path / "cache")  # the endpoint starts again
     mirror.sync()
     assert bundle_hash(folder()) == whole
+
+
+def test_half_copies_of_killed_endpoints_go_and_those_under_way_stay(
+    machines: tuple[Home, Home], tmp_path: Path
+) -> None:
+    home, _ = machines
+    mirror = Mirror(f"{home.lake_address}/champion/pointer.json", tmp_path / "cache")
+    promote(home, "sasrec", "first", 1.0)
+    mirror.sync()
+    bundles = read_pointer(mirror.pointer_file).folder(mirror.pointer_file).parent
+    old, new = bundles / ".unfinished-old", bundles / ".unfinished-new"
+    snapshot = mirror.pointer_file.with_name(".users.db.1-abc")
+    for folder in (old, new):
+        (folder / "whole").mkdir(parents=True)
+        (folder / "whole" / "model.onnx").write_bytes(b"half")
+    snapshot.write_bytes(b"half")
+    for path in (snapshot, *old.rglob("*"), old):
+        os.utime(path, (0, 0))
+    Mirror(f"{home.lake_address}/champion/pointer.json", tmp_path / "cache").sync()  # it starts again
+    assert new.exists() and not old.exists() and not snapshot.exists()
