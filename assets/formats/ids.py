@@ -26,6 +26,7 @@ class Ids:
 
     def __init__(self, name: str, missing: Sequence[str]) -> None:
         self._name, self._missing = name, pa.array(["", *missing], pa.string())
+        self._numbers_miss = any(text.isdigit() for text in missing)  # such as the 0 of people without a name
         self._floats: bool | None = None  # whether such ids are numbers; None until the first of them
         self._texts = False  # an id that is no number was there
 
@@ -35,7 +36,7 @@ class Ids:
         And the reason of each that cannot be used, None where all can.
         """
         signs = text_bytes(values)
-        if signs.isdigit() and _longest(values) <= MAX_ID:
+        if signs.isdigit() and _longest(values) <= MAX_ID and not self._numbers_miss:
             return values, None
         if not signs.isascii() or any(blank in signs for blank in _ASCII_BLANKS):
             values = pc.utf8_trim(values, characters=BLANKS)

@@ -59,6 +59,8 @@ def plain_times(values: pa.Array, missing: pa.Array) -> tuple[pa.Array, pa.Array
 
     And the reason of each that has lost its last digits, None where none has.
     """
+    if _like_times(missing):
+        values = without(pc.utf8_trim(values, characters=BLANKS), missing)
     signs = text_bytes(values)
     if not signs.translate(None, _DIGITS):
         return values, None
@@ -72,6 +74,11 @@ def plain_times(values: pa.Array, missing: pa.Array) -> tuple[pa.Array, pa.Array
     made = [_plain(text) for text in values.filter(odd).to_pylist()]
     reason = with_lost_digits("timestamp", values, None) if b"+" in signs else None
     return pc.replace_with_mask(values, odd, pa.array(made, pa.string())), reason
+
+
+def _like_times(missing: pa.Array) -> bool:
+    """Whether a text that stands for a missing time may itself be read as one, such as 0 or 1900-01-01."""
+    return any(text and not text.encode().translate(None, _USUAL) for text in missing.to_pylist())
 
 
 def _of_one_shape(signs: bytes, values: pa.Array) -> bool:

@@ -188,3 +188,9 @@ def test_texts_of_parquet_that_are_no_utf_8_are_refused(tmp_path: Path) -> None:
     pq.write_table(pa.table({"user_id": coded, "item_id": ["a", "b"], "timestamp": [1, 2]}), path)
     with pytest.raises(DamagedFileError, match="holds texts that are not UTF-8"):
         list(read_plays(path, Reading()))
+
+
+def test_a_number_may_stand_for_a_missing_id() -> None:
+    assert ids_of(["0", "7", "00"]) == ["0", "7", "00"]
+    read_so = read(["0", "7", "00"], ["8", "0"], missing=("0",))
+    assert [one for one, _ in read_so] == [None, "7", "00", "8", None]

@@ -327,3 +327,13 @@ def test_lists_without_bars_are_told(tmp_path: Path, genres: list[list[str]], to
     publish(home.lake(), "unread_values", [])
     publish(home.lake(), "catalogue", [(str(n), "Title", of) for n, of in enumerate(genres)])
     assert told in str(item_values_were_read(home).description)
+
+
+@pytest.mark.parametrize(
+    ("missing", "other"), [("999999999", "1500000000"), ("1900-01-01", "2017-01-01"), ("-1", "1500000000")]
+)
+def test_what_looks_like_a_time_may_stand_for_a_missing_one(missing: str, other: str) -> None:
+    made, _ = plain_times(pa.array([other, missing, other, None]), pa.array(["", missing]))
+    assert made.to_pylist() == [other, None, other, None]
+    made, _ = plain_times(pa.array([other, missing]), NONE)
+    assert made.to_pylist() == [other, missing]
