@@ -55,16 +55,15 @@ class Published:
             return file_state(address)
         if pinned := self._pin(address):
             return pinned
-        url, auth = apart(address)
         try:
-            answer = httpx.head(url, auth=auth, follow_redirects=True, timeout=TIMEOUT_S).raise_for_status()
+            signs = _signs(*apart(address))
         except httpx.HTTPError:  # a run would take the copy from before too, where there is one
             kept = self._kept(request)
             meta = read_json(kept.with_name(f"{kept.name}.meta.json"))
             if not meta:
                 raise
             return [meta.get("etag"), meta.get("last_modified"), str(meta.get("bytes"))]
-        return [answer.headers.get(sign) for sign in SIGNS]
+        return signs
 
     def _address(self, request: Request) -> str:
         return self.given(request.source) or self.address
@@ -74,6 +73,18 @@ class Published:
 
     def _kept(self, request: Request) -> Path:
         return request.folder / self.folder / self.address.rpartition("/")[2]
+
+
+def _signs(url: str, auth: tuple[str, str] | None) -> list[str | None]:
+    """What a host says of a file. One that answers no HEAD, as for a signed address, is asked as a download
+    is, and left before the content. Raises httpx.HTTPError."""
+    with httpx.Client(auth=auth, follow_redirects=True, timeout=TIMEOUT_S) as client:
+        answer = client.head(url)
+        if answer.is_client_error:
+            with client.stream("GET", url) as answer:
+                pass
+    headers = answer.raise_for_status().headers
+    return [headers.get(sign) for sign in SIGNS]
 
 
 def gzip_file_in_place(role: str, given: str, variable: str) -> RawFile:

@@ -291,3 +291,16 @@ def test_another_generator_makes_a_sample_of_its_own(raw: Path, monkeypatch: pyt
 def test_an_unknown_size_is_told_the_known_ones(raw: Path) -> None:
     with pytest.raises(SourceError, match="There is no sample of size 'vast': choose tiny or default or"):
         resolve(Request(Source(sample_size="vast"), raw))
+
+
+def test_a_host_that_answers_no_head_tells_of_changes_all_the_same(
+    published: Path, raw: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As an address that is signed for a download alone: each night it looked as before, for ever."""
+    monkeypatch.setattr(Handler, "do_HEAD", lambda self: self.send_error(403))
+    request = Request(Source(name="steam"), raw, QUICK)
+    lab.LIBRARIES.fetch(request)
+    before = lab.LIBRARIES.state(request)
+    assert lab.LIBRARIES.state(request) == before
+    (published / "australian_users_items.json.gz").write_bytes(LIBRARIES + GAMES)
+    assert lab.LIBRARIES.state(request) != before
