@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from assets.engines.sql import statement
 from assets.feedback import drift, online_results
+from assets.feedback.daily import LONGEST_LOOK_BACK
 from assets.feedback.impressions import day_of, start_ms
 from assets.resources import Home, Retention
 from assets.state.apart import FOLDER
@@ -41,12 +42,22 @@ def trim(home: Home, keep: Retention) -> dict[str, int]:
 
 
 def _trim_impressions(home: Home, store: EventStore, days: int) -> int:
-    """Those of days that no run makes again, as the tables that count them say: no clock could say so."""
+    """Those of days that no run makes again, as the tables that count them say: no clock could say so.
+
+    One of the tables may have no day of late, where all answers went to people without a name, say.
+    """
     readers = {"online_results": online_results.AGAIN, "drift": drift.AGAIN}
-    counted = [_first_again(home.lake(), table, again) for table, again in readers.items()]
-    if None in counted:
+    if not all(home.lake().has(table) for table in readers):
         return 0
-    before = start_ms(min(filter(None, [*counted, day_of(now_ms()) - timedelta(days=days)])))
+    newest = {table: _newest_day(home.lake(), table) for table in readers}
+    if not (there := [day for day in newest.values() if day is not None]):
+        return 0
+    looked_back_to = max(there) - LONGEST_LOOK_BACK
+    again = [
+        max(looked_back_to, day - timedelta(days=readers[table] - 1)) if day else looked_back_to
+        for table, day in newest.items()
+    ]
+    before = start_ms(min(*again, day_of(now_ms()) - timedelta(days=days)))
     removed = 0
     while some := store.remove_impressions(before, BATCH):
         removed += some
@@ -54,13 +65,11 @@ def _trim_impressions(home: Home, store: EventStore, days: int) -> int:
     return removed
 
 
-def _first_again(lake: Lake, table: str, again: int) -> date | None:
-    """The first day of a table that the next run makes again; None where it has none yet."""
-    if not lake.has(table):
-        return None
+def _newest_day(lake: Lake, table: str) -> date | None:
+    """None where a table has no day."""
     with lake.connect(table) as connection:
         ((newest,),) = connection.execute(f"SELECT max(day) FROM {table}").fetchall()
-    return None if newest is None else date.fromisoformat(newest) - timedelta(days=again - 1)
+    return None if newest is None else date.fromisoformat(newest)
 
 
 def _trim_events(home: Home, store: EventStore, days: int) -> int:

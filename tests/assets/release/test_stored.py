@@ -87,6 +87,25 @@ def test_what_may_be_counted_again_stays(home: Home, store: SqliteEventStore) ->
     assert ages(store)[1] == 27
 
 
+@pytest.mark.parametrize("named", [[], [39]], ids=["never", "once"])
+def test_where_nobody_is_named_impressions_go_all_the_same(
+    home: Home, monkeypatch: pytest.MonkeyPatch, named: list[int]
+) -> None:
+    """Answers to histories alone are counted by no row of online_results: they stayed for ever."""
+    store = SqliteEventStore(home.events_file)
+    for days in range(40, -1, -1):
+        at = start_ms(TODAY - timedelta(days=days)) + 5
+        store.add([], [Impression(f"r{days}", 1, None, "i", 0.5, "1", None, at)])
+    take_in(home, [])
+    rows = [(str(TODAY - timedelta(days=days)), "1", 10, 5, 1, 0.2, 0.1, 0.3) for days in named]
+    publish(home.lake(), "online_results", rows)
+    day = str(TODAY - timedelta(days=1))
+    publish(home.lake(), "drift", [(day, "1", "fallbacks", 5, 0.1, 0.2, None, 0.1, 0.3, False)])
+    assert trim(home, KEEP)["impressions"] == 40 - 31
+    oldest = next(store.impressions())
+    assert (TODAY - day_of(oldest.shown_at)).days == 31, "the next run looks back thirty days"
+
+
 def test_the_newest_event_stays_so_that_the_order_goes_on(home: Home, store: SqliteEventStore) -> None:
     take_in(home, list(store.events()))
     assert trim(home, Retention(events_days=1, impressions_days=1))["events"] == 29
