@@ -50,6 +50,11 @@ def alert_text(
     ).replace("  ", " ")
 
 
+def nobody_heard(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
+    """Note that the alert of a run could not be delivered: the same fault is told when it comes again."""
+    instance.add_run_tags(run.run_id, {TOLD_TAG: "nobody"})
+
+
 def serving(home: Home) -> str:
     """Which champion serves in spite of a failed run, in a sentence."""
     champions = home.champions()

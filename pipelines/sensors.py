@@ -7,7 +7,7 @@ import dagster as dg
 import httpx
 import tenacity
 
-from pipelines.alerts import alert_text
+from pipelines.alerts import alert_text, nobody_heard
 from pipelines.failures import reason
 from pipelines.instance import GRACE_S, fail_killed_runs
 from pipelines.resources import Settings, read_settings
@@ -38,8 +38,8 @@ def failure_alert(webhook: str | None, settings: Settings | None = None) -> dg.S
             context.log.info("Run %s failed as one did before, which was told.", context.dagster_run.run_id)
             return
         context.log.error(text)
-        if webhook:
-            post(webhook, text)
+        if webhook and not post(webhook, text):
+            nobody_heard(context.instance, context.dagster_run)
 
     return alert
 

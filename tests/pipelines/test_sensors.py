@@ -146,6 +146,18 @@ def test_a_mistake_that_returns_is_told_once_a_night(
     assert "The same was told 2 times before" in fails("54% of the users are gone.")[0]
 
 
+def test_what_could_not_be_delivered_was_not_told(
+    receiver: Receiver, instance: dg.DagsterInstance, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as away:
+        away.setattr("pipelines.sensors.post", lambda *_: False)
+        run = night(instance, settings, error=LakeError(GONE), tags=BY_SCHEDULE)
+        assert posted(receiver, instance, settings, run) == []
+    run = night(instance, settings, error=LakeError(GONE), tags=BY_SCHEDULE)
+    (text,) = posted(receiver, instance, settings, run)
+    assert "told" not in text
+
+
 def test_a_run_that_is_tried_again_is_told_first_and_last(
     receiver: Receiver, instance: dg.DagsterInstance, settings: Settings
 ) -> None:
