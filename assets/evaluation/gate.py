@@ -15,7 +15,7 @@ from assets.contracts import checks_of
 from assets.evaluation.anchor import best_of_late
 from assets.evaluation.earlier_ranks import MADE_ANEW, earlier_evidence, play_ids
 from assets.evaluation.fairness import read_test
-from assets.evaluation.leaderboard import leaderboard_rows
+from assets.evaluation.leaderboard import by_validation, leaderboard_rows
 from assets.formats.table import HASH_OR_NONE, Table, count, flag, text, texts
 from assets.resources import Gate, Home
 from assets.sequences.loading import load_items, load_sequences, load_split, load_times
@@ -158,19 +158,19 @@ def evidence(home: Home, role: str) -> Iterator[Evidence]:
     n_items = load_items(home.lake()).n_items
     asked = role == "candidate" and bool(rows)
     tested, groups = groups_of_test(home.lake()) if asked else (np.empty(0, dtype=np.str_), list[Slice]())
-    for row in sorted(rows, key=lambda row: -row["validation_ndcg_at_10"]):
+    for row in sorted(rows, key=by_validation):
         with home.lake().connect("test_ranks") as connection:
             ranks = connection.execute(
                 "SELECT user_id, position, rank FROM test_ranks WHERE model = ? ORDER BY user_id, position",
                 [row["model"]],
             ).fetchnumpy()
         users = np.asarray(ranks["user_id"]).astype(str)
-        plays = play_ids(users, ranks["position"])
+        plays, several = play_ids(users, ranks["position"]), row["users"] < len(users)
         yield Evidence(
             name=row["architecture"],
             ranks=np.asarray(ranks["rank"], dtype=np.int32),
-            users=plays,
-            people=users if row["users"] < len(users) else None,
+            users=plays if several else users,  # by their ids they are the people of earlier nights, too
+            people=users if several else None,
             coverage=row["coverage_at_10"],
             age_days=_champion_age(home) if role == "champion" else None,
             export_error=row["export_error"],

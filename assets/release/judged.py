@@ -1,10 +1,6 @@
 """What the test and the gate said of tonight's models, beside their registered versions in MLflow."""
 
-from collections.abc import Mapping
-from math import inf, isfinite
-from typing import Any
-
-from assets.evaluation.leaderboard import leaderboard_rows
+from assets.evaluation.leaderboard import by_validation, leaderboard_rows
 from assets.resources import Home
 from models.evaluation.evidence import Verdict
 
@@ -17,7 +13,7 @@ def tell_tracking(home: Home, verdict: Verdict) -> None:
     tracking = home.tracking()
     rows = leaderboard_rows(home.lake())
     candidates = [row for row in rows if row["role"] == "candidate"]
-    submitted = max(candidates, key=on_validation, default=None)
+    submitted = min(candidates, key=by_validation, default=None)
     for row in rows:
         version = tracking.version_of(row["bundle_hash"]) if row["role"] in JUDGED else None
         if version is None:
@@ -25,12 +21,6 @@ def tell_tracking(home: Home, verdict: Verdict) -> None:
         name = row["architecture"]
         metrics = {f"test {metric}": float(row[metric]) for metric in SHOWN}
         tracking.judged(version, metrics, _verdict_on(name, verdict, row is submitted))
-
-
-def on_validation(row: Mapping[str, Any]) -> float:
-    """As the gate chooses: a model without a number comes last."""
-    value = float(row["validation_ndcg_at_10"])
-    return value if isfinite(value) else -inf
 
 
 def _verdict_on(name: str, verdict: Verdict, submitted: bool) -> str:

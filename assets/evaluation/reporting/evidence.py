@@ -14,7 +14,7 @@ from assets.evaluation.cohorts import read_cohorts
 from assets.evaluation.earlier_ranks import play_ids
 from assets.evaluation.fairness import first_of_each, read_test
 from assets.evaluation.gate import read_verdict
-from assets.evaluation.leaderboard import leaderboard_rows
+from assets.evaluation.leaderboard import by_validation, leaderboard_rows
 from assets.evaluation.leaderboard_tables import TEST_COHORTS
 from assets.evaluation.other_splits import OTHER_SPLITS, read_other_splits
 from assets.evaluation.sequence_audit import read_figures
@@ -115,12 +115,11 @@ class RunEvidence:
     def submitted(self) -> Model | None:
         """The candidate that the gate judged: the one it compared, else the best on validation."""
         compared = {estimate.candidate for estimate in self.verdict.estimates}
-        candidates = sorted(
+        return min(
             self.with_role("candidate"),
-            key=lambda m: (m.name in compared, m.row["validation_ndcg_at_10"]),
-            reverse=True,
+            key=lambda m: (m.name not in compared, by_validation(m.row)),
+            default=None,
         )
-        return candidates[0] if candidates else None
 
     @property
     def champion(self) -> Model | None:

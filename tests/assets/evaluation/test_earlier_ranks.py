@@ -12,6 +12,7 @@ from assets.resources import Home, Splitting
 from assets.state.lake import Lake
 from models.data import Sequences, holdout_at
 from models.evaluation.evidence import Policy
+from models.evaluation.rules.finding import paired
 from tests.assets.evaluation.test_fairness import core, judge, made
 from tests.support.tables import publish
 
@@ -39,7 +40,14 @@ def test_a_night_judges_by_its_own_plays_and_those_of_the_night_before(tmp_path:
         sasrec = next(evidence(home, "candidate"))
         assert sasrec.earlier is not None and sasrec.earlier.people is not None
         assert set(sasrec.earlier.people.tolist()) == {f"u{user:03}" for user in range(120)}, "who played on"
-        assert not set(sasrec.earlier.users.tolist()) & set(sasrec.users.tolist())
+        assert not set(sasrec.earlier.users.tolist()) & {f"{n} {user}" for n, user in of_tonight(home.lake())}
+        pairs = paired(sasrec, next(evidence(home, "baseline")), Policy())
+        assert (pairs.users, len(pairs.own)) == (140, 260), "who played on both nights is one person"
+
+
+def of_tonight(lake: Lake) -> set[tuple[int, str]]:
+    rows = pq.read_table(lake.current("test_ranks").path).to_pylist()
+    return {(row["position"], row["user_id"]) for row in rows}
 
 
 @pytest.fixture
