@@ -149,7 +149,10 @@ class _Encoder(torch.nn.Module):
 
 
 def export_error(network: SequenceNetwork, model: bytes) -> float:
-    """Largest difference of a logit between onnxruntime and PyTorch, over batches of many shapes."""
+    """Largest difference of a logit between onnxruntime and PyTorch, over batches of many shapes.
+
+    NaN where one of them gives no number.
+    """
     weights = {name: value.numpy() for name, value in network.state_dict().items()}
     embeddings, bias, length = weights[ITEM_EMBEDDINGS], weights[ITEM_BIAS], network.config.max_length
     scorer = (
@@ -162,7 +165,8 @@ def export_error(network: SequenceNetwork, model: bytes) -> float:
         with torch.inference_mode():
             expected = network(torch.from_numpy(batch)).numpy()  # [batch, n_items + 1]
         scores = scorer.score(list(batch))  # [batch, n_items + 1]
-        worst = max(worst, float(np.max(np.abs(scores[:, 1:] - expected[:, 1:]))))
+        difference = np.max(np.abs(scores[:, 1:] - expected[:, 1:]))
+        worst = float(np.maximum(worst, difference))  # Python's max would pass over NaN
     return worst
 
 

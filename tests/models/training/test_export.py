@@ -2,7 +2,7 @@ import itertools
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 import models.training.export
@@ -31,7 +32,7 @@ from models.data import Sequences, Split, leave_one_out
 from models.evaluation.metrics import rank_targets
 from models.networks import NETWORKS
 from models.opening import open_scorer
-from models.training.export import export_bundle, export_network, onnx_bytes
+from models.training.export import export_bundle, export_error, export_network, onnx_bytes
 from models.training.scoring import NetworkScorer
 from models.training.train import Trained, train
 from models.writing import Origin
@@ -218,6 +219,24 @@ def test_the_whole_order_has_each_three_times_in_a_row_and_after_each_other_one(
 def test_a_pytorch_without_the_private_cache_has_nothing_to_forget(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.ops.aten.gru, "input", object())
     models.training.export._forget_kernels()
+
+
+def test_a_number_that_is_missing_is_no_small_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = NETWORKS["gru4rec"].build(NetworkConfig(width=8, max_length=6), N_ITEMS).eval()
+
+    class Silent:
+        """As the network, but for one item of one user."""
+
+        def __init__(self, *_: Any, **__: Any) -> None:
+            pass
+
+        def score(self, histories: Sequence[NDArray[np.integer]]) -> NDArray[np.float32]:
+            scores = NetworkScorer(network).score(histories)
+            scores[0, 3] = np.nan
+            return scores
+
+    monkeypatch.setattr(models.training.export, "OnnxScorer", Silent)
+    assert np.isnan(export_error(network, b""))
 
 
 def test_an_item_table_of_another_size_is_refused(exported: Exported, tmp_path: Path) -> None:
