@@ -69,14 +69,14 @@ def audit(split: Split, ids: Sequence[str], *, seed: int) -> list[Figure]:
     )  # [users]
     figures = [
         real_figure,
-        _mean("markov_shuffled_order", shuffled, seed),
+        _mean("markov_shuffled_order", shuffled, seed, validation.people),
         _mean("gain_from_order", real - shuffled, seed, validation.people),
         judged("popularity", Popularity.fit(train, facts=facts))[0],
         Figure("repeated_transitions", repeated_transitions(train)),
         Figure("repeated_transitions_shuffled", repeated_transitions(shuffled_within(train, rng))),
     ]
     if numbers is not None:
-        correlations = id_correlations(split.test.histories, numbers)
+        correlations = id_correlations(_once_a_user(split.test), numbers)
         if len(correlations):
             figures.append(_mean("id_correlation", correlations, seed))
         by_id = chain(lambda sequences: sorted_within(sequences, numbers))
@@ -86,21 +86,34 @@ def audit(split: Split, ids: Sequence[str], *, seed: int) -> list[Figure]:
 
 
 def id_correlations(sequences: Sequences, ids: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Spearman correlation of position and id within each user of 2 items or more, [those users].
+    """Spearman correlation of position and id within each user of 2 different items or more, [those users].
 
-    1 - 6 * sum(d^2) / (L^3 - L) over the differences d of both ranks (Spearman 1904); items within a user are
-    distinct, so there are no ties.
+    With the variances v of both ranks, times the length, it is (v1 + v2 - sum(d^2)) / (2 sqrt(v1 v2)) over
+    their differences d (Spearman 1904). An item that a user has played several times has the mean of their
+    ranks: in any other order again and again would look like sorted by id.
     """
-    lengths = sequences.lengths
-    user = np.repeat(np.arange(len(sequences)), lengths)  # [interactions]
-    position = np.arange(len(user)) - sequences.offsets[user]
-    rank = np.empty(len(user), dtype=np.int64)
-    rank[np.lexsort((ids[sequences.items], user))] = position  # users stay in their stretch of the array
-    squares = np.bincount(user, weights=(rank - position).astype(np.float64) ** 2, minlength=len(sequences))
-    some = lengths >= 2
-    length = lengths[some].astype(np.float64)
-    result: NDArray[np.float64] = 1 - 6 * squares[some] / (length**3 - length)
+    lengths, n = sequences.lengths, len(sequences)
+    user = np.repeat(np.arange(n), lengths)  # [interactions]
+    order = np.lexsort((ids[sequences.items], user))  # users stay in their stretch of the array
+    by_id = ids[sequences.items][order]
+    first = np.ones(len(user), dtype=np.bool_)  # of the plays of an item by a user
+    first[1:] = (user[1:] != user[:-1]) | (by_id[1:] != by_id[:-1])
+    times = np.diff(np.append(np.flatnonzero(first), len(user)))  # [users' items]
+    ranks = np.flatnonzero(first) - sequences.offsets[user[first]] + (times - 1) / 2
+    position = order - sequences.offsets[user]
+    differences = np.bincount(user, (np.repeat(ranks, times) - position) ** 2, minlength=n)
+    together = np.bincount(user[first], _cubic(times), minlength=n)  # what equal ranks take from a variance
+    of_positions, of_ids = _cubic(lengths) / 12, (_cubic(lengths) - together) / 12
+    some = of_ids > 0
+    both = of_positions[some], of_ids[some]
+    result: NDArray[np.float64] = (both[0] + both[1] - differences[some]) / (2 * np.sqrt(both[0] * both[1]))
     return result
+
+
+def _cubic(lengths: NDArray[np.int64]) -> NDArray[np.float64]:
+    """L^3 - L: 12 times the sum of squares of L ranks about their mean."""
+    length = lengths.astype(np.float64)
+    return length**3 - length
 
 
 def repeated_transitions(sequences: Sequences) -> float:
@@ -173,6 +186,12 @@ class _Reordered:
 def _reordered(sequences: Sequences, key: NDArray[np.generic]) -> Sequences:
     user = np.repeat(np.arange(len(sequences)), sequences.lengths)  # [interactions]
     return replace(sequences, items=sequences.items[np.lexsort((key, user))])
+
+
+def _once_a_user(test: Holdout) -> Sequences:
+    """What came before the first test play of each user: histories of later ones hold test plays."""
+    _, first = np.unique(test.users, return_index=True)
+    return test.histories.rows(first)
 
 
 def _sample(holdout: Holdout, rng: np.random.Generator) -> Holdout:

@@ -8,7 +8,7 @@ from scipy.stats import spearmanr
 
 from models.baselines import NextLargerId
 from models.baselines.next_larger_id import whole_numbers
-from models.data import Sequences, leave_one_out
+from models.data import Sequences, labelled, leave_one_out
 from models.evaluation.audit import (
     Figure,
     audit,
@@ -56,6 +56,33 @@ def test_the_correlation_is_spearmans(users: list[list[int]]) -> None:
 def test_users_of_one_item_have_no_correlation() -> None:
     sequences = Sequences.from_lists([[1], [], [1, 2, 3], [3, 2, 1]], 3)
     assert id_correlations(sequences, np.arange(4)).tolist() == [1.0, -1.0]
+
+
+@given(st.lists(st.lists(st.integers(1, 8), min_size=2, max_size=9), min_size=1, max_size=6))
+def test_of_items_that_are_played_again_it_is_spearmans_with_mean_ranks(users: list[list[int]]) -> None:
+    ids = np.array([0, 70, 10, 999, 20, 5, 1000, 30, 40])
+    found = id_correlations(Sequences.from_lists(users, 8), ids)
+    several = [user for user in users if len(set(user)) > 1]
+    expected = [spearmanr(range(len(user)), ids[user]).statistic for user in several]
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+def test_plays_again_are_no_order_of_the_ids() -> None:
+    rng = np.random.default_rng(0)
+    users = [rng.choice(rng.integers(1, 100, 3), 30).tolist() for _ in range(300)]
+    assert abs(id_correlations(Sequences.from_lists(users, 99), np.arange(100)).mean()) < 0.05
+
+
+def test_each_user_counts_once_however_many_test_plays_there_are() -> None:
+    """One user of many test plays whose ids rise, beside 30 whose ids fall."""
+    users = [list(range(1, 61)), *([5, 4, 3, 2, 1] for _ in range(30))]
+    sequences = Sequences.from_lists(users, 60)
+    place = np.concatenate([np.arange(len(user)) for user in users])
+    long = np.repeat(sequences.lengths, sequences.lengths) == 60
+    cut = np.where(long, 10, 3)
+    labels = np.select([place < cut, place == cut], ["train", "validation"], "test")
+    found = by_name(audit(labelled(sequences, labels, "temporal"), ids_of(60), seed=0))["id_correlation"]
+    assert found.value == pytest.approx((1 - 30) / 31)
 
 
 def test_repeated_transitions_by_hand() -> None:
