@@ -45,9 +45,10 @@ def collapses(
     ranks, before = candidate.ranks[own], reference.ranks[others]
     people = None if candidate.people is None else candidate.people[own]
     groups = [Slice(g.kind, g.label, g.users[own]) for g in candidate.groups]
-    lost = ranks > max(policy.lost, policy.lost_share * (candidate.n_items or 0))  # [users]
+    unseen = max(policy.lost, policy.lost_share * (candidate.n_items or 0))  # beyond this rank nobody looks
+    lost = ranks > unseen  # [users]
     hits = _Hits(candidate.name, reference.name, before <= policy.sure, lost, people)
-    gained = (ranks <= policy.sure) & (before > policy.lost)
+    gained = (ranks <= policy.sure) & (before > unseen)
     found = [
         *_groups(candidate.name, reference.name, groups, ranks, before, people, policy),
         *_sure_hits(hits, gained, policy),

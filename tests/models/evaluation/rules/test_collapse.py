@@ -7,6 +7,7 @@ import pytest
 
 from models.evaluation.gate import Policy, choose, decide
 from models.evaluation.metrics import MISSED
+from models.evaluation.rules.collapse import collapses
 from models.evaluation.slices import Slice
 from tests.support.evidence import Night, told
 
@@ -52,6 +53,18 @@ def test_whatever_the_others_gain(gain: float) -> None:
     assert choose([candidate], champion, [markov], POLICY).winner == "gru4rec"
     whole = replace(candidate, ranks=ranks)
     assert choose([whole], champion, [markov], POLICY).winner == "sasrec"
+
+
+def test_in_a_large_catalogue_gains_count_from_where_nobody_looks_as_losses_do() -> None:
+    """Of 100,000 items the first thousand are looked at: what was on place 60 was not out of sight."""
+    night = Night(4_000, 5)
+    kind = np.arange(4_000) % 20
+    before = np.where(kind < 5, 1, np.where(kind < 10, 60, 5_000)).astype(np.int32)
+    ranks = np.where(kind < 1, 5_000, np.where(kind < 10, 1, 5_000)).astype(np.int32)
+    champion = night.model("gru4rec", 0.0, ranks=before, n_items=100_000)
+    candidate = night.model("sasrec", 0.0, ranks=ranks, n_items=100_000)
+    told_of = [found.reason for found in collapses(candidate, champion, None, POLICY) if not found.passed]
+    assert len(told_of) == 1 and "finds as surely only 0 that gru4rec ranked there" in told_of[0]
 
 
 def test_a_group_that_collapses_is_named() -> None:
