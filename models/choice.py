@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+MOST_CELLS = 4_000_000  # choices times items, so that what is held of them stays within some 200 MB
+
 
 def likeliest(
     features: NDArray[np.floating],

@@ -25,7 +25,7 @@ from models.baselines.new_releases import NewReleases, described
 from models.baselines.popularity import Popularity, RecentPopularity
 from models.baselines.rate import allowed, bounded_rate
 from models.bundle.bundle import PADDING, ItemTable
-from models.choice import likeliest
+from models.choice import MOST_CELLS, likeliest
 from models.content.likeness import freshness, likeness, release_days
 from models.data import Holdout, Sequences
 from models.moment import Moment
@@ -33,7 +33,6 @@ from models.prior import Prior
 
 HALF_LIFE_DAYS = 90.0  # of being new
 POWERS = (0.25, 1.0, 2.0)  # of the likeness; tried on validation
-MOST_CELLS = 4_000_000  # plays times items, on which likeliest powers are learned
 DECIMALS = 3
 NEWNESS = (0.0, 3.0, 10.0)  # average items that one released today is worth; tried on validation
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.baselines.base import (
+    CHOOSING_USERS,
     NO_FACTS,
     Facts,
     NotApplicableError,
@@ -24,7 +25,7 @@ from models.baselines.base import (
     vector,
 )
 from models.bundle.bundle import PADDING, ItemTable
-from models.choice import likeliest
+from models.choice import MOST_CELLS, likeliest
 from models.content.likeness import freshness, likeness, release_days
 from models.content.vectors import content_vectors
 from models.data import Holdout, Sequences
@@ -68,7 +69,8 @@ class NewReleases:
         made = cls._of(train, facts)
         if validation is None:
             return made
-        new = some_users(validation.rows(np.flatnonzero(made.share[validation.targets] == 0)))
+        most = min(CHOOSING_USERS, max(1, MOST_CELLS // max(1, int(made.new.sum()))))
+        new = some_users(validation.rows(np.flatnonzero(made.share[validation.targets] == 0)), most)
         power, fade, undated = made._likeliest(new) if len(new) else UNTUNED
         return replace(made, power=power, fade=fade, undated=undated)
 

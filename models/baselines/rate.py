@@ -8,14 +8,16 @@ from numpy.typing import NDArray
 from models.baselines.base import some_users
 from models.bundle.bundle import PADDING
 from models.data import Holdout
-from models.evaluation.metrics import per_user, rank_targets
+from models.evaluation.metrics import per_user, rank_targets, users_at_once
 from models.scorer import Scorer, scores_at
 
 SHARES = (1.0, 0.8, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)  # of the likeliest rate; the best of them is taken
 KNOWN_LOSS = 0.05  # share of NDCG@10 that new items may cost the plays of known items on validation, at most
 DECIMALS = 6  # sums in another order give the same bytes
 ROUNDS = 100  # of a fixed point, which each comes nearer to
-BLOCK = 512  # plays scored at once
+BLOCK = 512  # plays scored at once, fewer where that would take more than BLOCK_BYTES
+BLOCK_BYTES = 1 << 30
+CELL = 16  # bytes that are held of a play and an item: its score, its chance, whether it can be an answer
 
 
 def bounded_rate(
@@ -77,13 +79,15 @@ def _room(
     new: NDArray[np.bool_],
 ) -> Iterator[tuple[int, NDArray[np.float64]]]:
     """Block by block the number of plays of new items, and chances of new items over others, [plays]."""
-    for start in range(0, len(plays), BLOCK):
-        part = plays.rows(np.arange(start, min(start + BLOCK, len(plays))))
+    block = users_at_once(BLOCK, CELL * (plays.histories.n_items + 1), BLOCK_BYTES)
+    for start in range(0, len(plays), block):
+        part = plays.rows(np.arange(start, min(start + block, len(plays))))
         histories = [part.histories.user(row) for row in range(len(part))]
         chances = as_chances(scores_at(scorer, histories, part.moment)).astype(np.float64)
         chances *= allowed(part, chances.shape[1])
-        possible = chances[np.arange(len(part)), part.targets] > 0
-        room = chances[:, new].sum(axis=1) / chances[:, ~new].sum(axis=1)
+        others = chances[:, ~new].sum(axis=1)  # of none but new items any rate makes the play as likely
+        possible = (chances[np.arange(len(part)), part.targets] > 0) & (others > 0)
+        room = chances[:, new].sum(axis=1) / np.where(others > 0, others, 1)
         yield int(new[part.targets][possible].sum()), room[possible]
 
 

@@ -15,13 +15,14 @@ from models.baselines.rate import allowed, bounded_rate
 from models.blend.scorer import NEW, Blend, logarithms, new_items
 from models.choice import likeliest
 from models.data import Holdout
-from models.evaluation.metrics import per_user, rank_targets
+from models.evaluation.metrics import per_user, rank_targets, users_at_once
 from models.evaluation.stats import SEED, bootstrap_interval
 from models.scorer import OnnxScorer, Scorer, scores_at
 
 DEPTH = 50  # best items of each member among which the weights are learned
 USERS = 5_000  # at most, on whose validation items they are
-BLOCK = 512  # users scored at once
+BLOCK = 512  # users scored at once, fewer where the scores of all members would take more than BLOCK_BYTES
+BLOCK_BYTES = 1 << 30
 LEAST_GAIN = 0.003  # nats a user, by which a further member must make what was played likelier
 MOST_BASELINES = 3  # so that a request costs little more than the network alone; new releases come beside
 DECIMALS = 3  # of a weight: sums in another order give the same bytes
@@ -163,8 +164,10 @@ def _found(
 ) -> Iterator[tuple[int, NDArray[np.float32], int]]:
     """Each user whose play is found, scores [items, members], and the play's place among the items."""
     new = new_items(members)
-    for start in range(0, len(holdout), BLOCK):
-        part = holdout.rows(np.arange(start, min(start + BLOCK, len(holdout))))
+    size = np.dtype(np.float32).itemsize * (holdout.histories.n_items + 1) * len(members)  # bytes of a user
+    block = users_at_once(BLOCK, size, BLOCK_BYTES)
+    for start in range(0, len(holdout), block):
+        part = holdout.rows(np.arange(start, min(start + block, len(holdout))))
         given = [_logarithms(member, part, new) for member in members.values()]
         can_be = allowed(part, given[0].shape[1])
         if new is not None:

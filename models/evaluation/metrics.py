@@ -124,11 +124,16 @@ def summary(ranks: NDArray[np.integer]) -> dict[str, float]:
     return {name: float(per_user(name, ranks).mean()) for name in names}
 
 
+def users_at_once(most: int, size: int, within: int) -> int:
+    """How many users to look at at once: `most`, or as many as fit `within` bytes where each takes `size`."""
+    return max(1, min(most, within // size))
+
+
 def _blocks(
     scorer: Scorer, histories: Sequences, block: int, exclude_seen: bool, moment: Moment | None
 ) -> Iterator[_Block]:
     size = np.dtype(np.float32).itemsize * (histories.n_items + 1)  # bytes of a user's scores
-    block = max(1, min(block, BLOCK_BYTES // size))
+    block = users_at_once(block, size, BLOCK_BYTES)
     for start in range(0, len(histories), block):
         users = slice(start, min(start + block, len(histories)))
         rows = [histories.user(u) for u in range(users.start, users.stop)]

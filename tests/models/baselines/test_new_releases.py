@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.baselines import Facts, NewReleases, NotApplicableError
+from models.baselines import Facts, NewReleases, NotApplicableError, new_releases
 from models.baselines.base import ndcg
 from models.baselines.new_releases import UNTUNED
 from models.baselines.rate import DECIMALS, KNOWN_LOSS, SHARES, likeliest_rate
@@ -15,6 +16,7 @@ from models.blend.learning import learn, with_new
 from models.blend.scorer import NEW, Blend, new_items
 from models.bundle.attributes import DATE, TEXT, Attribute
 from models.bundle.bundle import ItemTable
+from models.choice import likeliest
 from models.data import Holdout, Sequences
 from models.moment import MS_A_DAY, Moment
 from tests.models.blend.test_blend import Table
@@ -109,6 +111,22 @@ def network(train: Sequences) -> Table:
     scores[N_OLD + 1 :] = 20
     rows: NDArray[np.float32] = np.tile(scores, (train.n_items + 1, 1))
     return Table(rows)
+
+
+def test_of_many_new_items_fewer_plays_are_learned_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table of plays times new items is held whole."""
+    facts, train, validation = world(400, 1, share=0.5)
+    seen: list[int] = []
+    found = likeliest
+
+    def noted(features: NDArray[np.floating], *rest: Any) -> Any:
+        seen.append(features.shape[0] * features.shape[1])
+        return found(features, *rest)
+
+    monkeypatch.setattr(new_releases, "likeliest", noted)
+    monkeypatch.setattr(new_releases, "MOST_CELLS", 100 * N_NEW)
+    NewReleases.fit(train, validation, facts)
+    assert 50 * N_NEW < max(seen) <= 100 * N_NEW
 
 
 def test_settings_are_the_likeliest_for_new_items_on_validation() -> None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from models.baselines import Markov, Popularity, RecentPopularity
 from models.baselines.base import Facts
 from models.baselines.bundles import baseline_bundle
+from models.blend import learning
 from models.blend.bundles import blend_bundle
 from models.blend.learning import NoBlendError, choices, choose, fit, learn
 from models.blend.scorer import BLEND, MEMBERS_FOLDER, WEIGHTS, Blend, log_shares
@@ -75,6 +76,19 @@ def members() -> dict[str, Table | Shares]:
     rng = np.random.default_rng(1)
     shares = rng.random(N_ITEMS + 1) - 0.2  # some are below 0
     return {"net": Table(random_table(0)), "one": Shares(shares), "none": Shares(np.full(N_ITEMS + 1, -3.0))}
+
+
+def test_of_many_items_fewer_users_are_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    histories = Sequences.from_lists([[1 + n % 5] for n in range(7)], N_ITEMS)
+    held = Holdout(np.arange(7), np.full(7, 6, dtype=np.int32), histories)
+    whole = choices(members(), held, depth=N_ITEMS)
+    monkeypatch.setattr(learning, "BLOCK_BYTES", 2 * len(members()) * (N_ITEMS + 1) * 4)
+    asked: list[int] = []
+    score = Table.score
+    monkeypatch.setattr(Table, "score", lambda self, rows: (asked.append(len(rows)), score(self, rows))[1])
+    parts = choices(members(), held, depth=N_ITEMS)
+    assert asked == [2, 2, 2, 1]
+    np.testing.assert_array_equal(parts.features, whole.features)
 
 
 def test_scores_are_those_of_a_loop() -> None:
