@@ -60,7 +60,8 @@ def semantic_ids_asset(config: Refit, home: Home, training: Training) -> dg.Mate
     if not needs_codes(training):
         return _none("no candidate knows items by their codes; NEXTPLAY_CANDIDATES=sasrec,tiger has one")
     items, path = load_items(lake), home.folder(CODEBOOKS[0]) / CODEBOOKS[1]
-    kept = None if config.refit else _kept(path, training.semantic_ids)
+    begun = path.with_name(f"begun-{path.name}")  # books, while their ids may not be published yet
+    kept = None if config.refit or begun.exists() else _kept(path, training.semantic_ids)
     known = read_ids(lake) if kept else {}
     if kept is None:
         space = ContentSpace.fit(items)
@@ -68,11 +69,13 @@ def semantic_ids_asset(config: Refit, home: Home, training: Training) -> dg.Mate
             return _none("the catalogue knows nothing that two items have in common: give one with titles")
         books = fit(space.vectors(items), training.semantic_ids, book_size(items.n_items), training.seed)
         kept = Kept(space, books)
-        kept.write(path)
+        kept.write(begun)
     vectors = kept.space.vectors(items)
     ids = semantic_ids(items.ids[1:], kept.codebooks.assign(vectors)[1:], known)
     rows = SEMANTIC_IDS.rows([{"item_id": item, "codes": ids[item]} for item in sorted(ids)])
     version = publish_rows(lake, SEMANTIC_IDS.name, lambda path: pq.write_table(rows, path))
+    if begun.exists():
+        begun.replace(path)  # a kill before this has them fitted anew: no ids are those of other books
     with lake.connect(SEMANTIC_IDS.name) as connection:
         told = {"codebooks": "kept" if known else "fitted", "new items": len(ids) - len(known)}
         return table_result(connection, version, started, told | measures(items, vectors, ids))

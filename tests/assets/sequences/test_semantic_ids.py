@@ -107,6 +107,23 @@ def test_books_that_cannot_be_read_are_fitted_anew(home: Home) -> None:
     assert made(home)["codebooks"] == "fitted"
 
 
+def test_a_kill_between_books_and_ids_leaves_no_ids_of_other_books(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: Any) -> None:
+        raise InterruptedError
+
+    made(home)
+    vocabulary(home, 20)
+    with monkeypatch.context() as patch:
+        patch.setattr(asset, "publish_rows", killed)
+        with pytest.raises(InterruptedError):
+            made(home, refit=True)
+    assert made(home)["codebooks"] == "fitted"
+    assert len(read_ids(home.lake())) == 20
+    assert made(home)["codebooks"] == "kept"
+
+
 def test_where_nothing_is_known_of_the_items_there_are_none(home: Home) -> None:
     vocabulary(home, 10, genres=False)
     assert "nothing that two items have in common" in made(home)["made"]
