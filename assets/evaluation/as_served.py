@@ -1,11 +1,12 @@
 """What was served, against what was then played: each night, of the plays that are new since the last one.
 
 The model is the one that served when the night began, and the history of each user is what came before the
-new play: so nothing that is judged has been learned from. `nextplay as-served` adds rows that it measures
-with plays held back.
+new play: so nothing that is judged has been learned from. It is asked as of the play, as the endpoint was.
+`nextplay as-served` adds rows that it measures with plays held back.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,10 @@ from assets.evaluation.as_served_tables import (
     SERVED,
     SINCE,
 )
+from assets.evaluation.cuts import unit_of_plays
 from assets.evaluation.next_plays import Judged, NextPlays, answers_of, figures
 from assets.resources import Cleaning, Home
+from assets.sequences.loading import in_ms
 from assets.shown.tables import table_specs
 from assets.state.apart import forget_apart
 from assets.state.by_content import publish_rows
@@ -73,7 +76,11 @@ def new_plays(lake: Lake, min_playtime: int) -> NextPlays:
         make_table(connection, "first_new_plays", {"min_playtime": min_playtime})
         which = {"min_playtime": min_playtime, "most": MOST_USERS}
         found = connection.execute(statement("new_plays"), which).fetchall()
-    return plays_of((user, history, item, known) for user, history, item, known in found)
+        unit = unit_of_plays(connection)
+    plays = plays_of((user, history, item, known) for user, history, item, known, _ in found)
+    if unit is None:
+        return plays
+    return replace(plays, asked_ms=in_ms(np.array([row[-1] for row in found], dtype=np.int64), unit))
 
 
 def plays_of(rows: Iterable[tuple[str, Sequence[str], str, bool]]) -> NextPlays:

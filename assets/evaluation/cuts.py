@@ -21,10 +21,14 @@ def default_cuts(lake: Lake, min_playtime: int) -> list[str]:
     A cut is a value of NEXTPLAY_HOLD_BACK. Raises LakeError where there are no plays yet.
     """
     with lake.connect("all_interactions") as connection:
-        (row,) = connection.execute(statement("play_times")).fetchall()
-        plays, timed, last = row
-        unit = units_a_second(last or 0) if timed == plays else None
+        unit = unit_of_plays(connection)
         return list(_days(connection, unit, min_playtime)) if unit else [LAST]
+
+
+def unit_of_plays(connection: duckdb.DuckDBPyConnection) -> int | None:
+    """Units a second of the times of `all_interactions`; None where some have none, or they are no clock."""
+    ((plays, timed, last),) = connection.execute(statement("play_times")).fetchall()
+    return units_a_second(last or 0) if timed == plays else None
 
 
 def _days(connection: duckdb.DuckDBPyConnection, unit: int, min_playtime: int) -> Iterator[str]:

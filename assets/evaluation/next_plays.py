@@ -14,6 +14,7 @@ from models.bundle.bundle import PADDING, ItemTable, bundle_hash, read_items, re
 from models.data import Sequences
 from models.evaluation.metrics import per_user, top_k
 from models.evaluation.served import estimate, places
+from models.moment import Moment
 from models.opening import open_scorer
 from models.scorer import Scorer
 
@@ -28,6 +29,7 @@ class NextPlays:
     histories: Sequence[Sequence[str]]  # [users]
     targets: NDArray[np.str_]  # [users]
     learned: NDArray[np.bool_]  # [users], whether the user was learned from: others are counted apart
+    asked_ms: NDArray[np.int64] | None = None  # [users], when each is asked for; None: as of the training
 
     def __len__(self) -> int:
         return len(self.users)
@@ -60,7 +62,7 @@ def answers_of(folder: Path, model: str, plays: NextPlays) -> Answers:
     """Of a bundle, as the endpoint would give them. Raises BundleError."""
     items, manifest = read_items(folder), read_manifest(folder)
     scorer = answering(open_scorer(folder), items, manifest)
-    lists = recommended(scorer, items, plays.histories, manifest.exclude_seen)
+    lists = recommended(scorer, items, plays.histories, manifest.exclude_seen, plays.asked_ms)
     return Answers(model, manifest.architecture, bundle_hash(folder), lists, trained_items(items))
 
 
@@ -70,11 +72,16 @@ def trained_items(items: ItemTable) -> frozenset[str]:
 
 
 def recommended(
-    scorer: Scorer, items: ItemTable, histories: Sequence[Sequence[str]], exclude_seen: bool = True
+    scorer: Scorer,
+    items: ItemTable,
+    histories: Sequence[Sequence[str]],
+    exclude_seen: bool = True,
+    asked_ms: NDArray[np.int64] | None = None,
 ) -> NDArray[np.str_]:
     """The best LISTED items of each user, [users, LISTED] ids, as `serving.recommender` answers them.
 
     Items that the model does not know are no part of a history; where nothing is left popularity answers.
+    `asked_ms` [users] is when each of them asks.
     """
     index = items.index()
     known = Sequences.from_lists(
@@ -84,7 +91,8 @@ def recommended(
     empty = known.lengths == 0
     for rows, asked in ((np.flatnonzero(~empty), scorer), (np.flatnonzero(empty), Counts(items.counts))):
         if len(rows):
-            lists[rows], _ = top_k(asked, known.rows(rows), LISTED, exclude_seen=exclude_seen)
+            moment = None if asked_ms is None else Moment(asked_ms[rows])
+            lists[rows], _ = top_k(asked, known.rows(rows), LISTED, exclude_seen=exclude_seen, moment=moment)
     return np.asarray(items.ids, dtype=np.str_)[lists]
 
 

@@ -1,11 +1,14 @@
 """What was served against what was played next: by hand on a few users, and night by night."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from assets.evaluation import as_served as measuring
 from assets.evaluation.as_served import (
@@ -27,6 +30,7 @@ from models.baselines.bundles import baseline_bundle
 from models.bundle.bundle import EVERYTHING, TRAINING_PART, ItemTable, bundle_hash
 from models.data import Sequences
 from models.evaluation.metrics import top_k
+from models.moment import Moment
 from models.opening import open_scorer
 from models.writing import Origin
 from serving.recommender import Recommender
@@ -169,6 +173,40 @@ def test_the_lists_are_what_the_endpoint_answers(tmp_path: Path, kind: Any, excl
     for history, found in zip(histories, lists.tolist(), strict=True):
         answered = [scored.item_id for scored in endpoint.recommend(history, 10).items]
         assert [item for item in found if item] == answered
+
+
+class Asked:
+    """Remembers when it was asked, and recommends nothing in particular."""
+
+    def __init__(self) -> None:
+        self.at: list[int] = []
+
+    def score(self, histories: Sequence[NDArray[np.integer]]) -> NDArray[np.float32]:
+        raise AssertionError("not without a moment")
+
+    def score_at(self, histories: Sequence[NDArray[np.integer]], moment: Moment) -> NDArray[np.float32]:
+        self.at += moment.asked_ms.tolist()
+        return np.zeros((len(histories), len(IDS)), dtype=np.float32)
+
+
+def test_what_served_is_asked_as_of_the_play_as_the_endpoint_was(home: Home) -> None:
+    first, next_day = 1_767_225_600, 1_767_312_000  # seconds
+    plays = [("u", "a", 0, None, first), ("u", "b", 1, None, next_day), ("v", "c", 0, None, next_day + 5)]
+    publish(home.lake(), "all_interactions", plays)
+    publish(home.lake(), "played_until", [("u", "a", first)])
+    found = measuring.new_plays(home.lake(), 0)
+    assert found.asked_ms is not None
+    times = dict(zip(found.users.tolist(), found.asked_ms.tolist(), strict=True))
+    assert times == {"u": next_day * 1000, "v": (next_day + 5) * 1000}
+    items, scorer = ItemTable(IDS, IDS, TRAINED.counts()), Asked()
+    recommended(scorer, items, [["a"], ["unknown"], ["b"]], asked_ms=np.array([1, 2, 3]))
+    assert scorer.at == [1, 3], "popularity answers the second"
+
+
+def test_undated_plays_have_no_moment(home: Home) -> None:
+    played(home, {"u": "ab"})
+    publish(home.lake(), "played_until", [("u", "a")])
+    assert measuring.new_plays(home.lake(), 0).asked_ms is None
 
 
 def test_the_newest_measurement_is_shown_and_of_several_cuts_all_together(home: Home) -> None:
