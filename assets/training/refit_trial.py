@@ -47,7 +47,7 @@ def try_refit(refit: Path, twin: Path, test: Holdout, min_coverage: float) -> Tr
     covered, before = coverage(new.items, n_items), coverage(old.items, n_items)
     same = (new.items[:, :, None] == old.items[:, None, :]) & (old.items > PADDING)[:, None, :]
     overlap = float(same.sum() / max(1, (old.items > PADDING).sum()))
-    gain = per_user("ndcg@10", new.ranks) - per_user("ndcg@10", old.ranks)  # [users]
+    gain = per_user("ndcg@10", new.ranks) - per_user("ndcg@10", old.ranks)  # [plays]
     ndcg, twin_ndcg = (float(per_user("ndcg@10", found.ranks).mean()) for found in (new, old))
     least = min_coverage * min(1.0, LISTED * len(some) / n_items)
     asked = max(KEPT_COVERAGE * before, least if before >= least else 0.0)
@@ -60,7 +60,7 @@ def try_refit(refit: Path, twin: Path, test: Holdout, min_coverage: float) -> Tr
         faults.append(
             f"it shows {covered:.1%} of the catalogue, its twin {before:.1%}: {asked:.1%} are asked for"
         )
-    if bootstrap_interval(gain, seed=SEED)[1] < 0:
+    if bootstrap_interval(gain, seed=SEED, people=some.people)[1] < 0:
         faults.append(
             f"its NDCG@10 on plays that it has learned from is {ndcg:.4f}, surely below the {twin_ndcg:.4f} "
             "of its twin, which has not"
