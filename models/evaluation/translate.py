@@ -34,7 +34,7 @@ class TranslatedScorer:
         scores = np.full((len(known), len(self._inner_of)), -np.inf, dtype=np.float32)  # [users, outer + 1]
         users = np.flatnonzero([len(history) > 0 for history in known])
         if len(users):
-            some = moment and moment.rows(users)
+            some = moment and moment.rows(users).without_plays()  # items were taken out
             inner_scores = scores_at(self._scorer, [known[u] for u in users], some)
             scores[users] = inner_scores[:, self._inner_of]
             scores[:, self._inner_of == PADDING] = -np.inf

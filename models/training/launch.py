@@ -116,6 +116,7 @@ def write_data(folder: Path, data: Any) -> None:
             np.save(folder / f"{field.name}.npy", value)
         else:
             plain[field.name] = value
+            (folder / f"{field.name}.npy").unlink(missing_ok=True)  # of other data that were here before
     (folder / "plain.json").write_text(json.dumps(plain))
 
 

@@ -10,6 +10,7 @@ from models.bundle.bundle import ItemTable
 from models.data import Holdout, Sequences
 from models.evaluation.metrics import MISSED, rank_targets
 from models.evaluation.translate import TranslatedScorer
+from models.moment import Moment
 
 
 class Recorder:
@@ -47,6 +48,20 @@ def test_a_user_of_whom_nothing_is_left_is_not_asked_about() -> None:
     scores = TranslatedScorer(inner, INNER, OUTER).score([np.array([1]), np.array([], dtype=np.int32)])
     assert inner.asked == []
     assert np.isneginf(scores).all()
+
+
+def test_what_was_taken_out_of_a_history_takes_no_time_of_another_play() -> None:
+    """The times of plays lie in a row, as the whole history does."""
+
+    class Timed(Recorder):
+        def score_at(self, histories: Sequence[NDArray[np.integer]], moment: Moment) -> NDArray[np.float32]:
+            self.since = moment.since(histories)
+            return self.score(histories)
+
+    inner = Timed(3)
+    moment = Moment(np.array([9_000]), np.array([1_000, 4_000, 7_000]), np.array([0]))
+    TranslatedScorer(inner, INNER, OUTER).score_at([np.array([1, 3, 2])], moment)
+    assert inner.asked == [[1, 2]] and inner.since is None
 
 
 def test_a_target_that_the_model_does_not_know_is_missed() -> None:

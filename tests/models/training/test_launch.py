@@ -1,6 +1,7 @@
 """What passes between the process that starts a training and those that do it; see tests/scale for these."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,3 +29,11 @@ def test_whether_seen_items_are_answers_comes_along_with_what_it_adds_to_a_netwo
     save_file(dict(trained.network.state_dict()), tmp_path / WEIGHTS_FILE)
     (tmp_path / CURVE_FILE).write_text(json.dumps({"curve": [], "best_epoch": 0}))
     assert (_read(tmp_path, "gru4rec", split, config).network.repeats is None) == exclude_seen
+
+
+def test_nothing_is_left_of_other_data_that_were_there_before(tmp_path: Path) -> None:
+    split = leave_one_out(Sequences.from_lists([[1, 2, 3, 4]] * 3, 4))
+    write_data(tmp_path, replace(split, content=np.ones((5, 2), np.float32), ages=np.ones(6, np.float32)))
+    write_data(tmp_path, split)
+    there = read_data(tmp_path, Split)
+    assert there.content is None and there.ages is None
