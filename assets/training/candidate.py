@@ -55,7 +55,7 @@ class Candidate:
         """A bundle, or nothing, whose weights the training starts from."""
         self.start = start
         self.made_from = fingerprint(
-            self.name, self.data.fingerprint, self.config.to_dict(), candidate_code(), self.data.source,
+            self.name, *self.data.named(), self.config.to_dict(), candidate_code(),
             *([bundle_hash(start)] if start else []),
         )  # fmt: skip
         self.known = self._store.find(self.name, self.made_from) is not None
