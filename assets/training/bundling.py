@@ -214,15 +214,17 @@ def start_from(bundle: Path, items: ItemTable) -> Start:
 def full_epochs(folder: Path) -> int:
     """For how many epochs a network like a bundle's is trained from nothing on data that are not judged.
 
-    They are those that were best for it; for one that had a start, whose own are few, all. Raises
-    BundleError.
+    They are those that were best for it, or as many as the settings name exactly; for one that had a start,
+    whose own are few, all. Raises BundleError.
     """
     manifest = read_manifest(folder)
-    return int(manifest.config["epochs"]) if manifest.started_from else best_epoch(folder)
+    if manifest.started_from:
+        return int(manifest.config["epochs"])
+    return int(manifest.config.get("exact_epochs", 0)) or best_epoch(folder)
 
 
 def best_epoch(folder: Path) -> int:
-    """The epoch whose weights a bundle's network has; raises BundleError where its curve cannot be read."""
+    """The epoch that was best on validation; raises BundleError where the curve cannot be read."""
     try:
         curve = [(point["ndcg"], -point["epoch"]) for point in json.loads((folder / CURVE_FILE).read_text())]
         return -int(max(curve)[1])

@@ -157,7 +157,7 @@ class Training(Steps):
         self.ranks.begin()
         total, positions = 0.0, 0
         for i, windows in enumerate(batches):
-            progress = (epoch - 1 + i / len(batches)) / config.epochs
+            progress = (epoch - 1 + i / len(batches)) / max(config.epochs, config.exact_epochs)
             loss, n = self.step(self.gather(windows, rng), progress)
             if not math.isfinite(loss):
                 raise TrainingError(

@@ -1,7 +1,9 @@
 """Which tables a bundle was made from: by what is in them, and by what older manifests say."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -10,6 +12,7 @@ import pytest
 
 from assets.sequences.loading import TABLES
 from assets.state.lake import Lake, fingerprint
+from assets.training import bundling
 from assets.training.bundling import (
     TrainingData,
     data_fingerprint,
@@ -94,3 +97,14 @@ def test_semantic_ids_are_a_part_of_what_a_bundle_is_made_from(lake: Lake) -> No
         found = input_tables(lake, manifest(after))
         assert found == dict.fromkeys(TABLES, SECOND) | {"semantic_ids": made_from}
     assert input_tables(lake, manifest(before)) == dict.fromkeys(TABLES, SECOND)
+
+
+@pytest.mark.parametrize(("config", "epochs"), [({"exact_epochs": 3}, 3), ({"exact_epochs": 0}, 2), ({}, 2)])
+def test_a_refit_has_the_epochs_of_what_was_judged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: dict[str, int], epochs: int
+) -> None:
+    """Those that are named exactly, of which the last one was kept, else the best ones."""
+    curve = [{"epoch": n, "ndcg": ndcg} for n, ndcg in enumerate((0.2, 0.3, 0.1), start=1)]
+    (tmp_path / bundling.CURVE_FILE).write_text(json.dumps(curve))
+    monkeypatch.setattr(bundling, "read_manifest", lambda _: SimpleNamespace(started_from="", config=config))
+    assert bundling.full_epochs(tmp_path) == epochs

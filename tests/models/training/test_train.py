@@ -16,7 +16,7 @@ import models.training.train
 from models.baselines import MostRecent
 from models.bundle.bundle import PADDING
 from models.config import LOSSES, SOFTMAX_LOSSES, NetworkConfig, TrainConfig
-from models.data import Sequences, Split, leave_one_out
+from models.data import Batch, Sequences, Split, leave_one_out
 from models.evaluation.metrics import rank_targets, summary
 from models.networks import NETWORKS
 from models.training.checkpoint import STATE_FILE
@@ -51,6 +51,22 @@ def second_order_process(n_users: int) -> Sequences:
 @pytest.fixture(scope="module")
 def split() -> Split:
     return leave_one_out(second_order_process(150))
+
+
+def test_rates_fall_until_the_last_epoch_also_of_more_than_epochs_allows(
+    split: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beyond its end a cosine rises again."""
+    seen: list[float] = []
+    step = Training.step
+
+    def noted(self: Training, batch: Batch, progress: float) -> tuple[float, int]:
+        seen.append(progress)
+        return step(self, batch, progress)
+
+    monkeypatch.setattr(Training, "step", noted)
+    train("gru4rec", split, replace(SMALL, epochs=2, exact_epochs=3))
+    assert 0.66 < seen[-1] < 1
 
 
 def digest(trained: Trained) -> str:
