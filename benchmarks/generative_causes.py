@@ -44,10 +44,10 @@ CAUSES = {
         "content",
         "What an item is known by: its plays alone, content beside them, codes of content, or beginnings of "
         "its code.",
-        ("beauty-cold", "steam-dated"),
+        ("beauty", "beauty-cold", "steam-dated"),
         (
             "sasrec-ids", "sasrec", "sasrec-ready-codes", "sasrec-ready-prefixes", "sasrec-codes",
-            "sasrec-prefixes", "tiger-ready-rqvae", "tiger-rqvae", "content",
+            "sasrec-prefixes", "tiger-ready-rqvae", "tiger-prefixes", "tiger-rqvae", "content",
         ),
     ),
 }  # fmt: skip
@@ -58,7 +58,7 @@ STAGES_ABOUT = (
 )
 STAGES_HEADING = "| data | stages | NDCG@10 | minus SASRec | known items | cold items | ms a request |"
 STAGES = ("sasrec", "sasrec-content", "sasrec-ranked", "two-towers", "two-stage")
-STAGED_DATA = ("steam", "beauty", "steam-dated", "movielens")
+STAGED_DATA = ("steam", "beauty", "amazon-games", "steam-dated", "movielens")
 
 
 def tables(results: Sequence[Result]) -> Iterator[str]:

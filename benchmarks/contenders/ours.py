@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from models.cores import usable_cores
 from models.data import Split, plan_epoch
 from models.networks import default_config
 from models.training.device import reproducible
+from models.training.reports import EpochReport
 from models.training.scoring import NetworkScorer
 from models.training.train import Training, train
 
@@ -55,8 +57,15 @@ def measure(name: str, split: Split, config: TrainConfig, course: Course) -> Non
                     return
 
 
+class Enough(Exception):  # noqa: N818 it is no error
+    """A trial has had its epochs."""
+
+
 def fit(split: Split, settings: Settings, seed: int, course: Course) -> NetworkScorer | None:
-    """Epochs and patience are those of the course; 0 stands for the rule that ships."""
+    """Trains as it ships; a course of so many epochs is the beginning of that, and leaves no network.
+
+    A rate that fell to 0 within the few epochs of a trial would favour settings that are best in a hurry.
+    """
     settings = dict(settings)
     name = settings.pop("network", "sasrec")
     config = config_of(name, split, settings, course).with_changes(
@@ -65,12 +74,15 @@ def fit(split: Split, settings: Settings, seed: int, course: Course) -> NetworkS
     if course.measuring:
         measure(name, split, config, course)
         return None
-    stated = {"epochs": course.epochs, "patience": course.patience}
-    trained = train(
-        name, split, config.with_changes(**{key: value for key, value in stated.items() if value})
-    )
-    course.curve += [epoch.ndcg for epoch in trained.curve]
-    return NetworkScorer(trained.network)
+
+    def look(epoch: EpochReport) -> None:
+        course.curve.append(epoch.ndcg)
+        if len(course.curve) == course.epochs:
+            raise Enough
+
+    with suppress(Enough):
+        return NetworkScorer(train(name, split, config, on_epoch=look).network)
+    return None
 
 
 if __name__ == "__main__":
