@@ -1,5 +1,6 @@
 """The head-to-head: one search for all, on validation alone, that goes on where it was stopped."""
 
+import importlib
 import io
 import json
 import sys
@@ -153,6 +154,23 @@ def test_a_worker_trains_what_it_is_told_and_appends_a_line_for_each(
     assert searched["settings"] == {"width": 32} and "ranks" not in searched
     assert searched["curve"] == pytest.approx([(1 + 1 / np.log2(3)) / 2] * 2, abs=1e-5)  # stopped by patience
     assert common.unpacked(final["ranks"]).tolist() == [2, 1]
+
+
+def test_a_trial_of_ours_is_the_beginning_of_its_final_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(quality.CONTENDERS))
+    ours = importlib.import_module("ours")
+    rng = np.random.default_rng(0)
+    split = leave_one_out(Sequences.from_lists([list(rng.permutation(20)[:8] + 1) for _ in range(40)], 20))
+    settings = {"network": "gru4rec", "width": 4, "epochs": 5, "patience": 5}
+
+    def course(epochs: int) -> common.Course:
+        return common.Course(split, common.Clock(None), patience=epochs, epochs=epochs)
+
+    trial, final = course(2), course(0)
+    assert ours.fit(split, settings, 0, trial) is None
+    assert ours.fit(split, settings, 0, final) is not None
+    assert len(trial.curve) == 2 and len(final.curve) == 5
+    assert trial.curve == final.curve[:2]
 
 
 @pytest.mark.parametrize("exclude_seen", [True, False])
