@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from assets.evaluation.reporting.facts import facts_path
 from assets.formats.text import open_unpacked
-from assets.release.hiding import forms, hider, in_records, named_in_a_page
+from assets.release.hiding import forms, hider, in_records, named_in_a_page, tag_column
 from assets.release.records_elsewhere import rewrite_elsewhere
 from assets.resources import Home, Shared
 from assets.state.apart import FOLDER, forget_apart
@@ -105,12 +105,12 @@ def _dagster(home: Home) -> Path:
     return Path(os.environ.get("DAGSTER_HOME") or home.folder("dagster"))
 
 
-def _rewrite_reasons(champion: Path, hide: Callable[[str], str]) -> int:
+def _rewrite_reasons(champion: Path, hide: Callable[[str, str], str]) -> int:
     """The words that people gave for whom they made champion; how many files hold less now."""
     rewritten = 0
     for file in sorted(path for path in champion.glob("[!.]*.json") if path.is_file()):
         text = file.read_text(encoding="utf-8", errors="surrogateescape")
-        if (hidden := hide(text)) != text:
+        if (hidden := hide(text, "")) != text:
             replace_text(file, hidden)  # an endpoint reads the pointer meanwhile
             rewritten += 1
     return rewritten
@@ -164,17 +164,19 @@ def _rewrite_records(dagster: Path, hide: Callable[[str], str]) -> tuple[int, li
     return rewritten, busy
 
 
-def _rewrite_database(file: Path, hide: Callable[[str], str]) -> bool:
+def _rewrite_database(file: Path, hide: Callable[[str, str], str]) -> bool:
     """Every text of every table. What was free before is overwritten by building the file anew."""
     with closing(sqlite3.connect(file, BUSY_SECONDS, isolation_level=None)) as connection:
-        connection.create_function("hidden", 1, hide, deterministic=True)
+        connection.create_function("hidden", 2, hide, deterministic=True)
         tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
         before = connection.total_changes
         for (table,) in tables:
             for _, column, *_ in connection.execute(f'PRAGMA table_info("{table}")').fetchall():
+                tag = tag_column(table, column)
+                hidden = f'hidden("{column}", "{tag}")' if tag else f"hidden(\"{column}\", '')"
                 connection.execute(
-                    f'UPDATE "{table}" SET "{column}" = hidden("{column}") '
-                    f'WHERE typeof("{column}") = \'text\' AND hidden("{column}") <> "{column}"'
+                    f'UPDATE "{table}" SET "{column}" = {hidden} '
+                    f'WHERE typeof("{column}") = \'text\' AND {hidden} <> "{column}"'
                 )
         changed = connection.total_changes > before
         connection.execute("VACUUM")

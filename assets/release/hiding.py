@@ -20,6 +20,7 @@ PREVIEW = re.compile(r'"md_str": "(?:[^"\\]|\\.)*\buser_id\b(?:[^"\\]|\\.)*"(?=\
 NO_PREVIEW = '"md_str": "(removed, as it named users)"'
 # Of a record, what holds text for people also where it is one word.
 TOLD = {"message", "user_message", "stack", "description", "text", "md_str", "json_str", "data", "value"}
+RESERVED = re.compile(r"\.?dagster|nextplay/")  # begins the names of tags that Dagster and our runs read
 
 
 def hider(users: Collection[str]) -> Callable[[str], str]:
@@ -40,14 +41,17 @@ def hider(users: Collection[str]) -> Callable[[str], str]:
     return hide
 
 
-def in_records(hide: Callable[[str], str]) -> Callable[[str], str]:
-    """The same for a text of a database: a sentence, a name, or a document in JSON, whose form stays."""
+def in_records(hide: Callable[[str], str]) -> Callable[[str, str], str]:
+    """The same for a text of a database: a sentence, a name, or a document in JSON, whose form stays.
+
+    Where the text is the value of a tag, the tag's name comes with it; otherwise an empty one.
+    """
 
     def walk(value: Any, key: str) -> Any:
         if isinstance(value, dict):
-            return {name: walk(one, name) for name, one in value.items()}
+            return {name: walk(one, _told_as(name) if key == "tags" else name) for name, one in value.items()}
         if isinstance(value, list):
-            return [walk(one, key) for one in value]
+            return [walk(one, "" if isinstance(one, dict) else key) for one in value]
         return hidden(value, key) if isinstance(value, str) else value
 
     def hidden(text: str, key: str = "") -> str:
@@ -58,7 +62,12 @@ def in_records(hide: Callable[[str], str]) -> Callable[[str], str]:
             return json.dumps(walk(document, ""))
         return hide(text) if key in TOLD or any(map(str.isspace, text)) else text
 
-    return hidden
+    return lambda text, tag: hidden(text, _told_as(tag) if tag else "")
+
+
+def tag_column(table: str, column: str) -> str | None:
+    """The column that names the tag whose value a column of Dagster's tables holds; None where it is none."""
+    return "key" if table.endswith("_tags") and column == "value" else None
 
 
 def named_in_a_page(users: Collection[str]) -> Callable[[str], bool]:
@@ -72,6 +81,11 @@ def forms(user: str) -> set[str]:
     """How an id stands in text, in JSON, in JSON within JSON, and in pages, by their two ways to quote."""
     in_json = json.dumps(user)[1:-1]
     return {user, in_json, json.dumps(in_json)[1:-1], html.escape(user), str(markupsafe.escape(user))}
+
+
+def _told_as(tag: str) -> str:
+    """The key by which the value of a tag is judged: what a person gave a run is text for people."""
+    return tag if RESERVED.match(tag) else "text"
 
 
 def _hidden(word: str, users: Collection[str]) -> str:

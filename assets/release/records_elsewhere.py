@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from assets.release.hiding import tag_column
 from models.mistakes import UserError
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ class RecordsError(UserError):
     """The database of Dagster's records cannot be rewritten; the message says why."""
 
 
-def rewrite_elsewhere(address: str, hide: Callable[[str], str]) -> int:
+def rewrite_elsewhere(address: str, hide: Callable[[str, str], str]) -> int:
     """Rewrite every text of every table; returns how many tables hold less now. Raises RecordsError.
 
     A table that has changed is built anew, so that its old rows are in no page of it.
@@ -46,7 +47,7 @@ def rewrite_elsewhere(address: str, hide: Callable[[str], str]) -> int:
     return len(changed)
 
 
-def _rewrite(connection: "Connection", table: str, hide: Callable[[str], str]) -> bool:
+def _rewrite(connection: "Connection", table: str, hide: Callable[[str, str], str]) -> bool:
     """Whether a text of a table has changed. A row is found again by its place and its text."""
     from sqlalchemy import String, inspect, text
 
@@ -54,12 +55,13 @@ def _rewrite(connection: "Connection", table: str, hide: Callable[[str], str]) -
     for column in inspect(connection).get_columns(table):
         if not isinstance(column["type"], String):  # Text is one
             continue
-        field = _quoted(connection, column["name"])
+        field, tag = _quoted(connection, column["name"]), tag_column(table, column["name"])
+        named = _quoted(connection, tag) if tag else "''"
         found = connection.execute(
-            text(f"SELECT ctid::text, {field} FROM {name} WHERE {field} IS NOT NULL"),
+            text(f"SELECT ctid::text, {field}, {named} FROM {name} WHERE {field} IS NOT NULL"),
             execution_options={"stream_results": True, "yield_per": ROWS},
         )
-        new = [(place, old, hidden) for place, old in found if (hidden := hide(old)) != old]
+        new = [(place, old, hidden) for place, old, of in found if (hidden := hide(old, of)) != old]
         for place, old, hidden in new:
             update = text(
                 f"UPDATE {name} SET {field} = :hidden WHERE ctid = CAST(:place AS tid) AND {field} = :old"

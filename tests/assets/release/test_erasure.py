@@ -191,14 +191,31 @@ def test_whatever_somebody_calls_himself_the_records_stay_what_they_are(home: Ho
             [{"text": json.dumps({"text": HIDDEN, "a": 1})}],
         ),
         ({"stack": ["champion\n"], "path": ["champion"]}, {"stack": [f"{HIDDEN}\n"], "path": ["champion"]}),
+        (
+            {"tags": {"for": "champion", "dagster/job": "champion", "nextplay/why": "champion"}},
+            {"tags": {"for": HIDDEN, "dagster/job": "champion", "nextplay/why": "champion"}},
+        ),
+        ({"tags": [{"name": "champion"}]}, {"tags": [{"name": "champion"}]}),
         ("champion", "champion"),
         ("the champion.", f"the {HIDDEN}."),
     ],
 )
 def test_in_a_record_only_what_people_read_is_hidden(record: object, left: object) -> None:
     text = record if isinstance(record, str) else json.dumps(record)
-    hidden = in_records(hider(["champion"]))(text)
+    hidden = in_records(hider(["champion"]))(text, "")
     assert (hidden if isinstance(record, str) else json.loads(hidden)) == left
+
+
+def test_a_tag_that_a_person_gave_a_run_is_hidden_and_one_that_dagster_reads_stays(home: Home) -> None:
+    with dg.DagsterInstance.local_temp(str(home.folder("dagster"))) as instance:
+        tags = {"for": ADA, "dagster/partition": ADA}
+        run_id = instance.create_run_for_job(dg.job(name="made")(lambda: None), tags=tags).run_id
+    SqliteEventStore(home.events_file).forget(ADA)
+    assert erase(home).records == 1
+    with dg.DagsterInstance.local_temp(str(home.folder("dagster"))) as instance:
+        left = {"for": HIDDEN, "dagster/partition": ADA}
+        assert instance.get_run_by_id(run_id).tags.items() >= left.items()
+        assert [run.run_id for run in instance.get_runs(dg.RunsFilter(tags=left))] == [run_id]
 
 
 @pytest.mark.parametrize("user", [ADA, ZOE])
