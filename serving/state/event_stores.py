@@ -2,12 +2,16 @@
 
 import re
 from pathlib import Path
+from urllib.parse import unquote
 
 from serving.state.events import EventStore, EventStoreError
 from serving.state.events_sqlite import SqliteEventStore
 
-CLEAR = re.compile(r"postgres(?:ql)?://(?:(?:[^@/?#%]|%[0-9A-Fa-f]{2})*@)?[^@]*")  # user:password@the rest
-HOW_TO_CLEAR = "in its password, write what is no letter or digit as % and two digits"
+CODED = "%(?!00)[0-9A-Fa-f]{2}"
+CLEAR = re.compile(  # user:password@the rest
+    rf"postgres(?:ql)?://(?:(?:[^@/?#%\s]|{CODED})*@)?(?:[^@%\s]|{CODED})*"
+)
+HOW_TO_CLEAR = "write it without blanks, and in its password what is no letter or digit as % and two digits"
 
 
 def is_database(address: str) -> bool:
@@ -15,7 +19,11 @@ def is_database(address: str) -> bool:
 
 
 def is_clear(address: str) -> bool:
-    """Whether libpq takes no piece of a password for something else, which its messages would then hold."""
+    """Whether libpq neither refuses a password nor takes a piece of it for something else, and says it."""
+    try:
+        unquote(address, errors="strict")
+    except UnicodeDecodeError:
+        return False
     return CLEAR.fullmatch(address) is not None
 
 

@@ -300,11 +300,21 @@ def test_a_wrong_secret_is_not_shown(name: str, monkeypatch: pytest.MonkeyPatch)
     assert told.startswith(f"NEXTPLAY_{name}=***: give an address") and "hidden-word" not in told
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        *(
+            f"ada:hidden{between}word@db/nextplay"
+            for between in ("/", "@", "#", "%", " ", "\n", "%00", "%ff")
+        ),
+        *(f"db/nextplay?password=hidden{between}word" for between in ("@", "%", " ", "%00", "%ff")),
+    ],
+)
 def test_a_password_that_would_be_torn_apart_is_refused_and_not_shown(
-    monkeypatch: pytest.MonkeyPatch,
+    address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What reads the address takes pieces of it for a host or a port, and its messages name them."""
-    told = mistake(monkeypatch, NEXTPLAY_DATABASE="postgresql://ada:hidden/word@db.example/nextplay")
+    """What reads the address takes pieces of it for a host or a port, or refuses it: its messages name it."""
+    told = mistake(monkeypatch, NEXTPLAY_DATABASE=f"postgresql://{address}")
     assert told.startswith("NEXTPLAY_DATABASE=***: the address is not clear") and "hidden" not in told
     monkeypatch.setenv("NEXTPLAY_DATABASE", "postgresql://ada:hidden%2Fword@db.example/nextplay")
     read_settings()
