@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from assets.training.bundling import TrainingData
 from benchmarks.tomorrow_data import DATA, movielens
@@ -31,21 +32,28 @@ def with_cold_items(data: TrainingData) -> TrainingData:
     n = data.items.n_items
     cold = np.zeros(n + 1, dtype=np.bool_)
     cold[1 + np.random.default_rng(0).permutation(n)[: round(COLD_SHARE * n)]] = True
+    kept = ~cold[split.train.items]
     train = _without(split.train, cold)
     held = split.validation.rows(np.flatnonzero(~cold[split.validation.targets]))
     histories = _without(held.histories, cold)
     some = np.flatnonzero(histories.lengths)
     validation = replace(held.rows(some), histories=histories.rows(some))
+    clocks = {"ages": _of(split.ages, kept), "played_ms": _of(split.played_ms, kept)}
+    items = replace(data.items, counts=train.counts())
     return replace(
         data,
-        split=replace(split, train=train, validation=validation),
-        items=replace(data.items, counts=train.counts()),
-        facts=replace(data.facts, items=replace(data.items, counts=train.counts())),
+        split=replace(split, train=train, validation=validation, **clocks),
+        items=items,
+        facts=replace(data.facts, items=items, times=_of(data.facts.times, kept)),
         fingerprint=f"cold{data.fingerprint}",
     )
 
 
-def _without(sequences: Sequences, left_out: Any) -> Sequences:
+def _of(values: NDArray[Any] | None, kept: NDArray[np.bool_]) -> Any:
+    return None if values is None else values[kept]
+
+
+def _without(sequences: Sequences, left_out: NDArray[np.bool_]) -> Sequences:
     kept = ~left_out[sequences.items]
     owner = np.repeat(np.arange(len(sequences)), sequences.lengths)
     lengths = np.bincount(owner[kept], minlength=len(sequences))

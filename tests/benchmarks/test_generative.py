@@ -46,6 +46,17 @@ def test_hidden_items_are_in_tests_alone() -> None:
     assert (hidden.split.validation.histories.lengths > 0).all()
 
 
+def test_what_is_known_of_a_hidden_play_is_hidden_with_it() -> None:
+    judged, _ = data()
+    plays = np.arange(len(judged.split.train.items))
+    split = replace(judged.split, played_ms=plays, ages=plays.astype(np.float32))
+    hidden = with_cold_items(replace(judged, split=split, facts=replace(judged.facts, times=plays)))
+    kept = hidden.facts.times
+    assert kept is not None and 0 < len(kept) < len(plays)
+    assert np.array_equal(judged.split.train.items[kept], hidden.split.train.items)
+    assert np.array_equal(hidden.split.played_ms, kept) and np.array_equal(hidden.split.ages, kept)
+
+
 def test_a_row_is_fitted_once_and_told_on_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tables, _ = data()
     found = measured(ROWS["popularity"], 0, tables, tmp_path / "popularity-0")
