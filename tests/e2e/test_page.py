@@ -137,8 +137,8 @@ def test_back_leads_to_the_first_example_and_to_an_emptied_list(open_page) -> No
     page.get_by_role("button", name="Another example").click()
     expect(titles).to_have_count(3)
     page.go_back()
+    expect(titles).to_have_count(0)  # the words below may still stand there from before
     expect(page.get_by_text("what most people play")).to_be_visible()
-    assert history(page) == []
     page.reload()
     expect(page.get_by_text("what most people play")).to_be_visible()
     page.go_back()
