@@ -34,6 +34,7 @@ GROUPS = (
 DASH = "–"
 COUNTED = (*BASELINES, *UNTRAINED)  # these have no seeds
 COLD = ("new_releases", "content", BLEND)  # beside the rows without training, on games that nobody has played
+WITHOUT_NEW = (REFERENCE, "sasrec")  # these give no place to new games
 MADE_FOR_STEPS = STEPS.keys() - {"sasrec"}  # these stand in a table of their own
 
 
@@ -128,9 +129,18 @@ def _table(name: str, results: Sequence[Result], cases: Mapping[str, Any]) -> It
         cells = [model, seeds, str(judged), str(served), _against(model, values, cases), *groups]
         yield f"| {' | '.join(cells)} |"
     yield from _partly(partly, values, cases)
-    left = {r["model"]: r["left out"] for r in results if r["data"] == name and "left out" in r}
-    if left:
-        yield "\nLeft out: " + "; ".join(f"{model} ({why})" for model, why in left.items()) + "."
+    yield from _left_out([r for r in results if r["data"] == name and "left out" in r], models)
+
+
+def _left_out(left: Sequence[Result], models: Sequence[str]) -> Iterator[str]:
+    """What could not be made and why; of models that could elsewhere also after which cut."""
+    told = {f"{r['model']} ({_place(r) if r['model'] in models else ''}{r['left out']})": None for r in left}
+    if told:
+        yield f"\nLeft out: {'; '.join(told)}."
+
+
+def _place(result: Result) -> str:
+    return f"{result['cut']}, seed {result['seed']}: "
 
 
 def _partly(
@@ -189,7 +199,7 @@ def _difference(plays: Plays) -> str:
 
 def _cold(made: Sequence[Result], cases: Mapping[str, Any]) -> Iterator[str]:
     """What new games get beside rows without training, and what known ones lose for it."""
-    values = {m: _values(m, SERVED, made, cases) for m in (REFERENCE, *COLD, *UNTRAINED)}
+    values = {m: _values(m, SERVED, made, cases) for m in (*WITHOUT_NEW, *COLD, *UNTRAINED)}
     there = [m for m in (*COLD, *UNTRAINED) if values[m].keys() == cases.keys()]
     if not set(UNTRAINED) <= set(there) or not any(
         _mask(case, "item", "new").any() for case in cases.values()
@@ -205,12 +215,15 @@ def _cold(made: Sequence[Result], cases: Mapping[str, Any]) -> Iterator[str]:
         "`newest_text` that over the days since the release, without anything learned; it and `new_releases` "
         "put all new games first, so they say in which order, and not whether.\n"
     )
-    cold = " | ".join(f"minus {other}, cold items" for other in (NEWEST_TEXT, TEXT))
-    yield f"| model | {cold} | minus {REFERENCE}, warm items |"
-    yield "|---|---:|---:|---:|"
+    known = [name for name in WITHOUT_NEW if values[name].keys() == cases.keys()]
+    cold = [f"minus {other}, cold items" for other in (NEWEST_TEXT, TEXT)]
+    warm = [f"minus {other}, warm items" for other in known]
+    yield f"| {' | '.join(['model', *cold, *warm])} |"
+    yield "|---|" + "---:|" * len(cold + warm)
     for model in there:
-        differences = [minus(model, other, "new") for other in (NEWEST_TEXT, TEXT)]
-        yield f"| {' | '.join([model, *differences, minus(model, REFERENCE, 'known from training')])} |"
+        gained = [minus(model, other, "new") for other in (NEWEST_TEXT, TEXT)]
+        lost = [minus(model, other, "known from training") for other in known]
+        yield f"| {' | '.join([model, *gained, *lost])} |"
 
 
 def _steps(made: Sequence[Result], cases: Mapping[str, Any]) -> Iterator[str]:
@@ -224,16 +237,19 @@ def _steps(made: Sequence[Result], cases: Mapping[str, Any]) -> Iterator[str]:
         "\n**Step by step**: what each addition is worth to the network. Blends here are made whether or not "
         "they are surely better on validation, which a night asks for.\n"
     )
-    yield f"| step | seeds | as judged | as served | served minus the first | {_groups(', served')} |"
-    yield "|---|---:|---:|---:|---:|" + "---:|" * len(GROUPS)
+    gains = "served minus the first | the same, warm items"
+    yield f"| step | seeds | as judged | as served | {gains} | {_groups(', served')} |"
+    yield "|---|---:|---:|---:|---:|---:|" + "---:|" * len(GROUPS)
     base = values[first, SERVED]
     for model in there:
         served, judged = (values[model, how] for how in (SERVED, JUDGED))
-        gain = _difference(_plays({cut: served[cut] - base[cut] for cut in served}, cases))
+        gain = {cut: served[cut] - base[cut] for cut in served}
+        gained = [_plays(gain, cases), _plays(gain, cases, "item", "known from training")]
+        beside = [_difference(plays) if model != first else DASH for plays in gained]
         seeds = str(min(_seeds(model, made, cut) for cut in cases))
         groups = [str(_plays(served, cases, kind, label)) for kind, label, _ in GROUPS]
         own = [STEPS[model].words, seeds, str(_plays(judged, cases)), str(_plays(served, cases))]
-        yield f"| {' | '.join([*own, gain if model != first else DASH, *groups])} |"
+        yield f"| {' | '.join([*own, *beside, *groups])} |"
 
 
 def _groups(of: str) -> str:
