@@ -304,11 +304,14 @@ LAST = "last"  # of `Cleaning.hold_back`: the last play of each user
 class Cleaning(dg.ConfigurableResource):  # type: ignore[type-arg]
     """What an interaction must fulfil to be learned from."""
 
-    min_playtime: int = Field(default=60, description="minutes; an interaction needs more")
-    core: int = Field(default=5, description="interactions that every user and item keeps at least")
+    min_playtime: int = Field(
+        default=60, description="minutes that a play of known length has to exceed"
+    )
+    core: int = Field(default=5, description="plays that every user and item keeps at least")
     repeats: str = Field(
         default="first",
-        description="of the plays of one item by one user in a table: first, or all with keep",
+        description="of a user's plays of one item in a dated source: first, or keep for all; unset, "
+        "sample-repeats keeps all",
     )
     hold_back: str | None = Field(
         default=None,
@@ -414,11 +417,14 @@ class Gate(dg.ConfigurableResource):  # type: ignore[type-arg]
     """What a candidate must fulfil to be promoted; see `models.evaluation.gate.Policy`."""
 
     max_age_days: float = Field(
-        default=Policy.max_age_days, description="days after which an equal candidate replaces the champion"
+        default=Policy.max_age_days,
+        description="days after which a champion is old: an unchanged night runs, too, and an equal candidate "
+        "replaces it also with few test users",
     )
     min_coverage: float = Field(
         default=Policy.min_coverage,
-        description="least share of what the test users' top 10 could show of the catalogue",
+        description="least coverage: the share of the catalogue in the top 10 of the test users, of what so "
+        "many lists could show",
     )
 
 

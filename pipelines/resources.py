@@ -150,7 +150,7 @@ class Settings(BaseSettings):
     warm_start: Literal["auto", "yes", "no"] = taken(Training, "warm_start")
     progress: bool = taken(Training, "progress")
     verbose: bool = Field(
-        default=False, description="show checks, and what stages say, as nextplay run -v does"
+        default=False, description="show checks, and what steps say of themselves, as nextplay run -v does"
     )
     max_age_days: float = taken(Gate, "max_age_days", gt=0, le=HUNDRED_YEARS)
     min_coverage: float = taken(Gate, "min_coverage", ge=0, le=1)
@@ -175,7 +175,7 @@ class Settings(BaseSettings):
         default="30 2 * * *", description="cron of the nightly run"
     )
     timezone: Annotated[str, AfterValidator(checked.timezone)] = Field(
-        default="UTC", description="time zone of the nightly run"
+        default="UTC", description="time zone of the crons"
     )
     retrain_events: int = Field(
         default=10_000, ge=0, le=MOST, description="new events after which a run starts early; 0 for never"

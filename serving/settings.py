@@ -126,12 +126,12 @@ class Settings(BaseSettings):
         "a request carries one; unset, everybody may ask",
     )
     api_keys_file: Local | None = Field(
-        default=None, description="a file of further keys, one a line, each with its roles; it is followed"
+        default=None, description="a file of further keys, one a line, each with its roles; changes count without a restart"
     )
     hosts: str = Field(
         default="",
-        description="names that a request may ask for, separated by commas; unset, any, "
-        "and on this machine's loopback without keys none but localhost and addresses",
+        description="host names that a request may carry, separated by commas; unset, any, but on this "
+        "machine's loopback without keys only localhost and addresses",
     )
     cors_origins: str = Field(
         default="",

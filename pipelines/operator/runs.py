@@ -15,7 +15,7 @@ from pipelines.operator.terminal import end_at_once, say
 
 
 @click.command()
-@click.option("-v", "--verbose", is_flag=True, help="Show checks, and what the stages say of themselves.")
+@click.option("-v", "--verbose", is_flag=True, help="Show checks, and what steps say of themselves.")
 def run(verbose: bool) -> None:
     """Run the whole pipeline, from the raw files to a champion.
 

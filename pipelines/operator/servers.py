@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 
 
-def listening(setting: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """The options of a command that listens, by default on the port of that setting."""
+def listening(setting: str, host: str = HOST) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The options of a command that listens, by default on the port of that setting; `host` says where."""
 
     def add(command: Callable[..., Any]) -> Callable[..., Any]:
         told = f"NEXTPLAY_{setting.upper()} unless it is given."
         named = click.option("--port", type=click.IntRange(0, 65_535), help=told)
-        return click.option("--host", help="127.0.0.1 unless it is given.")(named(command))
+        return click.option("--host", help=f"{host} unless it is given.")(named(command))
 
     return add
 
 
 @click.command()
-@listening("port")
+@listening("port", host="NEXTPLAY_HOST")
 def serve(host: str | None, port: int | None) -> None:
     """Serve the champion's endpoint with BentoML."""
     checked_settings()

@@ -14,12 +14,13 @@ from serving.environment import conditions
 INTRODUCTION = """\
 # Settings
 
-Every setting is an environment variable. An empty one counts as unset, but for what locks the endpoint: \
-keys, names and blocklist must be filled in or unset. A wrong value is one sentence that names it, and so is \
-a name that is none, with the nearest right one. A setting without effect beside others is a warning. Where \
-`NEXTPLAY_SOURCE` is unset, a setting that one source alone reads chooses it, such as `NEXTPLAY_TABLE`. A \
-path may begin with `~`. Two more are not Nextplay's own: `DAGSTER_HOME` and `BENTOML_HOME` say where \
-Dagster and BentoML keep their records, `dagster` and `bentoml` in the home by default.
+Every setting is an environment variable. An empty one counts as unset, except those that lock the \
+endpoint: keys, host names and blocklist must be filled in or unset. A wrong value ends the command with one \
+sentence that names it; so does an unknown name, with the nearest known one. A setting that has no effect \
+beside the others is a warning. Where `NEXTPLAY_SOURCE` is unset, a setting that only one source reads \
+chooses that source: `NEXTPLAY_TABLE`, for one. A path may begin with `~`. Two more are not Nextplay's own: \
+`DAGSTER_HOME` and `BENTOML_HOME` say where Dagster and BentoML keep their records, `dagster` and `bentoml` \
+in the home by default.
 
 This page is made from the code: `nextplay settings --markdown > docs/settings.md`.
 """
@@ -38,7 +39,8 @@ def settings_of(group: type[BaseSettings]) -> Iterator[Setting]:
     """The settings of a group, in their order."""
     prefix = group.model_config.get("env_prefix", "")
     for name, field in group.model_fields.items():
-        needed = "".join(f"; only with {only}" for only in conditions(field))
+        needed = ", and with ".join(str(only) for only in conditions(field))
+        needed = f"; only with {needed}" if needed else ""
         yield Setting(f"{prefix}{name}".upper(), _default(field), f"{field.description or ''}{needed}")
 
 

@@ -33,7 +33,10 @@ def _of_a_user(given: str) -> str:
 @click.command()
 @placed_or_named("user")
 def forget(user: str) -> None:
-    """Remove a user's events at once, and all else by the next run."""
+    """Remove a user: events at once, tables with the next run.
+
+    `nextplay erase` then removes what older tables, reports and records hold.
+    """
     user = _of_a_user(user)
     _, home = open_home()
     from serving.state.event_stores import open_event_store

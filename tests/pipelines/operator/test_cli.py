@@ -288,6 +288,12 @@ cli.main(["work"])
     assert done.returncode == 130
 
 
+@pytest.mark.parametrize(("command", "host"), [("serve", "NEXTPLAY_HOST"), ("ui", "127.0.0.1")])
+def test_a_server_says_where_it_listens(command: str, host: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert answer([command, "--help"]) == 0
+    assert f"{host} unless it is given." in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("arguments", [["--help"], pytest.param(["settings"], marks=pytest.mark.slow)])
 def test_a_closed_output_is_one_sentence(arguments: list[str]) -> None:
     command = [sys.executable, "-m", "pipelines.operator.cli", *arguments]

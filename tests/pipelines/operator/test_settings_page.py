@@ -8,6 +8,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pipelines.operator.cli import answer
 from pipelines.operator.settings import GROUPS, Setting, markdown, settings_of
+from pipelines.resources import Settings
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "settings.md"
 
@@ -24,6 +25,12 @@ def test_every_setting_has_a_meaning(group: type[BaseSettings], capsys: pytest.C
     shown = capsys.readouterr().out
     for setting in settings_of(group):
         assert len(setting.meaning) > 8 and f"  {setting.name}" in shown and setting.meaning in shown
+
+
+def test_a_setting_with_two_conditions_names_both() -> None:
+    (cutoffs,) = (s for s in settings_of(Settings) if s.name == "NEXTPLAY_CUTOFFS")
+    _, _, needed = cutoffs.meaning.partition("; ")
+    assert needed.startswith("only with NEXTPLAY_SPLIT=auto or temporal, and with NEXTPLAY_SOURCE=")
 
 
 def test_a_default_is_written_as_the_variable_takes_it() -> None:
