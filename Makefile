@@ -18,10 +18,10 @@ endif
 .PHONY: help setup run test test-all test-scale lint ui reports serve demo mlflow status promote rollback forget holds erase reproduce as-served bench-as-served bench-tomorrow simulate bench-etl bench-etl-scale bench-scale bench-soak bench-swaps bench-gate bench-real-size pictures bench-leaderboards clean tune bench-training bench-quality study-bert4rec study-generative prune backup restore test-faults load bench-serving bench-overload sbom
 
 help: ## List the commands
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
 
 .venv/installed: pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 to 3.14 is needed, this is " + sys.version.split()[0] + ": give another with make PYTHON=python3.12") if not (3, 11) <= sys.version_info[:2] <= (3, 14) else 0'
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 to 3.13 is needed (3.14 is not tried), this is " + sys.version.split()[0] + ": give another with make PYTHON=python3.12") if not (3, 11) <= sys.version_info[:2] <= (3, 14) else 0'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "Installing (a few minutes, once)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
@@ -35,7 +35,7 @@ run: setup ## Run the whole pipeline (SOURCE=sample, steam, table, ...: see docs
 test: setup lint ## Lint, type-check and test
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not slow and not scale' --ignore tests/scale -p no:schemathesis -n 2 --dist loadfile --no-loadscope-reorder
 
-test-all: setup lint ## The slow tests too, and those of the ranker
+test-all: setup lint ## As test, with the slow tests and those of the ranker
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,stages]'
 	@$(BIN)/python -m pytest -m 'not scale'
 
@@ -82,7 +82,7 @@ promote: setup ## Make a version the champion: VERSION=3 BY=ada REASON='the old 
 rollback: setup ## Set the champion before this one back; a running endpoint follows
 	@$(BIN)/nextplay rollback
 
-forget: setup ## Remove a user: USER=76561197970982479
+forget: setup ## Forget a user, in the tables with the next run: USER=76561197970982479
 	@test "$(origin USER)" = "command line" || { echo "Say whom: make forget USER=76561197970982479"; exit 1; }
 	@$(BIN)/nextplay forget -- "$$USER"
 
@@ -102,7 +102,7 @@ backup: setup ## Copy all state to a new folder: TO=/mnt/backups/tonight; withou
 restore: setup ## Fill an empty home from a backup: FROM=/mnt/backups/tonight
 	@$(BIN)/nextplay restore -- "$$FROM"
 
-as-served: setup ## What is served, measured: nights with plays held back (CUT=last or a date; REFIT=no)
+as-served: setup ## Measure what is served, by nights with plays held back (CUT=last or a date; REFIT=no)
 	@$(BIN)/nextplay as-served $(if $(CUT),--cut "$$CUT") $(if $(filter no,$(REFIT)),--no-refit)
 
 bench-tomorrow: setup ## Every model on the next days' plays of dated data, cut by cut (hours, resumable)
@@ -114,7 +114,7 @@ bench-as-served: setup ## What is served on the shared real data, with refit and
 simulate: setup ## 60 simulated days and nights: what freshness is worth (half an hour)
 	@$(BIN)/nextplay simulate
 
-reproduce: setup ## A version's bundle again from its kept inputs, compared by hash: VERSION=3
+reproduce: setup ## Make a version's bundle again from its kept inputs, compared by hash: VERSION=3
 	@$(BIN)/nextplay reproduce -- "$$VERSION"
 
 bench-etl: setup ## From the gzipped libraries to the core, beside pandas and Polars (10 minutes)
@@ -134,7 +134,7 @@ bench-soak: setup ## An hour of everything at once: answers, events, swaps, forg
 bench-swaps: setup ## 200 model swaps under constant load (20 minutes)
 	@$(BIN)/python -m benchmarks.swaps
 
-bench-etl-scale: setup ## The same from 1 to 100 million plays in 4 GB of memory (an hour or more, 10 GB of disk)
+bench-etl-scale: setup ## What bench-etl does, with 1 to 100 million plays in 4 GB of memory (an hour or more, 10 GB of disk)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,bench]'
 	@$(BIN)/python benchmarks/etl_scale.py
 

@@ -304,9 +304,7 @@ LAST = "last"  # of `Cleaning.hold_back`: the last play of each user
 class Cleaning(dg.ConfigurableResource):  # type: ignore[type-arg]
     """What an interaction must fulfil to be learned from."""
 
-    min_playtime: int = Field(
-        default=60, description="minutes that a play of known length has to exceed"
-    )
+    min_playtime: int = Field(default=60, description="minutes that a play of known length has to exceed")
     core: int = Field(default=5, description="plays that every user and item keeps at least")
     repeats: str = Field(
         default="first",
@@ -418,8 +416,8 @@ class Gate(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     max_age_days: float = Field(
         default=Policy.max_age_days,
-        description="days after which a champion is old: an unchanged night runs, too, and an equal candidate "
-        "replaces it also with few test users",
+        description="days after which a champion is old: an unchanged night runs, too, and an equal "
+        "candidate replaces it also with few test users",
     )
     min_coverage: float = Field(
         default=Policy.min_coverage,

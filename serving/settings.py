@@ -126,7 +126,9 @@ class Settings(BaseSettings):
         "a request carries one; unset, everybody may ask",
     )
     api_keys_file: Local | None = Field(
-        default=None, description="a file of further keys, one a line, each with its roles; changes count without a restart"
+        default=None,
+        description="a file of further keys, one a line, each with its roles; changes count without a "
+        "restart",
     )
     hosts: str = Field(
         default="",

@@ -107,7 +107,8 @@ def test_whatever_changes_starts_a_run_that_says_what_it_was(instance, settings,
 def test_settings_that_change_nothing_of_the_tables_start_nothing(instance, settings) -> None:
     run(instance, settings)
     why(instance, settings.model_copy(update={"nightly": "0 1 * * *", "progress": False}))
-    why(instance, settings.model_copy(update={"backups": settings.home, "keep_backups": 2, "weekly": "0 1 * * 1"}))
+    backups = {"backups": settings.home, "keep_backups": 2, "weekly": "0 1 * * 1"}
+    why(instance, settings.model_copy(update=backups))
 
 
 def test_a_failed_run_does_not_count(instance, settings) -> None:
