@@ -1,7 +1,7 @@
 """Reading the body of a request, with a limit, and answering what is wrong in one sentence."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -58,13 +58,20 @@ def _given_twice(content: bytes) -> str | None:
     twice = list[str]()
 
     def look(pairs: list[tuple[str, Any]]) -> None:
-        if len(pairs) > len({name for name, _ in pairs}):
-            names = [name for name, _ in pairs]
-            twice.append(next(name for name in names if names.count(name) > 1))
+        twice.extend(_repeated(name for name, _ in pairs))
 
     with suppress(ValueError):  # of a number that is too long for Python, and that a filter refuses
         json.loads(content, object_pairs_hook=look)
     return next(iter(twice), None)
+
+
+def _repeated(names: Iterable[str]) -> Iterator[str]:
+    """Those that have been there before; at the cost of one look at each, however many a client sends."""
+    seen = set[str]()
+    for name in names:
+        if name in seen:
+            yield name
+        seen.add(name)
 
 
 async def _content(request: Request) -> bytes:
@@ -86,7 +93,7 @@ async def _content(request: Request) -> bytes:
 def given_once(request: Request) -> None:
     """A dependency: of two values for one parameter nobody could tell which counts. HTTPException 422."""
     names = [*request.path_params, *(name for name, _ in request.query_params.multi_items())]
-    twice = next((name for name in names if names.count(name) > 1), None)
+    twice = next(_repeated(names), None)
     if twice is not None:
         raise HTTPException(422, f"The parameter {twice} is given twice: give it once.")
 

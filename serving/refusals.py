@@ -17,6 +17,7 @@ REQUIREMENTS = {
     "explain": "explain must be true or false",
     "queries": f"queries must be a list of 1 to {MAX_BATCH} queries",
 }
+MOST_NAMED = 5  # unknown fields of one body: a sentence is for people to read
 NO_OBJECT = "The body must be a JSON object."
 
 
@@ -29,7 +30,7 @@ def refusal(error: ValidationError, schema: type[BaseModel]) -> tuple[int, str]:
     if unknown:
         query, _ = _query(unknown[0][:-1])
         of = RecommendRequest if query else schema
-        names = ", ".join(f'"{loc[-1]}"' for loc in unknown)
+        names = ", ".join(f'"{str(loc[-1])[:50]}"' for loc in unknown[:MOST_NAMED])
         return 422, f"{query}Unknown field {names}: the fields are {', '.join(of.model_fields)}."
     query, loc = _query(problems[0]["loc"])
     return 422, query + _sentence(problems[0]["type"], problems[0]["msg"], loc)
@@ -55,7 +56,7 @@ def refusal_of_list(
     if kind == "extra_forbidden":
         where = f" in {name}[{place[1]}]" if len(place) > 1 else ""
         there = ", ".join(requirements) if where else name
-        return 422, f'Unknown field "{place[-1]}"{where}: there is only {there}.'
+        return 422, f'Unknown field "{str(place[-1])[:50]}"{where}: there is only {there}.'
     if len(place) == 1:
         return 422, f"{name} must be a list of {of}."
     if len(place) == 2:

@@ -1,10 +1,12 @@
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import HTTPException, Request
 from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -12,6 +14,7 @@ from prometheus_client import REGISTRY
 
 from serving import telemetry
 from serving.app import create_app
+from serving.bodies import given_once
 from serving.recommender import Recommender
 from serving.settings import Settings, load_settings
 
@@ -144,6 +147,35 @@ def test_a_bad_body_is_refused_in_one_sentence(
     assert words in detail
     assert detail.endswith(".") and "\n" not in detail and len(detail) < 300
     assert answer.headers["x-request-id"]
+
+
+@pytest.mark.parametrize("path", ["/recommend", "/recommend/batch", "/compare"])
+def test_many_names_cost_one_look_each(client: TestClient, path: str) -> None:
+    """Compared with each other, these would keep a worker from everybody for minutes."""
+    names = ",".join([*(f'"{n:x}":0' for n in range(80_000)), '"x":0', '"x":0'])
+    query = '{"history": [], "filters": {"genres": {%s}}}' % names
+    started = time.monotonic()
+    answer = client.post(path, content=f'{{"queries": [{query}]}}' if "batch" in path else query)
+    assert (answer.status_code, answer.json()["detail"][:15]) == (422, 'The field "x" s')
+    assert time.monotonic() - started < 5
+
+
+def test_many_parameters_cost_one_look_each() -> None:
+    names = "&".join([*(f"{n:x}=" for n in range(40_000)), "k=1", "k=1"])
+    request = Request({"type": "http", "query_string": names.encode(), "path_params": {}})
+    started = time.monotonic()
+    with pytest.raises(HTTPException, match="The parameter k is given twice"):
+        given_once(request)
+    assert time.monotonic() - started < 5
+
+
+def test_of_many_unknown_fields_a_few_are_named(client: TestClient) -> None:
+    body = json.dumps({"history": []} | {"x" * 100 + str(n): 0 for n in range(1_000)})
+    detail = client.post("/recommend", content=body).json()["detail"]
+    assert detail.startswith('Unknown field "xxx') and len(detail) < 500
+    event = {"event_id": 1, "user_id": 1, "item_id": 1, "y" * 10_000: 0}
+    detail = client.post("/events", json={"events": [event]}).json()["detail"]
+    assert detail.startswith('Unknown field "yyy') and len(detail) < 500
 
 
 json_values = st.recursive(
