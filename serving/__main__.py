@@ -2,7 +2,6 @@
 
 import os
 import sys
-import tempfile
 
 from models.memory import NO_MEMORY, AddressLimitError, check_room, out_of_memory
 
@@ -16,6 +15,7 @@ try:
 
     from serving.connections import IDLE_SECONDS, Connection
     from serving.listener import Listener, PortError, usable_port
+    from serving.metrics_folder import metrics_folder
     from serving.private import keep_private
     from serving.settings import Deployment, check_addresses, load, load_settings
 except AddressLimitError as error:
@@ -47,7 +47,7 @@ def run(app: str, deployment: Deployment) -> None:
         timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=10,
     )
-    with tempfile.TemporaryDirectory(prefix="nextplay-metrics-") as folder, Listener.bound(host, port) as own:
+    with metrics_folder() as folder, Listener.bound(host, port) as own:
         os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", folder)  # one /metrics for all workers
         supervisor = Multiprocess(config, sockets=[own])
         supervisor.run()

@@ -12,6 +12,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")  # read by BentoML once, so it goes before the import
+# BentoML's folder of metrics is on a disk, and a full one ends who maps files there: see metrics_folder.py.
+# There is one worker, which needs none.
+os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
 
 import bentoml
 from starlette.applications import Starlette

@@ -4,19 +4,21 @@ import os
 import resource
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from models.memory import NO_MEMORY
 from serving.state.event_stores import open_event_store
 from tests.faults.runs import ROOT, environment
 from tests.serving.conftest import publish_pointer, random_table, write_fake_bundle
-from tests.support.servers import Server, deployment, free_port
+from tests.support.servers import Server, bento, blocked, deployment, free_port
 
 pytestmark = pytest.mark.slow
 PER_REQUEST = 50
@@ -119,3 +121,30 @@ def test_a_night_without_room_ends_with_a_sentence(megabytes: int, tmp_path: Pat
     done = within(megabytes, *command, env=environment(tmp_path))
     assert says_why(done), (done.returncode, done.stderr[-2000:])
     assert not (tmp_path / "champion" / "pointer.json").exists()
+
+
+@pytest.mark.parametrize("way", ["deployment", "bento"])
+def test_a_full_disk_for_what_is_temporary_ends_no_worker(
+    way: str, settings: dict[str, str], small_disk: Path, tmp_path: Path
+) -> None:
+    """Metrics are files that workers map: on a full disk the kernel would end each that writes to one."""
+    places = {name: str(small_disk) for name in ("TMPDIR", "BENTOML_HOME")}
+    served = deployment(tmp_path, **settings, **places)
+    if way == "bento":
+        path = blocked(tmp_path, str(ROOT))
+        served = bento("serving.service:Nextplay", tmp_path, **settings, **places, **path)
+    with served as endpoint:
+        fill(small_disk)
+        for route in ["/items?query=game", "/items/3", "/similar/3", "/model", "/openapi.json", "/no"] * 9:
+            endpoint.client.get(route)
+        assert endpoint.client.post("/recommend", json={"history": ["3"]}).status_code == 200
+        assert 'route="/similar/{item_id}"' in endpoint.client.get("/metrics").text
+        if way == "deployment":  # the one that is started in its place serves, too
+            workers = psutil.Process(endpoint.pid).children()
+            for worker in workers:
+                worker.kill()
+            psutil.wait_procs(workers, timeout=20)
+            deadline = time.monotonic() + 30
+            while not endpoint.is_ready():
+                assert time.monotonic() < deadline, "No new worker serves."
+                time.sleep(0.1)
