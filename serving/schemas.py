@@ -203,7 +203,9 @@ class RecommendResponse(BaseModel):
 
     items: list[RecommendedItem]
     model: ModelName
-    unknown_ids: list[str] = Field(description="Ids of the history that the model does not know.")
+    unknown_ids: list[str] = Field(
+        description="Ids of the history that the model does not know; of a stored history the newest 100."
+    )
     fallback: Literal["popularity"] | None = Field(
         description="“popularity” where no item of the history is known: the most played items."
     )

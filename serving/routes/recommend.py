@@ -1,6 +1,7 @@
 """What a user plays next."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from fastapi import APIRouter, HTTPException, Request, Response
@@ -12,14 +13,15 @@ from serving.context import Context
 from serving.exploring import Exploration
 from serving.filters import FilterError
 from serving.openapi import describe_body
-from serving.recommender import Recommendation
+from serving.recommender import Recommendation, Scored
 from serving.reload import ServedModel
 from serving.schemas import BatchRequest, BatchResponse, RecommendRequest, RecommendResponse
-from serving.state.events import EventStoreError, now_ms
+from serving.state.events import MAX_HISTORY, EventStoreError, now_ms
 from serving.state.user_state import UserStateError
 from serving.users import History
 
 NOBODYS, STALE = History([]), History([], stale=True)
+MOST_UNKNOWN = 100  # ids of a stored history that are named, the newest: a small request names many histories
 INLINE_ITEMS = 50_000  # a product with more keeps the event loop too long: it goes to a thread
 
 
@@ -36,9 +38,10 @@ def router(context: Context) -> APIRouter:
         """The items that a user with this history plays next."""
         context.turns.admit()
         query = await read_body(request, RecommendRequest)
-        answer = await _answer(context, context.model(), query, request.state.request_id)
-        request.state.fields.update(answer.pop("log"))
-        return Response(to_json(answer), media_type="application/json")
+        answered = await _answer(context, context.model(), query, request.state.request_id)
+        _give(context, answered)
+        request.state.fields.update(answered.log)
+        return Response(to_json(answered.body), media_type="application/json")
 
     @routes.post(
         "/recommend/batch",
@@ -51,30 +54,52 @@ def router(context: Context) -> APIRouter:
         context.turns.admit()
         queries = (await read_body(request, BatchRequest)).queries
         model, request_id = context.model(), request.state.request_id
-        answers = []
+        answers = list[Answered]()
         for number, query in enumerate(queries):
             try:
                 answers.append(await _answer(context, model, query, f"{request_id}-{number}"))
             except HTTPException as problem:
                 detail = f"queries[{number}]: {problem.detail}"
                 raise HTTPException(problem.status_code, detail, problem.headers) from None
-        for answer in answers:
-            del answer["log"]
+        for answered in answers:  # all, or none: what was not answered was not shown
+            _give(context, answered)
         request.state.fields.update(version=model.version, queries=len(queries))
-        return Response(
-            to_json({"answers": answers, "request_id": request_id}), media_type="application/json"
-        )
+        body = {"answers": [answered.body for answered in answers], "request_id": request_id}
+        return Response(to_json(body), media_type="application/json")
 
     return routes
 
 
-async def _answer(
-    context: Context, model: ServedModel, query: RecommendRequest, answer_id: str
-) -> dict[str, object]:
-    """The answer to one query; under `log` what its log line says. HTTPException where a filter is wrong."""
+@dataclass(frozen=True)
+class Answered:
+    """The answer to one query, and what is kept and counted of it once it is given."""
+
+    body: dict[str, object]
+    answer_id: str
+    user_id: str | None
+    items: Sequence[Scored]
+    version: str
+    fallback: str | None
+    history: int
+    unknown: int
+
+    @property
+    def log(self) -> dict[str, object]:
+        """What the log line of its request says of it."""
+        return {
+            "version": self.version,
+            "history": self.history,
+            "unknown": self.unknown,
+            "fallback": self.fallback is not None,
+        }
+
+
+async def _answer(context: Context, model: ServedModel, query: RecommendRequest, answer_id: str) -> Answered:
+    """The answer to one query. HTTPException where a filter is wrong."""
     history, known = query.history_ids(), NOBODYS
     if query.user is not None:
         known = await _history(context, query.user, needed=history is None)
+    named = MOST_UNKNOWN if history is None else MAX_HISTORY
     history = list(known.items) if history is None else history
     call = partial(
         model.recommender.recommend,
@@ -93,22 +118,36 @@ async def _answer(
     except FilterError as error:
         raise HTTPException(422, str(error)) from None
     fallback = "popularity" if found.fallback else None
-    context.log_answer(answer_id, query.user, found.items, model.version, fallback)
-    _count(found)
-    return {
+    body: dict[str, object] = {
         "items": _shown(found),
         "model": {"version": model.version, "architecture": model.architecture},
-        "unknown_ids": found.unknown_ids,
+        "unknown_ids": found.unknown_ids[-named:],
         "fallback": fallback,
         "stale_history": known.stale,
         "request_id": answer_id,
-        "log": {
-            "version": model.version,
-            "history": len(history),
-            "unknown": len(found.unknown_ids),
-            "fallback": found.fallback,
-        },
     }
+    return Answered(
+        body,
+        answer_id,
+        query.user,
+        found.items,
+        model.version,
+        fallback,
+        len(history),
+        len(found.unknown_ids),
+    )
+
+
+def _give(context: Context, answered: Answered) -> None:
+    """Keep and count what somebody is about to be shown."""
+    context.log_answer(
+        answered.answer_id, answered.user_id, answered.items, answered.version, answered.fallback
+    )
+    telemetry.ANSWERS.inc()
+    telemetry.FALLBACKS.inc(answered.fallback is not None)
+    telemetry.UNKNOWN_IDS.inc(answered.unknown)
+    if answered.items and answered.fallback is None:
+        telemetry.BEST_SCORE.observe(answered.items[0].score)
 
 
 def _exploration(context: Context, answer_id: str, history: Sequence[str]) -> Exploration | None:
@@ -139,11 +178,3 @@ def _shown(found: Recommendation) -> Sequence[dict[str, object]]:
         }
         for item in found.items
     ]
-
-
-def _count(found: Recommendation) -> None:
-    telemetry.ANSWERS.inc()
-    telemetry.FALLBACKS.inc(found.fallback)
-    telemetry.UNKNOWN_IDS.inc(len(found.unknown_ids))
-    if found.items and not found.fallback:
-        telemetry.BEST_SCORE.observe(found.items[0].score)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from prometheus_client import REGISTRY
 
 from serving import telemetry
 from serving.app import HISTORY_THREADS, STORE_THREADS, create_app
@@ -244,6 +245,34 @@ def test_answers_are_logged_as_impressions(
     assert {first.request_id, second.request_id} == {answer["request_id"]}
     assert (first.model_version, first.fallback) == ("a1", None)
     assert (third.request_id, third.fallback) == (nothing_known["request_id"], "popularity")
+
+
+def test_a_batch_that_is_refused_has_shown_nobody_anything(
+    client: TestClient, store: SqliteEventStore, wait_until: Callable[..., None]
+) -> None:
+    """What is kept and counted as shown would otherwise count against the model that showed it."""
+    before = REGISTRY.get_sample_value("nextplay_answers_total")
+    wrong = {"history": ["3"], "filters": {"nothing": 1}}
+    refused = client.post("/recommend/batch", json={"queries": [{"history": ["3"]}, wrong]})
+    assert refused.status_code == 422
+    assert REGISTRY.get_sample_value("nextplay_answers_total") == before
+    client.post("/recommend/batch", json={"queries": [{"history": ["3"], "k": 1}, {"history": [], "k": 1}]})
+    wait_until(lambda: list(store.impressions()))
+    assert [shown.rank for shown in store.impressions()] == [1, 1]
+    assert REGISTRY.get_sample_value("nextplay_answers_total") == (before or 0) + 2
+
+
+def test_a_small_request_for_long_histories_gets_no_endless_answer(client: TestClient) -> None:
+    """Whoever may report plays can make a history of ids that no model knows, and ask for it many times."""
+    for start in range(0, 10_000, 1_000):
+        plays = [play(n, item_id=f"{n:0>200}") for n in range(start, start + 1_000)]
+        for part in (plays[:500], plays[500:]):
+            assert send(client, *part)[0] == 200
+    answer = client.post("/recommend/batch", json={"queries": [{"user_id": "ada", "k": 1}] * 3})
+    named = [ids["unknown_ids"] for ids in answer.json()["answers"]]
+    assert named == [[f"{n:0>200}" for n in range(9_900, 10_000)]] * 3
+    given = client.post("/recommend", json={"history": [f"no-{n}" for n in range(200)], "k": 1}).json()
+    assert len(given["unknown_ids"]) == 200
 
 
 def test_impressions_can_be_switched_off_and_the_last_ones_are_written_at_the_end(
