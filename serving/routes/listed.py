@@ -20,14 +20,14 @@ from serving.openapi import describe_body
 from serving.routes.catalogue import UNKNOWN_ITEM
 from serving.routes.ids import ITEM_PATH
 from serving.schemas import ModelName, Problem
-from serving.state.events import MAX_LISTED, EventStoreError, ListingFullError
+from serving.state.events import MAX_LISTED, MAX_NAMES, EventStoreError, ListingFullError
 
 NO_STORE: dict[str, object] = {"model": Problem, "description": "Nothing can be listed here."}
 NOT_LISTED: dict[str, object] = {"model": Problem, "description": "It is not listed."}
 BUSY: dict[str, object] = {"model": Problem, "description": "It could not be stored now: send it again."}
 FULL: dict[str, object] = {
     "model": Problem,
-    "description": f"More than {MAX_LISTED:,} items would be listed.",
+    "description": f"More than {MAX_LISTED:,} items would be listed, or more than {MAX_NAMES} attributes.",
 }
 
 
@@ -48,9 +48,8 @@ def router(context: Context) -> APIRouter:
             raise HTTPException(422, fault)
         try:
             done = await context.ask_store(listing.add, [item.listed() for item in items])
-        except ListingFullError:
-            detail = f"At most {MAX_LISTED:,} items can be listed: remove some by DELETE /items/ITEM_ID."
-            raise HTTPException(409, detail) from None
+        except ListingFullError as full:
+            raise HTTPException(409, f"{full}: remove some items by DELETE /items/ITEM_ID.") from None
         except EventStoreError as error:
             raise _busy(error, "The items could not be listed now: send them again.") from None
         request.state.fields.update(listed=done.new, replaced=done.replaced)

@@ -19,6 +19,7 @@ from models.feedback import A_PLAY, PLAY
 from models.mistakes import UserError
 
 MAX_LISTED = 10_000  # items
+MAX_NAMES = 100  # of attributes of all that is listed: each is a column as long as the catalogue
 MAX_HISTORY = 10_000  # items of one user that are looked at, the newest
 CLOCK_TOLERANCE_MS = 86_400_000  # a day, by which a reporting client's clock may be ahead of ours
 CLOCK_AHEAD_MS = 60_000  # by which the newest event may be ahead of our clock before people are told
@@ -118,7 +119,8 @@ class Listed:
 
 
 class ListingFullError(Exception):
-    """More items would be listed than MAX_LISTED: nothing of the request is stored."""
+    """More would be listed than MAX_LISTED and MAX_NAMES allow: nothing of the request is stored. The message
+    says what."""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ What differs between them, opening, locking and the name of an error, is a `Conn
 and `events_postgres`. Statements have `?` where a value is bound.
 """
 
+import json
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -18,6 +19,7 @@ from serving.state.events import (
     END_OF_TIME_MS,
     MAX_HISTORY,
     MAX_LISTED,
+    MAX_NAMES,
     Conflict,
     Event,
     EventStoreError,
@@ -193,11 +195,12 @@ class SqlEventStore(ABC):
         connection, listed_at = self._connection(), now_ms()
         with connection.writing():
             ((before,),) = connection.rows(COUNT_LISTED)
+            _refuse_many_names(connection, items)
             connection.change(LIST_ITEM, ((*astuple(item), listed_at) for item in items))
             connection.change(COUNT_CHANGE)
             ((after,),) = connection.rows(COUNT_LISTED)
             if after > max(MAX_LISTED, before):
-                raise ListingFullError
+                raise ListingFullError(f"At most {MAX_LISTED:,} items can be listed")
         return Listed(after - before, len(items) - (after - before))
 
     def unlist(self, item_id: str) -> bool:
@@ -312,6 +315,19 @@ def _inserted(play: Play, sequence: int) -> Row:
 
 def _is_forgotten(connection: Connection, user_id: str) -> bool:
     return any(connection.rows("SELECT 1 FROM forgotten WHERE user_id = ?", (user_id,)))
+
+
+def _refuse_many_names(connection: Connection, items: Sequence[ListedItem]) -> None:
+    """Raises ListingFullError where these would give what is listed too many attributes."""
+    given = _names(item.attributes for item in items)
+    there = _names(text for (text,) in connection.rows("SELECT attributes FROM listed_items") if given)
+    if given - there and len(given | there) > MAX_NAMES:
+        raise ListingFullError(f"What is listed can have {MAX_NAMES} attributes in all")
+
+
+def _names(attributes: Iterable[str]) -> set[str]:
+    """The names in JSON objects."""
+    return {name for text in attributes for name in json.loads(text)}
 
 
 def _find(connection: Connection, event_id: str) -> Play | None:

@@ -220,6 +220,16 @@ def test_a_bad_body_gets_one_sentence_and_nothing_is_listed(
     assert store.listed_items() == []
 
 
+def test_more_attributes_than_the_most_are_refused_in_one_sentence(client: TestClient) -> None:
+    """A request of 100 kB could else give each of 100 items 50 of its own."""
+    many = [item(n, **{f"{n}-{name}": 1 for name in range(40)}) for n in range(4)]
+    answer = client.post("/items", json={"items": many})
+    assert answer.status_code == 409
+    told = "What is listed can have 100 attributes in all: remove some items by DELETE /items/ITEM_ID."
+    assert answer.json()["detail"] == told
+    assert send(client, many[0])["listed"] == 1
+
+
 # -- scores ------------------------------------------------------------------------------------------------
 
 

@@ -1,5 +1,6 @@
 """The event store: idempotent, ordered by arrival, forgetting for good, and shared between processes."""
 
+import json
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from serving.state import events_sql as store_module
 from serving.state.events import (
     MAX_LISTED,
+    MAX_NAMES,
     Conflict,
     Event,
     EventStoreError,
@@ -295,6 +297,19 @@ def test_more_than_the_most_are_refused_whole(store: SqliteEventStore) -> None:
         store.list_items([ListedItem("0", "new", "{}"), ListedItem("one more", "", "{}")])
     assert len(store.listed_items()) == MAX_LISTED and store.listed_items()[0].title == ""
     assert store.list_items([ListedItem("0", "new", "{}")]) == Listed(0, 1)
+
+
+def test_more_attributes_than_the_most_are_refused_whole(store: SqliteEventStore) -> None:
+    """Each is a column as long as the catalogue, in every worker, also after the next start."""
+
+    def item(item_id: str, *names: int) -> ListedItem:
+        return ListedItem(item_id, "", json.dumps({str(name): 1 for name in names}))
+
+    store.list_items([item("a", *range(50)), item("b", *range(50, MAX_NAMES))])
+    with pytest.raises(ListingFullError, match="attributes"):
+        store.list_items([item("c"), item("d", MAX_NAMES)])
+    assert [listed.item_id for listed in store.listed_items()] == ["a", "b"]
+    assert store.list_items([item("c", 0, MAX_NAMES - 1), item("d")]) == Listed(2, 0)
 
 
 def test_no_chance_is_kept_of_an_impression_that_is_not(store: SqliteEventStore) -> None:
