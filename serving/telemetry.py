@@ -6,12 +6,15 @@ import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 SCORE_BUCKETS = (-10.0, -5.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 10.0, 15.0, 20.0)
+
+OF_ANY: Literal["livemax"] = "livemax"  # what one worker lacks is told, whatever others say later
 
 LATENCY = Histogram(
     "nextplay_request_seconds", "Time to answer a request.", ["route", "outcome"], buckets=BUCKETS
@@ -22,7 +25,7 @@ RELOADS = Counter("nextplay_reloads", "Models loaded, and failures to load one."
 RELOAD_FAILING = Gauge(
     "nextplay_reload_failing",
     "1 while the model that the pointer names cannot be served.",
-    multiprocess_mode="mostrecent",
+    multiprocess_mode=OF_ANY,
 )
 ANSWERS = Counter("nextplay_answers", "Recommendations given, one per query.")
 BEST_SCORE = Histogram(
@@ -31,16 +34,16 @@ BEST_SCORE = Histogram(
 OVERLOADED = Counter("nextplay_overloaded", "Requests refused because too many were waiting.")
 BLOCKLIST_ITEMS = Gauge("nextplay_blocklist_items", "Ids in the blocklist.", multiprocess_mode="mostrecent")
 BLOCKLIST_FAILING = Gauge(
-    "nextplay_blocklist_failing", "1 while the blocklist cannot be read.", multiprocess_mode="mostrecent"
+    "nextplay_blocklist_failing", "1 while the blocklist cannot be read.", multiprocess_mode=OF_ANY
 )
 KEYS_FAILING = Gauge(
-    "nextplay_keys_failing", "1 while the file of API keys cannot be read.", multiprocess_mode="mostrecent"
+    "nextplay_keys_failing", "1 while the file of API keys cannot be read.", multiprocess_mode=OF_ANY
 )
 LISTED_ITEMS = Gauge("nextplay_listed_items", "Items listed.", multiprocess_mode="mostrecent")
 LISTING_FAILING = Gauge(
     "nextplay_listing_failing",
     "1 while what is listed cannot be read or followed.",
-    multiprocess_mode="mostrecent",
+    multiprocess_mode=OF_ANY,
 )
 TREND_UNTIL = Gauge(
     "nextplay_trend_timestamp_seconds",
@@ -50,7 +53,7 @@ TREND_UNTIL = Gauge(
 TREND_FAILING = Gauge(
     "nextplay_trend_failing",
     "1 while what was played since the training cannot be read.",
-    multiprocess_mode="mostrecent",
+    multiprocess_mode=OF_ANY,
 )
 POINTER_LOOKED = Gauge(
     "nextplay_pointer_looked_timestamp_seconds",
@@ -99,7 +102,7 @@ STALE_HISTORIES = Counter(
 USER_STATE_FAILING = Gauge(
     "nextplay_user_state_failing",
     "1 while the user state's file cannot be read.",
-    multiprocess_mode="mostrecent",
+    multiprocess_mode=OF_ANY,
 )
 CONNECTIONS = Gauge("nextplay_connections", "Open connections.", multiprocess_mode="livesum")
 CLOSED = Counter("nextplay_connections_closed", "Connections that went over a bound.", ["reason"])

@@ -1,8 +1,14 @@
 """Alert rules and dashboard ask for metrics that the endpoint has, and lead to chapters that are there."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
+from itertools import takewhile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -73,3 +79,41 @@ def test_whatever_can_fail_has_an_alert_and_what_is_measured_is_shown() -> None:
     shown = " ".join(expressions())
     seen = {name for name in ours if name in shown or re.fullmatch(pattern, name)}
     assert len(seen) > 0.7 * len(ours)
+
+
+WORKER = """
+import sys
+from serving import telemetry
+
+for name, gauge in vars(telemetry).items():
+    if name.endswith("_FAILING"):
+        gauge.set(float(sys.argv[1]))
+print(telemetry.exposition().decode(), "told", sep="\\n", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_what_one_worker_cannot_load_is_told_though_others_can(tmp_path: Path) -> None:
+    """One without memory for the new model serves the old one beside the others, as long as it lives."""
+
+    def failing(value: int) -> set[str]:
+        workers.append(
+            subprocess.Popen(
+                [sys.executable, "-c", WORKER, str(value)], cwd=ROOT, text=True,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                env=os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)},
+            )
+        )  # fmt: skip
+        told = iter(workers[-1].stdout or ())
+        lines = list(takewhile(lambda line: line != "told\n", told))
+        return {line.split()[0] for line in lines if "_failing 1.0" in line}
+
+    of_each = ("reload", "user_state", "blocklist", "keys", "listing", "trend")
+    with ExitStack() as stack:
+        workers: list[subprocess.Popen[str]] = []
+        stack.callback(lambda: [(worker.kill(), worker.communicate()) for worker in workers])
+        failing(1)
+        assert failing(0) == {f"nextplay_{what}_failing" for what in of_each}
+        workers[0].kill()
+        workers[0].wait()
+        assert failing(0) == set()
