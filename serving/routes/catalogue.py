@@ -3,7 +3,6 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
-from starlette.concurrency import run_in_threadpool
 
 from models.bundle.ids import MAX_ID, trimmed
 from serving.bodies import PROBLEMS, given_once
@@ -58,8 +57,9 @@ def router(context: Context) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=MAX_K)] = 10,
     ) -> ItemsResponse:
         """Items whose titles hold the words, most played first; then those whose titles look alike."""
+        context.turns.admit()
         recommender = context.model().recommender
-        found = await run_in_threadpool(recommender.search, query, limit)
+        found = await context.turns.take(lambda: recommender.search(query, limit), True)
         return ItemsResponse(items=[ItemName(item_id=item_id, title=title) for item_id, title in found])
 
     return routes

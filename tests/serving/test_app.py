@@ -2,6 +2,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +168,28 @@ def test_many_parameters_cost_one_look_each() -> None:
     with pytest.raises(HTTPException, match="The parameter k is given twice"):
         given_once(request)
     assert time.monotonic() - started < 5
+
+
+def test_searches_take_turns_too_and_what_is_too_much_is_refused(
+    pointer: Path, monkeypatch: pytest.MonkeyPatch, wait_until: Callable[..., None]
+) -> None:
+    """Sixty at once, each with the interpreter to itself, kept everybody else waiting for seconds."""
+    searching, finished = threading.Semaphore(0), threading.Event()
+
+    def search(*_: object) -> list[tuple[str, str]]:
+        searching.release()
+        finished.wait(20)
+        return []
+
+    monkeypatch.setattr(Recommender, "search", search)
+    settings = Settings(pointer=pointer, max_waiting=2)
+    with TestClient(create_app(settings)) as client, ThreadPoolExecutor(8) as clients:
+        answers = [clients.submit(client.get, "/items?query=game") for _ in range(8)]
+        assert searching.acquire(timeout=20)
+        wait_until(lambda: sum(answer.done() for answer in answers) == 6)
+        assert not searching.acquire(timeout=0.2)
+        finished.set()
+    assert sorted(answer.result().status_code for answer in answers) == [200] * 2 + [503] * 6
 
 
 def test_of_many_unknown_fields_a_few_are_named(client: TestClient) -> None:
