@@ -13,6 +13,7 @@ from fastapi import HTTPException
 from models.feedback import Feedback
 from serving.blocklist import Blocklist
 from serving.listing import Listing
+from serving.ranking import top_k
 from serving.recommender import Scored
 from serving.recorder import Recorder, Shown
 from serving.reload import Follower, ServedModel
@@ -70,8 +71,8 @@ class Context:
         if self.follower.current is None:
             return []
         items = self.follower.current.recommender.items
-        order = np.argsort(-items.counts[1:], kind="stable")[:count] + 1
-        return [items.ids[i] for i in order.tolist()]
+        best = top_k(items.counts[1:].astype(np.float64), count) + 1
+        return [items.ids[i] for i in best.tolist()]
 
     def model(self) -> ServedModel:
         """The model in service; take it once a request, so that no answer mixes two. 503 before the first."""

@@ -1,6 +1,7 @@
 """Filters on what the catalogue knows: prepared when a model is loaded, and one mask per request."""
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -46,6 +47,10 @@ class Filters:
 
     def describe(self) -> dict[str, dict[str, Any]]:
         """The fields by name, each with its kind and its values or range."""
+        return self._described
+
+    @cached_property
+    def _described(self) -> dict[str, dict[str, Any]]:  # counts all values: once a model, not once a request
         return {name: self._fields[name].describe() for name in sorted(self._fields)}
 
     def _field(self, name: str) -> Field:
@@ -66,14 +71,14 @@ class _Texts:
                 places.setdefault(text.casefold(), []).append(index)
                 self._shown.setdefault(text.casefold(), text)
         self._places = {text: np.array(of, dtype=np.int32) for text, of in places.items()}
-        self._n = len(attribute.values)
+        self._known = np.array([bool(texts) for texts in attribute.values], dtype=np.bool_)
 
     def mask(self, name: str, wanted: Any) -> Mask:
         given = wanted if isinstance(wanted, dict) else {"any": wanted}
         if not given or not set(given) <= {"any", "all", "none"}:
             raise FilterError(f'filters.{name} must be a text, a list of texts, or {{"any", "all", "none"}}.')
         lists = {how: _texts(f"filters.{name}", texts) for how, texts in given.items()}
-        passing = self._any(lists["any"]) if "any" in lists else self._any(list(self._places))
+        passing = self._any(lists["any"]) if "any" in lists else self._known.copy()
         for text in lists.get("all", ()):
             passing &= self._any([text])
         return passing & ~self._any(lists["none"]) if "none" in lists else passing
@@ -83,7 +88,7 @@ class _Texts:
         return {"kind": TEXT, "values": [self._shown[text] for text in common]}
 
     def _any(self, texts: list[str]) -> Mask:
-        mask = np.zeros(self._n, dtype=np.bool_)
+        mask = np.zeros_like(self._known)
         for text in texts:
             mask[self._places.get(text.casefold(), NOWHERE)] = True
         return mask

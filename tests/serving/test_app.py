@@ -155,19 +155,19 @@ def test_many_names_cost_one_look_each(client: TestClient, path: str) -> None:
     """Compared with each other, these would keep a worker from everybody for minutes."""
     names = ",".join([*(f'"{n:x}":0' for n in range(80_000)), '"x":0', '"x":0'])
     query = f'{{"history": [], "filters": {{"genres": {{{names}}}}}}}'
-    started = time.monotonic()
+    started = time.process_time()
     answer = client.post(path, content=f'{{"queries": [{query}]}}' if "batch" in path else query)
     assert (answer.status_code, answer.json()["detail"][:15]) == (422, 'The field "x" s')
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_many_parameters_cost_one_look_each() -> None:
     names = "&".join([*(f"{n:x}=" for n in range(40_000)), "k=1", "k=1"])
     request = Request({"type": "http", "query_string": names.encode(), "path_params": {}})
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(HTTPException, match="The parameter k is given twice"):
         given_once(request)
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_searches_take_turns_too_and_what_is_too_much_is_refused(
