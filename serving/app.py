@@ -21,6 +21,7 @@ from serving.listing import Listing
 from serving.mirror import Mirror
 from serving.observe import Observe
 from serving.openapi import document, served_examples
+from serving.private import keep_private
 from serving.recorder import Recorder
 from serving.reload import Follower
 from serving.routes import catalogue, demo, events, listed, operations, recommend, reports
@@ -111,6 +112,7 @@ def create_app(settings: Settings) -> FastAPI:
 
 def app_from_environment() -> FastAPI:
     """What `uvicorn --factory serving.app:app_from_environment` runs."""
+    keep_private()  # the store that it makes names users
     return create_app(load_settings())
 
 

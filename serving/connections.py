@@ -248,9 +248,10 @@ class Connection(OneProtocol):
             self.end(reason)
             return
         body = json.dumps({"detail": detail}).encode()
+        wait = "retry-after: 1\r\n" if status == 503 else ""
         head = (
             f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\ncontent-type: application/json\r\n"
-            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+            f"content-length: {len(body)}\r\n{wait}connection: close\r\n\r\n"
         )
         telemetry.CLOSED.labels(reason).inc()
         self._reset_taken()

@@ -97,7 +97,7 @@ class EventsResponse(BaseModel):
     repeated: int = Field(description="Those that were there already.")
     forgotten: int = Field(description="Those of users who asked to be forgotten: dropped.")
     unknown_items: list[str] = Field(
-        description="Stored items that the model in service does not know; a later one may."
+        description="Items of the request that the model in service does not know; a later one may."
     )
     request_id: str
 

@@ -13,11 +13,13 @@ from serving import telemetry
 from serving.app import create_app
 from serving.connections import Connection
 from serving.listener import PortError, usable_port
+from serving.private import keep_private
 from serving.settings import load_settings
 
 
 def main(host: str, port: int) -> None:
     """Serve until interrupted; what keeps the page from being shown ends the process with one sentence."""
+    keep_private()
     settings = load_settings()
     if not settings.demo:
         raise SystemExit("NEXTPLAY_DEMO is false, so there is no page: unset it.")

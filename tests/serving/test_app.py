@@ -1,4 +1,5 @@
 import json
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
 from serving import telemetry
-from serving.app import create_app
+from serving.app import app_from_environment, create_app
 from serving.bodies import given_once
 from serving.recommender import Recommender
 from serving.settings import Settings, load_settings
@@ -159,6 +160,21 @@ def test_many_names_cost_one_look_each(client: TestClient, path: str) -> None:
     answer = client.post(path, content=f'{{"queries": [{query}]}}' if "batch" in path else query)
     assert (answer.status_code, answer.json()["detail"][:15]) == (422, 'The field "x" s')
     assert time.process_time() - started < 5
+
+
+def test_an_app_that_uvicorn_runs_by_itself_writes_for_its_owner_alone(
+    pointer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not `python -m serving` alone: the event store names users."""
+    monkeypatch.setenv("NEXTPLAY_POINTER", str(pointer))
+    monkeypatch.setenv("NEXTPLAY_EVENTS", str(tmp_path / "events" / "events.db"))
+    before = os.umask(0o022)
+    try:
+        app_from_environment()
+    finally:
+        os.umask(before)
+    made = [tmp_path / "events", *(tmp_path / "events").iterdir()]
+    assert len(made) > 1 and not any(path.stat().st_mode & 0o077 for path in made)
 
 
 def test_many_parameters_cost_one_look_each() -> None:

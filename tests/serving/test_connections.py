@@ -151,6 +151,7 @@ def test_where_all_are_busy_one_more_is_told_so(port: int) -> None:
     time.sleep(0.2)
     refused = ask(port, GET + b"\r\n")
     assert status_of(refused) == "503" and b"Too many connections" in refused
+    assert b"\r\nretry-after: 1\r\n" in refused
     for one in crowd:
         assert status_of(one.recv(4096)) == "200"
         one.close()
