@@ -81,20 +81,30 @@ def ui(host: str | None, port: int | None) -> None:
 @click.command()
 @listening("mlflow_port")
 def mlflow(host: str | None, port: int | None) -> None:
-    """Serve MLflow's UI: runs and models."""
+    """Serve MLflow's UI: runs and models.
+
+    They are those of the home, or of the database that NEXTPLAY_MLFLOW_URI names.
+    """
     _, home = open_home()
+    from assets.resources import Shared
     from assets.state.files import sqlite_address
     from pipelines.resources import Servers
 
+    shared = Shared().address("mlflow_uri")
+    if shared and shared.startswith(("http://", "https://")):
+        raise click.ClickException(
+            "NEXTPLAY_MLFLOW_URI names a server of MLflow, which shows runs and models: open its address."
+        )
     host, port = free_place(
         host or HOST, Servers().mlflow_port if port is None else port, "NEXTPLAY_MLFLOW_PORT"
     )
     folder = home.folder("mlflow")
     os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")  # 2 processes instead of 10
-    store = ("--backend-store-uri", sqlite_address(folder / "mlflow.db"))
+    # No argument, which everybody on the machine could read: the address may hold a password.
+    os.environ["MLFLOW_BACKEND_STORE_URI"] = shared or sqlite_address(folder / "mlflow.db")
     artifacts = ("--artifacts-destination", (folder / "artifacts").as_uri())
     say(f"The runs: http://{host}:{port}{home.tracking().runs_page}")
-    become("mlflow", "server", "--workers", "1", "--host", host, "--port", str(port), *store, *artifacts)
+    become("mlflow", "server", "--workers", "1", "--host", host, "--port", str(port), *artifacts)
 
 
 def free_place(host: str, port: int, setting: str) -> tuple[str, int]:

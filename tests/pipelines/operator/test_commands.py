@@ -1,6 +1,7 @@
 """The operator's commands, as people and as Dagster's jobs give them."""
 
 import json
+import os
 import shutil
 import socket
 from dataclasses import replace
@@ -13,7 +14,7 @@ from assets.release import promotion as by_hand
 from assets.resources import Home
 from models.bundle.bundle import bundle_hash, read_golden, read_manifest
 from pipelines.definitions import define
-from pipelines.operator import status
+from pipelines.operator import servers, status
 from pipelines.operator.cli import answer
 from pipelines.operator.status import read_status
 from pipelines.operator.status_page import rendered
@@ -141,6 +142,29 @@ def test_status_asks_the_mlflow_that_the_environment_names(
     monkeypatch.setenv("NEXTPLAY_MLFLOW_URI", f"sqlite:///{tmp_path / 'shared.db'}")
     told = read_status(Settings(home=Path(home.path)), home)
     assert told.attention == [] and {version.version for version in told.versions} == registered
+
+
+def test_mlflows_page_is_of_the_store_that_is_used_and_no_argument_names_it(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    started = list[tuple[str, ...]]()
+    monkeypatch.setattr(servers, "become", lambda *given: started.append(given))
+    monkeypatch.setenv("NEXTPLAY_HOME", home.path)
+    monkeypatch.setenv("MLFLOW_BACKEND_STORE_URI", "")  # undone later, whatever the command sets
+    own = home.folder("mlflow") / "mlflow.db"
+    assert answer(["mlflow", "--port", "0"]) == 0
+    assert os.environ["MLFLOW_BACKEND_STORE_URI"] == f"sqlite:///{own}"
+
+    shared = f"sqlite:///{shutil.move(own, tmp_path / 'shared.db')}"
+    monkeypatch.setenv("NEXTPLAY_MLFLOW_URI", shared)
+    assert answer(["mlflow", "--port", "0"]) == 0
+    assert os.environ["MLFLOW_BACKEND_STORE_URI"] == shared and "shared.db" not in str(started)
+    assert len(started) == 2
+
+    monkeypatch.setenv("NEXTPLAY_MLFLOW_URI", "http://me:hidden@mlflow:5000")
+    assert answer(["mlflow", "--port", "0"]) == 1
+    told = capsys.readouterr().err
+    assert "open its address" in told and "hidden" not in told and len(started) == 2
 
 
 def test_status_does_not_wait_for_an_mlflow_that_is_away(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
