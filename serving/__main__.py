@@ -6,6 +6,7 @@ import sys
 from models.memory import NO_MEMORY, AddressLimitError, check_room, out_of_memory
 
 ADDRESSES = 700_000_000  # bytes that serving a small model takes
+HUNG_SECONDS = 60  # of silence, before a worker is replaced: on a busy machine a start takes more than 5
 
 try:
     check_room(ADDRESSES)
@@ -46,6 +47,7 @@ def run(app: str, deployment: Deployment) -> None:
         http=Connection,
         timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=10,
+        timeout_worker_healthcheck=HUNG_SECONDS,
     )
     with metrics_folder() as folder, Listener.bound(host, port) as own:
         os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", folder)  # one /metrics for all workers

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -11,6 +12,7 @@ from starlette.applications import Starlette
 import serving.app
 from models.memory import NO_MEMORY
 from serving import worker
+from tests.support.servers import deployment
 
 
 @pytest.fixture(autouse=True)
@@ -21,6 +23,17 @@ def _ends(monkeypatch: pytest.MonkeyPatch) -> None:
         raise SystemExit(status)
 
     monkeypatch.setattr("os._exit", end)
+
+
+@pytest.mark.slow
+def test_a_worker_that_takes_long_to_start_is_not_ended_for_it(tmp_path: Path, pointer: Path) -> None:
+    """On a machine that has no time for it. Each one would be ended, and another started, without a word."""
+    server = deployment(tmp_path, NEXTPLAY_POINTER=str(pointer), NEXTPLAY_WORKERS="1")
+    held_up = "if any('spawn_main' in word for word in sys.orig_argv): time.sleep(7)"
+    with (tmp_path / "blocker" / "sitecustomize.py").open("a") as startup:
+        startup.write(f"\nimport sys, time\n{held_up}\n")
+    with server:
+        assert server.client.get("/livez").status_code == 200
 
 
 def starting(error: Exception) -> Starlette:
