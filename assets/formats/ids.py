@@ -10,8 +10,9 @@ from models.bundle.numbers import MOST_EXACT, exact
 
 _WHOLE = r"^-?(?:0|[1-9][0-9]*)$"
 _FLOAT = r"^-?(?:(?:0|[1-9][0-9]*)[.]0*|[0-9](?:[.][0-9]+[eE][+-]?|[eE][+-])[0-9]{1,3})$"
-# Six digits of a longer number, as spreadsheets and C write it: 9.78014E+12.
-_SHORTENED = r"^-?[0-9][.][0-9]{5}[eE][+](?:0{0,2}[6-9]|0?1[0-9])$"
+# The first digits of a longer number: six, as spreadsheets and C write it (9.78014E+12), or fewer, as
+# spreadsheets do (9.78E+12). Programs that lose nothing write a small e, or no plus.
+_SHORTENED = r"^-?[0-9](?:[.][0-9]{5}[eE]|(?:[.][0-9]{1,4})?E)[+](?:0{0,2}[6-9]|0?1[0-9])$"
 _FORMULA = r'^="(.*)"$'  # ="007", by which spreadsheets keep a text a text
 _SIGNS_OF_FLOATS = (b".", b"e", b"E")
 _ASCII_BLANKS = tuple(blank.encode() for blank in BLANKS if blank.isascii())

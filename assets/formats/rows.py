@@ -268,7 +268,8 @@ def _read_parquet(
     theirs = dict(zip(reversed(columns.names), reversed(columns.header), strict=True))
     read = {name: theirs[name] for name in wanted if name in theirs and name not in columns.left_out}
     line = 1
-    with _whole(path), pq.ParquetFile(path) as file:
+    # old writers' times of 96 bits reach further than nanoseconds of 64 do: 9999-12-31 would become 1816
+    with _whole(path), pq.ParquetFile(path, coerce_int96_timestamp_unit="us") as file:
         for batch in file.iter_batches(ROWS_AT_ONCE, columns=list(read.values())):
             places = {name: batch.schema.names.index(name) for name in read.values()}
             given = {ours: batch.column(places[name]) for ours, name in read.items()}

@@ -27,8 +27,10 @@ _YEAR_FIRST = re.compile(
 )
 _COMPACT = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})T([0-9]{2})([0-9]{2})([0-9]{2})?(Z|[+-][0-9]{4})?")
 _WRITTEN = "SELECT strftime(TIMESTAMP '2001-12-31 23:59:58.5', $1)"
+# A year of two digits that is read as the year 18 does not fit: %y reads it.
 _READ_BY_FORMAT = """
-SELECT strftime(CAST(try_strptime(given, $1) AS TIMESTAMP), '%Y-%m-%dT%H:%M:%S.%fZ') FROM texts
+SELECT CASE WHEN year(made) >= 1000 THEN strftime(made, '%Y-%m-%dT%H:%M:%S.%fZ') END
+FROM (SELECT CAST(try_strptime(given, $1) AS TIMESTAMP) AS made FROM texts) AS read
 """
 
 

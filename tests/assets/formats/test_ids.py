@@ -147,7 +147,9 @@ def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
     assert batch["reason"].to_pylist() == ["not UTF-8", None]
 
 
-@pytest.mark.parametrize("text", ["9.78014E+12", "1.23457e+07", "-1.23457E+11", "1.23457E+011"])
+@pytest.mark.parametrize("text", [
+    "9.78014E+12", "1.23457e+07", "-1.23457E+11", "1.23457E+011", "9.78E+12", "9.7801E+12", "1E+16", "-1.5E+11",
+])  # fmt: skip
 def test_a_number_that_a_spreadsheet_has_shortened_is_refused(text: str) -> None:
     lost = "an item_id that was written as a float and has lost its last digits"
     assert [why for _, why in read(["7", text])] == [None, lost]
@@ -156,6 +158,7 @@ def test_a_number_that_a_spreadsheet_has_shortened_is_refused(text: str) -> None
 
 def test_a_number_that_is_whole_is_not_shortened() -> None:
     assert ids_of(["1.5e+10", "1e+06", "1.23456e+05", "a+b"][:3]) == ["15000000000", "1000000", "123456"]
+    assert ids_of(["9.78E12", "1.2345678E7"]) == ["9780000000000", "12345678"], "as Java writes floats"
     assert read(["a+b", "1.23457E+1x"]) == [("a+b", None), ("1.23457E+1x", None)]
 
 

@@ -103,6 +103,13 @@ def test_a_format_is_taken_at_its_word(tmp_path: Path) -> None:
     assert reasons == ["no timestamp", unfit, unfit]
 
 
+def test_a_year_of_two_digits_is_not_read_as_one_of_four(tmp_path: Path) -> None:
+    four, two = "%m/%d/%Y", "%m/%d/%y"
+    unfit = f"a timestamp that does not fit NEXTPLAY_TIME_FORMAT={four}"
+    assert times_of(tmp_path, ["06/16/24"], Reading(time_format=four)) == ([], [unfit])
+    assert times_of(tmp_path, ["06/16/24"], Reading(time_format=two)) == ([1718496000 * 10**6], [])
+
+
 def test_times_of_parquet_need_no_format(tmp_path: Path) -> None:
     moment = datetime(2024, 6, 16, 10, tzinfo=UTC)
     for unit in ("s", "ms", "us", "ns"):
@@ -125,10 +132,9 @@ def test_whole_numbers_of_parquet_are_read_by_a_format_as_those_of_csv_are(tmp_p
 
 def test_a_time_that_a_spreadsheet_has_shortened_is_refused(tmp_path: Path) -> None:
     values = ["1.51476E+12", "1514764800123", "1.5147648E9", "1.5147648e+18"]
-    times, reasons = times_of(tmp_path, values[:2])
-    assert (times, reasons) == (
-        [1514764800123], ["a timestamp that was written as a float and has lost its last digits"],
-    )  # fmt: skip
+    lost = "a timestamp that was written as a float and has lost its last digits"
+    assert times_of(tmp_path, values[:2]) == ([1514764800123], [lost])
+    assert times_of(tmp_path, ["1514764800123", "1.51E+12"]) == ([1514764800123], [lost])
     assert plain_times(pa.array(values[2:]), NONE)[0].to_pylist() == ["1514764800", "1514764800000000000"]
 
 

@@ -4,6 +4,7 @@ import gzip
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,17 @@ def test_parquet_of_any_types_is_read_as_text(tmp_path: Path) -> None:
     made = clean(tmp_path, {"table/p": tmp_path / "p"})
     assert made.interactions == [("7", "a", 0, 0)]
     assert made.quarantine[0][:4] == ("table/p", 2, None, "no user_id")
+
+
+def test_a_far_day_of_old_parquet_stays_far(tmp_path: Path) -> None:
+    moments = [datetime(2018, 1, 4), datetime(9999, 12, 31), datetime(1900, 1, 1)]
+    table = pa.table({"user_id": [*"abc"], "item_id": [*"abc"], "timestamp": pa.array(moments)})
+    pq.write_table(table, tmp_path / "p", use_deprecated_int96_timestamps=True)
+    made = clean(tmp_path, {"table/p": tmp_path / "p"})
+    assert [user for user, *_ in made.interactions] == ["a"]
+    assert {reason for *_, reason, _ in made.quarantine} == {
+        "a date such as 1970-01-01 or 9999-12-31 among others: is it a missing one?"
+    }
 
 
 def test_a_missing_column_is_told_with_those_that_are_there(tmp_path: Path) -> None:
