@@ -12,7 +12,10 @@ from assets.formats.timestamps import calendar_format, units_a_second
 from assets.resources import Home
 
 A_DAY = 86_400  # seconds
+LONG_AGO = 788_918_400  # seconds, up to 1995: times of .NET, Windows and Apple, since other days, look older
 SHOWN = 5  # doubtful rows in a check's metadata
+ENOUGH = 20  # ids, for their digits to be no chance
+FEW = 20  # a share of one in so many is little
 ADVICE = "write them in one way in the files, where that is not meant (docs/data.md)."
 
 
@@ -33,37 +36,65 @@ def item_values_were_read(home: Home) -> dg.AssetCheckResult:
         f"{times:,} of {filled:,} {name}, such as '{first}', may be lists, whose texts only a bar separates"
         for name, filled, times, first in joined
     ]
-    return _warning(said, ["column", "values", "first", "line"], rows)
+    return warning(said, ADVICE, ["column", "values", "first", "line"], rows)
 
 
 @dg.asset_check(
     asset="interactions",
     additional_deps=["catalogue"],
-    description="No two ids are most likely the same, and the items that are described are those that are "
-    "played. A warning: it blocks nothing.",
+    description="No two ids are most likely the same, none stands for several, and the items that are "
+    "described are those that are played. A warning: it blocks nothing.",
 )
 def ids_are_told_apart(home: Home) -> dg.AssetCheckResult:
     with home.lake().connect("interactions", "catalogue") as connection:
         found = connection.execute(statement("ids_alike"))
         rows, more = found.fetchmany(SHOWN), len(found.fetchall())
-        played, described, both, first_played, first_described = (
-            connection.execute(statement("described_plays")).fetchone() or (0,) * 5
-        )
+        described = [*_in_other_letters(connection), *_hardly_described(connection)]
+        rounded = _rounded(connection)
     said = [f"the {what} ids '{one}' and '{other}' are most likely one" for what, one, other, _ in rows[:1]]
     if len(rows) + more > 1:
         said[0] += f", and {len(rows) + more - 1:,} more like them"
-    if played and described and not both:
-        said.append(
+    return warning([*said, *rounded, *described], ADVICE, ["of", "one", "other", "ids"], rows)
+
+
+def _rounded(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Long numbers that end in zeros more often than chance makes them."""
+    return [
+        f"{rounded:,} of the {ids:,} {what} ids of more than 15 digits, such as '{first}', end in zeros, as "
+        f"spreadsheets and JavaScript round them: one may stand for several {what}s"
+        for what, ids, rounded, first in connection.execute(statement("ids_rounded")).fetchall()
+        if ids >= ENOUGH and 2 * rounded >= ids
+    ]
+
+
+def _in_other_letters(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    items, played, described = connection.execute(statement("ids_apart")).fetchone() or (0, None, None)
+    pair = f"'{played}' is played and '{described}' is described"
+    return [f"{pair}, and {items:,} such items differ in capital letters alone"] if items else []
+
+
+def _hardly_described(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Where the ids of plays and catalogue are most likely of two kinds; some may be the same by chance."""
+    played, described, both, first_played, first_described = (
+        connection.execute(statement("described_plays")).fetchone() or (0,) * 5
+    )
+    if FEW * both >= min(played, described):
+        return []
+    if not both:
+        return [
             f"none of the {described:,} items of the catalogue, such as '{first_described}', is played, "
             f"and none of those that are, such as '{first_played}', is in it"
-        )
-    return _warning(said, ["of", "one", "other", "ids"], rows)
+        ]
+    return [
+        f"only {both:,} of the {described:,} items of the catalogue are among the {played:,} that are "
+        f"played: '{first_described}' is not, and '{first_played}' is not in the catalogue"
+    ]
 
 
 @dg.asset_check(
     asset="interactions",
-    description="No play is ahead of today, and times are no dates that were read as numbers. A warning: it "
-    "blocks nothing.",
+    description="No play is ahead of today, the last is not long ago, and times are no dates that were read "
+    "as numbers. A warning: it blocks nothing.",
 )
 def times_are_likely(home: Home) -> dg.AssetCheckResult:
     with home.lake().connect("interactions") as connection:
@@ -71,12 +102,8 @@ def times_are_likely(home: Home) -> dg.AssetCheckResult:
             "SELECT min(timestamp), max(timestamp) FROM interactions"
         ).fetchone() or (None, None)
         told = None if last is None else _doubt_of_times(connection, first, last)
-    return dg.AssetCheckResult(
-        passed=not told,
-        severity=dg.AssetCheckSeverity.WARN,
-        description=f"{told}: mend the times in the files, where that is not meant (docs/data.md)."
-        if told else None,
-    )  # fmt: skip
+    advice = "mend the times in the files, where that is not meant (docs/data.md)."
+    return warning([told] if told else [], advice)
 
 
 def _doubt_of_times(connection: duckdb.DuckDBPyConnection, first: int, last: int) -> str | None:
@@ -85,6 +112,9 @@ def _doubt_of_times(connection: duckdb.DuckDBPyConnection, first: int, last: int
     unit = units_a_second(last)
     if not unit:
         return None
+    if last < LONG_AGO * unit:
+        day = _day(last / unit)
+        return f"the last play is on {day}, as where times are counted from another day than 1970-01-01"
     tomorrow = {"tomorrow": int((time.time() + A_DAY) * unit)}
     (ahead,) = connection.execute(
         "SELECT count(*) FROM interactions WHERE timestamp > $tomorrow", tomorrow
@@ -97,12 +127,16 @@ def _day(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).date().isoformat()
 
 
-def _warning(
-    said: Sequence[str], columns: Sequence[str], rows: Sequence[Sequence[object]]
+def warning(
+    said: Sequence[str],
+    advice: str = ADVICE,
+    columns: Sequence[str] = (),
+    rows: Sequence[Sequence[object]] = (),
 ) -> dg.AssetCheckResult:
+    """A check that warns of what is said, if anything is, and shows rows."""
     return dg.AssetCheckResult(
         passed=not said,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"{'; '.join(said)}: {ADVICE}" if said else None,
+        description=f"{'; '.join(said)}: {advice}" if said else None,
         metadata={"doubtful": dg.MetadataValue.md(markdown(columns, rows))} if rows else {},
     )

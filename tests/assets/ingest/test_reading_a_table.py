@@ -300,6 +300,65 @@ def test_a_catalogue_of_other_ids_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
+        ("6F9619FF-8B86-D011-B42D-00C04FC964FF", "6f9619ff-8b86-d011-b42d-00c04fc964ff", True),
+        ("6f9619ff8b86d011b42d00c04fc964ff", "{6F9619FF-8B86-D011-B42D-00C04FC964FF}", True),
+        ("Ada@Example.com", "ada@example.com", True),
+        ("Half  Life", "Half\u00a0Life", True),
+        ("dQw4w9", "dqw4w9", False),
+        ("a b", "ab", False),
+    ],
+)
+def test_ids_that_are_most_likely_one_are_told(tmp_path: Path, one: str, other: str, alike: bool) -> None:
+    home = Home(path=str(tmp_path))
+    publish(home.lake(), "interactions", [(one, "a", 0, None, 1), (other, "b", 0, None, 2)])
+    publish(home.lake(), "catalogue", [])
+    found = ids_are_told_apart(home)
+    assert found.passed is not alike
+    assert not alike or "are most likely one" in str(found.description)
+
+
+@pytest.mark.parametrize(
+    ("ids", "told"),
+    [
+        ([f"7656119{n:08}00" for n in range(40)], "40 of the 40 user ids of more than 15 digits, such as"),
+        ([f"10234567{n:09}00" for n in range(40)], "one may stand for several users"),
+        ([f"765611{n:011}" for n in range(40)], "None"),
+        ([f"765611{n:011}" for n in range(400)], "None"),
+        ([f"{n}00" for n in range(40)], "None"),
+    ],
+)
+def test_long_ids_that_end_in_zeros_are_told(tmp_path: Path, ids: list[str], told: str) -> None:
+    home = Home(path=str(tmp_path))
+    publish(home.lake(), "interactions", [(user, "a", 0, None, 1) for user in ids])
+    publish(home.lake(), "catalogue", [])
+    assert told in str(ids_are_told_apart(home).description)
+
+
+@pytest.mark.parametrize(
+    ("played", "described", "told"),
+    [
+        (["SKU-1", "SKU-2", "x"], ["sku-1", "sku-2", "x"], "2 such items differ in capital letters alone"),
+        (["Ab", "aB"], ["Ab", "aB", "ab"], "None"),
+        (
+            [*"x", *(f"a{n}" for n in range(30))],
+            [*"x", *(f"b{n}" for n in range(30))],
+            "only 1 of the 31 items",
+        ),
+        ([f"a{n}" for n in range(30)], ["a1", "b"], "None"),
+    ],
+)
+def test_items_that_are_hardly_described_are_told(
+    tmp_path: Path, played: list[str], described: list[str], told: str
+) -> None:
+    home = Home(path=str(tmp_path))
+    publish(home.lake(), "interactions", [("u", item, n, None, n) for n, item in enumerate(played)])
+    publish(home.lake(), "catalogue", [(item, "Title") for item in described])
+    assert told in str(ids_are_told_apart(home).description)
+
+
+@pytest.mark.parametrize(
     ("first", "last", "told"),
     [
         (1514764800, 1540000000, ""),
@@ -309,6 +368,9 @@ def test_a_catalogue_of_other_ids_is_told(tmp_path: Path) -> None:
         (20180104, 20189999, ""),
         (1514764800, 4102444800, "1 play is ahead of today, the last on 2100-01-01"),
         (1514764800 * 10**9, 4102444800 * 10**9, "the last on 2100-01-01"),
+        (536457600, 536467600, "the last play is on 1987-01-01, as where times are counted from another day"),
+        (636503616 * 10**9, 636603616 * 10**9, "the last play is on 1990-03-05"),
+        (536457600, 1514764800, ""),
     ],
 )
 def test_times_that_are_not_likely_are_told(tmp_path: Path, first: int, last: int, told: str) -> None:
