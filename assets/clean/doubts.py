@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import dagster as dg
 import duckdb
 
+from assets.clean.mixed_columns import mixed_columns
 from assets.engines.sql import markdown, statement
 from assets.formats.timestamps import calendar_format, units_a_second
 from assets.resources import Home
@@ -16,19 +17,23 @@ LONG_AGO = 788_918_400  # seconds, up to 1995: times of .NET, Windows and Apple,
 SHOWN = 5  # doubtful rows in a check's metadata
 ENOUGH = 20  # ids, for their digits to be no chance
 FEW = 20  # a share of one in so many is little
+FURTHER = "SELECT attributes FROM catalogue WHERE attributes <> '' LIMIT $most"
+MOST_ITEMS = 100_000  # that are looked at for columns of several kinds
 ADVICE = "write them in one way in the files, where that is not meant (docs/data.md)."
 
 
 @dg.asset_check(
     asset="unread_values",
     additional_deps=["catalogue"],
-    description="Every value of a typed column of the file of items could be read, and lists are lists. A "
-    "warning: it blocks nothing.",
+    description="Every value of a typed column of the file of items could be read, lists are lists, and no "
+    "column is text for the sake of a few values. A warning: it blocks nothing.",
 )
 def item_values_were_read(home: Home) -> dg.AssetCheckResult:
     with home.lake().connect("unread_values", "catalogue") as connection:
         rows = connection.execute("SELECT name, times, first_value, first_line FROM unread_values").fetchall()
         joined = connection.execute(statement("joined_texts")).fetchall()
+        found = connection.execute(FURTHER, {"most": MOST_ITEMS}).fetchall()
+        far, last = connection.execute(statement("far_releases")).fetchone() or (0, None)
     said = [
         f"{times:,} values of {name} could not be read and are left empty, first '{value}' in line {line}"
         for name, times, value, line in rows
@@ -36,6 +41,10 @@ def item_values_were_read(home: Home) -> dg.AssetCheckResult:
         f"{times:,} of {filled:,} {name}, such as '{first}', may be lists, whose texts only a bar separates"
         for name, filled, times, first in joined
     ]
+    said += mixed_columns(text for (text,) in found)
+    if far:
+        releases = "release is" if far == 1 else "releases are"
+        said.append(f"{far:,} {releases} in 2100 or later, the last on {last}, as where there is no date")
     return warning(said, ADVICE, ["column", "values", "first", "line"], rows)
 
 

@@ -8,6 +8,7 @@ import duckdb
 import pyarrow as pa
 
 from assets.clean.clean_tables import CATALOGUE, ITEM_NAMES, QUARANTINE, RAW_COUNTS, UNREAD_VALUES
+from assets.clean.doubtful_files import warn_of_files
 from assets.clean.forgetting import HIDE, forgotten_table
 from assets.clean.left_out import TIME_FORMAT_HINT
 from assets.clean.steam_tables import count_games, count_rows, write_catalogue, write_rows
@@ -76,6 +77,7 @@ def write_play_tables(
             counts.append(_add_items(connection, number, role, items.reading(reading).read(path)))
     catalogue = read_games(files["games"]) if "games" in files else Catalogue()
     make_plays(engine, list(files), rows_read, form, repeats, paths, counts)
+    warn_of_files(engine, list(files))
     if "games" in files:
         counts.append(count_games(catalogue))
         write_catalogue(catalogue, paths["catalogue"])

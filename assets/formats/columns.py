@@ -97,8 +97,8 @@ class Naming:
             return _first(header, ours)
         taken = {place for named in self.given.values() for place in _alike(header, named)}
         last = ONLY_OF_ITEMS.get(ours, ()) if self.of_items else ()
-        for others in ((_plain(ours),), COMMON.get(ours, ()), last):
-            places = [i for i, name in enumerate(header) if _plain(name) in others and i not in taken]
+        for others in ((plain(ours),), COMMON.get(ours, ()), last):
+            places = [i for i, name in enumerate(header) if plain(name) in others and i not in taken]
             if len(places) == 1:
                 return places[0]
             if places:
@@ -126,7 +126,7 @@ def unsure(header: Sequence[str], names: Sequence[str], wanted: Collection[str])
         f"{ours} may be its column {' or '.join(map(repr, places))}: say which with NEXTPLAY_COLUMNS"
         for ours in wanted
         if ours not in names
-        and len(places := [name for name in map(trimmed, header) if _plain(name) in COMMON.get(ours, ())]) > 1
+        and len(places := [name for name in map(trimmed, header) if plain(name) in COMMON.get(ours, ())]) > 1
     ]
 
 
@@ -147,8 +147,8 @@ def lacking(header: Sequence[str], required: Sequence[str], naming: Naming = EXA
 
 def nearest(name: str, names: Sequence[str]) -> str:
     """`(did you mean …?)` where a name is much like another, else nothing."""
-    by_plain = {_plain(known): known for known in names}
-    close = get_close_matches(_plain(name), list(by_plain), 1)
+    by_plain = {plain(known): known for known in names}
+    close = get_close_matches(plain(name), list(by_plain), 1)
     return f" (did you mean '{by_plain[close[0]]}'?)" if close else ""
 
 
@@ -168,7 +168,7 @@ def _alike(header: Sequence[str], name: str) -> list[int]:
     """The column of that name, else the only one that differs in blanks and capitals."""
     if trimmed(name) in header:
         return [header.index(trimmed(name))]
-    places = [i for i, other in enumerate(header) if _plain(other) == _plain(name)]
+    places = [i for i, other in enumerate(header) if plain(other) == plain(name)]
     return places if len(places) == 1 else []
 
 
@@ -176,6 +176,7 @@ def _first(header: Sequence[str], name: str) -> int | None:
     return header.index(name) if name in header else None
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
+    """A name without what people write in several ways: capitals, blanks, hyphens, points and underscores."""
     bare = _KIND.sub("", trimmed(name).casefold())
     return "".join(sign for sign in bare if sign not in " _-.")

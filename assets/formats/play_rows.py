@@ -14,7 +14,7 @@ from assets.formats.time_texts import formatted_times, plain_times
 
 def play_columns(path: Path, reading: Reading) -> Columns:
     """The columns of a file of plays. Raises ColumnError and DamagedFileError."""
-    return columns_of(path, TABLE_COLUMNS, (), _naming(reading))
+    return columns_of(path, TABLE_COLUMNS, (), naming_of_plays(reading))
 
 
 def read_plays(path: Path, reading: Reading = AS_IT_IS) -> Iterator[pa.Table]:
@@ -22,7 +22,7 @@ def read_plays(path: Path, reading: Reading = AS_IT_IS) -> Iterator[pa.Table]:
     typed = "timestamp" in play_columns(path, reading).typed
     missing = pa.array(["", *reading.missing], pa.string())
     users, items = Ids("user_id", reading.missing), Ids("item_id", reading.missing)
-    for batch in read_rows(path, TABLE_COLUMNS, (), _naming(reading)):
+    for batch in read_rows(path, TABLE_COLUMNS, (), naming_of_plays(reading)):
         user, no_user = users.read(whole(batch["user_id"]))
         item, no_item = items.read(whole(batch["item_id"]))
         time, no_time = whole(batch["timestamp"]), None
@@ -34,5 +34,5 @@ def read_plays(path: Path, reading: Reading = AS_IT_IS) -> Iterator[pa.Table]:
         yield with_reasons(pa.Table.from_arrays(arrays, schema=batch.schema), [no_user, no_item, no_time])
 
 
-def _naming(reading: Reading) -> Naming:
+def naming_of_plays(reading: Reading) -> Naming:
     return Naming(reading.columns, common=True)

@@ -16,6 +16,7 @@ from assets.ingest.listing import Listing, alike, is_of_tools, list_folder, list
 from assets.ingest.raw_file import RawFile, Request, SourceError, file_state, local_path, raw_file, shown
 from assets.ingest.source import DataSource, Remarks
 from assets.ingest.sources.table_columns import check_named, columns_in, columns_left_out, renamed
+from assets.ingest.sources.table_kinds import doubtful_columns
 
 PLAYS_ROLE = "table/"  # the name of the file follows: the order of the files breaks ties in time
 ITEMS_ROLE = "items"
@@ -70,6 +71,7 @@ def remarks(request: Request) -> Remarks:
         for a, b in alike(name for name, _ in listing.files)
     ]
     columns = columns_left_out(item_columns(local_path(items), reading)) if items else []
+    columns += doubtful_columns(listing.files, reading)
     return Remarks(left + twice, columns, asides)
 
 
