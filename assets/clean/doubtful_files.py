@@ -1,6 +1,6 @@
 """What is told of files whose order, or whose rows of one item, lose something: warnings in the log of a run.
 
-Only while files are read is it known on which lines things stood.
+Only while files are read is it known on which lines things stood. Where Spark reads them, nobody looks.
 """
 
 from collections.abc import Iterator, Sequence

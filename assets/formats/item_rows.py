@@ -9,7 +9,15 @@ import pyarrow.compute as pc
 
 from assets.formats.columns import Naming, nearest
 from assets.formats.ids import Ids, whole, with_reason, with_reasons, without
-from assets.formats.item_values import day, flag, label_texts, price, texts
+from assets.formats.item_values import (
+    day,
+    flag,
+    has_decimal_comma,
+    label_texts,
+    price,
+    price_beside_commas,
+    texts,
+)
 from assets.formats.reading import AS_IT_IS, Reading
 from assets.formats.rows import ABOUT_A_ROW, ITEM_COLUMNS, TABLE_COLUMNS, Columns, columns_of, read_rows
 from models.bundle.ids import BLANKS, trimmed
@@ -64,13 +72,16 @@ def read_item_rows(path: Path, reading: Reading = AS_IT_IS) -> Iterator[pa.Table
     header = dict(zip(columns.names, map(trimmed, columns.header), strict=True))
     further = further_columns(columns)[:MAX_FURTHER]
     missing, ids = pa.array(["", *reading.missing], pa.string()), Ids("item_id", reading.missing)
+    typed = dict(TYPED)
     for batch in read_rows(path, ITEM_COLUMNS, [*DESCRIPTIONS, *further], naming_of_items(reading)):
         item, no_item = ids.read(whole(batch["item_id"]))
         values = {name: _tidy(batch[name], missing) for name in [*DESCRIPTIONS, *further]}
+        if any(has_decimal_comma(text) for text in values["price"].to_pylist() if text):
+            typed["price"] = price_beside_commas
         made: dict[str, pa.Array] = {name: batch[name] for name in ABOUT_A_ROW}
         made |= {"item_id": item, "title": values["title"]}
         made |= {name: _each(label_texts, values[name]) for name in ("genres", "tags")}
-        made |= {name: _each(read, values[name]) for name, read in TYPED.items()}
+        made |= {name: _each(read, values[name]) for name, read in typed.items()}
         made[FURTHER] = _attributes({name: _each(texts, values[name]) for name in further}, len(batch))
         made |= {unread: _unread(values[name], made[name]) for name, unread in UNREAD.items()}
         yield with_reasons(pa.table(made), [no_item, _header_again(made, header)])

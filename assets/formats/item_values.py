@@ -26,6 +26,7 @@ _CURRENCY = re.compile(
 _COMMA_GROUPS = re.compile(r"-?[0-9]{1,3}(?:,[0-9]{3})+[.][0-9]+")
 _POINT_GROUPS = re.compile(r"-?[0-9]{1,3}(?:[.][0-9]{3})+,[0-9]+")
 _DECIMAL_COMMA = re.compile(r"-?[0-9]+,(?:[0-9]{1,2}|[0-9]{4,})")
+_HAS_DECIMAL_COMMA = re.compile(r"[0-9],[0-9]{1,2}(?![0-9.])")
 _UNSURE = re.compile(r"-?[0-9]{1,3}[.][0-9]{3}")  # with a currency: thousands, or a part of a cent
 
 _DATES = (
@@ -44,6 +45,16 @@ def price(text: str) -> str | None:
     if found is None:
         found = _price(text)
     return None if found is None or not 0 <= found <= MOST_PRICE else repr(found + 0.0)  # not -0.0
+
+
+def has_decimal_comma(text: str) -> bool:
+    """Whether a price is written as 12,99 is."""
+    return _HAS_DECIMAL_COMMA.search(text) is not None
+
+
+def price_beside_commas(text: str) -> str | None:
+    """A price of a column with decimal commas, where 1.299 is most likely 1299."""
+    return None if _UNSURE.fullmatch(text) else price(text)
 
 
 def flag(text: str) -> str | None:

@@ -52,6 +52,18 @@ def test_a_plain_number_is_a_price_as_it_stands() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("other", "read"),
+    [("12,99", None), ("1.299,50 €", None), ("EUR 9,5", None), ("12.99", "1.299"), ("1,234", "1.299")],
+)
+def test_a_point_beside_decimal_commas_is_not_guessed(tmp_path: Path, other: str, read: str | None) -> None:
+    (tmp_path / "items.csv").write_text(f"item_id;price\n1;1.299\n2;{other}\n3;12.5\n4;1299\n")
+    (batch,) = read_item_rows(tmp_path / "items.csv", Reading())
+    first, _, *others = batch["price"].to_pylist()
+    assert (first, others) == (read, ["12.5", "1299.0"])
+    assert (batch["unread_price"][0].as_py() == "1.299") is (read is None)
+
+
 def test_flags() -> None:
     assert {flag(text) for text in ("yes", "Y", "1", "1.0", "TRUE", "t", "On")} == {"true"}
     assert {flag(text) for text in ("no", "N", "0", "0.0", "False", "f", "off")} == {"false"}
