@@ -223,11 +223,17 @@ class Home(dg.ConfigurableResource):  # type: ignore[type-arg]
     def database(self) -> str | None:
         return Shared().address("database")
 
-    def event_store(self) -> EventStore | None:
-        """The endpoint's event store, if there is one: what NEXTPLAY_EVENTS names comes first."""
+    @property
+    def event_database(self) -> str | None:
+        """The address of the database that keeps events, where one does: NEXTPLAY_EVENTS comes first."""
+        if self.events:
+            return None
         named = os.environ.get("NEXTPLAY_EVENTS", "")
-        address = named if is_database(named) else self.database
-        if address and not self.events:
+        return named if is_database(named) else self.database
+
+    def event_store(self) -> EventStore | None:
+        """The endpoint's event store, if there is one. Raises EventStoreError."""
+        if address := self.event_database:
             return open_event_store(address)
         return open_event_store(self.events_file) if self.events_file.exists() else None
 

@@ -1,6 +1,5 @@
 """One night before a cut: all that a night runs, in a home of its own below the home."""
 
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -8,14 +7,13 @@ from typing import Any
 from assets.feedback.held_back import HoldBack
 from assets.formats.timestamps import MICROSECONDS, units_a_second
 from assets.ingest.sources import UNKNOWN
-from assets.resources import LAST, Home, Shared
+from assets.resources import LAST, Home
 from assets.sequences.splitting import LEAVE_ONE_OUT, Cutoffs
 from assets.state.apart import home_apart, read_note, remove_apart, share_raw, write_note
 from models.mistakes import UserError
 from pipelines.apart import own_environment, run_apart
 from pipelines.inputs import read_inputs
 from pipelines.resources import Settings, home_of
-from serving.state.event_stores import is_database
 
 
 class AsServedError(UserError):
@@ -65,9 +63,8 @@ def night_settings(settings: Settings, home: Home, apart: Path, cut: str, refit:
 
 def _events(home: Home) -> Mapping[str, str]:
     """The database that the plays of the home come from, where they are in one."""
-    named = os.environ.get("NEXTPLAY_EVENTS", "")
-    address = named if is_database(named) else Shared().address("database")
-    return {"NEXTPLAY_EVENTS": address} if address and not home.events else {}
+    address = home.event_database
+    return {"NEXTPLAY_EVENTS": address} if address else {}
 
 
 def _cutoffs(settings: Settings, home: Home, cut: str) -> str:

@@ -200,7 +200,7 @@ def _holds(restored: Home, home: Home) -> str:
     champion = f"version {now.version} as champion" if now else "no champion"
     tables = f"{len(restored.lake().published())} tables" if not home.lake_address else "no tables"
     if not restored.events_file.exists():
-        elsewhere = home.database or home.events
+        elsewhere = home.event_database or home.events
         return f"{champion}, {tables}, no events" + " (they are kept elsewhere)" * bool(elsewhere)
     store = open_event_store(restored.events_file, reader=True)
     try:
