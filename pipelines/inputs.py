@@ -1,7 +1,9 @@
 """What a run is made from, as short texts that differ when it differs, cheap enough to ask every night."""
 
 from collections.abc import Mapping
+from contextlib import closing
 from importlib.metadata import version
+from typing import Any
 
 import dagster as dg
 
@@ -30,8 +32,14 @@ def read_inputs(settings: Settings) -> dict[str, str]:
         "source": source_state(Request(source, home.folder("raw"))),
         "events": events_state(home),
         "code": _code(),
-        "settings": fingerprint(settings.model_dump(mode="json", exclude=set(WITHOUT_EFFECT)))[:16],
+        "settings": fingerprint(_with_effect(settings))[:16],
     }
+
+
+def _with_effect(settings: Settings) -> dict[str, Any]:
+    """What a run takes of the settings: of one that the source has its own default for, what holds."""
+    given = settings.model_dump(mode="json", exclude=set(WITHOUT_EFFECT))
+    return given | {"repeats": settings.repeats_kept}
 
 
 def input_tags(inputs: Mapping[str, str]) -> dict[str, str]:
@@ -54,11 +62,10 @@ def events_state(home: Home, cutoff_ms: int = END_OF_TIME_MS) -> str:
     store = home.event_store()
     if store is None:
         return "none"
-    state = f"{store.last_sequence(cutoff_ms)}-{len(store.forgotten_users())}"
-    state += f"-{store.listing_state()}" if store.listed_items() else ""
-    state += f"-f{told}" if (told := store.last_feedback()) else ""
-    store.close()
-    return state
+    with closing(store):
+        state = f"{store.last_sequence(cutoff_ms)}-{len(store.forgotten_users())}"
+        state += f"-{store.listing_state()}" if store.listed_items() else ""
+        return state + (f"-f{told}" if (told := store.last_feedback()) else "")
 
 
 def events_taken(run: dg.DagsterRun) -> int | None:

@@ -57,7 +57,7 @@ def _print(console: Console, settings: Settings, seconds: float) -> None:
     if told := in_words(latest(home.lake())):
         console.print("\n[bold]As served[/bold]\n")
         console.print(Padding(escape(told), (0, 0, 0, 2)))
-    _print_left_out(console, home, settings.repeats)
+    _print_left_out(console, home, settings.repeats_kept)
     _print_champion(console, home, read_pointer(home.pointer_file))
     console.print(f"[bold]Report[/bold]    {escape(str(report_path(home)))}", soft_wrap=True)
     console.print(f"[bold]Took[/bold]      {seconds:.0f} s\n")

@@ -111,6 +111,16 @@ def test_settings_that_change_nothing_of_the_tables_start_nothing(instance, sett
     why(instance, settings.model_copy(update=backups))
 
 
+def test_a_setting_that_says_what_is_default_elsewhere_counts_where_the_source_has_its_own(settings) -> None:
+    def state(**given: object) -> str:
+        return read_inputs(Settings(home=settings.home, sample_size="tiny", **given))["settings"]
+
+    ours, theirs = {"source": "sample-repeats"}, {"source": "sample-dated"}
+    assert state(**ours) != state(**ours, repeats="first")  # unset, it keeps all
+    assert state(**ours) == state(**ours, repeats="keep")
+    assert state(**theirs) == state(**theirs, repeats="first")
+
+
 def test_a_failed_run_does_not_count(instance, settings) -> None:
     assert run(instance, settings, fail="yes").status == dg.DagsterRunStatus.FAILURE
     assert why_not(instance, settings) == "No run has succeeded yet."
