@@ -41,7 +41,7 @@ def nightly(settings: Settings) -> dg.ScheduleDefinition:
         decision = decide(settings, inputs, context.instance, time.time())
         if not decision.run:
             return dg.SkipReason(decision.why)
-        return _request(settings, inputs, context.scheduled_execution_time, decision.why)
+        return _request(settings, inputs, _cutoff(context), decision.why)
 
     return dg.ScheduleDefinition(
         name=NIGHTLY,
@@ -93,7 +93,7 @@ def watching(settings: Settings) -> dg.ScheduleDefinition:
             return dg.SkipReason("The endpoint has stored nothing yet: there is nothing to look at.")
         if newest_whole(context.instance, [dg.DagsterRunStatus.SUCCESS]) is None:
             return dg.SkipReason("No run has succeeded yet: there is nothing to compare with.")
-        return dg.RunRequest(tags={CUTOFF_TAG: context.scheduled_execution_time.isoformat()})
+        return dg.RunRequest(tags={CUTOFF_TAG: _cutoff(context).isoformat()})
 
     return dg.ScheduleDefinition(
         name="watching",
@@ -125,6 +125,21 @@ def decide(settings: Settings, inputs: dict[str, str], instance: dg.DagsterInsta
         f"Nothing to do: {_listed(list(inputs))} are those of run {last.dagster_run.run_id[:8]}, and the "
         f"champion, version {champion.version}, is {age:.1f} days old ({most:g} are allowed).",
     )
+
+
+def _cutoff(context: dg.ScheduleEvaluationContext) -> datetime:
+    """The time of a tick; of one that is late, as after a night of sleep, up to when runs have learned since:
+    what was learned from already would count as new the night after."""
+    return max(context.scheduled_execution_time, _learned_until(context.instance))
+
+
+def _learned_until(instance: dg.DagsterInstance) -> datetime:
+    """Up to when runs have learned, or may by now; never in the future, which a clock may have said."""
+    run, now = newest_whole(instance), time.time()
+    if run is None:
+        return datetime.fromtimestamp(0, UTC)
+    cutoff = cutoff_ms(run.dagster_run.tags)
+    return datetime.fromtimestamp(min(cutoff / 1000 if cutoff else run.end_time or now, now), UTC)
 
 
 def _request(settings: Settings, inputs: dict[str, str], cutoff: datetime, why: str) -> dg.RunRequest:

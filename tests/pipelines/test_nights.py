@@ -171,6 +171,31 @@ def test_events_after_the_cut_off_of_a_late_tick_wait_for_the_next_night(instanc
     assert "Nothing to do" in why(instance, settings)
 
 
+def test_a_late_tick_goes_not_back_behind_what_a_run_has_learned_from(instance, settings) -> None:
+    definitions, night = define(settings), datetime.now(UTC) - timedelta(hours=6)
+
+    def cutoff(schedule: str = "nightly") -> datetime:
+        context = dg.build_schedule_context(instance=instance, scheduled_execution_time=night)
+        (request,) = definitions.resolve_schedule_def(schedule).evaluate_tick(context).run_requests
+        return datetime.fromisoformat(request.tags[CUTOFF_TAG])
+
+    assert cutoff() == night
+    earlier = (night - timedelta(hours=1)).isoformat()
+    run(instance, settings, **{CUTOFF_TAG: earlier})  # an early one, of the evening
+    send(settings, "e1")
+    assert cutoff() == night
+    by_hand = run(instance, settings)  # it took what was there: its end is after that
+    send(settings, "e2")
+    ended = instance.get_run_record_by_id(by_hand.run_id).end_time
+    assert cutoff() == cutoff("watching") == datetime.fromtimestamp(ended, UTC)
+    instance.create_run_for_job(everything, status=dg.DagsterRunStatus.STARTED)
+    assert cutoff() >= datetime.now(UTC) - timedelta(minutes=1)  # one that works takes what comes
+    ahead = datetime.now(UTC) + timedelta(days=400)
+    run(instance, settings, **{CUTOFF_TAG: ahead.isoformat()})  # by a clock that has been set back since
+    send(settings, "e3")
+    assert cutoff() <= datetime.now(UTC)
+
+
 def test_enough_new_events_start_a_run_early_and_once(instance, settings) -> None:
     settings = settings.model_copy(update={"retrain_events": 3})
     sensor = define(settings).resolve_sensor_def("retrain_early")
