@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dagster._core.execution.retries import RetryMode
 
 NO_MORE = {"dagster/max_retries": "0"}
+MAX_RUNTIME = "dagster/max_runtime"  # of a run, in seconds: in place of what dagster.yaml says of all
 
 
 class OneProcess(dg.Executor):
@@ -39,27 +40,42 @@ class OneProcess(dg.Executor):
         self, plan_context: "PlanOrchestrationContext", execution_plan: "ExecutionPlan"
     ) -> Iterator[dg.DagsterEvent]:
         instance, run = plan_context.instance, plan_context.dagster_run
-        instance.add_run_tags(run.run_id, self._made_from(run))
+        waits = self._is_to_note(run)
+        whole = {WHOLE_TAG: "true"} if waits else {}
+        instance.add_run_tags(run.run_id, whole | self._patience(instance, run))
         tried_again = set()
         for event in self._within.execute(plan_context, execution_plan):
+            if waits and event.event_type is dg.DagsterEventType.STEP_START:  # it has the lock of the home
+                waits = False
+                instance.add_run_tags(run.run_id, self._made_from())
             if event.is_step_up_for_retry:
                 tried_again.add(event.step_key)
             if event.is_step_failure and event.step_key not in tried_again and final(event):
                 instance.add_run_tags(run.run_id, NO_MORE)
             yield event
 
-    def _made_from(self, run: dg.DagsterRun) -> dict[str, str]:
-        """Tags that say of a run of everything that it is one, and what it is made from where that is known.
+    def _is_to_note(self, run: dg.DagsterRun) -> bool:
+        """Whether a run is one of everything, and what it is made from is not noted yet.
 
-        A run that the schedule started has them, and a retry those of the run before it.
+        That of a run that the schedule started is, and a retry has that of the run before it.
         """
         known = any(name.startswith(TAG) for name in run.tags)
-        if known or not (is_whole(run) or (run.asset_selection or set()) >= self._whole):
-            return {}
+        return not known and (is_whole(run) or (run.asset_selection or set()) >= self._whole)
+
+    def _made_from(self) -> dict[str, str]:
+        """What a run is made from, where that is known. A host may take its time to tell, and a run that
+        neither holds the lock nor waits for it counts as killed."""
         try:
-            return {WHOLE_TAG: "true"} | input_tags(read_inputs(self._settings))
+            return input_tags(read_inputs(self._settings))
         except UserError:
-            return {WHOLE_TAG: "true"}
+            return {}
+
+    def _patience(self, instance: dg.DagsterInstance, run: dg.DagsterRun) -> dict[str, str]:
+        """A run that searches for settings takes as much longer until it counts as one that hangs."""
+        usual, search = instance.run_monitoring_max_runtime_seconds, 60 * self._settings.search_minutes
+        if not (usual and search) or MAX_RUNTIME in run.tags:
+            return {}
+        return {MAX_RUNTIME: f"{usual + search:.0f}"}
 
 
 def one_process(settings: Settings, whole: Set[dg.AssetKey]) -> dg.ExecutorDefinition:

@@ -2,18 +2,21 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from filelock import FileLock
 
 from assets.formats.gunzip import DamagedFileError
 from assets.release.bento import BentoError
 from assets.state.lake import LakeError
-from pipelines.inputs import read_inputs
+from pipelines.inputs import TAG, read_inputs
+from pipelines.instance import _is_free
 from pipelines.nights import decide
 from pipelines.one_process import one_process
-from pipelines.records import ASSET_JOB, EVERYTHING, newest_whole
+from pipelines.records import ASSET_JOB, EVERYTHING, WHOLE_TAG, newest_whole
 from pipelines.resources import Settings
 from serving.state.pointer import Pointer
 from tests.support.nights import CLEAN, PROMOTION, night
@@ -69,6 +72,41 @@ def test_what_the_schedule_noted_stays(instance, settings) -> None:
     tags = {f"nextplay/inputs-{name}": "as at 02:30" for name in ("source", "events", "code", "settings")}
     run = night(instance, settings, tags=tags)
     assert {run.tags[name] for name in tags} == {"as at 02:30"}
+
+
+def test_a_run_looks_at_its_inputs_while_it_holds_the_homes_lock(
+    instance, settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host may take long to tell of a file, and who waits with the lock free counts as killed."""
+    free = []
+
+    class Locking(dg.ConfigurableResource):  # type: ignore[type-arg]
+        @contextmanager
+        def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Locking"]:
+            with FileLock(settings.home / "run.lock"):
+                yield self
+
+    @dg.asset
+    def rows(home: Locking) -> None:
+        raise KeyError("the end")
+
+    def looked(asked: Settings) -> dict[str, str]:
+        free.append(_is_free(asked.home))
+        return {"source": "as it is"}
+
+    monkeypatch.setattr("pipelines.one_process.read_inputs", looked)
+    run = run_of(instance, settings, rows, resources={"home": Locking()})
+    assert free == [False] and run.tags[TAG + "source"] == "as it is" and WHOLE_TAG in run.tags
+
+
+def test_a_search_for_settings_is_given_its_time(settings) -> None:
+    monitored = {"run_monitoring": {"enabled": True, "max_runtime_seconds": 21_600}}
+    searching = settings.model_copy(update={"search_minutes": 600.0})
+    with dg.DagsterInstance.ephemeral(settings=monitored) as instance:
+        assert "dagster/max_runtime" not in night(instance, settings).tags
+        assert night(instance, searching).tags["dagster/max_runtime"] == "57600"
+        by_hand = night(instance, searching, tags={"dagster/max_runtime": "60"})
+    assert by_hand.tags["dagster/max_runtime"] == "60"
 
 
 def test_inputs_that_cannot_be_told_do_not_stop_the_run(instance, settings) -> None:
