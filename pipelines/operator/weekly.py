@@ -8,6 +8,7 @@ from pipelines.operator.operations import NO_RETRIES
 from pipelines.resources import Settings, home_of
 
 BACKUP = "backup"  # the job
+WAIT_S = 4 * 3600.0  # for the night: it may take six hours, and begins two and a half before
 NO_FOLDER = "NEXTPLAY_BACKUPS names no folder, so no backup is made."
 
 
@@ -18,8 +19,9 @@ def backup_job(settings: Settings) -> dg.JobDefinition:
     def backup_op(context: dg.OpExecutionContext) -> None:
         if settings.backups is None:
             raise dg.Failure(NO_FOLDER, allow_retries=False)
+        home = home_of(settings).model_copy(update={"wait_for_other_run_s": WAIT_S})
         try:
-            tried = make_backup(home_of(settings), settings.backups.resolve(), settings.keep_backups)
+            tried = make_backup(home, settings.backups.resolve(), settings.keep_backups)
         except UserError as error:
             raise dg.Failure(str(error), allow_retries=False) from error
         context.add_output_metadata(
