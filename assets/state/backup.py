@@ -288,6 +288,9 @@ def _copy(source: Path, target: Path, in_use: bool) -> dict[str, Any]:
             old.backup(new)
     else:
         shutil.copyfile(source, target)
+        times = source.stat()
+        with suppress(OSError):  # not every disk keeps them
+            os.utime(target, ns=(times.st_atime_ns, times.st_mtime_ns))  # by which old and new are told apart
     return _described(target)
 
 

@@ -60,6 +60,16 @@ def test_what_was_backed_up_is_restored(small_home: Path, tmp_path: Path) -> Non
     assert not list(tmp_path.glob(".*unfinished"))
 
 
+def test_files_keep_their_times_by_which_the_oldest_go_first(small_home: Path, tmp_path: Path) -> None:
+    place, last_year = Path("lake", "tables", "a.parquet"), 1_767_225_600_000_000_000
+    os.utime(small_home / place, ns=(last_year, last_year))
+    back_up(small_home, tmp_path / "backup")
+    back_up(small_home, tmp_path / "next", tmp_path / "backup")
+    for backup in ("backup", "next"):
+        restore(tmp_path / backup, tmp_path / f"of-{backup}")
+        assert (tmp_path / f"of-{backup}" / place).stat().st_mtime_ns == last_year
+
+
 def test_a_database_in_use_is_copied_as_of_one_moment(small_home: Path, tmp_path: Path) -> None:
     """A writer adds events in pairs, each pair in one transaction: a copy never holds half a pair."""
     stop = threading.Event()
