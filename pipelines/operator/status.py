@@ -164,9 +164,12 @@ def _nights(settings: Settings, champions: Sequence[Pointer]) -> tuple[list[Nigh
 
 
 def _last_run(nights: Sequence[Night]) -> Run | None:
-    """The newest run of them all, by its start; one that waits for it is the newest."""
+    """The newest run of them all, by its start; one that waits for it is the newest.
+
+    One that was stopped while it waited has an end alone.
+    """
     runs = [run for night in nights for run in night.runs]
-    return max(runs, key=lambda run: run.started or time.time(), default=None)
+    return max(runs, key=lambda run: run.started or run.ended or time.time(), default=None)
 
 
 def attention(

@@ -205,6 +205,15 @@ def test_a_run_that_was_stopped_in_the_ui(instance, settings, home) -> None:
     ]
 
 
+def test_one_that_was_stopped_while_it_waited_is_not_the_last_run_for_ever(instance, settings, home) -> None:
+    waiting = night(instance, settings, status=dg.DagsterRunStatus.QUEUED)
+    assert told(settings, home).last_run.run_id == waiting.run_id
+    instance.report_run_canceled(waiting)
+    assert told(settings, home).last_run.run_id == waiting.run_id
+    after = night(instance, settings, tags=BY_SCHEDULE)
+    assert told(settings, home).last_run.run_id == after.run_id
+
+
 def test_a_skipped_night(instance, settings, home) -> None:
     run = night(instance, settings, said=REFUSED, tags=BY_SCHEDULE)
     for day in range(1, 7):
