@@ -8,7 +8,7 @@ from types import MappingProxyType
 import dagster as dg
 
 from pipelines.factory import define
-from pipelines.failures import interrupted, reason
+from pipelines.failures import failures, interrupted, reason
 from pipelines.resources import Settings
 
 LEADS_OUT = ("NEXTPLAY_", "MLFLOW_REGISTRY_URI")  # beginnings of variables that name other places
@@ -32,8 +32,7 @@ def run_apart(
         )
     if any(interrupted(event) for event in result.all_events):
         raise KeyboardInterrupt
-    failures = [event for event in result.all_events if event.is_step_failure]
-    return None if result.success else _why(failures)
+    return None if result.success else _why(failures(result.all_events))
 
 
 @contextmanager
@@ -53,7 +52,7 @@ def own_environment(instead: Mapping[str, str] = MappingProxyType({})) -> Iterat
         os.environ.update(kept)
 
 
-def _why(failures: Sequence[dg.DagsterEvent]) -> str:
-    if not failures:
-        return "no step failed, and the run did"
-    return f"{failures[0].step_key}: {reason(failures[0])}"
+def _why(failed: Sequence[dg.DagsterEvent]) -> str:
+    if not failed:
+        return "the run failed, and says nothing of why"
+    return f"{failed[0].step_key or 'the run'}: {reason(failed[0])}"

@@ -1,6 +1,6 @@
-"""Why a step failed, from what Dagster recorded of it."""
+"""Why a step failed, or a run before its first step, from what Dagster recorded of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -24,18 +24,28 @@ if TYPE_CHECKING:
     from dagster_shared.error import SerializableErrorInfo
 
 
+def failures(events: Iterable[dg.DagsterEvent]) -> list[dg.DagsterEvent]:
+    """Of the events of a run its failed steps; the failure of the run itself where it came to no step.
+
+    So it is with one that waited in vain for the home's lock.
+    """
+    all_events = list(events)
+    steps = [event for event in all_events if event.is_step_failure]
+    return steps or [event for event in all_events if event.event_type is dg.DagsterEventType.RUN_FAILURE]
+
+
 def reason(event: dg.DagsterEvent) -> str:
     """The one sentence of a user's mistake; of a bug the exception that started it, without its stack."""
     error = first_error(event)
-    return sentence(event) or (error.message.strip() if error else "") or "no message"
+    return sentence(event) or (error.message.strip() if error else "") or event.message or "no message"
 
 
 def sentence(event: dg.DagsterEvent) -> str | None:
     """The one sentence of a user's mistake; None where it was a bug."""
-    told = event.step_failure_data.user_failure_data
+    told = event.step_failure_data.user_failure_data if event.is_step_failure else None
     if told and told.description:
         return told.description
-    error, whole = first_error(event), event.step_failure_data.error
+    error, whole = first_error(event), whole_error(event)
     own = _sentence(error) if error else None
     return OF_A_STEP if own is None and whole is not None and out_of_memory(whole.to_string()) else own
 
@@ -68,10 +78,18 @@ def one_line(text: str) -> str:
 
 def first_error(event: dg.DagsterEvent) -> "SerializableErrorInfo | None":
     """The outermost user's mistake; else the exception that started it, which the others have as cause."""
-    error = event.step_failure_data.error
+    error = whole_error(event)
     while error is not None and error.cause is not None and _sentence(error) is None:
         error = error.cause
     return error
+
+
+def whole_error(event: dg.DagsterEvent) -> "SerializableErrorInfo | None":
+    """What a failed step died of, or a run that came to no step, as the framework has wrapped it."""
+    if event.is_step_failure:
+        return event.step_failure_data.error
+    found: SerializableErrorInfo | None = getattr(event.event_specific_data, "error", None)
+    return found
 
 
 def _sentence(error: "SerializableErrorInfo") -> str | None:

@@ -79,4 +79,4 @@ def post(webhook: str, text: str, wait: float = 1.0) -> bool:
 def _reason(context: dg.RunFailureSensorContext) -> str:
     """The failed steps with their own message each, or that of the run."""
     steps = [f"{event.step_key}: {reason(event)}" for event in context.get_step_failure_events()]
-    return "; ".join(steps) or context.failure_event.message or "no message"
+    return "; ".join(steps) or reason(context.failure_event)

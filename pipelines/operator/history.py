@@ -167,10 +167,9 @@ def _failed(instance: dg.DagsterInstance, run: dg.DagsterRun) -> tuple[str, str]
     of_run = _events(instance, run.run_id, dg.DagsterEventType.RUN_FAILURE)
     if any(interrupted(event) for event in of_run):
         return "interrupted", GOES_ON + again
-    ended = [event.message or "" for event in of_run]
-    if any(KILLED in message for message in ended):
+    if any(KILLED in (event.message or "") for event in of_run):
         return "interrupted", KILLED + again
-    return "failed", one_line(" ".join(ended) or "It says nothing of why.") + again
+    return "failed", one_line(" ".join(map(reason, of_run)) or "It says nothing of why.") + again
 
 
 def _events(instance: dg.DagsterInstance, run_id: str, kind: dg.DagsterEventType) -> list[dg.DagsterEvent]:

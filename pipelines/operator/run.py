@@ -14,7 +14,7 @@ import dagster as dg
 from rich.console import Console
 from rich.markup import escape
 
-from pipelines.failures import first_error, interrupted, sentence
+from pipelines.failures import failures, first_error, interrupted, sentence, whole_error
 from pipelines.instance import fail_killed_runs, open_instance
 from pipelines.operator.full_disk import FULL_DISK, disk_is_full
 from pipelines.operator.terminal import INTERRUPTED, insisting, interruptible, say
@@ -51,16 +51,19 @@ def run_everything() -> int:
             console.print(f"\n[bold]The run failed.[/bold] {escape(FULL_DISK)}", soft_wrap=True)
             return 1
     if not result.success:
-        failures = [event for event in result.all_events if event.is_step_failure]
-        if any(interrupted(event) for event in result.all_events):
-            return _interrupted(console)
-        for event in failures:
-            _explain(console, event, settings.home)
-        return 1
+        return _failed(console, result.all_events, settings.home)
     from pipelines.summary import summary
 
     say(summary(settings, time.monotonic() - started))
     return 0
+
+
+def _failed(console: Console, events: Sequence[dg.DagsterEvent], home: Path) -> int:
+    if any(interrupted(event) for event in events):
+        return _interrupted(console)
+    for event in failures(events):
+        _explain(console, event, home)
+    return 1
 
 
 def _interrupted(console: Console) -> int:
@@ -98,12 +101,13 @@ def end_on_hangup() -> None:
 
 def _explain(console: Console, event: dg.DagsterEvent, home: Path) -> None:
     """A user's mistake in one sentence; anything else with its stack trace."""
-    error, whole = first_error(event), event.step_failure_data.error
+    error, whole = first_error(event), whole_error(event)
     if whole is not None and disk_is_full(whole.to_string(), home):
         text = FULL_DISK
     else:
         text = sentence(event) or (error.to_string() if error else "It says nothing of why.")
-    console.print(f"\n[bold]{event.step_key} failed.[/bold] {escape(text)}", soft_wrap=True)
+    what = event.step_key or "The run"
+    console.print(f"\n[bold]{what} failed.[/bold] {escape(text)}", soft_wrap=True)
 
 
 @contextmanager

@@ -1,12 +1,16 @@
 """A user's mistake is told by its sentence alone, whatever its class; a bug keeps the name of its class."""
 
+from pathlib import Path
+
 import dagster as dg
 import pytest
+from rich.console import Console
 
 from assets.state.lake import LakeError
 from models.config import ConfigError
 from models.mistakes import UserError
-from pipelines.failures import OF_A_STEP, final, reason, sentence
+from pipelines.failures import OF_A_STEP, failures, final, reason, sentence
+from pipelines.operator.run import _failed
 
 
 class LocalError(UserError):
@@ -16,6 +20,36 @@ class LocalError(UserError):
 class Unrelated:
     class LakeError(Exception):
         """Of the same name as one of ours, and none of ours."""
+
+
+BUSY = "Another run has worked in var for more than 3600 s: wait until it has ended."
+
+
+def events_of_one_that_waited_in_vain() -> list[dg.DagsterEvent]:
+    """Of a run that did not get the home's lock, and so came to no step."""
+
+    @dg.resource
+    def home() -> None:
+        raise LakeError(BUSY)
+
+    @dg.op(required_resource_keys={"home"})
+    def work() -> None: ...
+
+    @dg.job(resource_defs={"home": home})
+    def everything() -> None:
+        work()
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        return everything.execute_in_process(instance=instance, raise_on_error=False).all_events
+
+
+def test_a_run_that_came_to_no_step_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    events = events_of_one_that_waited_in_vain()
+    (event,) = failures(events)
+    assert sentence(event) == reason(event) == BUSY
+    capsys.readouterr()  # what Dagster logs of it
+    assert _failed(Console(stderr=True), events, tmp_path) == 1
+    assert capsys.readouterr().err.strip() == f"The run failed. {BUSY}"
 
 
 def failure(error: Exception, cause: Exception | None = None) -> dg.DagsterEvent:
@@ -32,7 +66,8 @@ def failure(error: Exception, cause: Exception | None = None) -> dg.DagsterEvent
 
     with dg.DagsterInstance.ephemeral() as instance:
         result = everything.execute_in_process(instance=instance, raise_on_error=False)
-    (event,) = (event for event in result.all_events if event.is_step_failure)
+    (event,) = failures(result.all_events)
+    assert event.is_step_failure
     return event
 
 

@@ -171,6 +171,14 @@ def test_a_run_that_is_tried_again_is_told_first_and_last(
     assert "There is no champion yet, so nothing serves." in texts[0][0]
 
 
+def test_a_run_that_came_to_no_step_is_told_with_its_reason(
+    receiver: Receiver, instance: dg.DagsterInstance, settings: Settings
+) -> None:
+    run = night(instance, settings, before=LakeError("Another run has worked here."), tags=BY_SCHEDULE)
+    (text,) = posted(receiver, instance, settings, run)
+    assert "failed. Another run has worked here. " in text and "It is tried again at once." in text
+
+
 def test_an_alert_of_a_part_names_no_night(
     receiver: Receiver, instance: dg.DagsterInstance, settings: Settings
 ) -> None:

@@ -33,8 +33,15 @@ BY_SCHEDULE = {"dagster/schedule_name": "nightly"}
 EARLY = {"dagster/sensor_name": "retrain_early", "nextplay/why": "10,000 new events or more wait."}
 
 
-def definitions(settings: Settings, error: Exception | None, said: Mapping[str, Any]) -> dg.Definitions:
-    @dg.asset
+def definitions(
+    settings: Settings, error: Exception | None, said: Mapping[str, Any], before: Exception | None
+) -> dg.Definitions:
+    @dg.resource
+    def home() -> None:
+        if before:
+            raise before
+
+    @dg.asset(required_resource_keys={"home"})
     def clean() -> None:
         if error:
             raise error
@@ -47,6 +54,7 @@ def definitions(settings: Settings, error: Exception | None, said: Mapping[str, 
         [clean, promotion],
         jobs=[dg.define_asset_job(EVERYTHING, tags={"dagster/max_retries": "2"})],
         executor=one_process(settings, {CLEAN, PROMOTION}),
+        resources={"home": home},
     )
 
 
@@ -55,6 +63,7 @@ def night(
     settings: Settings,
     *,
     error: Exception | None = None,
+    before: Exception | None = None,
     said: Mapping[str, Any] | None = None,
     job: str = EVERYTHING,
     selection: Set[dg.AssetKey] | None = None,
@@ -63,8 +72,11 @@ def night(
     terminal: bool = False,
     status: dg.DagsterRunStatus | None = None,
 ) -> dg.DagsterRun:
-    """A run to its end, or one that is left with a status. `parent` is the run that it tries again."""
-    found = definitions(settings, error, said or {"promoted": True, "champion": "version 2 (sasrec)"})
+    """A run to its end, or one that is left with a status. `parent` is the run that it tries again.
+
+    It fails by an `error` of its first step, or by one `before` it, as where the home's lock cannot be had.
+    """
+    found = definitions(settings, error, said or {"promoted": True, "champion": "version 2 (sasrec)"}, before)
     definition = found.resolve_implicit_global_asset_job_def() if job == ASSET_JOB else None
     definition = definition or found.resolve_job_def(job)
     retry = _of_a_retry(instance, parent) if parent else {}

@@ -205,6 +205,11 @@ def test_a_run_that_was_stopped_in_the_ui(instance, settings, home) -> None:
     ]
 
 
+def test_a_run_that_waited_in_vain_for_the_home_says_so(instance, settings, home) -> None:
+    night(instance, settings, before=LakeError("Another run has worked here for an hour."), tags=BY_SCHEDULE)
+    assert told(settings, home).nights[0].said.startswith("Another run has worked here for an hour.")
+
+
 def test_one_that_was_stopped_while_it_waited_is_not_the_last_run_for_ever(instance, settings, home) -> None:
     waiting = night(instance, settings, status=dg.DagsterRunStatus.QUEUED)
     assert told(settings, home).last_run.run_id == waiting.run_id
