@@ -65,6 +65,7 @@ def taken(
 SAMPLES = Only("source", ("sample", "sample-dated", "sample-repeats"))
 TABLE = Only("source", ("table",))
 SPARK = Only("engine", ("spark",))
+RANKED = Only("candidates", tuple(STAGED))
 
 
 class Settings(BaseSettings):
@@ -139,7 +140,7 @@ class Settings(BaseSettings):
     )
     search_minutes: float = taken(Training, "search_minutes", ge=0, le=10_080)
     blend: Literal["auto", "one", "all", "no"] = taken(Training, "blend")
-    rerank: Annotated[Json[dict[str, Any]], ONCE, AfterValidator(checked.rerank)] = Field(
+    rerank: Annotated[Json[dict[str, Any]], ONCE, AfterValidator(checked.rerank), RANKED] = Field(
         default="{}",
         validate_default=True,
         description=Training.model_fields["rerank"].description,

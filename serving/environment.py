@@ -32,14 +32,17 @@ LINK = re.compile(r"(tcp|udp|sctp)://")
 
 @dataclass(frozen=True)
 class Only:
-    """A setting has an effect only where another has one of these values, or, without any, is set."""
+    """A setting has an effect only where another has one of these values, or, without any, is set.
+
+    Of a list, separated by commas, one of them has to be there.
+    """
 
     setting: str
     values: tuple[str, ...] = ()
 
     def holds(self, settings: BaseModel) -> bool:
         value = getattr(settings, self.setting)
-        return str(value) in self.values if self.values else bool(value)
+        return not {*str(value).split(",")}.isdisjoint(self.values) if self.values else bool(value)
 
     def __str__(self) -> str:
         needed = variable(self.setting)

@@ -215,6 +215,10 @@ def test_what_two_sources_read_chooses_none(monkeypatch: pytest.MonkeyPatch) -> 
         ),
         ({"spark_master": "local[2]"}, "NEXTPLAY_SPARK_MASTER has no effect with NEXTPLAY_ENGINE=duckdb"),
         ({"spark_conf": '{"a": "b"}'}, "NEXTPLAY_SPARK_CONF"),
+        (
+            {"rerank": '{"diversity": 0.3}', "candidates": "sasrec"},
+            "NEXTPLAY_RERANK has no effect with NEXTPLAY_CANDIDATES=sasrec; it needs NEXTPLAY_CANDIDATES=",
+        ),
     ],
 )
 def test_what_has_no_effect_is_told(given: dict[str, object], named: str) -> None:
@@ -228,6 +232,7 @@ def test_what_has_an_effect_or_is_the_default_is_not_told() -> None:
         {"source": "sample-dated", "split": "temporal", "cutoffs": "0.5,0.6", "sample_size": "tiny"},
         {"engine": "spark", "spark_master": "local[2]"},
         {"cutoffs": "0.8,0.9", "spark_conf": "{}"},
+        {"rerank": '{"diversity": 0.3}', "candidates": "sasrec,two_stage"},
     ):
         assert list(without_effect(Settings(**given))) == []
     assert list(without_effect(Endpoint(impressions=False))) == [
