@@ -1,6 +1,7 @@
 """The status as people see it: the terminal's page and the Markdown that Dagster shows."""
 
 import time
+from collections.abc import Iterable
 
 from rich.console import Console
 from rich.markup import escape
@@ -26,21 +27,17 @@ def rendered(status: Status, colour: bool | None = None) -> str:
 
 def _print(console: Console, status: Status) -> None:
     _print_champion(console, status)
-    console.print("\n[bold]Attention[/bold]" if status.attention else "\n[bold]Attention[/bold]  nothing")
-    for sentence in status.attention:
-        console.print(Padding(escape(sentence), (0, 0, 0, 2)))
+    attention = "\n[bold]Attention[/bold]" if status.attention else "\n[bold]Attention[/bold]  nothing"
+    _say(console, attention, status.attention)
     console.print(f"\n[bold]Last run[/bold]  {told(status.last_run)}")
     if status.backup:
-        console.print("\n[bold]Backup[/bold]\n")
-        console.print(Padding(escape(status.backup), (0, 0, 0, 2)))
+        _say(console, "\n[bold]Backup[/bold]\n", [status.backup])
     if status.nights:
         console.print(f"\n[bold]Nights[/bold]    next: {escape(status.next_night)}\n")
         for night in status.nights:
             _print_night(console, night)
     if status.alarms:
-        console.print("[bold]Checks[/bold]    of the newest report that ask for a look\n")
-        for alarm in status.alarms:
-            console.print(Padding(escape(alarm), (0, 0, 0, 2)))
+        _say(console, "[bold]Checks[/bold]    of the newest report that ask for a look\n", status.alarms)
     if status.before:
         console.print("\n[bold]Before[/bold]\n")
         console.print(Padding(_before(status.before[:SHOWN]), (0, 0, 0, 2)))
@@ -62,14 +59,17 @@ def _print_champion(console: Console, status: Status) -> None:
     if now is None:
         console.print("[bold]Champion[/bold]  none")
     else:
-        console.print(
-            f"[bold]Champion[/bold]  version {now.version}, {now.architecture}, since {since(now)}\n"
-        )
-        for sentence in filter(None, (now.why, now.learned)):
-            console.print(Padding(escape(sentence), (0, 0, 0, 2)))
+        head = f"[bold]Champion[/bold]  version {now.version}, {now.architecture}, since {since(now)}\n"
+        _say(console, head, filter(None, (now.why, now.learned)))
     if status.as_served:
-        console.print("\n[bold]As served[/bold]\n")
-        console.print(Padding(escape(status.as_served), (0, 0, 0, 2)))
+        _say(console, "\n[bold]As served[/bold]\n", [status.as_served])
+
+
+def _say(console: Console, head: str, sentences: Iterable[str]) -> None:
+    """A heading, and below it a little to the right what it is of."""
+    console.print(head)
+    for sentence in sentences:
+        console.print(Padding(escape(sentence), (0, 0, 0, 2)))
 
 
 def _print_night(console: Console, night: Night) -> None:
