@@ -2,9 +2,10 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -48,45 +49,46 @@ champion = dg.AssetSpec(
 def promotion(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult[None]:
     verdict, before = read_verdict(home), _before(context, home.champions())
     tell_tracking(home, verdict)
-    if not verdict.promote or verdict.winner is None:
-        kept = f"version {before.version}" if before else "none"
-        if before and home.tracking().version_of(before.bundle_hash) == before.version:
-            home.tracking().set_champion(before.version)  # a kill between alias and pointer leaves another
-        settle_anchor(home, judged_anchor(home))
-        return dg.MaterializeResult(metadata={"promoted": False, "champion": kept, "why": verdict.why})
-    serves = what_serves(home, verdict.winner)
-    bundle, digest, bento = serves.bundle, bundle_hash(serves.bundle), answered_bento(home)
+    if verdict.promote and verdict.winner is not None:
+        told = _crown(context, home, verdict.winner, verdict.why, before)
+    else:
+        told = _keep(home, verdict.why, before)
+    settle_anchor(home, judged_anchor(home))
+    return dg.MaterializeResult(metadata=told)
+
+
+def _keep(home: Home, why: str, before: Pointer | None) -> dict[str, Any]:
+    """The champion stays."""
+    if before and home.tracking().version_of(before.bundle_hash) == before.version:
+        home.tracking().set_champion(before.version)  # a kill between alias and pointer leaves another
+    return {"promoted": False, "champion": f"version {before.version}" if before else "none", "why": why}
+
+
+def _crown(
+    context: dg.AssetExecutionContext, home: Home, winner: str, why: str, before: Pointer | None
+) -> dict[str, Any]:
+    """What serves of the winner is the champion, unless it is already, as after a kill."""
+    serves, bento = what_serves(home, winner), answered_bento(home)
+    digest, name = bundle_hash(serves.bundle), serves.bundle.name
     if bento.bundle_hash != digest:
         raise PromotionError(
-            f"The Bento that answered is not that of {bundle.name}: materialize the asset bento first."
+            f"The Bento that answered is not that of {name}: materialize the asset bento first."
         )
     version = home.tracking().version_of(digest)
     if version is None:
         raise PromotionError(
-            f"{bundle.name} is not registered in MLflow: materialize the assets {verdict.winner} and refit "
-            "first."
+            f"{name} is not registered in MLflow: materialize the assets {winner} and refit first."
         )
-    home.tracking().judged(version, {}, f"promoted: {verdict.why}")
+    home.tracking().judged(version, {}, f"promoted: {why}")
     if before is None or before.bundle_hash != digest:
-        reason = f"{verdict.winner}: {verdict.why}"
-        beaten = {name: str(folder) for name, folder in baseline_folders(home, verdict.winner).items()}
-        pointer = _with_twin(
-            Pointer(str(bundle), version, digest, time.time(), reason, bento.tag, beaten), serves
-        )
+        reason = f"{winner}: {why}"
+        pointer = _pointer(serves, version, reason, bento.tag, baseline_folders(home, winner))
         home.champions().crown(pointer, home.lake().published())
         told = {"version": version, "why": reason}
         context.log_event(dg.AssetMaterialization(champion.key, metadata=told))
     else:
         home.champions().tell_of(before)
-    settle_anchor(home, judged_anchor(home))
-    return dg.MaterializeResult(
-        metadata={
-            "promoted": True,
-            "champion": f"version {version} ({verdict.winner})",
-            "Bento": bento.tag,
-            "why": verdict.why,
-        }
-    )
+    return {"promoted": True, "champion": f"version {version} ({winner})", "Bento": bento.tag, "why": why}
 
 
 def promote(home: Home, version: str, by: str, why: str) -> Pointer:
@@ -119,8 +121,7 @@ def promote(home: Home, version: str, by: str, why: str) -> Pointer:
     if now is not None and now.bundle_hash == digest:
         home.champions().tell_of(now)
         return now
-    baselines = {name: str(folder) for name, folder in beaten.items()}
-    pointer = _with_twin(Pointer(str(bundle), version, digest, time.time(), reason, tag, baselines), serves)
+    pointer = _pointer(serves, version, reason, tag, beaten)
     home.champions().crown(pointer, input_tables(home.lake(), read_manifest(bundle)), by_hand=True)
     return pointer
 
@@ -139,11 +140,14 @@ def _twin_of(home: Home, version: str, bundle: Path) -> Path:
     return found
 
 
-def _with_twin(pointer: Pointer, serves: Served) -> Pointer:
-    """The pointer, with the bundle that was judged where a refit serves."""
+def _pointer(serves: Served, version: str, reason: str, bento: str, baselines: Mapping[str, Path]) -> Pointer:
+    """To what serves from now on, and to the bundle that was judged where a refit serves."""
+    beside = {name: str(folder) for name, folder in baselines.items()}
+    digest = bundle_hash(serves.bundle)
+    made = Pointer(str(serves.bundle), version, digest, time.time(), reason, bento, beside)
     if not serves.refitted:
-        return pointer
-    return replace(pointer, judged=str(serves.twin), judged_hash=bundle_hash(serves.twin))
+        return made
+    return replace(made, judged=str(serves.twin), judged_hash=bundle_hash(serves.twin))
 
 
 def rollback(home: Home, seen: Incumbent | None = None, tell: Callable[[str], None] = log.warning) -> Pointer:
@@ -163,13 +167,7 @@ def rollback(home: Home, seen: Incumbent | None = None, tell: Callable[[str], No
             "Nothing is rolled back, for the champion has changed while this waited for another run: look at "
             "make status, and ask again if the new one is no better."
         )
-    now, past = champions.whole(), champions.past()
-    if now is not None:
-        reason = f"rolled back from version {now.version}"
-        past = [p for p in past if p.bundle_hash != now.bundle_hash]
-    else:
-        reason = "set again, as its pointer was missing or damaged"
-        past = [*past, *(reign.pointer for reign in champions.history()[-1:])]
+    past, reason = _way_back(champions)
     if not past:
         raise PromotionError("There is no earlier champion to go back to.")
     sound = _last_sound(champions, past, tell)
@@ -185,6 +183,16 @@ def rollback(home: Home, seen: Incumbent | None = None, tell: Callable[[str], No
     tables = {r.pointer.bundle_hash: r.tables for r in champions.history()}
     champions.restore(back, past[:sound], tables.get(back.bundle_hash, {}))
     return back
+
+
+def _way_back(champions: Champions) -> tuple[list[Pointer], str]:
+    """Those who may be set back, oldest first, and why one is."""
+    now, past = champions.whole(), champions.past()
+    if now is not None:
+        others = [pointer for pointer in past if pointer.bundle_hash != now.bundle_hash]
+        return others, f"rolled back from version {now.version}"
+    last = [reign.pointer for reign in champions.history()[-1:]]
+    return [*past, *last], "set again, as its pointer was missing or damaged"
 
 
 def _last_sound(champions: Champions, past: Sequence[Pointer], tell: Callable[[str], None]) -> int | None:
