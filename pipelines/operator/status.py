@@ -22,7 +22,7 @@ from models.mistakes import UserError
 from pipelines.coming import next_night
 from pipelines.instance import InstanceError, killed_runs, open_instance
 from pipelines.operator.backups import about_backup, backups_to_look_at
-from pipelines.operator.history import Night, Run, read_nights
+from pipelines.operator.history import SHOWN, Night, Run, read_nights
 from pipelines.operator.stored_events import about_events, size_elsewhere
 from pipelines.records import EVERYTHING
 from pipelines.resources import Settings
@@ -89,8 +89,8 @@ class Status:
     backup: str  # what came of the last one; empty where there is none, and none is to be
 
 
-def read_status(settings: Settings, home: Home) -> Status:
-    """Reads alone: it waits for nobody, and may be asked while a run works.
+def read_status(settings: Settings, home: Home, most: int = SHOWN) -> Status:
+    """Reads alone, of the last nights so many: it waits for nobody, and may be asked while a run works.
 
     Whatever cannot be read is named under `attention`, and the rest is shown.
     """
@@ -102,7 +102,7 @@ def read_status(settings: Settings, home: Home) -> Status:
         unread, "The history of champions", lambda: [r.pointer for r in champions.history()], list[Pointer]()
     )
     nobody = (list[Night](), "unknown: Dagster's records cannot be read")
-    nights, coming = _part(unread, "Dagster's records", partial(_nights, settings, reigns), nobody)
+    nights, coming = _part(unread, "Dagster's records", partial(_nights, settings, reigns, most), nobody)
     facts = _part(unread, "The newest report", lambda: newest_facts(home.folder("reports")), dict[str, Any]())
     elsewhere = _part(unread, "The event store", partial(size_elsewhere, home), dict[str, int]())
     wrong = list[str]()
@@ -154,13 +154,13 @@ def _alarms(facts: Mapping[str, Any]) -> list[str]:
     return list(facts.get("for_a_person", facts.get("alarms", [])))
 
 
-def _nights(settings: Settings, champions: Sequence[Pointer]) -> tuple[list[Night], str]:
+def _nights(settings: Settings, champions: Sequence[Pointer], most: int) -> tuple[list[Night], str]:
     """What happened lately, and when the next night comes, where Dagster's home is known."""
     if not os.environ.get("DAGSTER_HOME"):
         return [], UNKNOWN
     with open_instance() as instance:
-        killed = killed_runs(instance, settings.home)
-        return read_nights(instance, champions, killed), next_night(settings, instance, time.time())
+        nights = read_nights(instance, champions, killed_runs(instance, settings.home), most)
+        return nights, next_night(settings, instance, time.time())
 
 
 def _last_run(nights: Sequence[Night]) -> Run | None:

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from assets.feedback.drift import in_words
 from assets.resources import Home
 from assets.state.files import replace_text
 from assets.state.lake import LakeError
-from pipelines.instance import killed_runs, open_instance
+from pipelines.instance import open_instance
 from pipelines.operator import history
 from pipelines.operator.overview.page import Night, Overview, Report, Serving, render
 from pipelines.operator.status import read_status, with_architecture
@@ -46,12 +45,15 @@ def try_overview(settings: Settings, home: Home) -> None:
 
 def gather(settings: Settings, home: Home) -> Overview:
     """Everything that the page says. Reads alone."""
-    zone, status = ZoneInfo(settings.timezone), read_status(settings, home)
+    zone, status = ZoneInfo(settings.timezone), read_status(settings, home, NIGHTS)
     champions = home.champions()
     reigns = [_serving(with_architecture(champions, r.pointer), zone) for r in champions.history()[-REIGNS:]]
     drift, online = _rows(home, "drift"), _rows(home, "online_results", "k = 10")
     reports = list(_reports(home))
-    shown = Overview(
+    by_run = {run_id: path.name for path, _, _, run_id in reports}
+    with open_instance() as instance:
+        boards = standings(instance, zone)
+    return Overview(
         made=_text(datetime.now(zone).timestamp(), zone),
         zone=datetime.now(zone).tzname() or settings.timezone,
         home=status.home,
@@ -59,22 +61,14 @@ def gather(settings: Settings, home: Home) -> Overview:
         attention=[*status.attention, *(f"The newest report asks for a look. {a}" for a in status.alarms)],
         as_served=status.as_served,
         next_night=status.next_night,
+        nights=[_night(night, by_run, zone) for night in status.nights],
         reigns=reigns[::-1],
+        standings=boards,
         drift=drift,
         drift_words=in_words(drift),
         online=online,
         reports=[Report(path.name, _text(made, zone), headline) for path, made, headline, _ in reports],
     )
-    with open_instance() as instance:
-        champions_there = [reign.pointer for reign in champions.history()]
-        killed = killed_runs(instance, settings.home)
-        nights = history.read_nights(instance, champions_there, killed, NIGHTS)
-        by_run = {run_id: path.name for path, _, _, run_id in reports}
-        return replace(
-            shown,
-            nights=[_night(night, by_run, zone) for night in nights],
-            standings=standings(instance, zone),
-        )
 
 
 def standings(instance: dg.DagsterInstance, zone: tzinfo) -> Mapping[str, Sequence[Mapping[str, Any]]]:
