@@ -135,6 +135,11 @@ def key(result: Mapping[str, Any]) -> tuple[Any, ...]:
     return tuple(result.get(name) for name in ("data", "made", "row", "seed"))
 
 
+def suits(row: str, data: str) -> bool:
+    """Whether the row can be had for these data, and is asked of them."""
+    return ROWS[row].suits(data) and row in (DATA_SETS[data].rows or ROWS)
+
+
 def asked(only: str, seeds: int, first: int = 0) -> Iterator[tuple[str, int]]:
     """Every row whose name is `only`, or every row; those that draw at random with each seed."""
     for seed in range(first, first + seeds):
@@ -152,7 +157,7 @@ def run(name: str, data: DataSet, bench: Path, only: str, seeds: int, first: int
         keep(line | {"about": about(tables)})
     for row, seed in asked(only, seeds, first):
         wanted = line | {"row": row, "seed": seed}
-        if key(wanted) in done or not ROWS[row].suits(name):
+        if key(wanted) in done or not suits(row, name):
             continue
         print(f"{name}: {row}, seed {seed}", flush=True)
         folder = bench / name / "models" / f"{row}-{seed}"

@@ -24,6 +24,7 @@ class DataSet:
     settings: Mapping[str, Any]
     make: Callable[[Path], Mapping[str, Any]] = field(default=lambda folder: {})
     change: Callable[[TrainingData], TrainingData] = field(default=lambda data: data)
+    rows: tuple[str, ...] = ()  # that are asked of it; all where there are none
 
 
 def with_cold_items(data: TrainingData) -> TrainingData:
@@ -78,6 +79,18 @@ DATA_SETS = {
         "and are targets and candidates all the same.",
         BEAUTY,
         change=with_cold_items,
+        rows=(
+            "popularity",
+            "graph",
+            "content",
+            "sasrec",
+            "sasrec-ranked",
+            "sasrec-ids",
+            "sasrec-ready-codes",
+            "sasrec-ready-prefixes",
+            "tiger-ready-rqvae",
+            "tiger-prefixes",
+        ),
     ),
     "amazon-games": DataSet(
         "Amazon's video games",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.generative import SEEDS, Result
+from benchmarks.generative import SEEDS, Result, suits
 from benchmarks.generative_causes import tables
 from benchmarks.generative_data import DATA_SETS
 from benchmarks.generative_figures import DASH, Measured
@@ -71,7 +71,7 @@ def _table(name: str, measured: Measured) -> Iterator[str]:
     left = measured.left_out
     if left:
         yield "\nLeft out: " + "; ".join(f"{ROWS[row].title} ({why})" for row, why in left.items()) + "."
-    rows = [row for row in ROWS if not measured.rows[row] and row not in left and ROWS[row].suits(name)]
+    rows = [row for row in ROWS if not measured.rows[row] and row not in left and suits(row, name)]
     if rows:
         yield f"\nNot measured yet: {'; '.join(ROWS[row].title for row in rows)}."
 

@@ -174,6 +174,8 @@ def own(method: str) -> Callable[[TrainingData], NDArray[np.int32]]:
 BEAUTY = ("beauty", "beauty-cold")
 TUNED = ("beauty", "steam-dated")  # where the baseline's tuning is taken apart
 DATED = ("steam-dated", "movielens")
+DESCRIBED = (*BEAUTY, "steam-dated")  # where SASRec takes content by default
+OWN = ("steam", *DATED)  # beauty has ready codes, Amazon's games no catalogue
 PAPER: dict[str, Any] = {  # SASRec's on sparse data; batches of 128 users are of so many plays there
     "width": 50,
     "heads": 1,
@@ -207,7 +209,7 @@ ROWS: dict[str, Row] = {
     "sasrec-ranked": staged("SASRec with a ranker", "sasrec_ranked", SASREC_CODE),
     "two-towers": network("two towers", "two_towers", TOWERS_CODE),
     "two-stage": staged("two towers with a ranker", "two_stage", TOWERS_CODE),
-    "sasrec-ids": network("SASRec, ids alone", "sasrec", SASREC_CODE, content=0.0),
+    "sasrec-ids": network("SASRec, ids alone", "sasrec", SASREC_CODE, only=DESCRIBED, content=0.0),
     "sasrec-content": network(
         "SASRec with content", "sasrec", SASREC_CODE, only=("steam", "movielens"), content=OWN_NORM
     ),
@@ -218,7 +220,7 @@ ROWS: dict[str, Row] = {
     "sasrec-paper-softmax": network(
         "SASRec as in its paper, softmax", "sasrec", SASREC_CODE, only=TUNED, **PAPER | {"loss": "sampled"}
     ),
-    "sasrec-codes": network("SASRec on own k-means codes", "sasrec", CODED, own(KMEANS)),
+    "sasrec-codes": network("SASRec on own k-means codes", "sasrec", CODED, own(KMEANS), OWN),
     "sasrec-prefixes": network(
         "SASRec on beginnings of codes", "sasrec", CODED, own(KMEANS), ("steam-dated",), code_prefixes=True
     ),
@@ -255,15 +257,16 @@ ROWS: dict[str, Row] = {
     "tiger-ready-kmeans": network(
         "TIGER, ready k-means codes", "tiger", TIGER_CODE, ready(KMEANS_READY), BEAUTY, code_prefixes=False
     ),
-    "tiger": network("TIGER, own k-means codes", "tiger", TIGER_CODE, own(KMEANS), code_prefixes=False),
+    "tiger": network("TIGER, own k-means codes", "tiger", TIGER_CODE, own(KMEANS), OWN, code_prefixes=False),
     "tiger-own-prefixes": network(
-        "TIGER, reads own beginnings", "tiger", TIGER_CODE, own(KMEANS), code_prefixes=True
+        "TIGER, reads own beginnings", "tiger", TIGER_CODE, own(KMEANS), OWN, code_prefixes=True
     ),
     "tiger-rqvae": network(
         "TIGER, own RQ-VAE codes",
         "tiger",
         (*TIGER_CODE, "models/codes/rqvae.py"),
         own(RQVAE),
+        OWN,
         code_prefixes=False,
     ),
 }

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks import generative, generative_causes, generative_page
 from benchmarks.contenders.common import packed
-from benchmarks.generative import about, asked, key, measured
+from benchmarks.generative import about, asked, key, measured, suits
 from benchmarks.generative_causes import CAUSES
 from benchmarks.generative_data import COLD_SHARE, DATA_SETS, with_cold_items
 from benchmarks.generative_figures import Measured
@@ -25,6 +25,12 @@ def test_rows_that_draw_nothing_come_once() -> None:
     assert [seed for name, seed in rows if name == "sasrec"] == [0, 1, 2]
     assert rows.count(("popularity", 0)) == 1 and ("popularity", 1) not in rows
     assert list(asked("graph,tiger", 2)) == [("graph", 0), ("tiger", 0), ("tiger", 1)]
+
+
+def test_a_data_set_is_asked_for_rows_that_it_has() -> None:
+    assert suits("tiger-rqvae", "steam") and suits("tiger-prefixes", "beauty-cold")
+    assert not suits("tiger-rqvae", "beauty") and not suits("gru4rec", "beauty-cold")
+    assert {row for data in DATA_SETS.values() for row in data.rows} <= set(ROWS)
 
 
 def test_lines_of_code_are_those_that_do_something(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
