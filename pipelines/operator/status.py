@@ -1,6 +1,7 @@
 """Who is champion and why, what is stale, how large it all is, how the last run went."""
 
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -334,3 +335,9 @@ def _answer_in_time(home: Home) -> Registry | None:
         return answer.result(ANSWER_WITHIN_S)
     except Exception:  # of the network, of HTTP, of a database: all mean the same to the reader
         return None
+
+
+if __name__ == "__main__":  # `python -m pipelines.operator.status` is `nextplay status`
+    from pipelines.operator.cli import main
+
+    main(["status", *sys.argv[1:]])
