@@ -153,14 +153,16 @@ def ratios(
     return [median(a / b for a, b in zip(speeds[who], speeds[peer], strict=True)) for who in OURS]
 
 
-def page(results: dict[tuple[str, str, str], list[dict[str, Any]]], peak: float, growth: list[str]) -> str:
+def page(
+    results: dict[tuple[str, str, str], list[dict[str, Any]]], peak: float, growth: list[str], seconds: float
+) -> str:
     versions = {name: v for reports in results.values() for name, v in reports[0]["versions"].items()}
     stated = ", ".join(f"{name} {v}" for name, v in sorted(versions.items()))
     return "\n".join(
         [
             "# Training speed",
             "",
-            introduction(stated, peak),
+            introduction(stated, peak, seconds),
             "",
             *rows(results, peak),
             "",
@@ -181,7 +183,7 @@ def page(results: dict[tuple[str, str, str], list[dict[str, Any]]], peak: float,
     )
 
 
-def introduction(stated: str, peak: float) -> str:
+def introduction(stated: str, peak: float, seconds: float) -> str:
     batches = ", ".join(f"{TITLES[data]} {peers_batch(data):,}" for data in ("amazon", "steam"))
     losses = "; ".join(f"*{name}*, {about}" for name, about in LOSSES.items())
     return (
@@ -193,9 +195,9 @@ def introduction(stated: str, peak: float) -> str:
         f"on average, of each the newest {LENGTH} at most as the peers have it ({batches}), which compares "
         "like with like; as many as the peers' batch has places, "
         f"padding included ({BATCH_USERS * LENGTH:,}); and its default for the data. Positions are targets; "
-        "padding does not count. The median over rounds, with the range, and the median of the rounds' "
-        f"ratios. Losses: {losses}. The ceiling is a product of 2048 x 2048 float32 matrices in the same "
-        f"run, {peak / 1e9:,.0f} billion operations a second."
+        f"padding does not count. The median over rounds of {seconds:.0f} s, with the range, and the "
+        f"median of the rounds' ratios. Losses: {losses}. The ceiling is a product of 2048 x 2048 float32 "
+        f"matrices in the same run, {peak / 1e9:,.0f} billion operations a second."
     )
 
 
@@ -215,7 +217,7 @@ def main() -> None:
                     print(f"{data} {loss} {who}: {result['positions a second']:,.0f} positions/s", flush=True)
     peak = ceiling()
     growth = measure_growth(CACHE, run_ours=lambda path, loss: _grown(path, loss, options.seconds))
-    text = page(results, peak, growth_table(growth))
+    text = page(results, peak, growth_table(growth), options.seconds)
     REPORT.write_text(text, encoding="utf-8")
     draw("training-growth.svg")
     print(text)
