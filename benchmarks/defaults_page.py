@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 from benchmarks.contenders.common import unpacked
 from benchmarks.defaults import DATA_SETS, RULE, VARIANTS
 from benchmarks.tomorrow import codes_in
+from benchmarks.tomorrow_page import DASH, Plays, difference
 from models.evaluation.metrics import per_user
-from models.evaluation.stats import SEED, bootstrap_interval
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks" / "defaults.md"
-DASH = "–"
 Results = Mapping[tuple[str, str], Mapping[str, Any]]  # (data set, variant)
 
 
@@ -106,17 +105,10 @@ def _left_out(found: Results) -> Iterator[str]:
         values, rule = _values(found, data, variant), _values(found, data, RULE)
         yield (
             f"| {data} | {variant} | {gained:+.1%} | {rule.mean():.4f} | "
-            f"{_difference(values - rule, codes_in(found[data, RULE]['people']))} |"
+            f"{difference(Plays(values - rule, codes_in(found[data, RULE]['people'])))} |"
         )
 
 
 def _values(found: Results, data: str, variant: str) -> NDArray[np.float64]:
     """Test NDCG@10 of each play."""
     return per_user("ndcg@10", unpacked(found[data, variant]["ranks"]))
-
-
-def _difference(values: NDArray[np.float64], people: NDArray[np.int32]) -> str:
-    if not values.any():
-        return "0"
-    low, high = bootstrap_interval(values, seed=SEED, people=people)
-    return f"{values.mean():+.4f} ({low:+.4f} to {high:+.4f})"

@@ -163,7 +163,7 @@ def _gain(own: Mapping[str, Any], other: Mapping[str, Any], cases: Mapping[str, 
     """The difference on the cuts of one; nothing where the other lacks some of them."""
     if not own.keys() <= other.keys():
         return DASH
-    return _difference(_plays({cut: own[cut] - other[cut] for cut in own}, cases))
+    return difference(_plays({cut: own[cut] - other[cut] for cut in own}, cases))
 
 
 def _values(model: str, how: str, made: Sequence[Result], cases: Mapping[str, Any]) -> dict[str, Any]:
@@ -189,10 +189,11 @@ def _against(model: str, values: Mapping[tuple[str, str], Any], cases: Mapping[s
         return DASH
     own = values[model, SERVED]
     plays = _plays({cut: own[cut] - other[cut] for cut in own}, cases)
-    return _difference(plays)
+    return difference(plays)
 
 
-def _difference(plays: Plays) -> str:
+def difference(plays: Plays) -> str:
+    """The mean of differences with its interval, with signs."""
     low, high = plays.interval()
     return f"{plays.values.mean():+.4f} ({low:+.4f} to {high:+.4f})"
 
@@ -208,7 +209,7 @@ def _cold(made: Sequence[Result], cases: Mapping[str, Any]) -> Iterator[str]:
 
     def minus(model: str, other: str, label: str) -> str:
         own = {cut: values[model][cut] - values[other][cut] for cut in cases}
-        return DASH if model == other else _difference(_plays(own, cases, "item", label))
+        return DASH if model == other else difference(_plays(own, cases, "item", label))
 
     yield (
         "\n**Games that nobody has played**, as served. `text` is likeness to the history alone, "
@@ -245,7 +246,7 @@ def _steps(made: Sequence[Result], cases: Mapping[str, Any]) -> Iterator[str]:
         served, judged = (values[model, how] for how in (SERVED, JUDGED))
         gain = {cut: served[cut] - base[cut] for cut in served}
         gained = [_plays(gain, cases), _plays(gain, cases, "item", "known from training")]
-        beside = [_difference(plays) if model != first else DASH for plays in gained]
+        beside = [difference(plays) if model != first else DASH for plays in gained]
         seeds = str(min(_seeds(model, made, cut) for cut in cases))
         groups = [str(_plays(served, cases, kind, label)) for kind, label, _ in GROUPS]
         own = [STEPS[model].words, seeds, str(_plays(judged, cases)), str(_plays(served, cases))]
@@ -278,7 +279,7 @@ def _champions(results: Sequence[Result], cases: Mapping[str, Any]) -> Iterator[
     for label, cuts in [*((cut, [cut]) for cut in chosen), *together]:
         names = dict.fromkeys(r["champion"] for cut in cuts for r in chosen[cut])
         gains = [
-            _difference(_plays({cut: own[cut] - other[name][cut] for cut in cuts}, cases)) for name in BEATEN
+            difference(_plays({cut: own[cut] - other[name][cut] for cut in cuts}, cases)) for name in BEATEN
         ]
         values = _plays({cut: own[cut] for cut in cuts}, cases)
         yield f"| {label} | {', '.join(names)} | {values} | {' | '.join(gains)} |"

@@ -16,7 +16,7 @@ A_DAY = 86_400  # seconds
 LONG_AGO = 788_918_400  # seconds, up to 1995: times of .NET, Windows and Apple, since other days, look older
 SHOWN = 5  # doubtful rows in a check's metadata
 ENOUGH = 20  # ids, for their digits to be no chance
-FEW = 20  # a share of one in so many is little
+ONE_IN = 20  # ids that both know, and fewer are chance
 FURTHER = "SELECT attributes FROM catalogue WHERE attributes <> '' LIMIT $most"
 MOST_ITEMS = 100_000  # that are looked at for columns of several kinds
 ADVICE = "write them in one way in the files, where that is not meant (docs/data.md)."
@@ -87,7 +87,7 @@ def _hardly_described(connection: duckdb.DuckDBPyConnection) -> list[str]:
     played, described, both, first_played, first_described = (
         connection.execute(statement("described_plays")).fetchone() or (0,) * 5
     )
-    if FEW * both >= min(played, described):
+    if ONE_IN * both >= min(played, described):
         return []
     if not both:
         return [
