@@ -213,6 +213,8 @@ def measured(model: str, seed: int, case: Case, bench: Path) -> Result:
     found = {
         how: to_the_tenth(rank_targets(one, case.test)) for how, one in ((JUDGED, before), (SERVED, after))
     }
+    if model == BLEND:
+        found[WEIGHTS] = read_manifest(bench / JUDGED / f"{model}-{seed}").config[WEIGHTS]
     return found | {"seconds": round(time.monotonic() - started, 1)}
 
 

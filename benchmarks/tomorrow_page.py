@@ -17,7 +17,7 @@ from benchmarks.tomorrow_data import DATA_SETS, DataSet
 from benchmarks.tomorrow_steps import STEPS
 from benchmarks.tomorrow_untrained import NEWEST_TEXT, TEXT, UNTRAINED
 from models.baselines import BASELINES
-from models.blend.scorer import BLEND
+from models.blend.scorer import BLEND, WEIGHTS, member_names
 from models.evaluation.metrics import per_user
 from models.evaluation.stats import SEED, bootstrap_interval
 
@@ -35,6 +35,7 @@ DASH = "–"
 COUNTED = (*BASELINES, *UNTRAINED)  # these have no seeds
 COLD = ("new_releases", "content", BLEND)  # beside the rows without training, on games that nobody has played
 WITHOUT_NEW = (REFERENCE, "sasrec")  # these give no place to new games
+ITS_NETWORK = "its network"  # which a blend is made of
 MADE_FOR_STEPS = STEPS.keys() - {"sasrec"}  # these stand in a table of their own
 
 
@@ -217,14 +218,28 @@ def _cold(made: Sequence[Result], cases: Mapping[str, Any]) -> Iterator[str]:
         "put all new games first, so they say in which order, and not whether.\n"
     )
     known = [name for name in WITHOUT_NEW if values[name].keys() == cases.keys()]
+    values[ITS_NETWORK] = _leading(made, cases) if BLEND in there else {}
+    led = values[ITS_NETWORK].keys() == cases.keys()
     cold = [f"minus {other}, cold items" for other in (NEWEST_TEXT, TEXT)]
-    warm = [f"minus {other}, warm items" for other in known]
+    warm = [f"minus {other}, warm items" for other in [*known, *([ITS_NETWORK] if led else [])]]
     yield f"| {' | '.join(['model', *cold, *warm])} |"
     yield "|---|" + "---:|" * len(cold + warm)
     for model in there:
         gained = [minus(model, other, "new") for other in (NEWEST_TEXT, TEXT)]
         lost = [minus(model, other, "known from training") for other in known]
+        if led:
+            lost.append(minus(model, ITS_NETWORK, "known from training") if model == BLEND else DASH)
         yield f"| {' | '.join([model, *gained, *lost])} |"
+
+
+def _leading(made: Sequence[Result], cases: Mapping[str, Any]) -> dict[str, Any]:
+    """NDCG@10 of each play with the network that leads the blend of each seed, mean over the seeds."""
+    blends = [r for r in made if r["model"] == BLEND]
+    if not all(WEIGHTS in r for r in blends):
+        return {}
+    leads = {(r["cut"], r["seed"], member_names(r)[0][0]) for r in blends}
+    own = [r for r in made if (r["cut"], r["seed"], r["model"]) in leads]
+    return _values(ITS_NETWORK, SERVED, [r | {"model": ITS_NETWORK} for r in own], cases)
 
 
 def _steps(made: Sequence[Result], cases: Mapping[str, Any]) -> Iterator[str]:

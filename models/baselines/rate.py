@@ -1,6 +1,6 @@
 """How often items that nobody has played are played, beside the others: learned on validation plays."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from models.scorer import Scorer, scores_at
 
 SHARES = (1.0, 0.8, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)  # of the likeliest rate; the best of them is taken
 KNOWN_LOSS = 0.05  # share of NDCG@10 that new items may cost the plays of known items on validation, at most
+ALONE_LOSS = 0.01  # by which these may be below what each member alone has there; the gate's least margin
 DECIMALS = 6  # sums in another order give the same bytes
 ROUNDS = 100  # of a fixed point, which each comes nearer to
 BLOCK = 512  # plays scored at once, fewer where that would take more than BLOCK_BYTES
@@ -25,13 +26,15 @@ def bounded_rate(
     as_chances: Callable[[NDArray[np.float32]], NDArray[np.float32]],
     validation: Holdout,
     new: NDArray[np.bool_],
+    alone: Iterable[Scorer] = (),
 ) -> float:
     """The rate of the items that are `new` [n_items + 1] that serves all plays together best; 0 for none.
 
     `made` is the scorer with a rate, and `as_chances` makes of its scores what is in proportion to chances.
     New items take their places from known ones. So of SHARES of the likeliest rate it is the one with the
     highest NDCG@10 on all plays, among those with which the plays of known items lose no more than KNOWN_LOSS
-    of theirs, or none.
+    of theirs, or none. Beside scorers that could serve `alone`, which `made` was to improve on, the plays of
+    known items are not worse by more than ALONE_LOSS.
     """
     of_new = new[validation.targets]
     if of_new.all() or not of_new.any():
@@ -39,15 +42,16 @@ def bounded_rate(
     some = some_users(validation)
     known = ~new[some.targets]  # [plays]
 
-    def of_known_and_all(rate: float) -> tuple[float, float]:
-        each = per_user("ndcg@10", rank_targets(made(rate), some))  # [plays]
+    def of_known_and_all(scorer: Scorer) -> tuple[float, float]:
+        each = per_user("ndcg@10", rank_targets(scorer, some))  # [plays]
         return float(each[known].sum()), float(each.sum())
 
     likely = likeliest_rate(made(1.0), as_chances, validation, new)
-    of_known, highest = of_known_and_all(10.0**-DECIMALS)
-    least, best = (1 - KNOWN_LOSS) * of_known, 0.0
+    of_known, highest = of_known_and_all(made(10.0**-DECIMALS))
+    at_least = [(1 - ALONE_LOSS) * of_known_and_all(scorer)[0] for scorer in alone]
+    least, best = max([(1 - KNOWN_LOSS) * of_known, *at_least]), 0.0
     for rate in (round(share * likely, DECIMALS) for share in SHARES):
-        of_known, of_all = of_known_and_all(rate) if rate > 0 else (0.0, 0.0)
+        of_known, of_all = of_known_and_all(made(rate)) if rate > 0 else (0.0, 0.0)
         if of_known >= least and of_all > highest:
             best, highest = rate, of_all
     return best

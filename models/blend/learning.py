@@ -81,11 +81,19 @@ def learn(members: Mapping[str, Scorer], validation: Holdout) -> Learned:
 def with_new(
     members: Mapping[str, Scorer], weights: dict[str, float], validation: Holdout
 ) -> dict[str, float]:
-    """The weights, and with them that of new releases, if there are any: a rate."""
+    """The weights, and with them that of new releases, if there are any: a rate.
+
+    For new items a blend may spend what it gains on known ones over its networks, and little more.
+    """
     new = new_items(members)
     if new is None:
         return weights
-    rate = bounded_rate(lambda one: Blend.of(members, weights | {NEW: one}), np.exp, _some(validation), new)
+    networks = [member for member in members.values() if isinstance(member, OnnxScorer)]
+
+    def made(rate: float) -> Scorer:
+        return Blend.of(members, weights | {NEW: rate})
+
+    rate = bounded_rate(made, np.exp, _some(validation), new, networks)
     return weights | ({NEW: rate} if rate else {})
 
 

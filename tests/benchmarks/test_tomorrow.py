@@ -84,9 +84,11 @@ def test_the_page_takes_cuts_and_seeds_together(tmp_path: Path, monkeypatch: pyt
             ("new_releases", 0, [200, 200, 200, 1]),
             ("newest_text", 0, [200, 200, 200, 3]),
             ("text", 0, [200] * 4),
+            ("blend", 0, [200, 1, 1, 1]),
         ):
             of = packed(np.array(ranks))
             results.append(line | {"cut": cut, "model": model, "seed": seed, JUDGED: of, SERVED: of})
+        results[-1]["weights"] = {"new_releases": 0.1, "sasrec": 1.0}
         chosen = [("sasrec", 0), ("recent_popularity", 1)]
         results += [
             line | {"cut": cut, "model": CHAMPION, "seed": of, "champion": name} for name, of in chosen
@@ -114,3 +116,5 @@ def test_the_page_takes_cuts_and_seeds_together(tmp_path: Path, monkeypatch: pyt
     assert "| SASRec with content, as by default there | 2 | 0.5000" in text and "| sasrec-ids |" not in text
     assert "| new_releases | +0.5000 (+nan to +nan) | +1.0000 (+nan to +nan) | -0.3333" in text
     assert "| newest_text | – | +0.5000 (+nan to +nan) |" in text
+    of_the_blend = next(row for row in text.splitlines() if row.startswith("| blend | +0.5000"))
+    assert of_the_blend.endswith("| -0.3333 (-0.5000 to +0.0000) |"), "beside the sasrec of its seed"

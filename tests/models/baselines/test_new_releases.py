@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.baselines import Facts, NewReleases, NotApplicableError, new_releases
+from models.baselines import Facts, NewReleases, NotApplicableError, new_releases, rate
 from models.baselines.base import ndcg
 from models.baselines.new_releases import UNTUNED
-from models.baselines.rate import DECIMALS, KNOWN_LOSS, SHARES, likeliest_rate
+from models.baselines.rate import ALONE_LOSS, DECIMALS, KNOWN_LOSS, SHARES, bounded_rate, likeliest_rate
 from models.blend.learning import learn, with_new
 from models.blend.scorer import NEW, Blend, new_items
 from models.bundle.attributes import DATE, TEXT, Attribute
@@ -19,6 +19,7 @@ from models.bundle.bundle import ItemTable
 from models.choice import likeliest
 from models.data import Holdout, Sequences
 from models.moment import MS_A_DAY, Moment
+from models.scorer import Scorer
 from tests.models.blend.test_blend import Table
 
 GENRES = ["Puzzle", "Puzzle", "Racing", "Puzzle", "Racing", "Puzzle", "Puzzle"]
@@ -236,6 +237,28 @@ def test_of_the_rates_that_known_items_can_bear_it_is_the_best_for_all_plays() -
     assert with_new(members, {"net": 1.0}, validation)[NEW] == max(
         bearable, key=lambda rate: ndcg(of(rate), validation)
     )
+
+
+def test_known_items_lose_no_more_than_was_gained_on_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside what could serve alone, and is as good, worse or better on known items."""
+    facts, train, validation = world(1_500, 7, share=0.4)
+    members = {"net": network(train), NEW: NewReleases.fit(train, validation, facts)}
+    new, known = new_items(members), validation.rows(np.flatnonzero(validation.targets <= N_OLD))
+    assert new is not None
+
+    def of(rate: float) -> Blend:
+        return Blend.of(members, {"net": 1.0, NEW: rate})
+
+    def rate_beside(*alone: Scorer) -> float:
+        return bounded_rate(of, np.exp, validation, new, alone)
+
+    as_good, worse = of(10.0**-DECIMALS), Table(-members["net"]._table)
+    least = (1 - ALONE_LOSS) * ndcg(as_good, known)
+    free, bound = rate_beside(), rate_beside(as_good)
+    assert ndcg(worse, known) < ndcg(of(free), known) < least <= ndcg(of(bound), known)
+    assert free == rate_beside(worse) > bound == rate_beside(worse, as_good) > 0
+    monkeypatch.setattr(rate, "ALONE_LOSS", -0.1)  # as if it were by a tenth better
+    assert rate_beside(as_good) == 0
 
 
 def test_what_is_not_out_has_no_score_in_a_blend() -> None:
