@@ -33,7 +33,7 @@ GROUPS = (
 )
 DASH = "–"
 COUNTED = (*BASELINES, *UNTRAINED)  # these have no seeds
-COLD = ("new_releases", "content", BLEND)  # beside the rows without training, on games that nobody has played
+COLD = ("new_releases", "content", BLEND, "sasrec-new")  # beside the rows without training, on new games
 WITHOUT_NEW = (REFERENCE, "sasrec")  # these give no place to new games
 ITS_NETWORK = "its network"  # which a blend is made of
 MADE_FOR_STEPS = STEPS.keys() - {"sasrec"}  # these stand in a table of their own
@@ -229,7 +229,8 @@ def _cold(made: Sequence[Result], cases: Mapping[str, Any]) -> Iterator[str]:
         lost = [minus(model, other, "known from training") for other in known]
         if led:
             lost.append(minus(model, ITS_NETWORK, "known from training") if model == BLEND else DASH)
-        yield f"| {' | '.join([model, *gained, *lost])} |"
+        words = STEPS[model].words if model in STEPS else model
+        yield f"| {' | '.join([words, *gained, *lost])} |"
 
 
 def _leading(made: Sequence[Result], cases: Mapping[str, Any]) -> dict[str, Any]:

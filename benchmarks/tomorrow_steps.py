@@ -27,7 +27,7 @@ IDS = {"content": 0.0}
 STEPS = {
     "sasrec-ids": Step("SASRec, item numbers alone", "sasrec", IDS),
     "sasrec-ids-prior": Step(
-        "the same and the prior: a blend with `recent_popularity`",
+        "SASRec, item numbers, and the prior: a blend with `recent_popularity`",
         networks=["sasrec-ids"],
         baselines=["recent_popularity"],
     ),
@@ -35,9 +35,11 @@ STEPS = {
         "SASRec, item numbers, recent plays count more (`half_life` 90)", "sasrec", IDS | {"half_life": 90.0}
     ),
     "sasrec": Step("SASRec with content, as by default there"),
-    "sasrec-prior": Step("the same and the prior", networks=["sasrec"], baselines=["recent_popularity"]),
+    "sasrec-prior": Step(
+        "SASRec with content and the prior", networks=["sasrec"], baselines=["recent_popularity"]
+    ),
     "sasrec-new": Step(
-        "the same and what the catalogue says of new games",
+        "SASRec with content, the prior and what the catalogue says of new games",
         networks=["sasrec"],
         baselines=["recent_popularity", "content", "new_releases"],
     ),
