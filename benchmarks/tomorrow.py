@@ -187,8 +187,9 @@ def fit(model: str, seed: int, case: Case, folder: Path) -> None:
         networks = _there(Training().candidates, seed, folder.parent)
         if not networks:
             raise NoBlendError("no network is measured")
-        best = max(networks, key=lambda name: read_manifest(networks[name]).metrics["ndcg@10"])
-        write_blend(folder, {best: networks[best]}, _there(BASELINES, 0, folder.parent), case.data)
+        best = sorted(networks, key=lambda name: -read_manifest(networks[name]).metrics["ndcg@10"])
+        one_by_one = [{name: networks[name]} for name in best]
+        write_blend(folder, one_by_one, _there(BASELINES, 0, folder.parent), case.data)
         return
     step = STEPS.get(model, Step(""))
     architecture = step.architecture or model

@@ -1,4 +1,4 @@
-"""One more candidate: the best network blended with what counting knows beside it."""
+"""One more candidate: a network blended with what counting knows beside it."""
 
 import time
 from functools import partial
@@ -18,6 +18,7 @@ from models.blend.scorer import BLEND, WEIGHTS
 from models.bundle.bundle import bundle_hash, read_manifest
 from models.networks import NETWORKS
 
+TRIED_NETWORKS = 2  # at most, the best on validation, where one is blended: each costs as much again
 AUTO, ALL, NONE = "auto", "all", "no"  # what NEXTPLAY_BLEND may be beside "one": which networks are blended
 
 
@@ -26,7 +27,7 @@ AUTO, ALL, NONE = "auto", "all", "no"  # what NEXTPLAY_BLEND may be beside "one"
     kinds={"numpy", "scipy", "mlflow"},
     code_version=code_of(BLEND),
     deps=["baselines", *NETWORKS, "sequences", "items"],
-    description="The best network blended with the baselines that help it, by weights learned on validation.",
+    description="A network blended with the baselines that help it, by weights learned on validation.",
 )
 def blend(home: Home, source: Source, training: Training) -> dg.MaterializeResult[None]:
     store, started = home.bundles(), time.monotonic()
@@ -35,7 +36,7 @@ def blend(home: Home, source: Source, training: Training) -> dg.MaterializeResul
     data = load_training_data(home.lake(), source.name)
     networks = blended_networks(store, training)
     baselines = {name: store.current(name) for name in BASELINES if store.has(name)}
-    members = [bundle_hash(folder) for folder in (*networks.values(), *baselines.values())]
+    members = [bundle_hash(folder) for some in (*networks, baselines) for folder in some.values()]
     made_from = fingerprint(BLEND, *data.named(), code_of(BLEND), *members)
     write = partial(write_blend, networks=networks, baselines=baselines, data=data)
     try:
@@ -57,12 +58,12 @@ def blend(home: Home, source: Source, training: Training) -> dg.MaterializeResul
     )
 
 
-def blended_networks(store: BundleStore, training: Training) -> dict[str, Path]:
-    """The current bundles of the networks to blend, best on validation first: the first, or all."""
+def blended_networks(store: BundleStore, training: Training) -> list[dict[str, Path]]:
+    """The current bundles of the networks to blend, best on validation first: all, or one by one a few."""
     folders = {name: store.current(name) for name in training.networks}
     reached = {name: read_manifest(folder).metrics["ndcg@10"] for name, folder in folders.items()}
-    names = sorted(folders, key=lambda name: (-reached[name], name))
-    return {name: folders[name] for name in (names if training.blend == ALL else names[:1])}
+    best = {name: folders[name] for name in sorted(folders, key=lambda name: (-reached[name], name))}
+    return [best] if training.blend == ALL else [{name: best[name]} for name in list(best)[:TRIED_NETWORKS]]
 
 
 def blended(store: BundleStore, training: Training) -> list[str]:

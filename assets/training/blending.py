@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from assets.training.bundling import (
 from assets.training.hooks import Hooks
 from models.baselines import BASELINES
 from models.blend.bundles import blend_bundle
-from models.blend.learning import learn
+from models.blend.learning import learn_best
 from models.blend.scorer import BLEND, MEMBERS_FOLDER, WEIGHTS
 from models.bundle.bundle import read_manifest
 from models.bundle.code import code_version
@@ -43,18 +43,21 @@ def code_of(architecture: str) -> str:
 
 
 def write_blend(
-    folder: Path, networks: Mapping[str, Path], baselines: Mapping[str, Path], data: TrainingData
+    folder: Path, networks: Sequence[Mapping[str, Path]], baselines: Mapping[str, Path], data: TrainingData
 ) -> None:
     """Learn which of these bundles help, with which weights, and write the blend's bundle.
 
-    Raises NoBlendError where no blend is surely better than its network, and BundleError.
+    Each of `networks` is tried, no network stands in two of them, and the blend that is best on validation
+    is written. Raises NoBlendError where no blend is surely better than its networks, and BundleError.
     """
-    bundles = {**networks, **baselines}
-    members = {name: open_scorer(bundle) for name, bundle in bundles.items()}
-    learned = learn(members, data.split.validation)
+    opened = [{name: open_scorer(bundle) for name, bundle in some.items()} for some in networks]
+    counting = {name: open_scorer(bundle) for name, bundle in baselines.items()}
+    learned = learn_best(opened, counting, data.split.validation)
+    used = next(some for some in networks if next(iter(some)) in learned.weights)
+    bundles = {**used, **baselines}
     for name in learned.weights:
         shutil.copytree(bundles[name], folder / MEMBERS_FOLDER / name)
-    judged = {name: read_manifest(bundle) for name, bundle in networks.items()}
+    judged = {name: read_manifest(bundle) for name, bundle in used.items()}
     config: dict[str, Any] = {
         WEIGHTS: learned.weights,
         NETWORKS: {name: manifest.config for name, manifest in judged.items()},
@@ -85,4 +88,4 @@ def blend_again(
             write_candidate(member, name, data, settings, Hooks(progress=progress), begun)
         for name, member in baselines.items():
             write_baseline(member, name, data)
-        write_blend(folder, networks, baselines, data)
+        write_blend(folder, [networks], baselines, data)

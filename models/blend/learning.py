@@ -78,6 +78,26 @@ def learn(members: Mapping[str, Scorer], validation: Holdout) -> Learned:
     return Learned(with_new(members, choose(chosen, names, networks), validation), ranks)
 
 
+def learn_best(
+    networks: Sequence[Mapping[str, Scorer]], baselines: Mapping[str, Scorer], validation: Holdout
+) -> Learned:
+    """What is learned with those of these networks whose blend has the highest NDCG@10 on validation.
+
+    The network that is best alone need not be: it may know what counting knows as well. Raises NoBlendError
+    as `learn` does for the first networks, where none of them has a blend.
+    """
+    found: list[Learned] = []
+    why: list[NoBlendError] = []
+    for some in networks:
+        try:
+            found.append(learn({**some, **baselines}, validation))
+        except NoBlendError as error:
+            why.append(error)
+    if not found:
+        raise why[0]
+    return max(found, key=lambda learned: float(per_user("ndcg@10", learned.ranks).mean()))
+
+
 def with_new(
     members: Mapping[str, Scorer], weights: dict[str, float], validation: Holdout
 ) -> dict[str, float]:

@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import numpy as np
@@ -45,8 +47,8 @@ def members(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {name: root / name for name in ("sasrec", *TRIED_HERE)}
 
 
-def parts(members: Mapping[str, Path]) -> tuple[dict[str, Path], dict[str, Path]]:
-    return {"sasrec": members["sasrec"]}, {name: members[name] for name in TRIED_HERE}
+def parts(members: Mapping[str, Path]) -> tuple[list[dict[str, Path]], dict[str, Path]]:
+    return [{"sasrec": members["sasrec"]}], {name: members[name] for name in TRIED_HERE}
 
 
 @pytest.fixture(scope="module")
@@ -161,17 +163,45 @@ def _copy(folder: Path, to: Path) -> None:
         (to / file.name).write_bytes(file.read_bytes())
 
 
-def test_one_network_is_blended_the_best_or_all(members: dict[str, Path], tmp_path: Path) -> None:
+def test_the_best_networks_are_tried_one_by_one_or_blended_together(
+    members: dict[str, Path], tmp_path: Path
+) -> None:
     home = Home(path=str(tmp_path))
     store = home.bundles()
-    for name, ndcg in (("gru4rec", 0.9), ("sasrec", 0.1)):
+    for name, ndcg in (("gru4rec", 0.9), ("sasrec", 0.1), ("hstu", 0.5)):
         folder = store.publish(name, "made", lambda to: _copy(members["sasrec"], to))
         manifest = json.loads((folder / "manifest.json").read_text())
         (folder / "manifest.json").write_text(json.dumps(manifest | {"metrics": {"ndcg@10": ndcg}}))
-    both = ["sasrec", "gru4rec"]
-    assert list(blended_networks(store, Training(candidates=both))) == ["gru4rec"]
-    assert list(blended_networks(store, Training(candidates=both, blend="all"))) == ["gru4rec", "sasrec"]
-    assert list(blended_networks(store, Training(candidates=["sasrec"]))) == ["sasrec"]
+
+    def tried(**settings: Any) -> list[list[str]]:
+        return [list(some) for some in blended_networks(store, Training(**settings))]
+
+    three = ["sasrec", "gru4rec", "hstu"]
+    assert tried(candidates=three[:2]) == [["gru4rec"], ["sasrec"]]
+    assert tried(candidates=three) == [["gru4rec"], ["hstu"]]
+    assert tried(candidates=three, blend="all") == [["gru4rec", "hstu", "sasrec"]]
+    assert tried(candidates=["sasrec"]) == [["sasrec"]]
+
+
+def test_of_two_networks_the_bundle_holds_the_one_whose_blend_is_better(
+    members: dict[str, Path], tmp_path: Path
+) -> None:
+    judged = data()[0]
+    (tmp_path / "hstu").mkdir()
+    write_candidate(tmp_path / "hstu", "hstu", judged, CONFIG.with_changes(epochs=1, warmup_steps=1))
+    networks, baselines = parts(members)
+    networks.append({"hstu": tmp_path / "hstu"})
+    alone = {}
+    for some in networks:
+        (name,) = some
+        with suppress(NoBlendError):
+            write_blend(tmp_path / f"of-{name}", [some], baselines, judged)
+            alone[name] = tmp_path / f"of-{name}"
+    best = max(alone, key=lambda name: read_manifest(alone[name]).metrics["ndcg@10"])
+    write_blend(tmp_path / "blend", networks, baselines, judged)
+    assert len(alone) > 1 and bundle_hash(tmp_path / "blend") == bundle_hash(alone[best])
+    blend_again(tmp_path / "again", judged, json.loads(json.dumps(read_manifest(alone[best]).config)), Path)
+    assert bundle_hash(tmp_path / "again") == bundle_hash(alone[best])
 
 
 def test_a_blend_is_made_by_code_of_its_own() -> None:

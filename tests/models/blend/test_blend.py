@@ -15,7 +15,7 @@ from models.baselines.base import Facts
 from models.baselines.bundles import baseline_bundle
 from models.blend import learning
 from models.blend.bundles import blend_bundle
-from models.blend.learning import NoBlendError, choices, choose, fit, learn
+from models.blend.learning import NoBlendError, choices, choose, fit, learn, learn_best
 from models.blend.scorer import BLEND, MEMBERS_FOLDER, WEIGHTS, Blend, log_shares
 from models.bundle.bundle import MANIFEST_FILE, BundleError, ItemTable, bundle_hash, read_manifest
 from models.data import Holdout, Sequences
@@ -203,6 +203,31 @@ def test_what_gains_nothing_is_no_blend() -> None:
     played = np.array([1 + rng.choice(N_ITEMS, p=chances[item]) for item in last])
     with pytest.raises(NoBlendError, match=r"no blend is surely better than net: NDCG@10 [+-]0\.\d+ \("):
         learn({"net": Table(table), "noise": Shares(rng.random(N_ITEMS + 1))}, holdout(played, last))
+
+
+def test_of_two_networks_it_is_the_one_that_counting_helps_more(
+    process: tuple[dict[str, Table | Shares], Holdout, Holdout],
+) -> None:
+    """One is better alone, as it knows the trend itself, and a part of the chain."""
+    known, validation, _ = process
+    net, trend = known["net"], known["trend"]
+    assert isinstance(net, Table)
+    noise = np.random.default_rng(6).normal(size=net._table.shape).astype(np.float32)
+    logs = log_shares(trend.score([np.array([1])]))[0]
+    knowing = {"knowing": Table(0.5 * net._table + 0.5 * noise + 1.2 * logs)}
+    baselines = {"trend": trend, "noise": known["noise"]}
+
+    def ndcg(ranks: NDArray[np.int32]) -> float:
+        return float(per_user("ndcg@10", ranks).mean())
+
+    assert ndcg(rank_targets(knowing["knowing"], validation)) > ndcg(rank_targets(net, validation))
+    learned = learn_best([knowing, {"net": net}], baselines, validation)
+    assert set(learned.weights) == {"net", "trend"}
+    assert learned.weights == learn({"net": net, **baselines}, validation).weights
+    with pytest.raises(NoBlendError, match="surely better than knowing"):
+        learn_best([knowing], baselines, validation)
+    with pytest.raises(NoBlendError, match="surely better than knowing"):
+        learn_best([knowing, {"net": net}], {}, validation)
 
 
 def test_without_plays_there_is_no_blend() -> None:
