@@ -369,8 +369,8 @@ class Training(dg.ConfigurableResource):  # type: ignore[type-arg]
     )
     blend: str = Field(
         default="auto",
-        description="blend a network with baselines: one (the best network), all of them, no, or auto: one, "
-        "unless the networks to train are named",
+        description="blend a network with baselines: one (of the two best networks the one whose blend is "
+        "better), all of them, no, or auto: one, unless the networks to train are named",
     )
     rerank: dict[str, Any] = Field(
         default_factory=dict,
