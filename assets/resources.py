@@ -415,6 +415,9 @@ class Retention(dg.ConfigurableResource):  # type: ignore[type-arg]
     impressions_days: int = Field(
         default=35, description="days that what was shown stays in the event store once it is counted"
     )
+    runs_days: int = Field(
+        default=400, description="days that Dagster's records of an ended run stay; 0: for ever"
+    )
 
 
 class Gate(dg.ConfigurableResource):  # type: ignore[type-arg]

@@ -22,6 +22,7 @@ LIBRARIES = ("duckdb", "numpy", "onnxruntime", "torch")
 WITHOUT_EFFECT = frozenset(  # settings that change where or when a run happens, not what comes of it
     {"home", "progress", "verbose", "memory_limit", "reports_url", "nightly", "timezone", "alert_webhook"}
     | {"retrain_events", "watch", "drift_bound", "rate_bound", "backups", "keep_backups", "weekly"}
+    | {"keep_runs_days"}
 )
 
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from assets.release.run_records import WHOLE_TAG
 from models.mistakes import UserError
 from pipelines.failures import final
 from pipelines.inputs import TAG, input_tags, read_inputs
-from pipelines.records import WHOLE_TAG, is_whole
+from pipelines.records import is_whole
 from pipelines.resources import Settings
 
 if TYPE_CHECKING:

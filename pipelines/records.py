@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
+from assets.release.run_records import SEARCHED, WHOLE_TAG
+
 EVERYTHING = "everything"
 ASSET_JOB = "__ASSET_JOB"  # Dagster's own, of what is materialized from the UI or its command line
-WHOLE_TAG = "nextplay/whole"  # of a run of ASSET_JOB that makes all assets
 WHY_TAG = "nextplay/why"  # of a run that was started by itself
 NIGHTLY, EARLY = "nightly", "retrain_early"  # the schedule, the sensor
 UNDER_WAY = [
@@ -16,7 +17,6 @@ UNDER_WAY = [
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 ]
-SEARCHED = 100  # runs
 
 
 def is_whole(run: dg.DagsterRun) -> bool:

@@ -159,6 +159,7 @@ class Settings(BaseSettings):
     keep_champions: int | None = taken(Retention, "champions", ge=3, le=MOST)
     keep_events_days: int = taken(Retention, "events_days", ge=1, le=int(HUNDRED_YEARS))
     keep_impressions_days: int = taken(Retention, "impressions_days", ge=1, le=int(HUNDRED_YEARS))
+    keep_runs_days: int = taken(Retention, "runs_days", ge=0, le=int(HUNDRED_YEARS))
     backups: Local | None = Field(
         default=None,
         description="folder outside of the home that a backup goes to each week; without it none is made",
@@ -356,6 +357,7 @@ def retention(settings: Settings) -> Retention:
         champions=settings.keep_champions,
         events_days=settings.keep_events_days,
         impressions_days=settings.keep_impressions_days,
+        runs_days=settings.keep_runs_days,
     )
 
 

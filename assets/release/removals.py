@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 SAFE_CHAMPIONS = 3  # the last ones, that no setting gives up
+REPRODUCED = 2  # a refit is made again from its twin, and no lock is held meanwhile
 VERSIONS_OF_A_TABLE = 2  # a reader who has just looked up a table finds it after the next night, too
 
 Version = tuple[str, str]  # table and fingerprint
@@ -57,6 +58,10 @@ class Inventory:
     reports: Sequence[str] = ()
     current_report: str = ""
     runs: Mapping[str, Sequence[str]] = field(default_factory=dict)  # run -> versions registered from it
+    reproduced: Sequence[str] = ()  # versions that were made again
+    ranks: Sequence[str] = ()  # files of searches for settings, <architecture>-<study>-<trial>.npy
+    as_served: Sequence[str] = ()  # homes below the home
+    records: Sequence[str] = ()  # runs of Dagster that are old and that nothing reads
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,10 @@ class Removals:
     checkpoints: list[str]
     bentos: list[str]
     reports: list[str]
+    reproduced: list[str]
+    ranks: list[str]
+    as_served: list[str]
+    records: list[str]
 
     def __len__(self) -> int:
         return sum(len(names) for names in vars(self).values())
@@ -106,6 +115,10 @@ def removals(there: Inventory, candidates: int, champions: int | None) -> Remova
         ],
         bentos=[bento for bento in there.bentos[:-1] if bento not in bentos],
         reports=[report for report in there.reports[:-candidates] if report != there.current_report],
+        reproduced=list(there.reproduced[: -max(candidates, REPRODUCED)]),
+        ranks=_ranks(there, candidates),
+        as_served=list(there.as_served[:-candidates]),
+        records=list(there.records),
     )
 
 
@@ -136,3 +149,16 @@ def _runs(there: Inventory, gone: set[str], candidates: int) -> list[str]:
     without = [run for run, versions in there.runs.items() if not versions][:-candidates]
     emptied = [run for run, versions in there.runs.items() if versions and gone.issuperset(versions)]
     return [*without, *emptied]
+
+
+def _ranks(there: Inventory, candidates: int) -> list[str]:
+    """Those of searches before the last ones of each architecture: on data of before, no search goes on."""
+    studies: defaultdict[str, list[str]] = defaultdict(list)
+    for study in dict.fromkeys(_study(file) for file in reversed(there.ranks)):
+        studies[study.rpartition("-")[0]].append(study)  # newest first
+    kept = {study for some in studies.values() for study in some[:candidates]}
+    return [file for file in there.ranks if _study(file) not in kept]
+
+
+def _study(file: str) -> str:
+    return file.rpartition("-")[0]

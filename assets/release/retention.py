@@ -7,6 +7,8 @@ every time.
 
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -16,8 +18,10 @@ from assets.evaluation.report import report_path
 from assets.evaluation.reporting.facts import facts_path
 from assets.release.bento import answered_bento
 from assets.release.removals import Bundle, Crowned, Inventory, Removals, Version, removals
+from assets.release.run_records import old_runs, records_size, remove_runs
 from assets.release.stored import trim
 from assets.resources import Home, Retention
+from assets.state import apart
 from assets.state.champions import Reign
 from assets.state.lake import LakeError
 from assets.training.bundling import input_tables
@@ -25,8 +29,12 @@ from models.bundle.bundle import BundleError, bundle_hash, read_manifest
 from serving.state.pointer import Pointer
 
 REMOVED = "removed-"
+FOLDERS = ("checkpoints", "bentos", "reproduced")  # of which each entry is one
 NIGHTS_PAGE = "index.html"  # beside the reports that it lists
-ELSEWHERE = "Nothing is removed: the lake is on an object store, whose own rules say what is kept."
+ELSEWHERE = (
+    "Nothing is removed, but for Dagster's records of old runs: the lake is on an object store, whose own "
+    "rules say what is kept."
+)
 
 
 @dg.asset(
@@ -36,46 +44,70 @@ ELSEWHERE = "Nothing is removed: the lake is on an object store, whose own rules
     deps=["promotion", "batch_recommendations", "report"],
     description="Removes what no champion and none of the last candidates needs; comes last in a run.",
 )
-def retention_asset(home: Home, retention: Retention) -> dg.MaterializeResult[None]:
+def retention_asset(
+    context: dg.AssetExecutionContext, home: Home, retention: Retention
+) -> dg.MaterializeResult[None]:
     stored = {"removed from the event store": dg.MetadataValue.json(trim(home, retention))}
-    if home.lake_address:
-        return dg.MaterializeResult(metadata={"removed": ELSEWHERE, **stored})
-    plan = plan_removals(home, retention)
-    size = removal_size(home, plan)
-    remove(home, plan)
+    plan = plan_removals(home, retention, context.instance)
+    size = removal_size(home, plan, context.instance)
+    remove(home, plan, context.instance)
     removed = {kind: len(names) for kind, names in vars(plan).items()}
+    told = {"kept": ELSEWHERE} if home.lake_address else {}
     return dg.MaterializeResult(
-        metadata={"removed": dg.MetadataValue.json(removed), "bytes": sum(size.values()), **stored}
+        metadata={"removed": dg.MetadataValue.json(removed), "bytes": sum(size.values()), **told, **stored}
     )
 
 
-def plan_removals(home: Home, keep: Retention) -> Removals:
-    """What may go now. Raises LakeError or BundleError where what has to be kept cannot be told."""
-    return removals(inventory(home), keep.candidates, keep.champions)
+def plan_removals(home: Home, keep: Retention, instance: dg.DagsterInstance | None = None) -> Removals:
+    """What may go now, Dagster's records of runs with it where the instance that has them is given.
+
+    With the lake on an object store that is all. Raises LakeError or BundleError where what has to be kept
+    cannot be told.
+    """
+    there = Inventory() if home.lake_address else inventory(home)
+    records = old_runs(instance, home, keep.runs_days) if instance else []
+    return removals(replace(there, records=records), keep.candidates, keep.champions)
 
 
-def remove(home: Home, plan: Removals) -> None:
+def remove(home: Home, plan: Removals, instance: dg.DagsterInstance | None = None) -> None:
     """Carry a plan out; the caller holds the home's lock."""
+    if instance:
+        remove_runs(instance, plan.records)
+    if not home.lake_address:
+        _remove_from_home(home, plan)
+
+
+def _remove_from_home(home: Home, plan: Removals) -> None:
     _sweep(home)
     store, lake = home.bundles(), home.lake()
     for name in plan.bundles:
         store.remove(home.folder("bundles") / name)
     for table, made_from in plan.tables:
         lake.remove(table, made_from)
-    for folder in [*_paths(home, "checkpoints", plan), *_paths(home, "bentos", plan)]:
+    for folder in (path for kind in FOLDERS for path in _paths(home, kind, plan)):
         aside = home.folder("bentoml", "tmp") / f"{REMOVED}{folder.parent.name}-{folder.name}"
         shutil.rmtree(aside, ignore_errors=True)
-        folder.replace(aside)
+        with suppress(FileNotFoundError):  # what is being reproduced once more, without the lock
+            folder.replace(aside)
         shutil.rmtree(aside, ignore_errors=True)
     for report in _paths(home, "reports", plan):
         report.unlink(missing_ok=True)
         facts_path(report).unlink(missing_ok=True)
+    for ranks in _paths(home, "ranks", plan):
+        ranks.unlink(missing_ok=True)
+    for night in _paths(home, "as_served", plan):
+        apart.remove_apart(night)
     # Last: a bundle that is there without a version counts as one of a killed run, which is kept.
     home.tracking().discard(plan.registered, plan.runs)
 
 
-def removal_size(home: Home, plan: Removals) -> dict[str, int]:
-    """Bytes that each kind gives back on the disk; what MLflow keeps in its database counts nothing."""
+def removal_size(home: Home, plan: Removals, instance: dg.DagsterInstance | None = None) -> dict[str, int]:
+    """Bytes that each kind gives back on the disk; what is a row of a database counts nothing."""
+    records = {"records": records_size(instance, plan.records) if instance else 0}
+    return records if home.lake_address else records | _size_in_home(home, plan)
+
+
+def _size_in_home(home: Home, plan: Removals) -> dict[str, int]:
     lake = home.lake()
     paths: dict[str, Iterable[Path]] = {
         "bundles": _paths(home, "bundles", plan),
@@ -84,6 +116,7 @@ def removal_size(home: Home, plan: Removals) -> dict[str, int]:
         "bentos": _paths(home, "bentos", plan),
         "reports": _paths(home, "reports", plan),
         "runs": [home.folder("mlflow", "artifacts") / run for run in plan.runs],
+        **{kind: _paths(home, kind, plan) for kind in ("reproduced", "ranks", "as_served")},
     }
     return {kind: sum(_size(path) for path in some) for kind, some in paths.items()}
 
@@ -115,6 +148,9 @@ def inventory(home: Home) -> Inventory:
         reports=_names(_folder(home, "reports")),
         current_report=_current_report(home),
         runs=by_run,
+        reproduced=_names(home.folder() / "reproduced"),
+        ranks=_by_age(_folder(home, "ranks").glob("*.npy")),
+        as_served=apart.homes_apart(home.folder()),
     )
 
 
@@ -157,7 +193,8 @@ def _current_report(home: Home) -> str:
 
 
 def _folder(home: Home, kind: str) -> Path:
-    return home.folder("bentoml", "bentos", "nextplay") if kind == "bentos" else home.folder(kind)
+    deeper = {"bentos": ("bentoml", "bentos", "nextplay"), "ranks": ("tuning", "ranks")}
+    return home.folder().joinpath(*deeper.get(kind, (kind,)))
 
 
 def _paths(home: Home, kind: str, plan: Removals) -> list[Path]:
@@ -169,6 +206,10 @@ def _names(folder: Path) -> list[str]:
     """The finished entries of a folder, oldest first."""
     entries = [path for path in folder.glob("[!.]*") if path.is_dir() or path.suffix == ".html"]
     entries = [path for path in entries if path.name != NIGHTS_PAGE]
+    return _by_age(entries)
+
+
+def _by_age(entries: Iterable[Path]) -> list[str]:
     return [path.name for path in sorted(entries, key=lambda path: (path.stat().st_mtime_ns, path.name))]
 
 

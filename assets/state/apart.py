@@ -23,6 +23,18 @@ def home_apart(home: Path, name: str) -> Path:
     return home.resolve() / FOLDER / name.replace(":", "").replace("/", "-")
 
 
+def homes_apart(home: Path) -> list[str]:
+    """The names of the homes below a home, oldest first: by when a night in them was begun, ended or asked
+    for again."""
+    there = [apart for apart in (home.resolve() / FOLDER).glob("*") if apart.is_dir()]
+    return [apart.name for apart in sorted(there, key=_asked_for)]
+
+
+def _asked_for(apart: Path) -> tuple[int, str]:
+    note = _note(apart)
+    return (note if note.exists() else apart).stat().st_mtime_ns, apart.name
+
+
 def read_note(apart: Path) -> Mapping[str, Any]:
     """What is known of the night in a home; nothing where none began."""
     try:
@@ -40,9 +52,9 @@ def write_note(apart: Path, inputs: Mapping[str, str], forgotten: int, finished:
 
 
 def remove_apart(apart: Path) -> None:
-    """Remove a home below a home."""
-    shutil.rmtree(apart, ignore_errors=True)
+    """Remove a home below a home; its note first, so that half a home is none that has ended."""
     _note(apart).unlink(missing_ok=True)
+    shutil.rmtree(apart, ignore_errors=True)
 
 
 def forget_apart(home: Path, forgotten: int) -> list[str]:

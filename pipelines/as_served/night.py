@@ -39,6 +39,7 @@ def night_before(settings: Settings, cut: str, refit: bool, tell: Callable[[str]
         share_raw(home.folder(), apart)
     elif finished:
         tell(f"{cut}: the night in {apart} is as it was")
+        write_note(apart, inputs, forgotten, finished=True)  # anew: retention keeps the newest ones
         return home_of(plan)
     write_note(apart, inputs, forgotten, finished=False)
     tell(f"{cut}: a night in {apart}")

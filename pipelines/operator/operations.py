@@ -87,12 +87,10 @@ def rollback_job() -> None:
     description="Removes what no champion and none of the last candidates needs.",
 )
 def prune_op(context: dg.OpExecutionContext, home: Home, retention: Retention) -> None:
-    if home.lake_address:
-        context.add_output_metadata({"removed": ELSEWHERE})
-        return
-    plan = plan_removals(home, retention)
-    remove(home, plan)
-    context.add_output_metadata({kind: len(names) for kind, names in vars(plan).items()})
+    plan = plan_removals(home, retention, context.instance)
+    remove(home, plan, context.instance)
+    told = {"kept": ELSEWHERE} if home.lake_address else {}
+    context.add_output_metadata({**told, **{kind: len(names) for kind, names in vars(plan).items()}})
 
 
 @dg.job(

@@ -14,6 +14,8 @@ from pipelines.operator.terminal import say
 from serving.state.events import is_id
 
 if TYPE_CHECKING:
+    import dagster as dg
+
     from assets.resources import Home
     from pipelines.resources import Settings
 
@@ -92,24 +94,26 @@ def prune(yes: bool) -> None:
 
     Each run does so at its end."""
     settings, home = open_home()
-    say(pruned(settings, home, do=yes))
+    from pipelines.instance import open_instance
+
+    with open_instance() as instance:
+        say(pruned(settings, home, instance, do=yes))
 
 
-def pruned(settings: "Settings", home: "Home", do: bool) -> str:
+def pruned(settings: "Settings", home: "Home", instance: "dg.DagsterInstance", do: bool) -> str:
     """What is or would be removed, with sizes, as people read it."""
     from assets.release.retention import ELSEWHERE, plan_removals, removal_size, remove
     from pipelines.resources import retention
 
-    if home.lake_address:
-        return ELSEWHERE
     with home.locked():
-        plan = plan_removals(home, retention(settings))
-        size = removal_size(home, plan)
+        plan = plan_removals(home, retention(settings), instance)
+        size = removal_size(home, plan, instance)
         if do:
-            remove(home, plan)
+            remove(home, plan, instance)
+    elsewhere = [ELSEWHERE] if home.lake_address else []
     if not len(plan):
-        return "There is nothing to remove."
-    lines = ["Removed:" if do else "Would be removed (make prune YES=1 does it):", ""]
+        return "\n".join(elsewhere or ["There is nothing to remove."])
+    lines = [*elsewhere, "Removed:" if do else "Would be removed (make prune YES=1 does it):", ""]
     for kind, names in vars(plan).items():
         if names:
             lines.append(f"  {kind:<12} {len(names):>6,}   {size.get(kind, 0) / 1e6:>10,.1f} MB")

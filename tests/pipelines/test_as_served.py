@@ -1,8 +1,10 @@
 """Nights with plays held back: what they may know, when they run again, and that a trial by hand agrees."""
 
 import csv
+import shutil
 from collections.abc import Collection
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,15 @@ import pytest
 
 from assets.evaluation.as_served import latest
 from assets.resources import Home
-from assets.state.apart import forget_apart, home_apart, read_note, share_raw, write_note
+from assets.state.apart import (
+    forget_apart,
+    home_apart,
+    homes_apart,
+    read_note,
+    remove_apart,
+    share_raw,
+    write_note,
+)
 from assets.state.backup import back_up
 from pipelines.as_served import night as nights
 from pipelines.as_served.measure import measure
@@ -237,3 +247,22 @@ def test_the_figure_is_that_of_a_trial_by_hand(tmp_path: Path, monkeypatch: pyte
     store.close()
     with pytest.raises(AsServedError, match="a night was run again"):
         measure(settings, ["last"])
+
+
+def test_a_home_that_is_asked_for_again_counts_as_new_and_half_a_one_is_not_ended(
+    tmp_path: Path, ran: list[Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = given(tmp_path)
+    for cut in ("2026-01-01", "last", "2026-01-01"):
+        night_before(settings, cut, True, tell)
+        sleep(0.01)  # the clock of a file system ticks
+    assert homes_apart(settings.home) == ["last", "2026-01-01"] and len(ran) == 2
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(shutil, "rmtree", killed)
+    with pytest.raises(KeyboardInterrupt):
+        remove_apart(home_apart(settings.home, "last"))
+    monkeypatch.undo()
+    assert not read_note(home_apart(settings.home, "last"))

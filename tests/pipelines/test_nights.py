@@ -109,6 +109,7 @@ def test_settings_that_change_nothing_of_the_tables_start_nothing(instance, sett
     why(instance, settings.model_copy(update={"nightly": "0 1 * * *", "progress": False}))
     backups = {"backups": settings.home, "keep_backups": 2, "weekly": "0 1 * * 1"}
     why(instance, settings.model_copy(update=backups))
+    why(instance, settings.model_copy(update={"keep_runs_days": 0}))
 
 
 def test_a_setting_that_says_what_is_default_elsewhere_counts_where_the_source_has_its_own(settings) -> None:

@@ -11,12 +11,13 @@ from filelock import FileLock
 
 from assets.formats.gunzip import DamagedFileError
 from assets.release.bento import BentoError
+from assets.release.run_records import WHOLE_TAG
 from assets.state.lake import LakeError
 from pipelines.inputs import TAG, read_inputs
 from pipelines.instance import _is_free
 from pipelines.nights import decide
 from pipelines.one_process import one_process
-from pipelines.records import ASSET_JOB, EVERYTHING, WHOLE_TAG, newest_whole
+from pipelines.records import ASSET_JOB, EVERYTHING, newest_whole
 from pipelines.resources import Settings
 from serving.state.pointer import Pointer
 from tests.support.nights import CLEAN, PROMOTION, night

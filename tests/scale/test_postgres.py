@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import dagster as dg
 import pytest
 from sqlalchemy import create_engine, inspect, text
 
+from assets.release import run_records
 from assets.release.erasure import erase
 from assets.resources import Home
 from assets.state.lake import LakeError
@@ -285,6 +287,36 @@ def test_erasing_reaches_dagsters_records(
         assert instance.get_run_by_id(run).is_success
         assert instance.get_latest_materialization_event(dg.AssetKey("made")) is not None
     assert erase(home).records == 0
+
+
+def test_records_of_old_runs_go_from_postgres_and_logs_from_the_machine(
+    postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = postgres.dagster_address("old_runs")
+    monkeypatch.setenv("NEXTPLAY_DAGSTER_DATABASE", address)
+    monkeypatch.setenv("DAGSTER_FILES", str(tmp_path / "files"))
+    monkeypatch.setattr(run_records, "SEARCHED", 1)
+    (tmp_path / "dagster").mkdir()
+    deployed = Path(__file__).parents[2] / "deploy" / "dagster.yaml"
+    (tmp_path / "dagster" / "dagster.yaml").write_text(deployed.read_text())
+
+    @dg.asset(check_specs=[dg.AssetCheckSpec("whole", asset="made")])
+    def made() -> Iterator[dg.MaterializeResult[None]]:
+        yield dg.MaterializeResult(check_results=[dg.AssetCheckResult(passed=True, check_name="whole")])
+
+    with dg.DagsterInstance.from_config(str(tmp_path / "dagster")) as instance:
+        runs = [dg.materialize([made], instance=instance).run_id for _ in range(2)]
+        engine = create_engine(address)
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE runs SET create_timestamp = '2020-01-01'"))
+        engine.dispose()
+        home = Home(path=str(tmp_path / "home"))
+        assert run_records.old_runs(instance, home, 400) == runs[:1]
+        assert run_records.records_size(instance, runs) > 0
+        run_records.remove_runs(instance, runs[:1])
+        assert in_database(address, runs[0]) == 0 and not any((tmp_path / "files").rglob(runs[0]))
+        assert in_database(address, runs[1]) > 0 and any((tmp_path / "files").rglob(runs[1]))
+        assert run_records.old_runs(instance, home, 400) == []
 
 
 def in_database(address: str, what: str) -> int:

@@ -1,5 +1,7 @@
 """Retention decides from names; whatever there is, nothing that somebody may still need goes."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -55,6 +57,14 @@ def inventories(draw: st.DrawFn) -> Inventory:
         reports=[f"r{night}" for night in range(nights)],
         current_report=draw(st.sampled_from([f"r{night}" for night in range(nights)])),
         runs={f"run {version}": [version] for version in registered} | {"killed": []},
+        reproduced=[str(night) for night in range(nights)],
+        ranks=[
+            f"{a}-{night:016x}-{trial}.npy"
+            for night in range(nights)
+            for a in ARCHITECTURES
+            for trial in (0, 4)
+        ],
+        as_served=[f"cut {night}" for night in range(nights)],
     )
 
 
@@ -104,6 +114,9 @@ def test_nothing_more_goes_when_it_is_done_again(
             "bentos": [b for b in there.bentos if b not in gone.bentos],
             "reports": [r for r in there.reports if r not in gone.reports],
             "runs": {run: v for run, v in there.runs.items() if run not in gone.runs},
+            "reproduced": [r for r in there.reproduced if r not in gone.reproduced],
+            "ranks": [r for r in there.ranks if r not in gone.ranks],
+            "as_served": [a for a in there.as_served if a not in gone.as_served],
         }
     )
     assert len(removals(left, candidates, champions)) == 0
@@ -125,3 +138,18 @@ def test_disk_use_is_bounded_by_what_is_kept() -> None:
     assert len(removals(there, 7, None).bundles) == 100 - 7 - 10
     assert len(removals(there, 7, 3).bundles) == 100 - 7 - 3
     assert len(removals(there, 7, 3).tables) == 100 - 7 - 3
+
+
+def test_what_searches_reproductions_and_measurements_leave_is_bounded() -> None:
+    studies = [f"{a}-{n:016x}" for n in range(20) for a in ("sasrec", "two_towers")]
+    there = Inventory(
+        ranks=[f"{study}-{trial}.npy" for study in studies for trial in (0, 7)],
+        reproduced=[str(n) for n in range(20)],
+        as_served=[f"2026-01-{n:02d}" for n in range(1, 21)],
+    )
+    gone = removals(there, 3, None)
+    assert set(there.ranks) - set(gone.ranks) == {f"{s}-{t}.npy" for s in studies[-6:] for t in (0, 7)}
+    assert gone.reproduced == there.reproduced[:-3] and gone.as_served == there.as_served[:-3]
+    assert removals(there, 1, None).reproduced == there.reproduced[:-2], "a refit is made again from its twin"
+    old_best_again = replace(there, ranks=[*there.ranks, f"{studies[0]}-9.npy"])
+    assert f"{studies[0]}-0.npy" not in removals(old_best_again, 3, None).ranks, "a search that went on"

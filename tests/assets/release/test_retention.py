@@ -18,6 +18,7 @@ from assets.release.promotion import rollback
 from assets.release.retention import plan_removals, remove
 from assets.resources import Home, Retention
 from assets.sequences.loading import TABLES
+from assets.state.apart import home_apart, homes_apart, write_note
 from assets.training.bundling import data_fingerprint, input_tables
 from models.bundle.bundle import bundle_hash, read_manifest
 from models.opening import open_scorer
@@ -115,13 +116,31 @@ def test_champions_with_their_inputs_and_the_last_candidates_stay(nights: Home) 
     assert nights.tracking().champion() == read_pointer(nights.pointer_file).version == first.version
 
 
+@dg.asset
+def made() -> None:
+    """Something that a run is about."""
+
+
 def test_prune_shows_first_and_removes_when_told(nights: Home) -> None:
     settings, before = Settings(home=Path(nights.path), keep_candidates=1), state(nights)
-    told = pruned(settings, nights, do=False)
-    assert told.startswith("Would be removed (make prune YES=1 does it):") and "bundles" in told
-    assert state(nights) == before
-    assert pruned(settings, nights, do=True).startswith("Removed:")
-    assert pruned(settings, nights, do=False) == "There is nothing to remove."
+    for night in range(9):
+        (nights.folder("reproduced", str(night)) / "manifest.json").write_text("{}")
+        (nights.folder("tuning", "ranks") / f"sasrec-{night:016x}-0.npy").write_bytes(b"ranks")
+        write_note(home_apart(nights.folder(), f"2026-01-0{night + 1}"), {}, forgotten=0, finished=True)
+    with dg.DagsterInstance.from_config(str(nights.folder("dagster"))) as instance:
+        ran = dg.materialize([made], instance=instance).run_id
+        instance.delete_run(ran)  # as in Dagster's UI, which leaves the files
+        for left in nights.folder("dagster").rglob(f"{ran}*"):
+            os.utime(left, (0, 0))
+        told = pruned(settings, nights, instance, do=False)
+        assert told.startswith("Would be removed (make prune YES=1 does it):") and "bundles" in told
+        assert "records 1 " in " ".join(told.split()) and any(nights.folder("dagster").rglob(f"{ran}*"))
+        assert state(nights) == before
+        assert pruned(settings, nights, instance, do=True).startswith("Removed:")
+        assert pruned(settings, nights, instance, do=False) == "There is nothing to remove."
+    assert not any(nights.folder("dagster").rglob(f"{ran}*"))
+    left = [[*nights.folder(*where).iterdir()] for where in (["reproduced"], ["tuning", "ranks"])]
+    assert [len(some) for some in left] == [2, 1] and homes_apart(nights.folder()) == ["2026-01-09"]
     after = state(nights)
     assert len(after["runs"]) < len(before["runs"]) and len(after["artifacts"]) < len(before["artifacts"])
 

@@ -14,6 +14,7 @@ from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._core.scheduler.instigation import InstigatorStatus
 from filelock import FileLock
 
+from assets.release.run_records import SEARCHED
 from assets.resources import Home
 from assets.state.lake import LakeError
 from pipelines.instance import KILLED, fail_killed_runs, open_instance
@@ -22,7 +23,7 @@ from pipelines.operator.environment import prepare_home
 from pipelines.operator.history import Night
 from pipelines.operator.status import Status, read_status
 from pipelines.operator.status_page import rendered
-from pipelines.records import ASSET_JOB, SEARCHED
+from pipelines.records import ASSET_JOB
 from pipelines.resources import Settings
 from serving.state.pointer import read_pointer
 from tests.support.nights import BY_SCHEDULE, CLEAN, EARLY, PROMOTION, night, schedule, skipped
