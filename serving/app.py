@@ -1,5 +1,6 @@
 """The endpoint as one plain ASGI app; it runs under any ASGI server, and BentoML mounts it."""
 
+import multiprocessing
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -30,6 +31,7 @@ from serving.state.event_stores import open_event_store
 from serving.state.events import EventStore, EventStoreError
 from serving.state.storage import is_address
 from serving.state.user_state import SNAPSHOT_FILE
+from serving.supervisor import end_with
 from serving.trend import Trend
 from serving.turns import Turns
 from serving.users import Users
@@ -113,6 +115,9 @@ def create_app(settings: Settings) -> FastAPI:
 def app_from_environment() -> FastAPI:
     """What `uvicorn --factory serving.app:app_from_environment` runs."""
     keep_private()  # the store that it makes names users
+    supervisor = multiprocessing.parent_process()  # of a worker; one that serves alone has none
+    if supervisor is not None and supervisor.pid is not None:
+        end_with(supervisor.pid)
     return create_app(load_settings())
 
 

@@ -24,9 +24,12 @@ from serving.app import create_app
 from serving.connections import guard_every_server
 from serving.private import keep_private
 from serving.settings import load_settings
+from serving.supervisor import end_with
 
 keep_private()
 guard_every_server()  # BentoML imports this module before it makes its server
+if bentoml.server_context.worker_index is not None:  # in a worker; the supervisor imports this module, too
+    end_with(os.getppid())
 
 app = create_app(load_settings())
 

@@ -132,7 +132,8 @@ def served(tag: str, bentoml_home: Path) -> Iterator[str]:
     """A Bento running on a free port of this machine; gives its address, raises BentoError if it fails."""
     port = _free_port()
     address = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "bentoml", "serve", tag, "--host", "127.0.0.1", "--port", str(port)]
+    serve = ["bentoml", "serve", tag, "--host", "127.0.0.1", "--port", str(port)]
+    command = [sys.executable, "-m", "serving.supervisor", *serve]  # it does not outlive a run that is killed
     with tempfile.TemporaryFile("w+") as output:
         process = subprocess.Popen(
             command,
