@@ -234,7 +234,8 @@ class EventStore(Protocol):
         ...
 
     def listing_state(self) -> int:
-        """Another value after every change of what is listed; cheap to ask for."""
+        """Another value after every change of what is listed, also of a store that was put back; 0 before the
+        first one. Cheap to ask for."""
         ...
 
     def remove_impressions(self, shown_before: int, at_most: int) -> int:

@@ -5,6 +5,7 @@ and `events_postgres`. Statements have `?` where a value is bound.
 """
 
 import json
+import secrets
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -35,7 +36,6 @@ from serving.state.events import (
     now_ms,
 )
 from serving.state.events_statements import (
-    COUNT_CHANGE,
     COUNT_LISTED,
     EVENT_BY_ID,
     FORGET_PROPENSITIES,
@@ -46,6 +46,7 @@ from serving.state.events_statements import (
     LAST_UNTIL,
     LIST_ITEM,
     LISTING_STATE,
+    MARK_CHANGE,
     NEWEST_PLAYS,
     NEXT_EVENTS,
     NEXT_IMPRESSIONS,
@@ -197,7 +198,7 @@ class SqlEventStore(ABC):
             ((before,),) = connection.rows(COUNT_LISTED)
             _refuse_many_names(connection, items)
             connection.change(LIST_ITEM, ((*astuple(item), listed_at) for item in items))
-            connection.change(COUNT_CHANGE)
+            connection.change(MARK_CHANGE, [(_drawn(),)])
             ((after,),) = connection.rows(COUNT_LISTED)
             if after > max(MAX_LISTED, before):
                 raise ListingFullError(f"At most {MAX_LISTED:,} items can be listed")
@@ -208,7 +209,7 @@ class SqlEventStore(ABC):
         with connection.writing():
             gone = connection.change("DELETE FROM listed_items WHERE item_id = ?", [(item_id,)]) > 0
             if gone:
-                connection.change(COUNT_CHANGE)
+                connection.change(MARK_CHANGE, [(_drawn(),)])
         return gone
 
     def listed_items(self) -> list[ListedItem]:
@@ -311,6 +312,11 @@ def _add_request(connection: Connection, plays: Sequence[Play], sequence: int, n
 
 def _inserted(play: Play, sequence: int) -> Row:
     return play.event_id, play.user_id, play.item_id, play.played_at, sequence, play.request_id
+
+
+def _drawn() -> int:
+    """A number that no change had before, and that JSON keeps; 0 stands for no change."""
+    return 1 + secrets.randbelow(2**53 - 1)
 
 
 def _is_forgotten(connection: Connection, user_id: str) -> bool:

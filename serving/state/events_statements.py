@@ -74,8 +74,9 @@ INSERT INTO listed_items VALUES (?, ?, ?, ?) ON CONFLICT (item_id) DO UPDATE
 SET title = excluded.title, attributes = excluded.attributes, listed_at = excluded.listed_at
 """
 COUNT_LISTED = "SELECT count(*) FROM listed_items"
-COUNT_CHANGE = """
-INSERT INTO listing_changes VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET made = listing_changes.made + 1
+# Each change draws its number: after a restore, a count would come to the same one again by other changes.
+MARK_CHANGE = """
+INSERT INTO listing_changes VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET made = excluded.made
 """
 LISTING_STATE = "SELECT coalesce(max(made), 0) FROM listing_changes"
 

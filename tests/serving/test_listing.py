@@ -2,10 +2,13 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import numpy as np
@@ -15,7 +18,9 @@ from fastapi.testclient import TestClient
 from models.bundle.attributes import Attribute
 from models.bundle.bundle import EVERYTHING, ItemTable, read_golden, read_items, read_manifest, write_bundle
 from serving.app import create_app
+from serving.listing import Listing
 from serving.recommender import Recommender
+from serving.reload import Follower
 from serving.settings import Settings
 from serving.state.events import EventStoreError, Listed, ListedItem
 from serving.state.events_sqlite import SqliteEventStore
@@ -306,6 +311,35 @@ def test_what_is_listed_no_more_is_no_answer_of_a_model_of_all_plays(bundle: Pat
 def test_a_store_of_before_gets_what_it_lacks(store: SqliteEventStore) -> None:
     list(store._connection().rows("DROP TABLE listed_items"))
     assert SqliteEventStore(store.file).list_items([ListedItem("a", "A", "{}")]) == Listed(1, 0)
+
+
+class Following:
+    """The ids that a model in service was told of last."""
+
+    told: Sequence[str] = ()
+
+    def list_items(self, listed: Sequence[ListedItem]) -> None:
+        self.told = [item.item_id for item in listed]
+
+
+def test_an_older_store_is_followed_however_many_changes_come_after_it(store: SqliteEventStore) -> None:
+    """Restored and listed into between two looks: as many changes as before, and other ones."""
+    following = Following()
+    with ThreadPoolExecutor(1) as threads:
+        listing = Listing(store, cast(Follower, following), 1.0, threads)
+        store.list_items([listed("kept")])
+        backup = store.file.with_name("backup.db")
+        with closing(sqlite3.connect(store.file)) as source, closing(sqlite3.connect(backup)) as copy:
+            source.backup(copy)
+        store.list_items([listed("lost")])
+        listing.look()
+        assert following.told == ["kept", "lost"]
+        for log in (f"{store.file}-wal", f"{store.file}-shm"):
+            Path(log).unlink()
+        backup.replace(store.file)
+        SqliteEventStore(store.file).list_items([listed("since")])
+        listing.look()
+        assert following.told == ["kept", "since"]
 
 
 @pytest.mark.slow
