@@ -4,19 +4,17 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from shutil import copyfile
-from typing import Any
 
 import dagster as dg
-import duckdb
 
 from assets.clean.clean_tables import PLAYED, numbered, once
 from assets.contracts import checks_of
 from assets.engines.sql import make_table, query, statement
+from assets.feedback.clock import clock
 from assets.feedback.events import RECEIVED, cutoff_ms, newest_ms
 from assets.feedback.held_back import HoldBack, HoldBackError, hold_back
 from assets.feedback.refusals import refused
 from assets.formats.table import Rule, Table, by_name, text
-from assets.formats.timestamps import MICROSECONDS, units_a_second
 from assets.resources import Cleaning, Home, Source
 from assets.sequences.listed_items import listed
 from assets.shown.tables import table_result, table_specs
@@ -129,20 +127,6 @@ def unite(
 
 def _copy(source: Path, destination: Path) -> None:
     copyfile(source, destination)
-
-
-def clock(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
-    """How a time in milliseconds since 1970 is written in the column `timestamp` of the view `interactions`.
-
-    The unit of a table's whole numbers is told from their size; numbers that are no time put all events
-    behind the source. In a source without times the events have microseconds.
-    """
-    dated, last = connection.execute(statement("source_times")).fetchone() or (False, None)
-    if not dated:
-        return {"dated": False, "units_a_ms": MICROSECONDS / 1000, "offset": 0}
-    if unit := units_a_second(last):
-        return {"dated": True, "units_a_ms": unit / 1000, "offset": 0}
-    return {"dated": True, "units_a_ms": 1.0, "offset": last + 1}
 
 
 UNITED_CHECKS = checks_of(*UNITED_TABLES.values())

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from assets.contracts import checks_of
 from assets.engines.sql import statement
-from assets.feedback.all_interactions import clock
+from assets.feedback.clock import clock
 from assets.feedback.daily import days_to_make, publish_days
 from assets.feedback.impressions import read_impressions, start_ms
 from assets.formats.table import DAY, Table, count, flag, share, text

@@ -9,7 +9,9 @@ import duckdb
 import pyarrow as pa
 
 from assets.engines.sql import statement
+from assets.feedback.clock import clock
 from assets.feedback.events import EVENTS_AT_ONCE
+from assets.feedback.refusals import refused
 from assets.resources import Cleaning, Home
 from assets.state.code import made_by
 from assets.state.lake import Lake, fingerprint
@@ -18,7 +20,7 @@ from serving.state.events import EventStore
 from serving.state.user_state import SNAPSHOT_FILE, Snapshot, UserStateError, open_snapshot, write_snapshot
 
 CODE = fingerprint(made_by(__name__), code_version("serving.state.user_state"))[:16]  # which writes it
-INPUTS = ("all_interactions", "events", "event_quarantine")
+INPUTS = ("interactions", "all_interactions", "events", "event_quarantine")
 USERS_AT_ONCE = 10_000
 
 
@@ -37,11 +39,11 @@ def user_state(home: Home, cleaning: Cleaning) -> dg.MaterializeResult[None]:
         "user state",
         CODE,
         [lake.current(table).fingerprint for table in INPUTS],
-        [cleaning.min_playtime, forgotten],
+        [cleaning.min_playtime, cleaning.repeats, forgotten],
     )
     snapshot = _current(file)
     if snapshot is None or snapshot.fingerprint != made_from:
-        write_user_state(lake, file, made_from, cleaning.min_playtime, forgotten, home.event_store())
+        write_user_state(lake, file, made_from, cleaning, forgotten, home.event_store())
         snapshot = open_snapshot(file)
     if shared := home.shared():
         shared.put_file(SNAPSHOT_FILE)
@@ -60,16 +62,18 @@ def write_user_state(
     lake: Lake,
     file: Path,
     made_from: str,
-    min_playtime: int,
+    cleaning: Cleaning,
     forgotten: Collection[str],
     store: EventStore | None,
 ) -> None:
-    """Write the snapshot of what the current tables hold: what is learned from, before the k-core."""
+    """Write the snapshot of what the current tables hold: what is learned from, before the k-core, and the
+    events that wait for their game."""
     with lake.connect(*INPUTS) as connection:
+        connection.register("refused", refused(lake))
         ((cutoff,),) = connection.execute(statement("events_cutoff")).fetchall()
         if store is not None:
             cutoff = _sequence(connection, store, int(cutoff))
-        histories = _histories(connection, min_playtime, set(forgotten))
+        histories = _histories(connection, cleaning, set(forgotten))
         write_snapshot(file, histories, made_from, int(cutoff))
 
 
@@ -88,9 +92,12 @@ def _sequence(connection: duckdb.DuckDBPyConnection, store: EventStore, cutoff: 
 
 
 def _histories(
-    connection: duckdb.DuckDBPyConnection, min_playtime: int, forgotten: Collection[str]
+    connection: duckdb.DuckDBPyConnection, cleaning: Cleaning, forgotten: Collection[str]
 ) -> Iterator[tuple[str, list[str]]]:
-    found = connection.execute(statement("histories"), {"min_playtime": min_playtime})
+    how = clock(connection)
+    del how["dated"]  # the order of what is learned from is settled
+    how |= {"min_playtime": cleaning.min_playtime, "repeats": cleaning.repeats}
+    found = connection.execute(statement("histories"), how)
     while users := found.fetchmany(USERS_AT_ONCE):
         yield from ((user_id, items) for user_id, items in users if user_id not in forgotten)
 

@@ -73,6 +73,38 @@ def test_before_and_after_a_night_a_history_is_the_same(home: Home, store: Sqlit
     assert open_snapshot(snapshot_file(home)).history("u3") == ["b", "d"] == users.history("u3").items
 
 
+@pytest.mark.parametrize("dated", [False, True])
+def test_what_a_user_played_stays_known_while_no_run_knows_the_game(
+    home: Home, store: SqliteEventStore, dated: bool
+) -> None:
+    """It could be listed in the daytime, and would be recommended to who has played it."""
+    start = 10**12
+    if dated:
+        publish(home.lake(), "interactions", [("u2", "b", 0, None, start), ("u2", "a", 1, None, start + 9)])
+    events = [("e1", "d", 1), ("e2", "new", 2), ("e3", "new", 3), ("e4", "c" if dated else "a", 10)]
+    store.add([[Play(event_id, "u2", item, start + at) for event_id, item, at in events]])
+    if dated:
+        publish(home.lake(), "catalogue", [("c", "Cee"), ("d", "Dee")])
+    materialize(home)
+    with home.lake().connect("event_quarantine") as connection:
+        assert len(connection.execute("FROM event_quarantine").fetchall()) == 2
+    users = Users(store, snapshot_file(home))
+    expected = ["b", "d", "new", "a", "c"] if dated else ["b", "d", "new", "a"]
+    assert users.history("u2").items == expected
+    publish(home.lake(), "catalogue", [("c", "Cee"), ("d", "Dee"), ("new", "New")])
+    materialize(home)
+    assert users.history("u2").items == expected
+
+
+def test_what_a_user_refused_is_in_no_history_while_no_run_knows_the_game(
+    home: Home, store: SqliteEventStore
+) -> None:
+    store.add([[Play("e1", "u2", "new", 10**12)]])
+    publish(home.lake(), "refusals", [("u2", "new", 10**12 + 1)])
+    materialize(home)
+    assert open_snapshot(snapshot_file(home)).history("u2") == ["b"]
+
+
 def test_events_after_the_cut_off_of_a_run_stay_events(home: Home, store: SqliteEventStore) -> None:
     store.add([[Play("e1", "u1", "d", 10**12)]])
     materialize(home, cutoff="2020-01-01")
