@@ -68,6 +68,7 @@ def clean(home: Home, source: Source, cleaning: Cleaning) -> Iterator[dg.Materia
             "interactions": {
                 "library sizes": dg.MetadataValue.md(library_sizes(connection)),
                 "left out as forgotten": _forgotten_items(connection),
+                **_shown_zones(connection),
             },
             "quarantine": {"by reason": dg.MetadataValue.md(query(connection, "quarantine_reasons"))},
         }
@@ -79,6 +80,21 @@ def _forgotten_items(connection: duckdb.DuckDBPyConnection) -> int:
     """Plays in the raw files that are in no table, as their users asked to be forgotten."""
     row = connection.execute("SELECT CAST(sum(items_forgotten) AS BIGINT) FROM raw_counts").fetchone()
     return int(row[0] or 0) if row else 0
+
+
+def zones(connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:
+    """How many times of day say how far they are from UTC, and how many do not; of `raw_counts`."""
+    (zoned, plain) = connection.execute(
+        "SELECT CAST(sum(times_zoned) AS BIGINT), CAST(sum(times_plain) AS BIGINT) FROM raw_counts"
+    ).fetchone() or (0, 0)
+    return zoned or 0, plain or 0
+
+
+def _shown_zones(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Nothing where no play has a time of day."""
+    zoned, plain = zones(connection)
+    shown = {"times with an offset from UTC": zoned, "times without one, read as UTC": plain}
+    return shown if zoned or plain else {}
 
 
 def write_clean(

@@ -101,6 +101,8 @@ RAW_COUNTS = Table(
         count("lines_forgotten", "lines of users who asked to be forgotten"),
         count("items_forgotten", "items of these users"),
         count("repeats", "accepted, but of a user and game (or of a game) that came before"),
+        count("times_zoned", "accepted plays whose time of day says how far it is from UTC"),
+        count("times_plain", "accepted plays whose time of day does not, and counts as UTC"),
     ),
 )
 UNREAD_VALUES = Table(

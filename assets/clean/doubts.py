@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import dagster as dg
 import duckdb
 
+from assets.clean.clean import zones
 from assets.clean.mixed_columns import mixed_columns
 from assets.engines.sql import markdown, statement
 from assets.formats.timestamps import calendar_format, units_a_second
@@ -102,17 +103,29 @@ def _hardly_described(connection: duckdb.DuckDBPyConnection) -> list[str]:
 
 @dg.asset_check(
     asset="interactions",
-    description="No play is ahead of today, the last is not long ago, and times are no dates that were read "
-    "as numbers. A warning: it blocks nothing.",
+    additional_deps=["raw_counts"],
+    description="No play is ahead of today, the last is not long ago, times are no dates that were read as "
+    "numbers, and all or none say how far they are from UTC. A warning: it blocks nothing.",
 )
 def times_are_likely(home: Home) -> dg.AssetCheckResult:
-    with home.lake().connect("interactions") as connection:
+    with home.lake().connect("interactions", "raw_counts") as connection:
         first, last = connection.execute(
             "SELECT min(timestamp), max(timestamp) FROM interactions"
         ).fetchone() or (None, None)
         told = None if last is None else _doubt_of_times(connection, first, last)
+        mixed = _doubt_of_zones(*zones(connection))
     advice = "mend the times in the files, where that is not meant (docs/data.md)."
-    return warning([told] if told else [], advice)
+    return warning([said for said in (told, mixed) if said], advice)
+
+
+def _doubt_of_zones(zoned: int, plain: int) -> str | None:
+    """Of times that are written in two ways; those without an offset may be of another zone."""
+    if not (zoned and plain):
+        return None
+    return (
+        f"{plain:,} of {zoned + plain:,} times have no offset from UTC and count as UTC, and the others have "
+        "one"
+    )
 
 
 def _doubt_of_times(connection: duckdb.DuckDBPyConnection, first: int, last: int) -> str | None:

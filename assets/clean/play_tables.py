@@ -31,6 +31,7 @@ PLAYS = {
             "item_id": pa.string(),
             "time": pa.int64(),
             "parts": pa.int32(),  # millionths behind the point of the time
+            "zoned": pa.bool_(),  # whether a time of day says how far it is from UTC
         }
     ),
     "refused": pa.schema(
@@ -117,11 +118,14 @@ def make_plays(
     engine.write("played_interactions", paths["interactions"], kept)
     accepted = {file: found for file, *found in engine.find("play_counts", kept).rows}
     left_out = dict(engine.find("forgotten_counts").rows)
+    zoned = {file: found for file, *found in engine.find("zoned_counts").rows}
     for number, role in enumerate(roles):
         if role in rows_read:
             n_accepted, n_repeats = map(int, accepted.get(number, (0, 0)))
             n_forgotten = int(left_out.get(number, 0))
-            counts.append(count_rows(role, rows_read[role], n_accepted, n_repeats, n_forgotten))
+            row = count_rows(role, rows_read[role], n_accepted, n_repeats, n_forgotten)
+            n_zoned, n_plain = map(int, zoned.get(number, (0, 0)))
+            counts.append(row | {"times_zoned": n_zoned, "times_plain": n_plain})
     write_rows([], ITEM_NAMES, paths["item_names"])
 
 

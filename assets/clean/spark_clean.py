@@ -7,7 +7,7 @@ from assets.clean.clean_tables import RAW_COUNTS, UNREAD_VALUES
 from assets.clean.forgetting import HIDE, forgotten_table
 from assets.clean.play_tables import PLAYS, make_plays, unread_time, write_unread_values
 from assets.clean.spark_raw import WORK, Reader, games_reader, libraries_reader, rows_reader
-from assets.clean.steam_tables import count_rows, write_rows
+from assets.clean.steam_tables import NO_TIMES, count_rows, write_rows
 from assets.engines.spark import Spark
 from assets.formats.item_rows import READ_COLUMNS
 from assets.formats.reading import AS_IT_IS, Reading
@@ -50,7 +50,8 @@ def _write_libraries(
     write_rows([], UNREAD_VALUES, paths["unread_values"])
     found = spark.find("library_counts").one()
     kept = spark.rows(paths["interactions"])
-    counts.append({"file": "libraries", **found, "repeats": int(found["items_accepted"]) - kept})
+    repeats = int(found["items_accepted"]) - kept
+    counts.append({"file": "libraries", **found, "repeats": repeats, **NO_TIMES})
     write_rows(counts, RAW_COUNTS, paths["raw_counts"])
 
 

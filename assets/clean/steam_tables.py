@@ -17,6 +17,7 @@ from assets.formats.steam_games import Catalogue
 from assets.formats.table import Table
 
 ROW_GROUP = 1 << 18  # rows; several, so that readers can share the work
+NO_TIMES = {"times_zoned": 0, "times_plain": 0}  # of a file without plays, or whose plays have no time of day
 
 
 @dataclass(frozen=True)
@@ -151,6 +152,7 @@ def write_raw_counts(libraries: Libraries, interactions: int, catalogue: Catalog
         "lines_forgotten": libraries.lines_forgotten,
         "items_forgotten": libraries.items_forgotten,
         "repeats": len(libraries.game) - interactions,
+        **NO_TIMES,
     }
     write_rows([count_games(catalogue), of_libraries], RAW_COUNTS, path)
 
@@ -172,7 +174,7 @@ def count_rows(file: str, read: int, accepted: int, repeats: int, forgotten: int
         "lines_forgotten": forgotten,
         "items_forgotten": forgotten,
     }
-    return {"file": file, **counts, "repeats": repeats}
+    return {"file": file, **counts, "repeats": repeats, **NO_TIMES}
 
 
 def write_rows(rows: Sequence[Mapping[str, object]], table: Table, path: Path) -> None:

@@ -46,6 +46,11 @@ def is_time(kind: pa.DataType) -> bool:
     return bool(pa.types.is_timestamp(_inner(kind)) or pa.types.is_date(_inner(kind)))
 
 
+def has_zone(kind: pa.DataType) -> bool:
+    """Whether values of a type are times that are sure to be in UTC."""
+    return bool(pa.types.is_timestamp(_inner(kind))) and _inner(kind).tz is not None
+
+
 def as_text(values: pa.Array) -> pa.Array:  # noqa: PLR0911 (a line for each type)
     """Values of a type that has a form as text; texts and bytes that are no UTF-8 are null."""
     kind = values.type

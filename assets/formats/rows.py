@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from assets.formats.arrow_texts import (
     as_text,
     has_text,
+    has_zone,
     is_bytes,
     is_single,
     is_text,
@@ -280,6 +281,8 @@ def _read_parquet(
 def _texts(columns: Mapping[str, pa.Array], wanted: Sequence[str], n: int, line: int) -> pa.Table:
     """`n` rows as `read_rows` gives them; the first is row `line` of the file."""
     texts = {name: as_text(values) for name, values in columns.items()}
+    if TIME in columns and has_zone(columns[TIME].type):
+        texts[TIME] = pc.replace_substring_regex(texts[TIME], "(:.*)$", r"\1Z")  # behind a time of day
     values = [texts.get(name, pa.nulls(n, pa.string())) for name in wanted]
     shown = pc.binary_join_element_wise(*values, ",", null_handling="replace", null_replacement="")
     lines = pa.array(range(line, line + n), pa.int32())

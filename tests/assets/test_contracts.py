@@ -99,8 +99,9 @@ TABLES = {
     ),
     "raw_counts": (
         "file VARCHAR, lines_read BIGINT, items_read BIGINT, lines_accepted BIGINT, items_accepted BIGINT, "
-        "lines_forgotten BIGINT, items_forgotten BIGINT, repeats BIGINT",
-        [("libraries", 5, 9, 3, 6, 1, 2, 1), ("games", 3, 3, 3, 3, 0, 0, 1)],
+        "lines_forgotten BIGINT, items_forgotten BIGINT, repeats BIGINT, times_zoned BIGINT, "
+        "times_plain BIGINT",
+        [("libraries", 5, 9, 3, 6, 1, 2, 1, 0, 0), ("games", 3, 3, 3, 3, 0, 0, 1, 0, 0)],
     ),
     "raw_lines": (
         "file VARCHAR, lines BIGINT, header BIGINT, blank BIGINT, rows BIGINT, quoted BIGINT, "

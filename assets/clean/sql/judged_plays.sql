@@ -6,6 +6,7 @@ SELECT
     item_id,
     time,
     parts,
+    zoned,
     text,
     CASE
         WHEN reason IS NOT NULL THEN reason

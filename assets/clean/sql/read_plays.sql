@@ -1,5 +1,6 @@
 -- Rows as read, each timestamp also as a number: a whole number as it stands, with what is behind the point in
--- millionths, a date or a time in microseconds since 1970. What has no offset is in UTC. A number such as
+-- millionths, a date or a time in microseconds since 1970. What has no offset is in UTC; `zoned` says whether a time
+-- of day has one. A number such as
 -- 1500000000.0, as pandas writes it, is whole; one that is not has to be a time since 1970, told from its size.
 SELECT
     file,
@@ -14,7 +15,11 @@ SELECT
         WHEN moment IS NOT NULL THEN 'date'
     END AS form,
     coalesce(whole, moment) AS time,
-    parts
+    parts,
+    CASE
+        WHEN whole IS NULL AND moment IS NOT NULL AND length(timestamp) > 10
+        THEN regexp_matches(substr(timestamp, 17), '[Z+-]')
+    END AS zoned
 FROM (
     SELECT
         file,

@@ -376,9 +376,50 @@ def test_items_that_are_hardly_described_are_told(
 def test_times_that_are_not_likely_are_told(tmp_path: Path, first: int, last: int, told: str) -> None:
     home = Home(path=str(tmp_path))
     publish(home.lake(), "interactions", [("u", "a", 0, None, first), ("u", "b", 1, None, last)])
+    publish(home.lake(), "raw_counts", [])
     found = times_are_likely(home)
     assert found.passed is not bool(told)
     assert told in str(found.description)
+
+
+@pytest.mark.parametrize(
+    ("values", "zoned", "plain"),
+    [
+        (["2018-01-04T10:00:00+02:00", "2018-01-04 10:00:00 UTC", "2018-01-04 10:00-0500"], 3, 0),
+        (["2018-01-04 10:00:00", "2018-01-04T10:00", "2018/1/4 9:05", "2018-01-04 10:00:00.5"], 0, 4),
+        (["2018-01-04T10:00:00Z", "2018-01-04T10:00:00", "2018-01-04 11:00"], 1, 2),
+        (["2018-01-04T10:00:00Z", "2018-01-05", "neither"], 1, 0),  # a day alone has no time of day
+        (["1514764800", "1514764801"], 0, 0),
+    ],
+)
+def test_times_with_and_without_an_offset_are_counted(
+    tmp_path: Path, values: list[str], zoned: int, plain: int
+) -> None:
+    rows = "".join(f'u,{i},"{value}"\n' for i, value in enumerate(values))
+    ((*_, n_zoned, n_plain),) = clean(tmp_path, {"table/x": HEADER + rows})["raw_counts"]
+    assert (n_zoned, n_plain) == (zoned, plain)
+
+
+def test_times_of_parquet_that_know_their_zone_are_counted_as_such(tmp_path: Path) -> None:
+    at = [datetime(2018, 1, 4, 10, minute) for minute in range(3)]
+    for zone in ("Europe/Berlin", None):
+        times = pa.array(at, pa.timestamp("s", zone))
+        table = pa.table({"user_id": ["u"] * 3, "item_id": ["a", "b", "c"], "timestamp": times})
+        pq.write_table(table, tmp_path / "x")
+        (batch,) = read_plays(tmp_path / "x", Reading())
+        assert batch["timestamp"].to_pylist()[1].endswith("Z") is (zone is not None)
+
+
+def test_times_with_and_without_an_offset_in_one_source_are_told(tmp_path: Path) -> None:
+    """Those without count as UTC, and stand hours away from where they belong."""
+    home = Home(path=str(tmp_path))
+    publish(home.lake(), "interactions", [("u", "a", 0, None, 1514764800)])
+    counts = (10, 10, 10, 10, 0, 0, 0)
+    publish(home.lake(), "raw_counts", [("table/x", *counts, 9_000, 0), ("table/y", *counts, 0, 1_000)])
+    found = times_are_likely(home)
+    assert not found.passed and found.severity.value == "WARN"
+    told = "1,000 of 10,000 times have no offset from UTC and count as UTC, and the others have one: mend"
+    assert str(found.description).startswith(told)
 
 
 @pytest.mark.parametrize(
