@@ -66,6 +66,12 @@ SAMPLES = Only("source", ("sample", "sample-dated", "sample-repeats"))
 TABLE = Only("source", ("table",))
 SPARK = Only("engine", ("spark",))
 RANKED = Only("candidates", tuple(STAGED))
+CODED = Only(
+    "candidates",
+    tuple(name for name, network in NETWORKS.items() if network.settings.get("codes")),
+    otherwise=Only("training", ('{"codes": true}',)),
+)
+LIBRARIES = Only("source", tuple(name for name, source in SOURCES.items() if not source.dated))
 
 
 class Settings(BaseSettings):
@@ -110,7 +116,7 @@ class Settings(BaseSettings):
     hold_back: Annotated[str | None, AfterValidator(checked.hold_back)] = taken(Cleaning, "hold_back")
     sample_size: Annotated[str, AfterValidator(checked.sample_size), SAMPLES] = taken(Source, "sample_size")
     sample_seed: Annotated[int, SAMPLES] = taken(Source, "seed", ge=0, le=MOST)
-    min_playtime: int = taken(Cleaning, "min_playtime", ge=0, le=MOST)
+    min_playtime: Annotated[int, LIBRARIES] = taken(Cleaning, "min_playtime", ge=0, le=MOST)
     core: int = taken(Cleaning, "core", ge=1, le=MOST)
     max_quarantined_share: float = taken(Cleaning, "max_quarantined_share", ge=0, le=1)
     max_shrink: float = taken(Cleaning, "max_shrink", ge=0, le=1)
@@ -146,7 +152,7 @@ class Settings(BaseSettings):
         description=Training.model_fields["rerank"].description,
         examples=['{"diversity": 0.3, "at_most": {"genres": 4}}'],
     )
-    semantic_ids: Literal["kmeans", "rqvae"] = taken(Training, "semantic_ids")
+    semantic_ids: Annotated[Literal["kmeans", "rqvae"], CODED] = taken(Training, "semantic_ids")
     refit: bool = taken(Training, "refit")
     warm_start: Literal["auto", "yes", "no"] = taken(Training, "warm_start")
     progress: bool = taken(Training, "progress")

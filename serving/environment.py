@@ -34,19 +34,30 @@ LINK = re.compile(r"(tcp|udp|sctp)://")
 class Only:
     """A setting has an effect only where another has one of these values, or, without any, is set.
 
-    Of a list, separated by commas, one of them has to be there.
+    Of a list, separated by commas, one of them has to be there; of an object, the fields of one of them,
+    which are written as JSON. `otherwise` is another condition that does as well.
     """
 
     setting: str
     values: tuple[str, ...] = ()
+    otherwise: "Only | None" = None
 
     def holds(self, settings: BaseModel) -> bool:
-        value = getattr(settings, self.setting)
-        return not {*str(value).split(",")}.isdisjoint(self.values) if self.values else bool(value)
+        return self._holds(getattr(settings, self.setting)) or (
+            self.otherwise is not None and self.otherwise.holds(settings)
+        )
+
+    def _holds(self, value: Any) -> bool:
+        if not self.values:
+            return bool(value)
+        if isinstance(value, Mapping):
+            return any(json.loads(wanted).items() <= value.items() for wanted in self.values)
+        return not {*str(value).split(",")}.isdisjoint(self.values)
 
     def __str__(self) -> str:
         needed = variable(self.setting)
-        return f"{needed}={' or '.join(self.values)}" if self.values else needed
+        needed = f"{needed}={' or '.join(self.values)}" if self.values else needed
+        return f"{needed} or {self.otherwise}" if self.otherwise else needed
 
 
 def expanded(given: Any) -> Any:

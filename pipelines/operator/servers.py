@@ -45,6 +45,9 @@ def serve(host: str | None, port: int | None) -> None:
     os.environ["NEXTPLAY_EVENTS"] = os.environ.get("NEXTPLAY_EVENTS") or events
     load_settings()
     deployment = load(Deployment)
+    if "workers" in deployment.model_fields_set and deployment.workers != 1:
+        told = "NEXTPLAY_WORKERS has no effect here, where one process answers; it needs python -m serving."
+        sys.stderr.write(f"  warning {told}\n")
     host, port = free_place(
         host or deployment.host, deployment.port if port is None else port, "NEXTPLAY_PORT"
     )

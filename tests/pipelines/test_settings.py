@@ -219,6 +219,16 @@ def test_what_two_sources_read_chooses_none(monkeypatch: pytest.MonkeyPatch) -> 
             {"rerank": '{"diversity": 0.3}', "candidates": "sasrec"},
             "NEXTPLAY_RERANK has no effect with NEXTPLAY_CANDIDATES=sasrec; it needs NEXTPLAY_CANDIDATES=",
         ),
+        (
+            {"semantic_ids": "rqvae", "candidates": "sasrec"},
+            "NEXTPLAY_SEMANTIC_IDS has no effect with NEXTPLAY_CANDIDATES=sasrec; it needs "
+            'NEXTPLAY_CANDIDATES=tiger or NEXTPLAY_TRAINING={"codes": true}.',
+        ),
+        (
+            {"min_playtime": 30, "source": "table"},
+            "NEXTPLAY_MIN_PLAYTIME has no effect with NEXTPLAY_SOURCE=table; it needs "
+            "NEXTPLAY_SOURCE=sample or steam.",
+        ),
     ],
 )
 def test_what_has_no_effect_is_told(given: dict[str, object], named: str) -> None:
@@ -233,6 +243,9 @@ def test_what_has_an_effect_or_is_the_default_is_not_told() -> None:
         {"engine": "spark", "spark_master": "local[2]"},
         {"cutoffs": "0.8,0.9", "spark_conf": "{}"},
         {"rerank": '{"diversity": 0.3}', "candidates": "sasrec,two_stage"},
+        {"semantic_ids": "rqvae", "candidates": "sasrec,tiger"},
+        {"semantic_ids": "rqvae", "candidates": "sasrec", "training": '{"codes": true}'},
+        {"min_playtime": 30, "source": "steam"},
     ):
         assert list(without_effect(Settings(**given))) == []
     assert list(without_effect(Endpoint(impressions=False))) == [

@@ -13,6 +13,7 @@ import pytest
 
 from assets.engines.spark import SparkError, SparkSettings, session
 from pipelines.instance import InstanceError, open_instance
+from pipelines.operator import servers
 from pipelines.operator.cli import answer, nextplay
 from pipelines.operator.environment import MARKER, HomeError, check_home, prepare_home, set_defaults
 
@@ -286,6 +287,23 @@ def work():
 cli.main(["work"])
 """)
     assert done.returncode == 130
+
+
+@pytest.mark.parametrize(("workers", "told"), [("4", 1), ("1", 0), ("", 0)])
+def test_a_server_of_one_process_says_that_it_has_no_more(
+    workers: str,
+    told: int,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("POINTER", "REPORTS", "EVENTS"):  # undone later, whatever the command sets
+        monkeypatch.setenv(f"NEXTPLAY_{name}", "")
+    monkeypatch.setenv("NEXTPLAY_HOME", str(tmp_path))
+    monkeypatch.setenv("NEXTPLAY_WORKERS", workers)
+    monkeypatch.setattr(servers, "become", lambda *_: None)
+    assert answer(["serve", "--port", "0"]) == 0
+    assert capsys.readouterr().err.count("NEXTPLAY_WORKERS has no effect here") == told
 
 
 @pytest.mark.parametrize(("command", "host"), [("serve", "NEXTPLAY_HOST"), ("ui", "127.0.0.1")])
