@@ -57,9 +57,14 @@ def _head(found: Results) -> Iterator[str]:
         f"`python -m benchmarks.defaults`, {time.strftime('%Y-%m-%d')}, one seed each. SASRec's settings "
         "[follow from the data](../models.md#settings-that-follow-from-the-data) by a rule that was found on "
         "validation of the part of Steam and of Amazon's games. Here each of its choices is made another "
-        "way, one at a time, on data sets that it has and has not seen. "
-        f"{len(complete(found))} of {len(DATA_SETS)} data sets have all changes so far; the command goes on."
+        "way, one at a time, on data sets that it has and has not seen. " + _progress(len(complete(found)))
     )
+
+
+def _progress(made: int) -> str:
+    if made == len(DATA_SETS):
+        return f"All {made} data sets have all changes."
+    return f"{made} of {len(DATA_SETS)} data sets have all changes so far; the command goes on."
 
 
 def _gains(found: Results) -> Iterator[str]:
