@@ -72,7 +72,7 @@ def test_files_keep_their_times_by_which_the_oldest_go_first(small_home: Path, t
 
 def test_a_database_in_use_is_copied_as_of_one_moment(small_home: Path, tmp_path: Path) -> None:
     """A writer adds events in pairs, each pair in one transaction: a copy never holds half a pair."""
-    stop = threading.Event()
+    begun, stop = threading.Event(), threading.Event()
 
     def write() -> None:
         with closing(sqlite3.connect(small_home / "events.db", timeout=30)) as database:
@@ -82,10 +82,12 @@ def test_a_database_in_use_is_copied_as_of_one_moment(small_home: Path, tmp_path
                     database.execute("INSERT INTO events VALUES (?)", [number])
                     database.execute("INSERT INTO events VALUES (?)", [number])
                 number += 1
+                begun.set()
 
     writer = threading.Thread(target=write)
     writer.start()
     try:
+        assert begun.wait(60)
         for copy in range(5):
             back_up(small_home, tmp_path / f"backup-{copy}")
     finally:
