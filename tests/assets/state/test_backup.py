@@ -77,7 +77,7 @@ def test_a_database_in_use_is_copied_as_of_one_moment(small_home: Path, tmp_path
     def write() -> None:
         with closing(sqlite3.connect(small_home / "events.db", timeout=30)) as database:
             number = 0
-            while not stop.is_set():
+            while not stop.wait(0.001):  # else no reader ever gets in
                 with database:
                     database.execute("INSERT INTO events VALUES (?)", [number])
                     database.execute("INSERT INTO events VALUES (?)", [number])
