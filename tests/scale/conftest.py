@@ -17,6 +17,7 @@ from assets.feedback import events as receiving
 from assets.feedback import refusals as refusing
 from assets.ingest import raw_files as raw
 from assets.resources import Cleaning, Home, Source, Splitting
+from assets.sequences import listed_items as listing
 from assets.sequences import sequences
 from tests.scale.servers import BUCKET, Postgres, Server, postgres_binaries, s3_server
 
@@ -27,6 +28,7 @@ TABLE_ASSETS = [
     raw_lines,
     receiving.events,
     refusing.refusals,
+    listing.listed_items,
     uniting.all_interactions,
     k_core.core_interactions,
     sequences.sequences,

@@ -10,7 +10,9 @@ FROM (
         FROM events
         WHERE event_id NOT IN (SELECT event_id FROM event_quarantine)
     ) AS united
-    WHERE (user_id, item_id) NOT IN (SELECT (user_id, item_id) FROM refusals)
+    WHERE NOT EXISTS (
+        SELECT 1 FROM refusals WHERE refusals.user_id = united.user_id AND refusals.item_id = united.item_id
+    )
     GROUP BY user_id, item_id
 ) AS wanted
 FULL JOIN (
