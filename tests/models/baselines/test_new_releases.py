@@ -1,5 +1,6 @@
 """New releases: by hand, on their day, chosen on plays of new items, and beside a network in a blend."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -221,14 +222,19 @@ def test_the_rate_is_that_of_the_process_or_a_part_of_it() -> None:
     assert with_new(members, {"net": 1.0}, known) == {"net": 1.0}, "nothing is known of new items then"
 
 
-def test_of_the_rates_that_known_items_can_bear_it_is_the_best_for_all_plays() -> None:
+def with_many_new_plays() -> tuple[
+    dict[str, Any], Holdout, Holdout, NDArray[np.bool_], Callable[[float], Blend]
+]:
+    """A network and new releases, all plays, those of known items, what is new, and the blend of a rate."""
     facts, train, validation = world(1_500, 7, share=0.4)
-    members = {"net": network(train), NEW: NewReleases.fit(train, validation, facts)}
-    new, known = new_items(members), validation.rows(np.flatnonzero(validation.targets <= N_OLD))
+    members: dict[str, Any] = {"net": network(train), NEW: NewReleases.fit(train, validation, facts)}
+    known, new = validation.rows(np.flatnonzero(validation.targets <= N_OLD)), new_items(members)
     assert new is not None
+    return members, validation, known, new, lambda rate: Blend.of(members, {"net": 1.0, NEW: rate})
 
-    def of(rate: float) -> Blend:
-        return Blend.of(members, {"net": 1.0, NEW: rate})
+
+def test_of_the_rates_that_known_items_can_bear_it_is_the_best_for_all_plays() -> None:
+    members, validation, known, new, of = with_many_new_plays()
 
     likely = likeliest_rate(of(1.0), np.exp, validation, new)
     rates = [round(share * likely, DECIMALS) for share in SHARES]
@@ -241,13 +247,7 @@ def test_of_the_rates_that_known_items_can_bear_it_is_the_best_for_all_plays() -
 
 def test_known_items_lose_no_more_than_was_gained_on_them(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beside what could serve alone, and is as good, worse or better on known items."""
-    facts, train, validation = world(1_500, 7, share=0.4)
-    members = {"net": network(train), NEW: NewReleases.fit(train, validation, facts)}
-    new, known = new_items(members), validation.rows(np.flatnonzero(validation.targets <= N_OLD))
-    assert new is not None
-
-    def of(rate: float) -> Blend:
-        return Blend.of(members, {"net": 1.0, NEW: rate})
+    members, validation, known, new, of = with_many_new_plays()
 
     def rate_beside(*alone: Scorer) -> float:
         return bounded_rate(of, np.exp, validation, new, alone)
